@@ -1,0 +1,51 @@
+"""How good a reconstruction is: held-out images, distance to the true surface, soundness of the mesh."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .mesh import Mesh, topology
+from .metrics import degenerate_faces, flipped_faces, mask_iou, psnr, surface_distances
+from .scenes import Views
+
+
+def image_quality(images: Tensor, views: Views) -> dict[str, float]:
+    """PSNR inside the true mask (dB, linear RGB) and IoU of the masks, both as means over views.
+
+    Parameters
+    ----------
+    images : (B, H, W, 4) float
+        Rendered, linear, premultiplied.
+    views : Views
+        The photographs, of the same cameras.
+    """
+    ratios: list[float] = []
+    overlaps: list[float] = []
+    for i in range(len(views)):
+        target = views.linear(i, device=images.device)[0]
+        mask = target[..., 3] > 0.5
+        ratios.append(psnr(images[i, ..., :3], target[..., :3], mask))
+        overlaps.append(mask_iou(images[i, ..., 3], mask.float()))
+    return {"psnr_db": sum(ratios) / len(ratios), "mask_iou": sum(overlaps) / len(overlaps)}
+
+
+def mesh_report(mesh: Mesh, truth: Mesh | None) -> dict[str, Any]:
+    """Counts and soundness of a mesh and, where the true surface is known, its distances to it."""
+    found = topology(mesh.faces, len(mesh.vertices))
+    report: dict[str, Any] = {
+        "vertices": found.vertices,
+        "faces": found.faces,
+        "watertight": found.watertight,
+        "components": found.components,
+        "genus": found.genus,
+        "flipped_faces": flipped_faces(mesh.vertices, mesh.faces),
+        "degenerate_faces": degenerate_faces(mesh.vertices, mesh.faces),
+    }
+    if truth is not None:
+        report["distance_to_truth"] = asdict(surface_distances(mesh, truth, generator=torch.Generator().manual_seed(0)))
+    return report
+

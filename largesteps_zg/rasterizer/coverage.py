@@ -1,0 +1,277 @@
+"""Which triangle is nearest at each pixel's centre.
+
+The bodies are C++ in Warp's native functions, because the code that Warp makes of Python is half as fast on the CPU.
+On CUDA a thread takes one triangle, on the CPU a thread takes a chunk of views, and one view at a time, so that
+its buffer of keys (8 bytes a pixel) stays in the core's cache from the first triangle to the list of fragments.
+"""
+
+# No `from __future__ import annotations` here: Warp reads the annotations of closures as objects.
+from types import SimpleNamespace
+
+import warp as wp
+
+SIDE_FRONT = 1  # in `sides`: a triangle that turns its counter-clockwise side to the camera
+
+PROJECT = """
+    for (int i = first; i < last; ++i) {
+        const vec3& p = points.data[i];
+        const real q = p[2] >= near ? real(1) / p[2] : real(0);
+        screen.data[i] = vec3(p[0] * q, p[1] * q, q);
+    }
+"""
+
+# Inside is where the three coordinates t_i are positive; they are affine in the pixel, and so is 1/w = sum t_i z_i:
+# in front of the camera t_i are the barycentric coordinates on the screen and z_i = 1/w_i; otherwise t_i are those of
+# homogeneous coordinates divided by D, and z_i = 1.
+RASTER = """
+    const auto clamp = [](real x, real low, real high) { return x > low ? (x < high ? x : high) : low; };  // NaN: low
+    const auto smallest = [](real x, real y, real z) { const real m = x < y ? x : y; return m < z ? m : z; };
+    const auto largest = [](real x, real y, real z) { const real m = x > y ? x : y; return m > z ? m : z; };
+    const vec3* point = points.data + (size_t)view * vertices;
+    const vec3* seen = screen.data + (size_t)view * vertices;
+    unsigned long long* target = (unsigned long long*)keys.data + (size_t)plane * height * width;
+    for (int face = first; face < last; ++face) {
+        const wp::vec_t<3, int> corners = faces.data[face];
+        const vec3 &a = seen[corners[0]], &b = seen[corners[1]], &c = seen[corners[2]];
+        wp::uint8& side = sides.data[(size_t)view * face_count + face];
+        side = 0;
+        const bool whole = a[2] > 0 && b[2] > 0 && c[2] > 0;
+        int x0 = 0, y0 = 0, x1 = width - 1, y1 = height - 1;
+        real za = 1, zb = 1, zc = 1;
+        real ta, tb, tc, tax, tbx, tcx, tay, tby, tcy;  // at the box's first pixel, and their steps along x and y
+        if (whole) {
+            // Image coordinates run down, so a triangle that is counter-clockwise seen from outside has a negative area.
+            const real area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
+            side = area < 0;
+            const real half = real(0.5);
+            x0 = (int)wp::ceil(clamp(smallest(a[0], b[0], c[0]) - half, 0, (real)width));
+            x1 = (int)wp::floor(clamp(largest(a[0], b[0], c[0]) - half, -1, (real)(width - 1)));
+            if (x0 > x1) continue;
+            y0 = (int)wp::ceil(clamp(smallest(a[1], b[1], c[1]) - half, 0, (real)height));
+            y1 = (int)wp::floor(clamp(largest(a[1], b[1], c[1]) - half, -1, (real)(height - 1)));
+            if (y0 > y1 || area == 0) continue;
+            const real scale = real(1) / area;
+            // Everything about the first pixel of the box: about the image's corner the digits would cancel.
+            const real px = (real)x0 + half, py = (real)y0 + half;
+            const real ax = a[0] - px, ay = a[1] - py, bx = b[0] - px, by = b[1] - py, cx = c[0] - px, cy = c[1] - py;
+            ta = (bx * cy - by * cx) * scale;
+            tb = (cx * ay - cy * ax) * scale;
+            tc = (ax * by - ay * bx) * scale;
+            tax = (by - cy) * scale;
+            tbx = (cy - ay) * scale;
+            tcx = (ay - by) * scale;
+            tay = (cx - bx) * scale;
+            tby = (ax - cx) * scale;
+            tcy = (bx - ax) * scale;
+            za = a[2];
+            zb = b[2];
+            zc = c[2];
+        } else if (a[2] > 0 || b[2] > 0 || c[2] > 0) {
+            const vec3 &u = point[corners[0]], &v = point[corners[1]], &w = point[corners[2]];
+            const real px = real(0.5), py = real(0.5);
+            const real ax = u[0] - px * u[2], ay = u[1] - py * u[2], bx = v[0] - px * v[2];
+            const real by = v[1] - py * v[2], cx = w[0] - px * w[2], cy = w[1] - py * w[2];
+            ta = bx * cy - by * cx;
+            tb = cx * ay - cy * ax;
+            tc = ax * by - ay * bx;
+            const real det = ta * u[2] + tb * v[2] + tc * w[2];
+            side = det < 0;
+            if (det == 0) continue;
+            const real scale = real(1) / det;
+            ta *= scale;
+            tb *= scale;
+            tc *= scale;
+            tax = (w[2] * by - v[2] * cy) * scale;
+            tbx = (u[2] * cy - w[2] * ay) * scale;
+            tcx = (v[2] * ay - u[2] * by) * scale;
+            tay = (v[2] * cx - w[2] * bx) * scale;
+            tby = (w[2] * ax - u[2] * cx) * scale;
+            tcy = (u[2] * bx - v[2] * ax) * scale;
+        } else {
+            continue;
+        }
+        // Neighbours round a shared edge differently; without this slack (1e-5 of a pixel) it would leak.
+        const real columns = (real)(x1 - x0 + 1), rows = (real)(y1 - y0 + 1);
+        const real la = -slack * (wp::abs(ta) + columns * wp::abs(tax) + rows * wp::abs(tay));
+        const real lb = -slack * (wp::abs(tb) + columns * wp::abs(tbx) + rows * wp::abs(tby));
+        const real lc = -slack * (wp::abs(tc) + columns * wp::abs(tcx) + rows * wp::abs(tcy));
+        const unsigned low = 0xFFFFFFFFu - (unsigned)face;
+        for (int y = y0; y <= y1; ++y) {
+            const real dy = (real)(y - y0), ra = ta + dy * tay, rb = tb + dy * tby, rc = tc + dy * tcy;
+            unsigned long long* row = target + (size_t)y * width;
+            // The key of the pixel `dx` to the right, 0 outside the triangle; no branches, so that it becomes vector code.
+            const auto key_at = [&](real dx) -> unsigned long long {
+                const real pa = ra + dx * tax, pb = rb + dx * tbx, pc = rc + dx * tcx;
+                const real z = pa * za + pb * zb + pc * zc;
+                const bool in = (pa >= la) & (pb >= lb) & (pc >= lc) & (z > 0) & (z * near <= 1) & (dx < columns);
+                const union { float number; unsigned bits; } depth = {(float)z};
+                // Nearest first, then the lowest face: the same winner in any order of execution.
+                return in ? ((unsigned long long)depth.bits << 32) | low : 0;
+            };
+#if defined(__CUDA_ARCH__)
+            for (int x = x0; x <= x1; ++x) {
+                const unsigned long long key = key_at((real)(x - x0));
+                if (key) atomicMax(row + x, key);
+            }
+#else
+            for (int x = x0; x <= x1; x += 8) {  // past the row's end nothing changes; the buffer has room for it
+                for (int lane = 0; lane < 8; ++lane) {
+                    const unsigned long long key = key_at((real)(x - x0 + lane)), old = row[x + lane];
+                    row[x + lane] = key > old ? key : old;
+                }
+            }
+#endif
+        }
+    }
+"""
+
+# Fragments in the order of rows and columns, and their number; leaves the keys cleared for the next view.
+COLLECT = """
+    const int area = height * width;
+    unsigned long long* key = (unsigned long long*)keys.data + (size_t)plane * area;
+    int slot = start;
+    for (int i = first_row * width; i < last_row * width; ++i) {
+        const size_t pixel = (size_t)view * area + i;
+        if (key[i] == 0) {
+            slots.data[pixel] = -1;
+            continue;
+        }
+        pixels.data[offset + slot] = (int)pixel;
+        triangles.data[offset + slot] = (int)(0xFFFFFFFFu - (unsigned)key[i]);
+        slots.data[pixel] = slot++;
+        key[i] = 0;
+    }
+    counts.data[place] = slot - start;
+"""
+
+
+def define(kernel, native, real, vec3) -> SimpleNamespace:
+    """Kernels of `warp_backend.rasterize`."""
+
+    @native(PROJECT)
+    def project_points(
+        points: wp.array(dtype=vec3), first: int, last: int, near: real, screen: wp.array(dtype=vec3)
+    ): ...
+
+    @native(RASTER)
+    def raster_faces(
+        points: wp.array(dtype=vec3),
+        screen: wp.array(dtype=vec3),
+        faces: wp.array(dtype=wp.vec3i),
+        vertices: int,
+        face_count: int,
+        view: int,
+        plane: int,
+        first: int,
+        last: int,
+        height: int,
+        width: int,
+        near: real,
+        slack: real,
+        keys: wp.array(dtype=wp.uint64),
+        sides: wp.array(dtype=wp.uint8),
+    ): ...
+
+    @wp.func_native(COLLECT)
+    def collect_rows(
+        keys: wp.array(dtype=wp.uint64),
+        view: int,
+        plane: int,
+        first_row: int,
+        last_row: int,
+        height: int,
+        width: int,
+        offset: int,
+        start: int,
+        place: int,
+        counts: wp.array(dtype=int),
+        slots: wp.array(dtype=int),
+        pixels: wp.array(dtype=int),
+        triangles: wp.array(dtype=int),
+    ): ...
+
+    @kernel
+    def draw_views(
+        first_view: int,
+        last_view: int,
+        height: int,
+        width: int,
+        near: real,
+        slack: real,
+        points: wp.array(dtype=vec3),
+        faces: wp.array(dtype=wp.vec3i),
+        vertices: int,
+        screen: wp.array(dtype=vec3),
+        keys: wp.array(dtype=wp.uint64),
+        sides: wp.array(dtype=wp.uint8),
+        counts: wp.array(dtype=int),
+        slots: wp.array(dtype=int),
+        pixels: wp.array(dtype=int),
+        triangles: wp.array(dtype=int),
+    ):
+        """All of it for some views, one after the other: for the CPU."""
+        project_points(points, first_view * vertices, last_view * vertices, near, screen)
+        offset = first_view * height * width
+        for view in range(first_view, last_view):
+            count = faces.shape[0]
+            raster_faces(
+                points, screen, faces, vertices, count, view, 0, 0, count, height, width, near, slack, keys, sides
+            )
+            collect_rows(
+                keys, view, 0, 0, height, height, width, offset, 0, view, counts, slots, pixels, triangles
+            )
+            offset += counts[view]
+
+    @kernel
+    def project(points: wp.array(dtype=vec3), near: real, screen: wp.array(dtype=vec3)):
+        vertex = wp.tid()
+        project_points(points, vertex, vertex + 1, near, screen)
+
+    @kernel
+    def raster(
+        height: int,
+        width: int,
+        near: real,
+        slack: real,
+        points: wp.array(dtype=vec3),
+        faces: wp.array(dtype=wp.vec3i),
+        vertices: int,
+        screen: wp.array(dtype=vec3),
+        keys: wp.array(dtype=wp.uint64),
+        sides: wp.array(dtype=wp.uint8),
+    ):
+        view, face = wp.tid()
+        raster_faces(
+            points, screen, faces, vertices, faces.shape[0], view, view, face, face + 1, height, width, near, slack,
+            keys, sides,
+        )  # fmt: skip
+
+    @kernel
+    def count(keys: wp.array(dtype=wp.uint64), width: int, counts: wp.array(dtype=int)):
+        row = wp.tid()
+        found = int(0)
+        for x in range(width):
+            if keys[row * width + x] != wp.uint64(0):
+                found += 1
+        counts[row] = found
+
+    @kernel
+    def collect(
+        keys: wp.array(dtype=wp.uint64),
+        height: int,
+        width: int,
+        offsets: wp.array(dtype=int),
+        starts: wp.array(dtype=int),
+        counts: wp.array(dtype=int),
+        slots: wp.array(dtype=int),
+        pixels: wp.array(dtype=int),
+        triangles: wp.array(dtype=int),
+    ):
+        view, row = wp.tid()
+        place = view * height + row
+        collect_rows(
+            keys, view, view, row, row + 1, height, width, offsets[view], starts[place], place, counts, slots, pixels,
+            triangles,
+        )  # fmt: skip
+
+    return SimpleNamespace(draw_views=draw_views, project=project, raster=raster, count=count, collect=collect)

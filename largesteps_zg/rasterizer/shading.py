@@ -1,0 +1,171 @@
+"""Values at the covered pixels from values at the vertices, and both adjoints, by hand.
+
+Perspective-correct barycentric coordinates from homogeneous pixels: with `e_i = (X_i - px w_i, Y_i - py w_i)`, the
+cross products `b_i = e_j x e_k` are them up to their sum, for any signs of the `w_i`.
+"""
+
+# No `from __future__ import annotations` here: Warp reads the annotations of closures as objects.
+from types import SimpleNamespace
+
+import warp as wp
+
+# Walks over fragments [first, last), which are sorted; keeps up where the row of the image begins.
+EACH_FRAGMENT = """
+    int row_first = 0, row_last = -1, view = 0;
+    real py = 0;
+    for (int slot = first; slot < last; ++slot) {
+        const int pixel = pixels.data[slot];
+        if (pixel >= row_last) {
+            const int row = pixel / width;
+            row_first = row * width;
+            row_last = row_first + width;
+            view = row / height;
+            py = (real)(row - view * height) + real(0.5);
+        }
+        const real px = (real)(pixel - row_first) + real(0.5);
+        const wp::vec_t<3, int> corners = faces.data[triangles.data[slot]];
+        const int i = corners[0], j = corners[1], k = corners[2];
+        const vec3* point = points.data + (size_t)view * vertices;
+        const vec3 &a = point[i], &b = point[j], &c = point[k];
+        const real ax = a[0] - px * a[2], ay = a[1] - py * a[2], bx = b[0] - px * b[2];
+        const real by = b[1] - py * b[2], cx = c[0] - px * c[2], cy = c[1] - py * c[2];
+        real wa = bx * cy - by * cx, wb = cx * ay - cy * ax, wc = ax * by - ay * bx;
+        const real scale = real(1) / (wa + wb + wc);
+        wa *= scale;
+        wb *= scale;
+        wc *= scale;
+        const real* given = attributes.data + (shared >= 0 ? 0 : (size_t)view * vertices * channels);
+        const real *va = given + (size_t)i * channels, *vb = given + (size_t)j * channels;
+        const real* vc = given + (size_t)k * channels;
+"""
+
+INTERPOLATE = (
+    EACH_FRAGMENT
+    + """
+        real* value = values.data + (size_t)slot * channels;
+        for (int n = 0; n < channels; ++n) value[n] = wa * va[n] + wb * vb[n] + wc * vc[n];
+    }
+"""
+)
+
+INTERPOLATE_ADJOINT = (
+    EACH_FRAGMENT
+    + """
+        real* out = grad_attributes.data + (size_t)(shared >= 0 ? shared : view) * vertices * channels;
+        real *oa = out + (size_t)i * channels, *ob = out + (size_t)j * channels, *oc = out + (size_t)k * channels;
+        const real* grad = grad_values.data + (size_t)slot * channels;
+        real ga = 0, gb = 0, gc = 0;
+        for (int n = 0; n < channels; ++n) {
+            const real g = grad[n];
+            ga += g * va[n];
+            gb += g * vb[n];
+            gc += g * vc[n];
+            wp::atomic_add(oa + n, g * wa);
+            wp::atomic_add(ob + n, g * wb);
+            wp::atomic_add(oc + n, g * wc);
+        }
+        const real mean = ga * wa + gb * wb + gc * wc;
+        ga = (ga - mean) * scale;
+        gb = (gb - mean) * scale;
+        gc = (gc - mean) * scale;
+        // d(b_a) = eb x ec, and so on around; then d(X, Y, w) from d(e): (1, 0, -px), (0, 1, -py).
+        const auto scatter = [&](int vertex, real x, real y) {
+            real* to = (real*)(grad_points.data + (size_t)view * vertices + vertex);
+            wp::atomic_add(to, x);
+            wp::atomic_add(to + 1, y);
+            wp::atomic_add(to + 2, -px * x - py * y);
+        };
+        scatter(i, gc * by - gb * cy, gb * cx - gc * bx);
+        scatter(j, ga * cy - gc * ay, gc * ax - ga * cx);
+        scatter(k, gb * ay - ga * by, ga * bx - gb * ax);
+    }
+"""
+)
+
+
+def define(kernel, native, real, vec3) -> SimpleNamespace:
+    """Kernels of `warp_backend.interpolate`; each thread takes `block` fragments from `begin` on."""
+
+    @native(INTERPOLATE)
+    def interpolate_fragments(
+        points: wp.array(dtype=vec3),
+        faces: wp.array(dtype=wp.vec3i),
+        pixels: wp.array(dtype=int),
+        triangles: wp.array(dtype=int),
+        first: int,
+        last: int,
+        height: int,
+        width: int,
+        vertices: int,
+        channels: int,
+        shared: int,
+        attributes: wp.array(dtype=real),
+        values: wp.array(dtype=real),
+    ): ...
+
+    @native(INTERPOLATE_ADJOINT)
+    def interpolate_fragments_adjoint(
+        points: wp.array(dtype=vec3),
+        faces: wp.array(dtype=wp.vec3i),
+        pixels: wp.array(dtype=int),
+        triangles: wp.array(dtype=int),
+        first: int,
+        last: int,
+        height: int,
+        width: int,
+        vertices: int,
+        channels: int,
+        shared: int,
+        attributes: wp.array(dtype=real),
+        grad_values: wp.array(dtype=real),
+        grad_points: wp.array(dtype=vec3),
+        grad_attributes: wp.array(dtype=real),
+    ): ...
+
+    @kernel
+    def interpolate(
+        begin: int,
+        block: int,
+        points: wp.array(dtype=vec3),
+        faces: wp.array(dtype=wp.vec3i),
+        pixels: wp.array(dtype=int),
+        triangles: wp.array(dtype=int),
+        height: int,
+        width: int,
+        vertices: int,
+        channels: int,
+        shared: int,
+        attributes: wp.array(dtype=real),
+        values: wp.array(dtype=real),
+    ):
+        first = begin + wp.tid() * block
+        interpolate_fragments(
+            points, faces, pixels, triangles, first, first + block, height, width, vertices, channels, shared,
+            attributes, values,
+        )  # fmt: skip
+
+    @kernel
+    def interpolate_adjoint(
+        begin: int,
+        block: int,
+        points: wp.array(dtype=vec3),
+        faces: wp.array(dtype=wp.vec3i),
+        pixels: wp.array(dtype=int),
+        triangles: wp.array(dtype=int),
+        height: int,
+        width: int,
+        vertices: int,
+        channels: int,
+        shared: int,
+        attributes: wp.array(dtype=real),
+        grad_values: wp.array(dtype=real),
+        grad_points: wp.array(dtype=vec3),
+        grad_attributes: wp.array(dtype=real),
+    ):
+        first = begin + wp.tid() * block
+        interpolate_fragments_adjoint(
+            points, faces, pixels, triangles, first, first + block, height, width, vertices, channels, shared,
+            attributes, grad_values, grad_points, grad_attributes,
+        )  # fmt: skip
+
+    return SimpleNamespace(interpolate=interpolate, interpolate_adjoint=interpolate_adjoint)

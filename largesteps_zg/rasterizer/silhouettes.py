@@ -1,0 +1,372 @@
+"""Where silhouettes pass between two pixels, and the blending of those, forward and backward.
+
+A *pair* is two neighbouring pixels that a silhouette edge's image divides: the inner one, on the surface's side, and the
+outer one. Its direction is 2 axis + (1 if the outer pixel has the larger coordinate), axis 0 along a row, 1 along a column.
+"""
+
+# No `from __future__ import annotations` here: Warp reads the annotations of closures as objects.
+from types import SimpleNamespace
+
+import warp as wp
+
+# Columns of `edges`: two ends, two faces (the second -1 at a border), the vertex opposite in the first face, and 1
+# where the two faces run along the edge in the same direction.
+FIND = """
+    const vec3* point = points.data + (size_t)view * vertices;
+    const wp::uint8* side = sides.data + (size_t)view * face_count;
+    const int area = height * width;
+    const int* slot = slots.data + (size_t)view * area;
+    const int* seen = triangles.data + ends.data[view];
+    for (int index = first; index < last; ++index) {
+        const int* edge = edges.data + (size_t)index * 6;
+        if (edge[3] >= 0 && (side[edge[2]] ^ side[edge[3]]) == edge[5]) continue;
+        const vec3 &a = point[edge[0]], &b = point[edge[1]], &o = point[edge[4]];
+        if (!(a[2] >= near && b[2] >= near)) continue;
+        const real qa = real(1) / a[2], qb = real(1) / b[2];
+        const real ax = a[0] * qa, ay = a[1] * qa, dx = b[0] * qb - ax, dy = b[1] * qb - ay;
+        const bool in_row = wp::abs(dy) >= wp::abs(dx);  // steep edges divide pairs in a row
+        // u runs across the edge, along the axis of its pairs; v runs from one pair to the next.
+        const real u = in_row ? ax : ay, v = in_row ? ay : ax, dv = in_row ? dy : dx;
+        if (!(dv != 0)) continue;
+        const real slope = (in_row ? dx : dy) / dv;
+        // The surface lies on the side of the opposite vertex: where is that from the edge's line at its height?
+        const real ox = o[0] - ax * o[2], oy = o[1] - ay * o[2];
+        const real lies = ((in_row ? ox : oy) - slope * (in_row ? oy : ox)) * (o[2] > 0 ? 1 : -1);
+        if (!(lies != 0)) continue;
+        const int step = lies > 0 ? -1 : 1;  // from the inner pixel to the outer one
+        const int lines = in_row ? height : width, cells = in_row ? width : height;
+        const real low = dv > 0 ? v : v + dv, high = dv > 0 ? v + dv : v;
+        const auto clamp = [](real x, real most) { return x > 0 ? (x < most ? x : most) : real(0); };
+        const int line0 = (int)wp::ceil(clamp(low - real(0.5), (real)lines));
+        const int line1 = (int)wp::ceil(clamp(high - real(0.5), (real)lines));
+        for (int line = line0; line < line1; ++line) {
+            const real along = (real)line + real(0.5) - v;
+            const real position = u + along * slope - real(0.5);
+            if (!(position >= 0 && position < (real)(cells - 1))) continue;
+            const int inner = (int)position + (step < 0), outer = inner + step;
+            const int pixel = in_row ? line * width + inner : inner * width + line;
+            const int beyond = in_row ? line * width + outer : outer * width + line;
+            if (slot[pixel] < 0) continue;
+            if (slot[beyond] >= 0) {
+                // Hidden, or no contour at all, where what the outer pixel shows is not farther than the edge: there,
+                // and continued to the edge, so that a fold or a seam within one surface is no contour.
+                const wp::vec_t<3, int> hit = faces.data[seen[slot[beyond]]];
+                const vec3 &p = point[hit[0]], &q = point[hit[1]], &r = point[hit[2]];
+                const auto inverse_depth = [&](real x, real y) {
+                    const real px = p[0] - x * p[2], py = p[1] - y * p[2], qx = q[0] - x * q[2], qy = q[1] - y * q[2];
+                    const real rx = r[0] - x * r[2], ry = r[1] - y * r[2];
+                    const real bp = qx * ry - qy * rx, bq = rx * py - ry * px, br = px * qy - py * qx;
+                    return (bp + bq + br) / (bp * p[2] + bq * q[2] + br * r[2]);
+                };
+                const real z = qa + along / dv * (qb - qa), across = (real)outer + real(0.5);
+                const real at = (real)line + real(0.5), edge_at = position + real(0.5);
+                const real there = in_row ? inverse_depth(across, at) : inverse_depth(at, across);
+                const real here = in_row ? inverse_depth(edge_at, at) : inverse_depth(at, edge_at);
+                if (!(there < z && here + real(0.5) * wp::abs(here - there) < z * (1 - touching))) continue;
+            }
+            const int index_found = wp::atomic_add(counters.data + bank, 1);
+            if (index_found >= capacity) continue;
+            const union { float number; int bits; } reach = {(float)wp::abs(position - (real)inner)};
+            const long long pair = ((long long)(view * area + pixel) << 2) | ((in_row ? 0 : 2) + (step > 0));
+            // Sorting by this key puts the crossings of one pair together, the outermost last.
+            keys.data[(size_t)bank * capacity + index_found] = (pair << 31) | reach.bits;
+            records.data[(size_t)bank * capacity + index_found] = index;
+        }
+    }
+"""
+
+# For pair n: where its edge crosses the line of the two centres, as `excess` of what the inner side takes of the
+# distance between them over one half; `target` is the pixel whose square the edge divides.
+EACH_PAIR = """
+    const int area = height * width;
+    for (int n = first; n < last; ++n) {
+        const int pixel = pair_pixels.data[n], direction = pair_directions.data[n];
+        const bool in_row = direction < 2;
+        const int step = (direction & 1) * 2 - 1, outer = pixel + step * (in_row ? 1 : width);
+        const int view = pixel / area, x = pixel % width, y = (pixel - view * area) / width;
+        const int i = edges.data[(size_t)pair_edges.data[n] * 6], j = edges.data[(size_t)pair_edges.data[n] * 6 + 1];
+        const vec3* point = points.data + (size_t)view * vertices;
+        const vec3 &a = point[i], &b = point[j];
+        const real qa = real(1) / a[2], qb = real(1) / b[2];
+        const real ax = a[0] * qa, ay = a[1] * qa, dx = b[0] * qb - ax, dy = b[1] * qb - ay;
+        const real share = (in_row ? (real)y + real(0.5) - ay : (real)x + real(0.5) - ax) / (in_row ? dy : dx);
+        const real position = in_row ? ax + share * dx - (real)x : ay + share * dy - (real)y;
+        const real excess = (real)step * (position - real(0.5)) - real(0.5);
+        const size_t target = (size_t)(excess > 0 ? outer : pixel) * (channels + 1);
+        const real* near_value = values.data + (size_t)(ends.data[view] + slots.data[pixel]) * channels;
+        const bool covered = slots.data[outer] >= 0;
+        const real* far_value = values.data + (size_t)(covered ? ends.data[view] + slots.data[outer] : 0) * channels;
+"""
+
+BLEND = (
+    EACH_PAIR
+    + """
+        for (int n = 0; n < channels; ++n) {
+            const real difference = near_value[n] - (covered ? far_value[n] : 0);
+            wp::atomic_add(image.data + target + n, excess * difference);
+        }
+        if (!covered) wp::atomic_add(image.data + target + channels, excess);
+    }
+"""
+)
+
+BLEND_ADJOINT = (
+    EACH_PAIR
+    + """
+        real* near_grad = grad_values.data + (near_value - values.data);
+        real* far_grad = grad_values.data + (far_value - values.data);
+        const real* grad = grad_image.data + target;
+        real gain = covered ? 0 : grad[channels];
+        for (int n = 0; n < channels; ++n) {
+            const real difference = near_value[n] - (covered ? far_value[n] : 0);
+            wp::atomic_add(near_grad + n, excess * grad[n]);
+            if (covered) wp::atomic_add(far_grad + n, -excess * grad[n]);
+            gain += grad[n] * difference;
+        }
+        // position = (1 - share) u_a + share u_b with share fixed by the line: moving an end across the line moves it
+        // by its share, and moving the end along its normal by -slope times that.
+        gain *= (real)step;
+        const real slope = in_row ? dx / dy : dy / dx;
+        const auto scatter = [&](int vertex, const vec3& p, real q, real g) {
+            const real gx = (in_row ? g : -slope * g) * q, gy = (in_row ? -slope * g : g) * q;
+            real* to = (real*)(grad_points.data + (size_t)view * vertices + vertex);
+            wp::atomic_add(to, gx);
+            wp::atomic_add(to + 1, gy);
+            wp::atomic_add(to + 2, -(gx * p[0] + gy * p[1]) * q);
+        };
+        scatter(i, a, qa, gain * (1 - share));
+        scatter(j, b, qb, gain * share);
+    }
+"""
+)
+
+# Fragments come sorted by pixel, so that the image is written once from its first byte to its last; each fragment
+# clears what lies empty before it.
+COMPOSE = """
+    const int stride = channels + 1;
+    const bool clears = first_pixel < last_pixel;
+    real* to = image.data + (size_t)first_pixel * stride;
+    for (int slot = first; slot < last; ++slot) {
+        real* pixel = image.data + (size_t)pixels.data[slot] * stride;
+        while (clears && to < pixel) *to++ = 0;
+        to = pixel;
+        const real* value = values.data + (size_t)slot * channels;
+        for (int n = 0; n < channels; ++n) *to++ = value[n];
+        *to++ = 1;
+    }
+    const real* end = image.data + (size_t)last_pixel * stride;
+    while (clears && to < end) *to++ = 0;
+"""
+
+COMPOSE_ADJOINT = """
+    for (int slot = first; slot < last; ++slot) {
+        const real* grad = grad_image.data + (size_t)pixels.data[slot] * (channels + 1);
+        real* out = grad_values.data + (size_t)slot * channels;
+        for (int n = 0; n < channels; ++n) out[n] = grad[n];
+    }
+"""
+
+
+def define(kernel, native, real, vec3) -> SimpleNamespace:
+    """Kernels of `warp_backend.antialias`."""
+
+    @native(FIND)
+    def find_edges(
+        points: wp.array(dtype=vec3),
+        faces: wp.array(dtype=wp.vec3i),
+        edges: wp.array(dtype=int),
+        sides: wp.array(dtype=wp.uint8),
+        slots: wp.array(dtype=int),
+        triangles: wp.array(dtype=int),
+        ends: wp.array(dtype=int),
+        vertices: int,
+        face_count: int,
+        view: int,
+        first: int,
+        last: int,
+        height: int,
+        width: int,
+        near: real,
+        touching: real,
+        bank: int,
+        capacity: int,
+        counters: wp.array(dtype=int),
+        keys: wp.array(dtype=wp.int64),
+        records: wp.array(dtype=int),
+    ): ...
+
+    @native(BLEND)
+    def blend_pairs(
+        points: wp.array(dtype=vec3),
+        edges: wp.array(dtype=int),
+        slots: wp.array(dtype=int),
+        ends: wp.array(dtype=int),
+        pair_pixels: wp.array(dtype=int),
+        pair_directions: wp.array(dtype=int),
+        pair_edges: wp.array(dtype=int),
+        first: int,
+        last: int,
+        height: int,
+        width: int,
+        vertices: int,
+        channels: int,
+        values: wp.array(dtype=real),
+        image: wp.array(dtype=real),
+    ): ...
+
+    @native(BLEND_ADJOINT)
+    def blend_pairs_adjoint(
+        points: wp.array(dtype=vec3),
+        edges: wp.array(dtype=int),
+        slots: wp.array(dtype=int),
+        ends: wp.array(dtype=int),
+        pair_pixels: wp.array(dtype=int),
+        pair_directions: wp.array(dtype=int),
+        pair_edges: wp.array(dtype=int),
+        first: int,
+        last: int,
+        height: int,
+        width: int,
+        vertices: int,
+        channels: int,
+        values: wp.array(dtype=real),
+        grad_image: wp.array(dtype=real),
+        grad_values: wp.array(dtype=real),
+        grad_points: wp.array(dtype=vec3),
+    ): ...
+
+    @native(COMPOSE)
+    def compose_fragments(
+        pixels: wp.array(dtype=int),
+        first: int,
+        last: int,
+        first_pixel: int,
+        last_pixel: int,
+        channels: int,
+        values: wp.array(dtype=real),
+        image: wp.array(dtype=real),
+    ): ...
+
+    @native(COMPOSE_ADJOINT)
+    def compose_fragments_adjoint(
+        pixels: wp.array(dtype=int),
+        first: int,
+        last: int,
+        channels: int,
+        grad_image: wp.array(dtype=real),
+        grad_values: wp.array(dtype=real),
+    ): ...
+
+    @kernel
+    def find_crossings(
+        first_view: int,
+        block: int,
+        points: wp.array(dtype=vec3),
+        faces: wp.array(dtype=wp.vec3i),
+        edges: wp.array(dtype=int),
+        sides: wp.array(dtype=wp.uint8),
+        slots: wp.array(dtype=int),
+        triangles: wp.array(dtype=int),
+        ends: wp.array(dtype=int),
+        vertices: int,
+        height: int,
+        width: int,
+        near: real,
+        touching: real,
+        bank: int,
+        capacity: int,
+        counters: wp.array(dtype=int),
+        keys: wp.array(dtype=wp.int64),
+        records: wp.array(dtype=int),
+    ):
+        view, index = wp.tid()
+        find_edges(
+            points, faces, edges, sides, slots, triangles, ends, vertices, faces.shape[0], first_view + view,
+            index * block, index * block + block, height, width, near, touching, bank, capacity, counters, keys,
+            records,
+        )  # fmt: skip
+
+    @kernel
+    def blend(
+        begin: int,
+        block: int,
+        points: wp.array(dtype=vec3),
+        edges: wp.array(dtype=int),
+        slots: wp.array(dtype=int),
+        ends: wp.array(dtype=int),
+        pair_pixels: wp.array(dtype=int),
+        pair_directions: wp.array(dtype=int),
+        pair_edges: wp.array(dtype=int),
+        height: int,
+        width: int,
+        vertices: int,
+        channels: int,
+        values: wp.array(dtype=real),
+        image: wp.array(dtype=real),
+    ):
+        first = begin + wp.tid() * block
+        blend_pairs(
+            points, edges, slots, ends, pair_pixels, pair_directions, pair_edges, first, first + block, height,
+            width, vertices, channels, values, image,
+        )  # fmt: skip
+
+    @kernel
+    def blend_adjoint(
+        begin: int,
+        block: int,
+        points: wp.array(dtype=vec3),
+        edges: wp.array(dtype=int),
+        slots: wp.array(dtype=int),
+        ends: wp.array(dtype=int),
+        pair_pixels: wp.array(dtype=int),
+        pair_directions: wp.array(dtype=int),
+        pair_edges: wp.array(dtype=int),
+        height: int,
+        width: int,
+        vertices: int,
+        channels: int,
+        values: wp.array(dtype=real),
+        grad_image: wp.array(dtype=real),
+        grad_values: wp.array(dtype=real),
+        grad_points: wp.array(dtype=vec3),
+    ):
+        first = begin + wp.tid() * block
+        blend_pairs_adjoint(
+            points, edges, slots, ends, pair_pixels, pair_directions, pair_edges, first, first + block, height,
+            width, vertices, channels, values, grad_image, grad_values, grad_points,
+        )  # fmt: skip
+
+    @kernel
+    def compose(
+        begin: int,
+        block: int,
+        pixels: wp.array(dtype=int),
+        first_pixel: int,
+        last_pixel: int,
+        channels: int,
+        values: wp.array(dtype=real),
+        image: wp.array(dtype=real),
+    ):
+        """Clears the empty pixels of [first_pixel, last_pixel) too, where that is not empty; in one thread then."""
+        first = begin + wp.tid() * block
+        compose_fragments(pixels, first, first + block, first_pixel, last_pixel, channels, values, image)
+
+    @kernel
+    def compose_adjoint(
+        begin: int,
+        block: int,
+        pixels: wp.array(dtype=int),
+        channels: int,
+        grad_image: wp.array(dtype=real),
+        grad_values: wp.array(dtype=real),
+    ):
+        first = begin + wp.tid() * block
+        compose_fragments_adjoint(pixels, first, first + block, channels, grad_image, grad_values)
+
+    return SimpleNamespace(
+        find_crossings=find_crossings,
+        blend=blend,
+        blend_adjoint=blend_adjoint,
+        compose=compose,
+        compose_adjoint=compose_adjoint,
+    )

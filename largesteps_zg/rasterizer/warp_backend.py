@@ -1,0 +1,249 @@
+"""The default backend: Warp kernels, on CUDA one thread an item, on the CPU one chunk of views per core."""
+
+from __future__ import annotations
+
+from functools import cache
+from types import SimpleNamespace
+
+import torch
+import warp as wp
+from torch import Tensor
+
+from .fragments import Fragments
+from .kernels import build
+from .launch import as_flat, as_warp, chunks_of, in_chunks, launch, launch_items, run_chunks
+
+# int32 addresses pixels, and a crossing's sort key needs two more bits for its direction.
+MAX_PIXELS = 2**29
+# Kernels on the CPU handle eight pixels at a time, and so reach up to seven past the last one.
+PADDING = 7
+
+
+@cache
+def _kernels(dtype: torch.dtype, device: torch.device) -> SimpleNamespace:
+    """Compiled (once, a few seconds; then from Warp's cache on disk) before several threads would do so at once."""
+    kernels = build(dtype)
+    kernels.module.load(wp.device_from_torch(device))
+    return kernels
+
+
+def rasterize(points: Tensor, faces: Tensor, edges: Tensor, resolution: tuple[int, int], near: float) -> Fragments:
+    """The nearest triangle at every pixel centre; see :func:`largesteps_zg.rasterizer.rasterize`."""
+    views, (height, width), device = len(points), resolution, points.device
+    if views * height * width >= MAX_PIXELS:
+        raise ValueError(
+            f"points: expected fewer than {MAX_PIXELS} pixels in a batch, got {views} views of {height} x {width}; "
+            "render fewer views at a time"
+        )
+    sides = torch.empty(views, len(faces), dtype=torch.uint8, device=device)
+    slots = torch.empty(views * height * width, dtype=torch.int32, device=device)
+    draw = _draw_in_chunks if in_chunks(device) else _draw_at_once
+    pixels, triangles, ends = draw(points, faces, resolution, near, sides, slots)
+    return Fragments(
+        points=points, faces=faces, edges=edges, resolution=resolution, near=near, pixels=pixels,
+        triangles=triangles, slots=slots, sides=sides, view_ends=ends,
+    )  # fmt: skip
+
+
+def _draw_in_chunks(
+    points: Tensor, faces: Tensor, resolution: tuple[int, int], near: float, sides: Tensor, slots: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draws one view after the other in each thread; fragments and where each view's end."""
+    views, vertices, _ = points.shape
+    height, width = resolution
+    k, device = _kernels(points.dtype, points.device), points.device
+    chunks = chunks_of(views, device)
+    screen = torch.empty_like(points)
+    keys = torch.zeros(len(chunks), height * width + PADDING, dtype=torch.int64)
+    counts = torch.empty(views, dtype=torch.int32)
+    # Room for all pixels: what is not covered is never touched, and so costs no memory.
+    room = torch.empty(2, views * height * width, dtype=torch.int32)
+    size = [height, width, k.real(near), k.slack]
+    given = [as_warp(points.view(-1, 3), k.vec3), as_warp(faces, wp.vec3i), vertices, as_warp(screen.view(-1, 3), k.vec3)]
+    made = [as_flat(sides), as_warp(counts), as_warp(slots), as_warp(room[0]), as_warp(room[1])]
+    w_keys = [as_warp(chunk_keys, wp.uint64) for chunk_keys in keys]
+
+    def draw(index: int, chunk: range) -> None:
+        launch(k.draw_views, 1, [chunk.start, chunk.stop, *size, *given, w_keys[index], *made], device)
+
+    run_chunks(draw, chunks)
+    ends = _ends(counts)
+    where = ends.tolist()
+    parts = [(c.start * height * width, where[c.stop] - where[c.start]) for c in chunks]
+    pixels, triangles = (torch.cat([r[first : first + count] for first, count in parts]) for r in room)
+    return pixels, triangles, ends
+
+
+def _draw_at_once(
+    points: Tensor, faces: Tensor, resolution: tuple[int, int], near: float, sides: Tensor, slots: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draws all triangles of all views side by side; fragments and where each view's end."""
+    views, vertices, _ = points.shape
+    height, width = resolution
+    k, device = _kernels(points.dtype, points.device), points.device
+    screen = torch.empty_like(points)
+    keys = torch.zeros(views * height * width, dtype=torch.int64, device=device)
+    counts = torch.empty(views * height, dtype=torch.int32, device=device)
+    w_points, w_screen = as_warp(points.view(-1, 3), k.vec3), as_warp(screen.view(-1, 3), k.vec3)
+    w_keys = as_warp(keys, wp.uint64)
+    launch(k.project, views * vertices, [w_points, k.real(near), w_screen], device)
+    given = [height, width, k.real(near), k.slack, w_points, as_warp(faces, wp.vec3i), vertices, w_screen]
+    launch(k.raster, (views, len(faces)), [*given, w_keys, as_flat(sides)], device)
+    launch(k.count, views * height, [w_keys, width, as_warp(counts)], device)
+    # Rows begin where the rows before them in their view end.
+    starts = counts.view(views, height).cumsum(1, dtype=torch.int32).view(-1) - counts
+    ends = _ends(counts.view(views, height).sum(1, dtype=torch.int32))
+    pixels = torch.empty(int(ends[-1]), dtype=torch.int32, device=device)
+    triangles = torch.empty_like(pixels)
+    rest = [as_warp(ends), as_warp(starts), as_warp(counts), as_warp(slots), as_warp(pixels), as_warp(triangles)]
+    launch(k.collect, (views, height), [w_keys, height, width, *rest], device)
+    return pixels, triangles, ends
+
+
+def _ends(counts: Tensor) -> Tensor:
+    """(B + 1,) int32: the counts' running sum, from 0."""
+    return torch.nn.functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
+
+
+def interpolate(attributes: Tensor, fragments: Fragments) -> Tensor:
+    return _Interpolate.apply(fragments.points, attributes, fragments)
+
+
+def antialias(values: Tensor, fragments: Fragments) -> Tensor:
+    return _Antialias.apply(fragments.points, values, fragments)
+
+
+class _Interpolate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, points: Tensor, attributes: Tensor, f: Fragments) -> Tensor:
+        ctx.fragments = f
+        ctx.save_for_backward(points, attributes)
+        values = points.new_empty(len(f.pixels), attributes.shape[-1])
+        shared = 0 if len(attributes) == 1 else -1
+        _for_fragments(f, "interpolate", attributes, lambda _: shared, [as_flat(values)])
+        return values
+
+    @staticmethod
+    def backward(ctx, grad_values: Tensor):
+        f: Fragments = ctx.fragments
+        points, attributes = ctx.saved_tensors
+        grad_points = torch.zeros_like(points)
+        # A buffer per chunk where views share their attributes: no two threads add to one place.
+        shared = len(attributes) == 1
+        rows = len(chunks_of(len(points), points.device)) if shared else len(attributes)
+        grad_attributes = attributes.new_zeros(rows, *attributes.shape[1:])
+        k = _kernels(points.dtype, points.device)
+        grad_values = grad_values.contiguous()
+        results = [as_flat(grad_values), as_warp(grad_points.view(-1, 3), k.vec3), as_flat(grad_attributes)]
+        _for_fragments(f, "interpolate_adjoint", attributes, lambda i: i if shared else -1, results)
+        return grad_points, grad_attributes.sum(0, keepdim=True) if shared else grad_attributes, None
+
+
+def _for_fragments(f: Fragments, name: str, attributes: Tensor, shared, results: list) -> None:
+    """Launch a kernel on the fragments of each chunk of views; ``shared(chunk)`` is where its sums go."""
+    views, vertices, _ = f.points.shape
+    k, device = _kernels(f.points.dtype, f.points.device), f.points.device
+    given = [as_warp(f.points.view(-1, 3), k.vec3), as_warp(f.faces, wp.vec3i), as_warp(f.pixels), as_warp(f.triangles)]
+    given += [*f.resolution, vertices, attributes.shape[-1]]
+    w_attributes, ends = as_flat(attributes), f.view_ends.tolist()
+
+    def run(index: int, chunk: range) -> None:
+        inputs = [*given, shared(index), w_attributes, *results]
+        launch_items(getattr(k, name), ends[chunk.start], ends[chunk.stop], inputs, device)
+
+    run_chunks(run, chunks_of(views, device))
+
+
+def _find_pairs(f: Fragments) -> tuple[Tensor, Tensor, Tensor, list[int]]:
+    """Pixel pairs that a visible silhouette crosses: inner pixel, direction, edge, and where each view's begin.
+
+    Where several edges cross one pair, the outermost counts: the surface covers everything up to there.
+    """
+    views, vertices, _ = f.points.shape
+    k, device, count = _kernels(f.points.dtype, f.points.device), f.points.device, len(f.edges)
+    chunks = chunks_of(views, device)
+    given = [as_warp(f.points.view(-1, 3), k.vec3), as_warp(f.faces, wp.vec3i), as_flat(f.edges), as_flat(f.sides)]
+    given += [as_warp(f.slots), as_warp(f.triangles), as_warp(f.view_ends), vertices, *f.resolution]
+    given += [k.real(f.near), k.touching]
+    capacity = 8 * sum(f.resolution) * max(len(chunk) for chunk in chunks)
+    block = max(count, 1) if in_chunks(device) else 1
+    while True:
+        counters = torch.zeros(len(chunks), dtype=torch.int32, device=device)
+        keys = torch.empty(len(chunks), capacity, dtype=torch.int64, device=device)
+        records = torch.empty(len(chunks), capacity, dtype=torch.int32, device=device)
+        found = [capacity, as_warp(counters), as_flat(keys), as_flat(records)]
+
+        def run(index: int, chunk: range, found: list = found) -> None:
+            inputs = [chunk.start, block, *given, index, *found]
+            launch(k.find_crossings, (len(chunk), count // block), inputs, device)
+
+        run_chunks(run, chunks)
+        counted = counters.tolist()
+        if max(counted) <= capacity:
+            break
+        capacity = max(counted)
+    key = torch.cat([keys[i, :n] for i, n in enumerate(counted)])
+    edge = torch.cat([records[i, :n] for i, n in enumerate(counted)])
+    key, order = key.sort()
+    pair = key >> 31
+    last = torch.ones_like(pair, dtype=torch.bool)
+    torch.ne(pair[1:], pair[:-1], out=last[:-1])
+    pair = pair[last]
+    pixels = (pair >> 2).to(torch.int32)
+    starts = torch.arange(views + 1, device=device) * (f.resolution[0] * f.resolution[1])
+    return pixels, (pair & 3).to(torch.int32), edge[order][last], torch.searchsorted(pixels, starts).tolist()
+
+
+class _Antialias(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, points: Tensor, values: Tensor, f: Fragments) -> Tensor:
+        device, (height, width), channels = points.device, f.resolution, values.shape[1]
+        k, area, ends = _kernels(points.dtype, device), height * width, f.view_ends.tolist()
+        values = values.contiguous()
+        ctx.fragments, ctx.pairs = f, _find_pairs(f)
+        ctx.save_for_backward(points, values)
+        # On the CPU the kernel clears the empty pixels on its way through the image.
+        clears = in_chunks(device)
+        image = (torch.empty if clears else torch.zeros)(
+            len(points), height, width, channels + 1, dtype=points.dtype, device=device
+        )
+        slots, buffers = as_warp(f.pixels), [channels, as_flat(values), as_flat(image)]
+        pairs, starts = _pair_arrays(k, f, ctx.pairs), ctx.pairs[3]
+
+        def run(_: int, chunk: range) -> None:
+            if not clears or ends[chunk.start] < ends[chunk.stop]:
+                window = [chunk.start * area, chunk.stop * area] if clears else [0, 0]
+                launch_items(k.compose, ends[chunk.start], ends[chunk.stop], [slots, *window, *buffers], device)
+            else:
+                image[chunk.start : chunk.stop] = 0
+            launch_items(k.blend, starts[chunk.start], starts[chunk.stop], [*pairs, *buffers], device)
+
+        run_chunks(run, chunks_of(len(points), device))
+        return image
+
+    @staticmethod
+    def backward(ctx, grad_image: Tensor):
+        f: Fragments = ctx.fragments
+        points, values = ctx.saved_tensors
+        device, channels = points.device, values.shape[1]
+        k, ends, starts = _kernels(points.dtype, device), f.view_ends.tolist(), ctx.pairs[3]
+        grad_image = grad_image.contiguous()
+        grad_values = torch.empty_like(values)
+        grad_points = torch.zeros_like(points)
+        w_image, w_grad = as_flat(grad_image), as_flat(grad_values)
+        pairs = [*_pair_arrays(k, f, ctx.pairs), channels, as_flat(values), w_image, w_grad]
+        pairs += [as_warp(grad_points.view(-1, 3), k.vec3)]
+        fragments = [as_warp(f.pixels), channels, w_image, w_grad]
+
+        def run(_: int, chunk: range) -> None:
+            launch_items(k.compose_adjoint, ends[chunk.start], ends[chunk.stop], fragments, device)
+            launch_items(k.blend_adjoint, starts[chunk.start], starts[chunk.stop], pairs, device)
+
+        run_chunks(run, chunks_of(len(points), device))
+        return grad_points, grad_values, None
+
+
+def _pair_arrays(k: SimpleNamespace, f: Fragments, pairs: tuple[Tensor, Tensor, Tensor, list[int]]) -> list:
+    """What the kernels that blend take first."""
+    arrays = [as_warp(f.points.view(-1, 3), k.vec3), as_flat(f.edges), as_warp(f.slots), as_warp(f.view_ends)]
+    return [*arrays, *(as_warp(p) for p in pairs[:3]), *f.resolution, f.points.shape[1]]

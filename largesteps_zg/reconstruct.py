@@ -1,0 +1,329 @@
+"""The loop: from views to a mesh, as a generator of small records."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .cameras import Cameras
+from .fit import Fit
+from .geometry import mean_edge_length
+from .lighting import SphericalHarmonicsLight
+from .mesh import Mesh, check_start_mesh, icosphere
+from .rasterizer.api import load_backend
+from .scenes import Views, bounding_sphere
+from .schedule import Remeshing, decay, remeshings
+from .stopwatch import Stopwatch
+
+# Floats of all target images are kept when they fit in this many bytes; else views are converted as they are needed.
+TARGET_BYTES = 2**30
+START_LEVEL = 4  # 2,562 vertices
+START_RADIUS = 0.6
+LIGHT_ORDER = 2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to reconstruct.
+
+    Attributes
+    ----------
+    steps : int
+        Gradient steps, >= 1.
+    lambda_ : float
+        Smoothing of the parametrization, >= 0; see `LargeSteps`.
+    step_size : float
+        Of the positions' optimiser at the first step, > 0, in a scene scaled to the unit sphere. Falls to 3 %.
+    views_per_step : int
+        Images compared in each step, >= 1; all of them are seen before one is seen again.
+    remesh : "auto", "off" or tuple of steps
+    max_vertices : int
+        Bound of the remeshing.
+    device : {"auto", "cpu", "cuda", ...}
+    backend : {"auto", "warp", "nvdiffrast"}
+    seed : int
+        Of the order in which views are drawn.
+    """
+
+    steps: int = 1500
+    lambda_: float = 19.0
+    step_size: float = 0.1
+    views_per_step: int = 8
+    remesh: str | tuple[int, ...] = "auto"
+    max_vertices: int = 20_000
+    device: str = "auto"
+    backend: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "views_per_step", "max_vertices"):
+            value = getattr(self, name)
+            if value < 1:
+                raise ValueError(f"{name}: expected at least 1, got {value}")
+        if not (math.isfinite(self.lambda_) and self.lambda_ >= 0):
+            raise ValueError(f"lambda: expected a number >= 0, got {self.lambda_}; 19 is a good start")
+        if not (math.isfinite(self.step_size) and self.step_size > 0):
+            raise ValueError(f"step size: expected a number > 0, got {self.step_size}; 0.1 is a good start")
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a run stands after a step.
+
+    Attributes
+    ----------
+    step : int
+        Steps taken, 1 to `steps`.
+    steps : int
+    loss : float
+        Of this step's views, before it.
+    vertices : int
+        How many.
+    event : str
+        "" or what happened before the step, such as "remeshed".
+    run : Reconstruction
+        To ask for the mesh, images or a checkpoint; of this moment, so ask before the next state.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    vertices: int
+    event: str
+    run: Reconstruction
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of a name; "auto" is CUDA where it is usable."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device: expected auto, cpu or cuda, got {name!r}") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device: expected auto, cpu or cuda, got {name!r}")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device: cuda was asked for, but PyTorch finds no usable CUDA device; use --device cpu")
+    return device
+
+
+class Reconstruction:
+    """One run: a scene, a fit, and what is needed to go on or to stop at any step.
+
+    Parameters
+    ----------
+    views : Views
+        Images with masks and cameras.
+    settings : Settings
+    start : Mesh, optional
+        In the scene's coordinates; by default a sphere in the masks' bounding sphere.
+    light : SphericalHarmonicsLight, optional
+        Known light; estimated by default.
+
+    Raises
+    ------
+    ValueError
+        For an argument that cannot work, saying which.
+    """
+
+    def __init__(
+        self,
+        views: Views,
+        settings: Settings,
+        *,
+        start: Mesh | None = None,
+        light: SphericalHarmonicsLight | None = None,
+    ) -> None:
+        self.settings = settings
+        self.device = resolve_device(settings.device)
+        self.backend = "warp" if settings.backend == "auto" else settings.backend
+        load_backend(self.backend)
+        self.stopwatch = Stopwatch()
+        if start is not None:
+            check_start_mesh(start.vertices, start.faces)
+        with self.stopwatch("setup"):
+            center, self.radius = bounding_sphere(views)
+            self.center = center.double().cpu()
+            self.views = views
+            self.cameras = self.normalized(views.cameras)
+            self.targets = self._targets()
+            self.step, self.order = 0, torch.empty(0, dtype=torch.long)
+            self.generator = torch.Generator().manual_seed(settings.seed)
+            vertices, faces, colors = self._start(start)
+            self.fit = Fit(
+                vertices, faces, colors, light or SphericalHarmonicsLight.ambient(LIGHT_ORDER, device=self.device),
+                light_known=light is not None, lambda_=settings.lambda_, step_size=settings.step_size,
+                backend=self.backend, stopwatch=self.stopwatch,
+            )  # fmt: skip
+            self.remeshings = self._remeshings(vertices, faces)
+
+    def normalized(self, cameras: Cameras) -> Cameras:
+        """Cameras of the scene, moved and scaled so that the object lies in the unit sphere."""
+        moved = cameras.to(dtype=torch.float64).transformed(1.0 / self.radius, self.center)
+        return moved.to(self.device, torch.float32)
+
+    def _targets(self) -> Tensor | None:
+        height, width = self.views.images.shape[1:3]
+        if len(self.views) * height * width * 16 > TARGET_BYTES:
+            return None
+        return self.views.linear(device=self.device)
+
+    def _start(self, start: Mesh | None) -> tuple[Tensor, Tensor, Tensor]:
+        if start is None:
+            ball = icosphere(START_LEVEL, radius=START_RADIUS, device=self.device)
+            return ball.vertices, ball.faces, torch.full_like(ball.vertices, 0.5)
+        vertices = ((start.vertices.double().cpu() - self.center) / self.radius).to(self.device, torch.float32)
+        if float(vertices.norm(dim=1).min()) > 2.0:
+            raise ValueError(
+                f"init: the start mesh is nowhere near the object, which the masks place at "
+                f"{[round(x, 3) for x in self.center.tolist()]} with radius {self.radius:.3g}; "
+                "is it in the scene's coordinates?"
+            )
+        colors = torch.full_like(vertices, 0.5) if start.colors is None else start.colors.to(vertices)
+        return vertices, start.faces.to(self.device), colors
+
+    def _remeshings(self, vertices: Tensor, faces: Tensor) -> tuple[Remeshing, ...]:
+        # Depth over focal length: the size of a pixel on the object.
+        depth = self.cameras.world_to_camera[:, 2, 3]
+        pixel = float((depth / self.cameras.intrinsics[:, 0, 0]).median())
+        s = self.settings
+        return remeshings(
+            s.remesh, steps=s.steps, pixel=pixel, area=4 * math.pi * START_RADIUS**2,
+            edge_length=float(mean_edge_length(vertices, faces)), max_vertices=s.max_vertices,
+        )  # fmt: skip
+
+    def _next_views(self) -> Tensor:
+        """Indices for a step, drawn without replacement until all have been seen."""
+        count = min(self.settings.views_per_step, len(self.views))
+        while len(self.order) < count:
+            self.order = torch.cat([self.order, torch.randperm(len(self.views), generator=self.generator)])
+        chosen, self.order = self.order[:count], self.order[count:]
+        return chosen
+
+    def advance(self) -> State:
+        """Take one step."""
+        event = ""
+        for remeshing in self.remeshings:
+            if remeshing.step == self.step:
+                self.fit.remesh(remeshing.edge_length)
+                event = "remeshed"
+        chosen = self._next_views()
+        with self.stopwatch("targets"):
+            where = chosen.to(self.device)
+            targets = self.views.linear(chosen, device=self.device) if self.targets is None else self.targets[where]
+        factor = decay(self.step, self.settings.steps)
+        loss = self.fit.step(self.cameras[where], targets, number=self.step + 1, factor=factor)
+        self.step += 1
+        return State(self.step, self.settings.steps, loss, len(self.fit.rest), event, self)
+
+    def mesh(self) -> Mesh:
+        """The mesh in the scene's coordinates, on the CPU, with its albedo as colours."""
+        mesh = self.fit.mesh()
+        vertices = mesh.vertices.double().cpu() * self.radius + self.center
+        colors = None if mesh.colors is None else mesh.colors.cpu()
+        return Mesh(vertices, mesh.faces.cpu(), colors)
+
+    def images(self, cameras: Cameras) -> Tensor:
+        """(B, H, W, 4) float32 on the CPU: the present state seen by cameras of the scene, a view at a time."""
+        placed = self.normalized(cameras)
+        with torch.no_grad():
+            vertices, albedo = self.fit.surface()
+            made = [self.fit.images(vertices, albedo, placed[i]).cpu() for i in range(len(placed))]
+        return torch.cat(made)
+
+    def state_dict(self) -> dict[str, Any]:
+        """A checkpoint, of tensors and plain values, that later steps don't change."""
+        state = {
+            "settings": asdict(self.settings),
+            "step": self.step,
+            "order": self.order,
+            "generator": self.generator.get_state(),
+            "center": self.center,
+            "radius": self.radius,
+            "light_known": not self.fit.light.requires_grad,
+            "seconds": dict(self.stopwatch.seconds),
+            "fit": self.fit.state_dict(),
+        }
+        return copy.deepcopy(state)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a checkpoint of the same scene and settings.
+
+        Raises
+        ------
+        ValueError
+            If a setting that decides the result differs; says which.
+        """
+        state = copy.deepcopy(state)  # optimisers would go on in the caller's tensors
+        mine, theirs = asdict(self.settings), state["settings"]
+        for name in mine:
+            if name not in ("device",) and mine[name] != theirs[name]:
+                raise ValueError(
+                    f"resume: the run was started with {name} = {theirs[name]}, now it is {mine[name]}; "
+                    "give the same options, or another output folder"
+                )
+        if state["light_known"] == self.fit.light.requires_grad:
+            raise ValueError("resume: the run was started with another choice of light; give the same options")
+        if not torch.allclose(self.center, state["center"]) or not math.isclose(self.radius, state["radius"]):
+            raise ValueError("resume: the run was started on another scene; give the same one, or another output folder")
+        self.step, self.order = state["step"], state["order"]
+        self.generator.set_state(state["generator"])
+        self.stopwatch.seconds = dict(state["seconds"])
+        self.fit.stopwatch = self.stopwatch
+        self.fit.load_state_dict(state["fit"])
+
+
+def reconstruct(
+    views: Views,
+    settings: Settings | None = None,
+    *,
+    start: Mesh | None = None,
+    light: SphericalHarmonicsLight | None = None,
+    checkpoint: dict[str, Any] | None = None,
+) -> Iterator[State]:
+    """From multi-view images with masks and cameras to a mesh, step by step.
+
+    Positions are the diffusion of a latent (Large Steps), colours likewise; both and the light follow the gradient
+    of the L1 difference of a few rendered views to the images, colour and coverage.
+
+    Parameters
+    ----------
+    views : Views
+    settings : Settings, optional
+    start : Mesh, optional
+        In the scene's coordinates; by default a sphere.
+    light : SphericalHarmonicsLight, optional
+        Known light; estimated by default. Only the product of light and albedo is known where it is.
+    checkpoint : dict, optional
+        ``state.run.state_dict()`` of an earlier run, to go on from; ends where that run would have ended.
+
+    Yields
+    ------
+    State
+        After each step. Printing, saving and stopping are the caller's.
+
+    Raises
+    ------
+    ValueError
+        For input that cannot work, before the first step.
+    NonFiniteError
+        If the loss or a gradient becomes non-finite; the mesh of the last state stays good.
+
+    Examples
+    --------
+    >>> for state in reconstruct(scene.train, Settings(steps=300)):  # doctest: +SKIP
+    ...     print(state.step, state.loss)
+    >>> save_mesh("result.ply", state.run.mesh())  # doctest: +SKIP
+    """
+    run = Reconstruction(views, settings or Settings(), start=start, light=light)
+    if checkpoint is not None:
+        run.load_state_dict(checkpoint)
+    while run.step < run.settings.steps:
+        yield run.advance()

@@ -1,0 +1,3 @@
+from .rasterized import homogeneous_pixels as homogeneous_pixels
+from .rasterized import render as render
+from .rasterized import shade as shade

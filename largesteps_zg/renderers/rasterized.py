@@ -1,0 +1,87 @@
+"""Mesh, colours and cameras to images: the differentiable renderer."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..cameras import Cameras
+from ..geometry import vertex_normals
+from ..lighting import SphericalHarmonicsLight
+from ..rasterizer import antialias, interpolate, rasterize
+
+
+def homogeneous_pixels(vertices: Float[Tensor, "V 3"], cameras: Cameras) -> Float[Tensor, "B V 3"]:
+    """``K (R x + t)`` of every vertex in every camera: what the rasterizer takes.
+
+    Differentiable in the vertices and in the cameras.
+    """
+    matrix = (cameras.intrinsics @ cameras.world_to_camera[:, :3]).to(vertices)  # (B, 3, 4)
+    flat = vertices @ matrix[:, :, :3].reshape(-1, 3).T  # one product for all views: (V, 3B)
+    return flat.view(len(vertices), -1, 3).transpose(0, 1) + matrix[:, None, :, 3]
+
+
+def shade(
+    vertices: Float[Tensor, "V 3"],
+    faces: Int[Tensor, "F 3"],
+    albedo: Float[Tensor, "V 3"],
+    light: SphericalHarmonicsLight,
+) -> Float[Tensor, "V 3"]:
+    """Colours of a diffuse surface, albedo times shading, at its vertices.
+
+    At the vertices and not at the pixels: the same for all views, and as fine where triangles are pixel-sized.
+    Differentiable in all floating-point arguments.
+    """
+    return albedo * light(vertex_normals(vertices, faces))
+
+
+def render(
+    vertices: Float[Tensor, "V 3"],
+    faces: Int[Tensor, "F 3"],
+    colors: Float[Tensor, "V C"],
+    cameras: Cameras,
+    *,
+    edges: Int[Tensor, "E 6"] | None = None,
+    near: float = 1e-3,
+    backend: str = "auto",
+) -> Float[Tensor, "B H W D"]:
+    """Images of a mesh with a value at each vertex, antialiased at silhouettes.
+
+    Parameters
+    ----------
+    vertices : (V, 3) float
+        In the cameras' world.
+    faces : (F, 3) int
+    colors : (V, C) float
+        Colours, or anything else that can be interpolated.
+    cameras : Cameras
+        B views of H x W pixels.
+    edges : (E, 6) int32, optional
+        ``rasterizer.edge_table(faces)``, to make it once for many calls.
+    near : float
+        Nothing nearer to the camera is drawn, > 0, in the world's units.
+    backend : {"auto", "warp", "nvdiffrast"}
+
+    Returns
+    -------
+    (B, H, W, C + 1) float
+        Premultiplied by the coverage, which is the last channel. Row 0 on top.
+
+    Notes
+    -----
+    Differentiable in the vertices (shading and silhouettes), the colours and the cameras.
+
+    Examples
+    --------
+    >>> from largesteps_zg.cameras import sphere_of_cameras
+    >>> from largesteps_zg.mesh import icosphere
+    >>> ball = icosphere(2)
+    >>> views = sphere_of_cameras(4, distance=3.0, fov_y_degrees=45.0, height=32, width=32)
+    >>> render(ball.vertices, ball.faces, torch.ones(len(ball.vertices), 3), views).shape
+    torch.Size([4, 32, 32, 4])
+    """
+    points = homogeneous_pixels(vertices, cameras)
+    size = (cameras.height, cameras.width)
+    fragments = rasterize(points, faces, size, edges=edges, near=near, backend=backend)
+    return antialias(interpolate(colors, fragments), fragments)

@@ -1,0 +1,8 @@
+"""Folders on disk -> images, masks and cameras; one file per format, one line in registry.py for each."""
+
+from .bounds import bounding_sphere as bounding_sphere
+from .registry import FORMATS as FORMATS
+from .registry import load_scene as load_scene
+from .save import save_scene as save_scene
+from .views import Scene as Scene
+from .views import Views as Views

@@ -1,0 +1,74 @@
+"""What changes along a run: step sizes, and when to remesh to which edge length."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+# Fractions of the run, and edge lengths in pixels: coarse triangles first, which move far and stay untangled,
+# then as fine as the images can tell apart.
+REMESH_AT = (0.15, 0.35, 0.55)
+REMESH_PIXELS = (5.0, 3.0, 2.0)
+
+# Step sizes fall by this factor over the run, exponentially: a constant one keeps the noise of the few views of a step.
+DECAY = 0.03
+
+
+@dataclass(frozen=True)
+class Remeshing:
+    """At the start of `step`, remesh to `edge_length` (in units of the normalised scene)."""
+
+    step: int
+    edge_length: float
+
+
+def decay(step: int, steps: int) -> float:
+    """Factor of the step sizes at a step, from 1 down to `DECAY`."""
+    return DECAY ** (step / steps)
+
+
+def remeshings(
+    choice: str | tuple[int, ...], *, steps: int, pixel: float, area: float, edge_length: float, max_vertices: int
+) -> tuple[Remeshing, ...]:
+    """The remeshings of a run.
+
+    Parameters
+    ----------
+    choice : "auto", "off" or steps
+        Explicit steps get edge lengths that fall evenly (as a ratio) from `edge_length` to the finest.
+    steps : int
+        Length of the run.
+    pixel : float
+        Size of a pixel on the surface, in the scene's units.
+    area : float
+        Of the surface, roughly; with `max_vertices` it bounds the finest edge length from below.
+    edge_length : float
+        Mean edge length of the start mesh.
+    max_vertices : int
+
+    Raises
+    ------
+    ValueError
+        If a step lies outside the run.
+    """
+    # An equilateral mesh of V vertices has 2V triangles of sqrt(3)/4 l² each.
+    shortest = math.sqrt(2.0 * area / (math.sqrt(3.0) * max_vertices))
+    if choice == "off":
+        return ()
+    if choice == "auto":
+        return tuple(
+            Remeshing(int(at * steps), max(pixels * pixel, shortest))
+            for at, pixels in zip(REMESH_AT, REMESH_PIXELS, strict=True)
+            if int(at * steps) > 0
+        )
+    if isinstance(choice, str):
+        raise ValueError(f"remesh: expected auto, off or steps such as 100,300, got {choice!r}")
+    for step in choice:
+        if not 0 <= step < steps:
+            raise ValueError(f"remesh: expected steps in [0, {steps}), got {step}")
+    finest = max(REMESH_PIXELS[-1] * pixel, shortest)
+    ordered = sorted(set(choice))
+    ratio = finest / edge_length
+    return tuple(
+        Remeshing(step, edge_length * ratio ** ((i + 1) / len(ordered))) for i, step in enumerate(ordered)
+    )

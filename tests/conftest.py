@@ -1,0 +1,47 @@
+"""What all tests share: shapes checked at run time, no window, one seed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import jaxtyping
+import pytest
+import torch
+
+os.environ["MPLBACKEND"] = "Agg"
+
+# Failing or slow by chance is no result: the same examples every time, and no clock.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("repeatable")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def checked_modules() -> Iterator[str]:
+    """Modules whose jaxtyping shapes are checked: all but those with kernels that a compiler reads."""
+    for file in sorted((ROOT / "largesteps_zg").rglob("*.py")):
+        source = file.read_text(encoding="utf-8")
+        if file.stem in ("__init__", "__main__") or "@wp." in source or "njit" in source:
+            continue
+        yield ".".join(file.relative_to(ROOT).with_suffix("").parts)
+
+
+# Kept for the whole session: doctests import modules long after the tests were collected.
+jaxtyping.install_import_hook(list(checked_modules()), "typechecker.typechecker")
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """Random numbers of the test's own, the same in every run."""
+    return torch.Generator().manual_seed(20210916)
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Shapes not checked, as for users: for tests of the library's own errors about wrong shapes and types."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

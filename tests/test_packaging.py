@@ -1,0 +1,90 @@
+"""What is shipped is what is here: the package list, versions, the quick import, the checks in conftest."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from jaxtyping import TypeCheckError
+
+import largesteps_zg
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("warp", "matplotlib", "trimesh", "gpytoolbox", "pymeshlab", "sksparse", "skimage")
+
+
+def listed(section: str, text: str) -> set[str]:
+    """Strings of a list in pyproject.toml; a TOML reader comes only with Python 3.11."""
+    found = re.search(rf"^{section} = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    assert found, section
+    return set(re.findall(r'^\s*"([^"]+)"', found[1], re.MULTILINE))
+
+
+def test_every_folder_with_modules_is_a_listed_package() -> None:
+    folders = {file.parent for file in (ROOT / "largesteps_zg").rglob("*.py")}
+    packages = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert listed("packages", project) == packages | {"largesteps_zg.meshes"}
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(r"^version: (\S+)$", citation, re.MULTILINE)[1] == largesteps_zg.__version__  # type: ignore[index]
+
+
+def test_constraints_cover_the_dependencies_and_name_exact_versions() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    names = {re.match(r"[\w-]+", line)[0] for line in listed("dependencies", project)}  # type: ignore[index]
+    assert "torch" in names
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {line.split("==")[0] for line in lines if re.match(r"[\w.-]+==[\w.]+(;|$)", line)}
+    assert names <= pinned
+    assert len(pinned) == len([line for line in lines if not line.startswith("#")])
+
+
+def test_importing_the_package_leaves_heavy_ones_alone() -> None:
+    code = f"import sys, largesteps_zg; print([name for name in {HEAVY} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_target_meshes_are_importable_and_have_files() -> None:
+    meshes = pytest.importorskip("largesteps_zg.meshes", reason="largesteps_zg is not installed")
+    assert list(Path(meshes.__file__).parent.glob("*.ply"))
+
+
+def test_shapes_are_checked_in_tests() -> None:
+    from largesteps_zg.geometry import laplacian_uniform
+
+    with pytest.raises(TypeCheckError):
+        laplacian_uniform(torch.zeros(4, 3), "not faces")  # type: ignore[arg-type]
+
+
+def test_shapes_are_not_checked_where_a_test_says_so(unchecked: None) -> None:
+    from largesteps_zg.geometry import edge_lengths
+
+    edges = torch.tensor([[0, 1]])
+    assert edge_lengths(torch.tensor([[0.0, 0.0], [3.0, 4.0]]), edges) == 5  # two dimensions do as well
+
+
+def test_the_readme_names_the_command_that_ci_runs() -> None:
+    """.ci/run takes its command out of the README; this fails here first, and says what is missing."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"<!-- test command -->\n+```\w*\n(.*?)```", readme, re.DOTALL)
+    assert found, "README.md: no code block after <!-- test command -->"
+    assert "constraints.txt" in found[1]
+    assert "pytest" in found[1]
+
+
+def test_the_readme_says_nothing_that_pip_would_not_do() -> None:
+    """Every extra that the README installs exists."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    section = project.split("[project.optional-dependencies]")[1].split("\n[")[0]
+    extras = set(re.findall(r"^(\w+) = ", section, re.MULTILINE))
+    wanted = {name for names in re.findall(r"-e? ?\"?\.\[([\w,]+)\]", readme) for name in names.split(",")}
+    assert wanted <= extras

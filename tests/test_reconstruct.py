@@ -1,0 +1,185 @@
+"""The loop: it finds shapes, it is repeatable, it stops and goes on, it says what is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from largesteps_zg.cameras import sphere_of_cameras
+from largesteps_zg.fit import NonFiniteError
+from largesteps_zg.lighting import SphericalHarmonicsLight
+from largesteps_zg.mesh import Mesh, icosphere, topology
+from largesteps_zg.metrics import surface_distances
+from largesteps_zg.reconstruct import Reconstruction, Settings, reconstruct
+from largesteps_zg.scenes.synthetic import scene_from_mesh, studio_light
+from largesteps_zg.schedule import decay, remeshings
+
+SHORT = Settings(steps=12, views_per_step=3, remesh=(5,), max_vertices=1500)
+
+
+def egg() -> Mesh:
+    """A stretched and dented sphere, off-centre and in other units than the loop's own."""
+    ball = icosphere(4, dtype=torch.float64)
+    x = ball.vertices.clone()
+    x[:, 2] *= 1.4
+    dent = torch.exp(-((x - torch.tensor([1.0, 0.0, 0.3], dtype=x.dtype)) ** 2).sum(1) / 0.2)
+    x = x * (1 - 0.25 * dent[:, None])
+    return Mesh((30 * x + torch.tensor([100.0, -50.0, 20.0])).float(), ball.faces)
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return scene_from_mesh(egg(), views=10, test_views=2, height=72, width=64, up="z")
+
+
+def last(iterator):
+    """The last of the states."""
+    state = None
+    for state in iterator:
+        pass
+    return state
+
+
+def test_finds_the_shape_in_the_scenes_own_coordinates(scene) -> None:
+    state = last(reconstruct(scene.train, Settings(steps=150, views_per_step=5, max_vertices=3000)))
+    mesh = state.run.mesh()
+    found = surface_distances(mesh, scene.mesh, samples=5000, generator=torch.Generator().manual_seed(0))
+    assert found.chamfer_permille < 4.0  # a pixel is 12 permille of the diagonal
+    assert found.normal_consistency > 0.98
+    assert topology(mesh.faces).watertight
+    assert state.step == 150 and state.loss < 0.02
+
+
+def test_refines_a_given_mesh(scene) -> None:
+    start = Mesh(scene.mesh.vertices * 1.03, scene.mesh.faces)
+    before = surface_distances(start, scene.mesh, samples=3000, generator=torch.Generator().manual_seed(0))
+    settings = Settings(steps=60, views_per_step=5, remesh="off", step_size=0.03)
+    mesh = last(reconstruct(scene.train, settings, start=start)).run.mesh()
+    after = surface_distances(mesh, scene.mesh, samples=3000, generator=torch.Generator().manual_seed(0))
+    assert after.chamfer < 0.3 * before.chamfer
+    assert torch.equal(mesh.faces, start.faces)
+
+
+def test_estimated_light_comes_near_the_true_one(scene) -> None:
+    state = last(reconstruct(scene.train, Settings(steps=150, views_per_step=5, max_vertices=2000)))
+    normals = torch.nn.functional.normalize(torch.randn(500, 3, generator=torch.Generator().manual_seed(3)), dim=1)
+    true = studio_light()(normals)
+    estimated = SphericalHarmonicsLight(state.run.fit.light.detach())(normals)
+    # Light times albedo is all that images tell: compare up to a factor for each channel.
+    for channel in range(3):
+        stacked = torch.stack([true[:, channel], estimated[:, channel]])
+        assert float(torch.corrcoef(stacked)[0, 1]) > 0.95
+
+
+def test_known_light_stays(scene) -> None:
+    light = studio_light()
+    run = last(reconstruct(scene.train, SHORT, light=light)).run
+    assert torch.equal(run.fit.light.detach(), light.coefficients)
+
+
+def test_same_seed_same_result_other_seed_other_result(scene) -> None:
+    def result(seed: int) -> torch.Tensor:
+        return last(reconstruct(scene.train, dataclasses.replace(SHORT, seed=seed))).run.mesh().vertices
+
+    first = result(1)
+    assert torch.equal(first, result(1))
+    assert not torch.equal(first[:50], result(2)[:50])
+
+
+@pytest.mark.parametrize("stop", [1, 5, 6, 11])
+def test_a_resumed_run_ends_where_the_uninterrupted_one_does(scene, stop: int, tmp_path) -> None:
+    whole = last(reconstruct(scene.train, SHORT)).run.mesh()
+    for state in reconstruct(scene.train, SHORT):
+        if state.step == stop:
+            torch.save(state.run.state_dict(), tmp_path / "c.pt")
+            break
+    checkpoint = torch.load(tmp_path / "c.pt", weights_only=True)
+    steps = [s.step for s in reconstruct(scene.train, SHORT, checkpoint=checkpoint)]
+    resumed = last(reconstruct(scene.train, SHORT, checkpoint=checkpoint)).run.mesh()
+    assert steps == list(range(stop + 1, 13))
+    assert torch.equal(whole.faces, resumed.faces)
+    assert torch.equal(whole.vertices, resumed.vertices)
+    assert torch.equal(whole.colors, resumed.colors)
+
+
+def test_resume_refuses_other_settings(scene) -> None:
+    checkpoint = next(iter(reconstruct(scene.train, SHORT))).run.state_dict()
+    with pytest.raises(ValueError, match="started with lambda_ = 19"):
+        next(iter(reconstruct(scene.train, dataclasses.replace(SHORT, lambda_=5.0), checkpoint=checkpoint)))
+
+
+def test_every_view_is_seen_before_one_is_seen_again(scene) -> None:
+    run = Reconstruction(scene.train, dataclasses.replace(SHORT, views_per_step=5))
+    assert sorted(torch.cat([run._next_views(), run._next_views()]).tolist()) == list(range(10))
+
+
+def test_a_non_finite_loss_stops_with_step_and_cause_and_keeps_the_mesh(scene) -> None:
+    states = reconstruct(scene.train, SHORT)
+    state = next(states)
+    good = state.run.mesh()
+    with torch.no_grad():
+        state.run.targets[:, 3, 4, 0] = float("nan")
+    with pytest.raises(NonFiniteError, match=r"step 2: the loss is nan; the target images"):
+        next(states)
+    assert bool(torch.isfinite(state.run.mesh().vertices).all()) and len(good.vertices) == 2562
+
+
+def test_too_large_steps_are_named_as_the_cause(scene) -> None:
+    with pytest.raises(NonFiniteError, match="step size"):
+        last(reconstruct(scene.train, Settings(steps=40, step_size=1e38, remesh="off")))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": 0}, "steps: expected at least 1, got 0"),
+        ({"lambda_": -1.0}, "lambda: expected a number >= 0, got -1"),
+        ({"step_size": 0.0}, "step size: expected a number > 0"),
+        ({"views_per_step": 0}, "views_per_step: expected at least 1"),
+        ({"lambda_": float("nan")}, "lambda: expected"),
+    ],
+)
+def test_settings_say_what_they_expect(change, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Settings(**change)
+
+
+def test_unknown_names_are_refused(scene) -> None:
+    with pytest.raises(ValueError, match="backend: expected one of auto, warp, nvdiffrast, got 'gl'"):
+        Reconstruction(scene.train, dataclasses.replace(SHORT, backend="gl"))
+    with pytest.raises(ValueError, match="device: expected auto, cpu or cuda, got 'tpu9'"):
+        Reconstruction(scene.train, dataclasses.replace(SHORT, device="tpu9"))
+
+
+def test_a_start_mesh_elsewhere_is_refused(scene) -> None:
+    with pytest.raises(ValueError, match="nowhere near the object"):
+        Reconstruction(scene.train, SHORT, start=icosphere(2))
+
+
+def test_decay_and_remeshing_schedule() -> None:
+    assert decay(0, 100) == 1.0
+    assert decay(100, 100) == pytest.approx(0.03)
+    common = {"steps": 1000, "pixel": 0.01, "area": 4.0, "edge_length": 0.08, "max_vertices": 100_000}
+    auto = remeshings("auto", **common)
+    assert [r.step for r in auto] == [150, 350, 550]
+    assert [r.edge_length for r in auto] == pytest.approx([0.05, 0.03, 0.02])
+    assert remeshings("off", **common) == ()
+    # From 0.08 in two equal ratios to 0.02.
+    assert [r.edge_length for r in remeshings((10, 20), **common)] == pytest.approx([0.04, 0.02])
+    # 1,000 vertices on an area of 4: 2 * 4 / (sqrt(3) l²) = 1000.
+    few = remeshings("auto", **{**common, "max_vertices": 1000})
+    assert few[-1].edge_length == pytest.approx((8 / (3**0.5 * 1000)) ** 0.5)
+    with pytest.raises(ValueError, match=r"remesh: expected steps in \[0, 1000\), got 1000"):
+        remeshings((1000,), **common)
+
+
+def test_scene_from_mesh_holds_the_object_in_every_view(scene) -> None:
+    alpha = scene.train.images[..., 3]
+    assert int(alpha[:, 0].max()) == int(alpha[:, -1].max()) == int(alpha[:, :, 0].max()) == 0
+    assert float((alpha > 127).float().mean((1, 2)).min()) > 0.1
+    wide = scene_from_mesh(egg(), views=2, test_views=0, height=24, width=48, up="z")
+    assert wide.test is None and wide.train.images.shape == (2, 24, 48, 4)
+    expected = sphere_of_cameras(10, distance=1.0, fov_y_degrees=35.0, height=72, width=64)
+    torch.testing.assert_close(scene.train.cameras.forward.float(), expected.forward)
