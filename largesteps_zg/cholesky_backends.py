@@ -6,10 +6,12 @@ matrix's type on its device. The checks are the caller's; see `linear_system`.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
@@ -20,6 +22,16 @@ from scipy.sparse import csc_matrix, csr_array
 from torch import Tensor
 
 from .linear_system import not_positive_definite, too_large
+
+# cholespy's bindings print a list of "leaks" for every factor that a script still holds when Python ends.
+_alive: weakref.WeakSet[CholespyFactor] = weakref.WeakSet()
+
+
+@atexit.register
+def _let_go() -> None:
+    for factor in list(_alive):
+        factor.__dict__.pop("_solver", None)
+
 
 _CUDA_COLUMNS = 128  # the most that cholespy's CUDA kernels take at once
 
@@ -65,6 +77,7 @@ class CholespyFactor:
         for line in printed:
             if line.startswith("CHOLMOD error"):
                 raise too_large(size, line.removeprefix("CHOLMOD error: ").split(". file:")[0])
+        _alive.add(self)
         self._most = _CUDA_COLUMNS if device.type == "cuda" else None
 
     def solve(self, columns: Tensor) -> Tensor:

@@ -158,7 +158,7 @@ def sample_surface(
     strata = (torch.arange(samples, device=vertices.device) + draws[:, 0]) / samples
     # right=True: a face without area spans an empty interval and is never drawn.
     of = torch.searchsorted(cumulative, strata * cumulative[-1], right=True).clamp_(max=len(faces) - 1)
-    root = draws[:, 1]  # the square root makes the density even on a triangle
+    root = draws[:, 1].sqrt()  # the square root makes the density even on a triangle
     weights = torch.stack([1 - root, root * (1 - draws[:, 2]), root * draws[:, 2]], dim=1).to(vertices.dtype)
     return (weights[:, :, None] * vertices[faces[of].long()]).sum(dim=1), of
 

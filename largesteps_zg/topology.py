@@ -298,8 +298,7 @@ def weld(
         pairs = cKDTree(points.double().cpu().numpy()).query_pairs(tolerance, output_type="ndarray")
         group = _connected(pairs[:, 0], pairs[:, 1], len(points)).to(points.device)
     else:
-        # Adding zero turns -0.0 into 0.0: both are one position, but `unique` may tell their bits apart.
-        group = torch.unique(points + 0.0, dim=0, return_inverse=True)[1]
+        group = torch.unique(points, dim=0, return_inverse=True)[1]
     count = int(group.max()) + 1 if len(group) else 0
     rows = torch.arange(len(points), device=points.device)
     first = torch.full((count,), len(points), device=points.device).scatter_reduce_(0, group, rows, "amin")

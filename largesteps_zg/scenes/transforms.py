@@ -237,6 +237,7 @@ def _sibling_mask(folder: Path, image: Path) -> Path | None:
     if image.parent != folder and image.is_relative_to(folder):
         # images/left/a.jpg -> masks/left/a.png
         places.append(folder / "masks" / Path(*image.parent.relative_to(folder).parts[1:]))
+    places = [place for place in places if place.is_dir()]  # most scenes have none; saves a hundred look-ups
     found = (_existing(place, name) for place in places for name in (image.stem, image.name))
     return next((file for file in found if file is not None and file != image), None)
 
