@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
-from importlib.util import find_spec
 
 import torch
 
 from .rasterizer.api import BACKENDS, load_backend
 from .run_folder import versions
 
-Row = tuple[str, bool, str]
+Row = tuple[str, bool | None, str]
 
 
 def capabilities() -> dict[str, list[Row]]:
-    """Rows of (name, usable, note) by group: devices, rasterizers, solvers, remeshers, versions."""
+    """Rows of (name, usable, note) by group: devices, rasterizers, solvers, remeshers; and versions, which are neither.
+
+    What is usable is found out by importing it: a package can be there and still not load.
+    """
     return {
         "devices": [_cpu(), _cuda()],
         "rasterizers": [_rasterizer(name) for name in BACKENDS],
         "solvers": [
-            _module("cholespy", "cholespy", "sparse Cholesky, the default"),
-            _module("scikit-sparse", "sksparse", "CHOLMOD; needs SuiteSparse: pip install 'scikit-sparse<0.5'"),
+            _module("cholespy", "cholespy", "sparse Cholesky, the default", "pip install cholespy"),
+            _module(
+                "scikit-sparse", "sksparse.cholmod", "sparse Cholesky",
+                "install SuiteSparse's headers (Debian: libsuitesparse-dev), then pip install scikit-sparse",
+            ),
         ],
         "remeshing": [
-            _module("gpytoolbox", "gpytoolbox", "the default"),
-            _module("pymeshlab", "pymeshlab", "pip install pymeshlab (GPL)"),
+            _module("gpytoolbox", "gpytoolbox", "the default", "pip install gpytoolbox"),
+            _module("pymeshlab", "pymeshlab", "GPL", "pip install pymeshlab (GPL)"),
         ],
-        "versions": [(name, True, number) for name, number in versions().items()],
+        "versions": [(name, None, number) for name, number in versions().items()],
     }
 
 
 def _cpu() -> Row:
-    return "cpu", True, f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    note = f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    return "cpu", True, note if torch.cuda.is_available() else f"the default here; {note}"
 
 
 def _cuda() -> Row:
     if torch.cuda.is_available():
-        return "cuda", True, torch.cuda.get_device_name(0)
+        return "cuda", True, f"the default here; {torch.cuda.get_device_name(0)}"
     if torch.version.cuda is None:
         return "cuda", False, "this PyTorch is built for the CPU only"
     return "cuda", False, "PyTorch finds no CUDA device or driver"
@@ -51,5 +58,11 @@ def _rasterizer(name: str) -> Row:
     return name, True, "the default, CPU and CUDA" if name == "warp" else "CUDA"
 
 
-def _module(name: str, module: str, note: str) -> Row:
-    return name, find_spec(module) is not None, note
+def _module(name: str, module: str, note: str, remedy: str) -> Row:
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError:
+        return name, False, f"not installed; {remedy}"
+    except Exception as error:  # a binary that does not fit raises whatever it likes
+        return name, False, f"installed, but it does not load: {' '.join(str(error).split())}"
+    return name, True, note

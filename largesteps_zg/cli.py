@@ -7,16 +7,22 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .lighting import SphericalHarmonicsLight
+    from .mesh import Mesh
     from .reconstruct import Settings, State
     from .scenes import Scene
 
 DEFAULT_MESH = "fennec"
+MAX_SIDE = 8192  # pixels
+INTERRUPTED = "interrupted"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return arguments.command(arguments)
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
+    except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
         print(f"largesteps-zg: {_one_line(error)}", file=sys.stderr)
         return 2
     except ArithmeticError as error:
@@ -90,7 +96,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add("--max-vertices", type=int, default=20_000, metavar="N", help="bound of the remeshing (default 20000)")
     add("--device", default="auto", metavar="auto|cpu|cuda", help="where to compute (default auto)")
     add("--backend", default="auto", metavar="auto|warp|nvdiffrast", help="the rasterizer (default auto)")
-    add("--seed", type=int, default=0, metavar="N", help="of the order of views (default 0)")
+    add("--seed", type=_seed, default=0, metavar="N", help="of the order of views (default 0)")
 
 
 def _remesh(text: str) -> str | tuple[int, ...]:
@@ -102,34 +108,73 @@ def _remesh(text: str) -> str | tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"expected auto, off or steps such as 100,300, got {text!r}") from None
 
 
+def _seed(text: str) -> int:
+    try:
+        seed = int(text)
+    except ValueError:
+        seed = -1
+    if not 0 <= seed < 2**63:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to 2^63 - 1, got {text!r}")
+    return seed
+
+
 def _size(text: str) -> tuple[int, int]:
     try:
         sides = [int(part) for part in text.lower().split("x")]
         width, height = sides * 2 if len(sides) == 1 else sides
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected 256 or 320x240, got {text!r}") from None
-    if min(width, height) < 8:
-        raise argparse.ArgumentTypeError(f"expected at least 8 pixels, got {text!r}")
+    if min(width, height) < 8 or max(width, height) > MAX_SIDE:
+        raise argparse.ArgumentTypeError(f"expected 8 to {MAX_SIDE} pixels, got {text!r}")
     return height, width
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    from .reconstruct import Settings
+    from .rasterizer.api import load_backend
+    from .reconstruct import Settings, resolve_device
 
-    return Settings(**{field.name: getattr(arguments, field.name) for field in fields(Settings)})
+    settings = Settings(**{field.name: getattr(arguments, field.name) for field in fields(Settings)})
+    try:
+        load_backend(settings.backend)
+    except ImportError as error:
+        raise ImportError(
+            f"backend: {settings.backend} is not usable here ({_one_line(error)}); use --backend warp"
+        ) from error
+    resolve_device(settings.device)
+    return settings
+
+
+def _light(name: str | None) -> SphericalHarmonicsLight | None:
+    from .lighting import load_light
+
+    if name is None:
+        return None
+    try:
+        return load_light(name)
+    except ValueError as error:
+        raise ValueError(f"{error}" if name in str(error) else f"light: {name}: {error}") from error
+
+
+def _start_mesh(name: str) -> Mesh | None:
+    from .mesh import check_start_mesh, load_mesh
+
+    if name == "sphere":
+        return None
+    mesh = load_mesh(name)
+    check_start_mesh(mesh.vertices, mesh.faces, name=name)
+    return mesh
 
 
 def _reconstruct(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)  # cheap mistakes first
     from .fit import NonFiniteError
-    from .lighting import load_light
-    from .mesh import load_mesh
-    from .reconstruct import reconstruct
-    from .run_folder import RunFolder, writable_folder
+    from .reconstruct import Reconstruction, State, reconstruct
+    from .run_folder import RunFolder, refuse_scene, writable_folder
 
     path = writable_folder(arguments.output)
-    light = None if arguments.light is None else load_light(arguments.light)
-    start = None if arguments.init == "sphere" else load_mesh(arguments.init)
+    refuse_scene(path)
+    light = _light(arguments.light)
+    start = _start_mesh(arguments.init)
     scene = _scene(arguments.scene)
     folder = RunFolder(path, scene, {k: v for k, v in vars(arguments).items() if k != "command"})
     checkpoint = folder.load_checkpoint() if arguments.resume else None
@@ -143,18 +188,25 @@ def _reconstruct(arguments: argparse.Namespace) -> int:
                 folder.watch(state)
                 show(state)
                 if interrupt.asked and state.step < state.steps:
-                    stopped = "interrupted"
+                    stopped = INTERRUPTED
                     break
     except NonFiniteError as error:
         stopped = str(error)
     if state is None:
         if stopped is not None:
-            raise ArithmeticError(stopped)
-        print(f"{path} is finished already ({settings.steps} steps)")
-        return 0
-    result = folder.finish(state, stopped=stopped)
+            raise ArithmeticError(f"{stopped}; no step succeeded, so no mesh was written")
+        assert checkpoint is not None  # there is at least one step, unless they were all taken before
+        if folder.is_complete():
+            print(f"{path} is finished already ({settings.steps} steps): {path / 'mesh.ply'}")
+            return 0
+        run = Reconstruction(scene.train, settings, start=start, light=light)
+        run.load_state_dict(checkpoint)
+        state = State(run.step, settings.steps, folder.losses[-1], len(run.fit.rest), "", run)
+    if stopped == INTERRUPTED and not arguments.quiet:
+        print("interrupted: saving what there is", file=sys.stderr)
+    result = folder.finish(state, stopped=stopped, resumable=stopped in (None, INTERRUPTED))
     print(_summary(path, result))
-    if stopped == "interrupted":
+    if stopped == INTERRUPTED:
         print(f"stopped at step {state.step}; the same command with --resume goes on", file=sys.stderr)
         return 130
     if stopped is not None:
@@ -168,11 +220,15 @@ def _scene(name: str | None) -> Scene:
 
     if name is not None:
         return load_scene(name)
-    from . import meshes
     from .mesh import load_mesh
     from .scenes.synthetic import scene_from_mesh
 
-    return scene_from_mesh(load_mesh(meshes.path(DEFAULT_MESH)))
+    return scene_from_mesh(load_mesh(_built_in_meshes().path(DEFAULT_MESH)))
+
+
+def _built_in_meshes() -> ModuleType:
+    # Its folder is at the project's top level and joins the package when that is installed.
+    return import_module("largesteps_zg.meshes")
 
 
 class _CtrlC:
@@ -203,6 +259,7 @@ class _Progress:
         self.bar: Any = tqdm(
             total=steps, initial=start, unit="step", disable=True if quiet else None, dynamic_ncols=True, leave=False
         )
+        self.bar.set_postfix_str("preparing")  # the first run on a machine compiles its kernels
 
     def __enter__(self) -> _Progress:
         return self
@@ -236,18 +293,18 @@ def _summary(path: Path, result: dict[str, Any]) -> str:
 
 
 def _render(arguments: argparse.Namespace) -> int:
-    from . import meshes
-    from .lighting import load_light
     from .mesh import load_mesh
-    from .run_folder import writable_folder
+    from .run_folder import refuse_scene, writable_folder
     from .scenes import save_scene
     from .scenes.synthetic import scene_from_mesh
 
-    built_in = arguments.mesh in meshes.names() and not Path(arguments.mesh).exists()
-    mesh = load_mesh(meshes.path(arguments.mesh) if built_in else arguments.mesh)
     path = writable_folder(arguments.output)
+    refuse_scene(path)
+    # A word that neither is a file nor looks like one is a built-in mesh's name; the error for others lists them.
+    is_name = not Path(arguments.mesh).suffix and not Path(arguments.mesh).exists()
+    mesh = load_mesh(_built_in_meshes().path(arguments.mesh) if is_name else arguments.mesh)
     height, width = arguments.size
-    light = None if arguments.light is None else load_light(arguments.light)
+    light = _light(arguments.light)
     scene = scene_from_mesh(
         mesh, views=arguments.views, test_views=arguments.test_views, height=height, width=width, light=light,
         up=arguments.up,
@@ -263,7 +320,7 @@ def _info(_: argparse.Namespace) -> int:
     for group, rows in capabilities().items():
         print(group)
         for name, usable, note in rows:
-            print(f"  {'yes' if usable else 'no ':3} {name:14} {note}")
+            print(f"  {'' if usable is None else 'yes' if usable else 'no':3} {name:14} {note}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -13,23 +14,23 @@ from .metrics import degenerate_faces, flipped_faces, mask_iou, psnr, surface_di
 from .scenes import Views
 
 
-def image_quality(images: Tensor, views: Views) -> dict[str, float]:
+def image_quality(images: Iterable[Tensor], views: Views) -> dict[str, float]:
     """PSNR inside the true mask (dB, linear RGB) and IoU of the masks, both as means over views.
 
     Parameters
     ----------
-    images : (B, H, W, 4) float
-        Rendered, linear, premultiplied.
+    images : (B, H, W, 4) float, or B times (H, W, 4)
+        Rendered, linear, premultiplied. An iterator keeps a large split from being in memory all at once.
     views : Views
         The photographs, of the same cameras.
     """
     ratios: list[float] = []
     overlaps: list[float] = []
-    for i in range(len(views)):
-        target = views.linear(i, device=images.device)[0]
+    for i, image in enumerate(images):
+        target = views.linear(i, device=image.device)[0]
         mask = target[..., 3] > 0.5
-        ratios.append(psnr(images[i, ..., :3], target[..., :3], mask))
-        overlaps.append(mask_iou(images[i, ..., 3], mask.float()))
+        ratios.append(psnr(image[..., :3], target[..., :3], mask))
+        overlaps.append(mask_iou(image[..., 3], mask.float()))
     return {"psnr_db": sum(ratios) / len(ratios), "mask_iou": sum(overlaps) / len(overlaps)}
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .cameras import Cameras
+from .geometry import face_normals
 from .lighting import SphericalHarmonicsLight
 from .losses import image_loss
 from .mesh import Mesh
@@ -17,6 +18,7 @@ from .parameterize import LargeSteps
 from .rasterizer import edge_table
 from .remesh import remesh
 from .renderers import render, shade
+from .schedule import shortest_edge
 from .stopwatch import Stopwatch
 
 # Colours may change from vertex to vertex, positions may not: paint has edges, surfaces have none to speak of.
@@ -84,6 +86,7 @@ class Fit:
             {"params": [self.color_latent], "lr": COLOR_STEP * self.step_size},
         ]
         self.optimizer = UniformAdam(groups, lr=self.step_size)
+        self.before: tuple[Tensor, ...] = ()
 
     def surface(self) -> tuple[Tensor, Tensor]:
         """Positions and albedo, differentiable in the latents."""
@@ -100,7 +103,7 @@ class Fit:
         Raises
         ------
         NonFiniteError
-            And leaves the latents as they were, which are finite.
+            And goes back to the surface of the step before, the last one whose loss was finite.
         """
         groups = self.optimizer.param_groups
         groups[0]["lr"], groups[1]["lr"] = self.step_size * factor, COLOR_STEP * self.step_size * factor
@@ -110,8 +113,11 @@ class Fit:
             images = self.images(vertices, albedo, cameras)
             loss = image_loss(images, targets)
         value = float(loss.detach())
-        if not math.isfinite(value):
-            raise NonFiniteError(f"step {number}: the loss is {value}; {self._cause(vertices, albedo)}")
+        # Triangles at infinity are not drawn, so the loss alone would not tell.
+        if not math.isfinite(value) or not bool(torch.isfinite(vertices).all()):
+            cause = self._cause(vertices, albedo)
+            self._step_back()
+            raise NonFiniteError(f"step {number}: the loss is {value}; {cause}")
         with self.stopwatch("backward"):
             self.optimizer.zero_grad()
             self.light_optimizer.zero_grad()
@@ -120,10 +126,17 @@ class Fit:
             if parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
                 raise NonFiniteError(f"step {number}: the gradient of the {name} is not finite, the loss was {value:.4g}")
         with self.stopwatch("optimizer"):
+            self.before = tuple(part.detach().clone() for part in (self.latent, self.color_latent, self.light))
             self.optimizer.step()
             if self.light.requires_grad:
                 self.light_optimizer.step()
         return value
+
+    def _step_back(self) -> None:
+        """Undo the last step; nothing to undo where there was none since the triangles were made."""
+        with torch.no_grad():
+            for part, value in zip((self.latent, self.color_latent, self.light), self.before, strict=False):
+                part.copy_(value)
 
     def _cause(self, vertices: Tensor, albedo: Tensor) -> str:
         for name, value in (("positions", vertices), ("colours", albedo), ("light", self.light)):
@@ -131,10 +144,12 @@ class Fit:
                 return f"the {name} are not finite; is the step size too large?"
         return "the target images are not finite"
 
-    def remesh(self, edge_length: float) -> None:
-        """Isotropic triangles of that edge length; colours follow."""
+    def remesh(self, edge_length: float, *, max_vertices: int) -> None:
+        """Isotropic triangles of that edge length, or a longer one for the bound's sake; colours follow."""
         with torch.no_grad(), self.stopwatch("remesh"):
             vertices, albedo = self.surface()
+            area = 0.5 * float(face_normals(vertices, self.faces, normalize=False).norm(dim=1).sum())
+            edge_length = max(edge_length, shortest_edge(area, max_vertices))
             result = remesh(vertices, self.faces, edge_length, attributes={"albedo": albedo})
         self.set_topology(result.vertices, result.faces, result.attributes["albedo"])
 

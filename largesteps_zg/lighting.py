@@ -6,6 +6,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,7 +83,9 @@ class SphericalHarmonicsLight:
     def __post_init__(self) -> None:
         k = self.coefficients.shape[0]
         if self.coefficients.dim() != 2 or math.isqrt(k) ** 2 != k or self.coefficients.shape[1] != 3:
-            raise ValueError(f"coefficients: expected (1, 4, 9, 16 or 25, 3), got {tuple(self.coefficients.shape)}")
+            raise ValueError(
+                f"coefficients: expected (1, 4, 9, 16 or 25, 3), got {tuple(self.coefficients.shape)}"
+            )
 
     @property
     def order(self) -> int:
@@ -119,10 +122,14 @@ def from_environment_map(radiance: Float[Tensor, "H W 3"], *, order: int = 2) ->
     >>> [round(float(x), 3) for x in light(normal)[0]]
     [1.0, 1.0, 1.0]
     """
-    height, width = radiance.shape[:2]
-    if radiance.dim() != 3 or radiance.shape[2] != 3 or not bool(torch.isfinite(radiance).all()):
-        raise ValueError(f"radiance: expected finite (H, W, 3), got {tuple(radiance.shape)}")
-    like = {"dtype": radiance.dtype, "device": radiance.device}
+    if radiance.dim() != 3 or radiance.shape[2] != 3 or 0 in radiance.shape:
+        raise ValueError(f"radiance: expected (H, W, 3), got {tuple(radiance.shape)}")
+    if not bool(torch.isfinite(radiance).all()):
+        raise ValueError(
+            "radiance: expected finite numbers, got some that are not; clip the map's brightest pixels?"
+        )
+    height, width, _ = radiance.shape
+    like: dict[str, Any] = {"dtype": radiance.dtype, "device": radiance.device}
     polar = (torch.arange(height, **like) + 0.5) * math.pi / height
     azimuth = math.pi - (torch.arange(width, **like) + 0.5) * 2 * math.pi / width
     ring = polar.sin()[:, None]

@@ -90,7 +90,8 @@ class _ImageLoss(torch.autograd.Function):
     def backward(ctx, grad: Tensor):
         (gradient,) = ctx.saved_tensors
         # A pass over all pixels that is nearly always a multiplication by 1; on CUDA to ask would be to wait.
-        return gradient if grad.device.type == "cpu" and float(grad) == 1.0 else gradient * grad, None, None, None
+        alone = grad.device.type == "cpu" and float(grad) == 1.0
+        return gradient if alone else gradient * grad, None, None, None
 
 
 def image_loss(

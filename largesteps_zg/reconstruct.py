@@ -44,7 +44,7 @@ class Settings:
         Images compared in each step, >= 1; all of them are seen before one is seen again.
     remesh : "auto", "off" or tuple of steps
     max_vertices : int
-        Bound of the remeshing.
+        What the remeshing keeps to, up to some per cent, by longer edges where the images would ask for more.
     device : {"auto", "cpu", "cuda", ...}
     backend : {"auto", "warp", "nvdiffrast"}
     seed : int
@@ -86,7 +86,7 @@ class State:
     vertices : int
         How many.
     event : str
-        "" or what happened before the step, such as "remeshed".
+        "", or what happened before the step: "remeshed", or "not remeshed" where the surface was too tangled for it.
     run : Reconstruction
         To ask for the mesh, images or a checkpoint; of this moment, so ask before the next state.
     """
@@ -193,11 +193,8 @@ class Reconstruction:
         # Depth over focal length: the size of a pixel on the object.
         depth = self.cameras.world_to_camera[:, 2, 3]
         pixel = float((depth / self.cameras.intrinsics[:, 0, 0]).median())
-        s = self.settings
-        return remeshings(
-            s.remesh, steps=s.steps, pixel=pixel, area=4 * math.pi * START_RADIUS**2,
-            edge_length=float(mean_edge_length(vertices, faces)), max_vertices=s.max_vertices,
-        )  # fmt: skip
+        edge_length = float(mean_edge_length(vertices, faces))
+        return remeshings(self.settings.remesh, steps=self.settings.steps, pixel=pixel, edge_length=edge_length)
 
     def _next_views(self) -> Tensor:
         """Indices for a step, drawn without replacement until all have been seen."""
@@ -212,8 +209,11 @@ class Reconstruction:
         event = ""
         for remeshing in self.remeshings:
             if remeshing.step == self.step:
-                self.fit.remesh(remeshing.edge_length)
-                event = "remeshed"
+                try:
+                    self.fit.remesh(remeshing.edge_length, max_vertices=self.settings.max_vertices)
+                    event = "remeshed"
+                except (RuntimeError, ValueError):  # a surface too tangled for it: better go on with the one there is
+                    event = "not remeshed"
         chosen = self._next_views()
         with self.stopwatch("targets"):
             where = chosen.to(self.device)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import pickle
 import platform
+import re
 import sys
 import tempfile
 import time
@@ -45,20 +46,20 @@ class RunFolder:
     Raises
     ------
     OSError
-        If the folder cannot be made or written, before any work is done.
+        If the folder cannot be made or written, at the first step rather than after minutes. Until then nothing
+        is made, so that a mistake leaves nothing behind.
     """
 
     def __init__(self, path: Path, scene: Scene, options: dict[str, Any]) -> None:
         self.path, self.scene, self.options = path, scene, options
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):  # fails now rather than after minutes
-            pass
+        self.prepared = False
         self.losses: list[float] = []
         self.events: dict[int, str] = {}
         self.frames: list[Tensor] = []
         self.frame_steps: list[int] = []
         self.started = time.perf_counter()
         self.seconds_before = 0.0
+        self.memory = {"load": _peak_memory_mib()}
         self.saved_at = time.perf_counter()
         self.viewpoint = scene.train.cameras[0]
 
@@ -80,17 +81,42 @@ class RunFolder:
             raise ValueError(f"resume: there is no checkpoint in {self.path}; run without --resume first")
         try:
             state = torch.load(file, map_location="cpu", weights_only=True)
-            folder = state["folder"]
-        except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError, ValueError) as error:
+            run, folder, inputs = state["run"], state["folder"], state["inputs"]
+            if len(folder["losses"]) != run["step"]:
+                raise ValueError("another number of losses than of steps")
+        except Exception as error:  # a damaged file leads its reader to nearly any
             raise ValueError(f"resume: {file} is not a readable checkpoint; run without --resume") from error
+        for name, value in self._inputs().items():
+            if inputs.get(name) != value:
+                raise ValueError(
+                    f"resume: the run was started with --{name} {inputs.get(name)}, now it is {value}; "
+                    "give the same options, or another output folder"
+                )
         self.losses = list(folder["losses"])
         self.events = dict(folder["events"])
         self.frames, self.frame_steps = list(folder["frames"]), list(folder["frame_steps"])
         self.seconds_before = folder["seconds"]
-        return state["run"]
+        return run
+
+    def _inputs(self) -> dict[str, str | None]:
+        """Names of the files that decide the result beside the scene, without folders: those may have been moved."""
+        given = {name: self.options.get(name) for name in ("init", "light")}
+        return {name: None if file is None else Path(file).name for name, file in given.items()}
+
+    def is_complete(self) -> bool:
+        """Whether a run that took all its steps also wrote what it leaves behind."""
+        try:
+            finished = json.loads((self.path / "run.json").read_text())["finished"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return finished is True and all((self.path / name).is_file() for name in ("mesh.ply", "comparison.png"))
 
     def watch(self, state: State) -> None:
         """Take note of a step; now and then a picture and a checkpoint."""
+        if not self.prepared:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
+                self.prepared = True
         self.losses.append(state.loss)
         if state.event:
             self.events[state.step - 1] = state.event
@@ -112,26 +138,39 @@ class RunFolder:
             "frame_steps": self.frame_steps, "seconds": self.seconds(),
         }  # fmt: skip
         with state.run.stopwatch("checkpoint"), atomic_path(self.checkpoint_file) as part:
-            torch.save({"run": state.run.state_dict(), "folder": folder}, part)
+            torch.save({"run": state.run.state_dict(), "folder": folder, "inputs": self._inputs()}, part)
         self.saved_at = time.perf_counter()
 
-    def finish(self, state: State, *, stopped: str | None = None) -> dict[str, Any]:
-        """Write everything: mesh first, then numbers, then pictures. Returns what ``run.json`` holds."""
-        self.save_checkpoint(state)
+    def finish(self, state: State, *, stopped: str | None = None, resumable: bool = True) -> dict[str, Any]:
+        """Write everything: mesh first, then pictures, then numbers. Returns what ``run.json`` holds.
+
+        `resumable` is False after a failure: going on from there would only fail again, so the checkpoint, if there
+        is one, stays as it is.
+        """
+        (self.path / "run.json").unlink(missing_ok=True)  # an earlier run's, about another mesh
+        if resumable:
+            self.save_checkpoint(state)
         run, scene = state.run, self.scene
+        self.memory["steps"] = _peak_memory_mib()
         mesh = run.mesh()
         save_mesh(self.path / "mesh.ply", mesh)
         result = self._summary(state, stopped)
         with run.stopwatch("evaluate"):
             result["mesh"] = mesh_report(mesh, scene.mesh)
             if scene.test is not None:
-                result["held_out"] = image_quality(run.images(scene.test.cameras), scene.test)
+                cameras = scene.test.cameras
+                images = (run.images(cameras[i])[0] for i in range(len(cameras)))  # one at a time: splits are large
+                result["held_out"] = image_quality(images, scene.test)
+        self.memory["evaluate"] = _peak_memory_mib()
         with run.stopwatch("pictures"):
             self._draw(state)
+        self.memory["pictures"] = _peak_memory_mib()
         result["seconds_by_phase"] = {name: round(s, 3) for name, s in run.stopwatch.seconds.items()}
         result["seconds"] = round(self.seconds(), 3)
+        result["peak_memory_mib"] = self.memory["pictures"]
+        result["peak_memory_mib_after"] = self.memory
         with atomic_path(self.path / "run.json") as part:
-            part.write_text(json.dumps(result, indent=2, default=str) + "\n")
+            part.write_text(_json(result), encoding="utf-8")
         return result
 
     def _summary(self, state: State, stopped: str | None) -> dict[str, Any]:
@@ -155,8 +194,8 @@ class RunFolder:
                 "center": run.center.tolist(),
                 "radius": run.radius,
             },
-            "remeshed": sorted(self.events),
-            "peak_memory_mib": _peak_memory_mib(),
+            "remeshed": sorted(step for step, event in self.events.items() if event == "remeshed"),
+            "not_remeshed": sorted(step for step, event in self.events.items() if event != "remeshed"),
             "peak_cuda_memory_mib": round(torch.cuda.max_memory_allocated(run.device) / 2**20) if on_cuda else None,
             "loss": [float(f"{loss:.6g}") for loss in self.losses],
         }
@@ -197,7 +236,7 @@ def versions() -> dict[str, str]:
 
 
 def writable_folder(path: str | os.PathLike[str]) -> Path:
-    """The folder to write to.
+    """The folder to write to, which need not be there yet and isn't made.
 
     Raises
     ------
@@ -205,15 +244,39 @@ def writable_folder(path: str | os.PathLike[str]) -> Path:
         If it is a file, or lies where nothing can be made.
     """
     folder = Path(path)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"output: expected a folder, {folder} is a file; choose another name")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        # The folder itself, or the one in which it would be made.
+        nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     except OSError as error:
-        raise ValueError(f"output: cannot make the folder {folder} ({error.strerror})") from error
-    if not os.access(folder, os.W_OK):
-        raise ValueError(f"output: cannot write to {folder}; choose another folder")
+        raise ValueError(f"output: {folder} cannot be a folder ({error.strerror}); choose another name") from error
+    if not nearest.is_dir():
+        raise ValueError(f"output: expected a folder, {nearest} is a file; choose another name")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ValueError(f"output: cannot write to {nearest}; choose another folder")
     return folder
+
+
+def refuse_scene(folder: Path) -> None:
+    """ValueError for a folder that holds a scene: its mesh.ply, the true surface, would be overwritten."""
+    found = sorted(folder.glob("transforms*.json"))
+    if found:
+        raise ValueError(
+            f"output: {folder} holds a scene ({found[0].name}), which would be overwritten; choose another folder"
+        )
+
+
+def _json(content: dict[str, Any]) -> str:
+    """Standard JSON, which knows no NaN or infinity: null; a list of numbers takes one line."""
+    text = json.dumps(_standard(content), indent=2, allow_nan=False, default=str)
+    return re.sub(r'\[\n[^\[\]{}"]*\]', lambda found: " ".join(found[0].split()), text) + "\n"
+
+
+def _standard(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _standard(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_standard(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _peak_memory_mib() -> int | None:

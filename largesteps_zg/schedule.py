@@ -28,7 +28,7 @@ def decay(step: int, steps: int) -> float:
 
 
 def remeshings(
-    choice: str | tuple[int, ...], *, steps: int, pixel: float, area: float, edge_length: float, max_vertices: int
+    choice: str | tuple[int, ...], *, steps: int, pixel: float, edge_length: float
 ) -> tuple[Remeshing, ...]:
     """The remeshings of a run.
 
@@ -40,35 +40,34 @@ def remeshings(
         Length of the run.
     pixel : float
         Size of a pixel on the surface, in the scene's units.
-    area : float
-        Of the surface, roughly; with `max_vertices` it bounds the finest edge length from below.
     edge_length : float
         Mean edge length of the start mesh.
-    max_vertices : int
 
     Raises
     ------
     ValueError
         If a step lies outside the run.
     """
-    # An equilateral mesh of V vertices has 2V triangles of sqrt(3)/4 l² each.
-    shortest = math.sqrt(2.0 * area / (math.sqrt(3.0) * max_vertices))
     if choice == "off":
         return ()
     if choice == "auto":
-        return tuple(
-            Remeshing(int(at * steps), max(pixels * pixel, shortest))
-            for at, pixels in zip(REMESH_AT, REMESH_PIXELS, strict=True)
-            if int(at * steps) > 0
-        )
+        plan = zip(REMESH_AT, REMESH_PIXELS, strict=True)
+        return tuple(Remeshing(int(at * steps), pixels * pixel) for at, pixels in plan if int(at * steps) > 0)
     if isinstance(choice, str):
         raise ValueError(f"remesh: expected auto, off or steps such as 100,300, got {choice!r}")
     for step in choice:
         if not 0 <= step < steps:
             raise ValueError(f"remesh: expected steps in [0, {steps}), got {step}")
-    finest = max(REMESH_PIXELS[-1] * pixel, shortest)
     ordered = sorted(set(choice))
-    ratio = finest / edge_length
+    ratio = REMESH_PIXELS[-1] * pixel / edge_length
     return tuple(
         Remeshing(step, edge_length * ratio ** ((i + 1) / len(ordered))) for i, step in enumerate(ordered)
     )
+
+
+def shortest_edge(area: float, max_vertices: int) -> float:
+    """Edge length of equilateral triangles that cover an area with so many vertices.
+
+    V vertices have about 2V triangles, of sqrt(3)/4 l² each.
+    """
+    return math.sqrt(2.0 * area / (math.sqrt(3.0) * max_vertices))

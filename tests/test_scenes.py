@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from scene_files import POSES, disc, rewrite, ring, views_of_spheres, write_scene
 
-from largesteps_zg.cameras import Cameras
+from largesteps_zg.cameras import Cameras, look_at
 from largesteps_zg.mesh import Mesh, icosphere, save_mesh
 from largesteps_zg.scenes import FORMATS, Scene, Views, bounding_sphere, load_scene, save_scene
 
@@ -412,6 +412,16 @@ def test_the_object_may_leave_the_image() -> None:
     assert (found - far_end).norm() < 1.05 * radius
     assert (found + torch.tensor([0.9, 0, 0])).norm() < 1.05 * radius
     assert radius < 2
+
+
+def test_nothing_is_behind_a_camera() -> None:
+    # Two cameras 170 degrees apart at distance 4, and a ball of radius 0.7, which they see 10 degrees wide to either
+    # side. As double cones these would meet far behind the cameras too, and the object have no end.
+    tilt = math.radians(10)
+    eyes = torch.tensor([[4.0, 0, 0], [-4 * math.cos(tilt), 4 * math.sin(tilt), 0]], dtype=torch.float64)
+    cameras = look_at(eyes, fov_y_degrees=40, height=80, width=80)
+    _, radius = bounding_sphere(views_of_spheres(cameras, ((0, 0, 0), 0.7)))
+    assert 0.7 < radius < 4.2
 
 
 def test_a_view_that_contradicts_the_others_is_named() -> None:

@@ -6,6 +6,8 @@ its buffer of keys (8 bytes a pixel) stays in the core's cache from the first tr
 """
 
 # No `from __future__ import annotations` here: Warp reads the annotations of closures as objects.
+# mypy: ignore-errors
+# `kernel` and `native` stand for @wp.kernel and @wp.func_native with the settings of `kernels.build`.
 from types import SimpleNamespace
 
 import warp as wp
@@ -40,7 +42,7 @@ RASTER = """
         real za = 1, zb = 1, zc = 1;
         real ta, tb, tc, tax, tbx, tcx, tay, tby, tcy;  // at the box's first pixel, and their steps along x and y
         if (whole) {
-            // Image coordinates run down, so a triangle that is counter-clockwise seen from outside has a negative area.
+            // Image coordinates run down: a triangle that is counter-clockwise seen from outside has a negative area.
             const real area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
             side = area < 0;
             const real half = real(0.5);
@@ -99,7 +101,7 @@ RASTER = """
         for (int y = y0; y <= y1; ++y) {
             const real dy = (real)(y - y0), ra = ta + dy * tay, rb = tb + dy * tby, rc = tc + dy * tcy;
             unsigned long long* row = target + (size_t)y * width;
-            // The key of the pixel `dx` to the right, 0 outside the triangle; no branches, so that it becomes vector code.
+            // The key of the pixel `dx` to the right, 0 outside; no branches, so that it becomes vector code.
             const auto key_at = [&](real dx) -> unsigned long long {
                 const real pa = ra + dx * tax, pb = rb + dx * tbx, pc = rc + dx * tcx;
                 const real z = pa * za + pb * zb + pc * zc;
@@ -211,11 +213,27 @@ def define(kernel, native, real, vec3) -> SimpleNamespace:
     ):
         """All of it for some views, one after the other: for the CPU."""
         project_points(points, first_view * vertices, last_view * vertices, near, screen)
+        for i in range(keys.shape[0]):
+            keys[i] = wp.uint64(0)
         offset = first_view * height * width
         for view in range(first_view, last_view):
             count = faces.shape[0]
             raster_faces(
-                points, screen, faces, vertices, count, view, 0, 0, count, height, width, near, slack, keys, sides
+                points,
+                screen,
+                faces,
+                vertices,
+                count,
+                view,
+                0,
+                0,
+                count,
+                height,
+                width,
+                near,
+                slack,
+                keys,
+                sides,
             )
             collect_rows(
                 keys, view, 0, 0, height, height, width, offset, 0, view, counts, slots, pixels, triangles
@@ -249,7 +267,7 @@ def define(kernel, native, real, vec3) -> SimpleNamespace:
     @kernel
     def count(keys: wp.array(dtype=wp.uint64), width: int, counts: wp.array(dtype=int)):
         row = wp.tid()
-        found = int(0)
+        found = int(0)  # noqa: RUF046, UP018  (a constant could not change in the loop)
         for x in range(width):
             if keys[row * width + x] != wp.uint64(0):
                 found += 1
@@ -274,4 +292,6 @@ def define(kernel, native, real, vec3) -> SimpleNamespace:
             triangles,
         )  # fmt: skip
 
-    return SimpleNamespace(draw_views=draw_views, project=project, raster=raster, count=count, collect=collect)
+    return SimpleNamespace(
+        draw_views=draw_views, project=project, raster=raster, count=count, collect=collect
+    )

@@ -11,13 +11,15 @@ Adjoints are written by hand: each gathers what it needs once and keeps nothing 
 """
 
 # No `from __future__ import annotations` here: Warp reads the annotations of closures as objects.
+# mypy: ignore-errors
+# Bodies of kernels are in the modules imported here, marked with what @wp.kernel and @wp.func_native return.
 from functools import cache
 from types import SimpleNamespace
 
 import torch
 import warp as wp
 
-from . import coverage, shading, silhouettes
+from . import composing, coverage, shading, silhouettes
 
 # Smallest gap in depth, relative, behind a silhouette: less is rounding on a surface that goes on.
 TOUCHING = 1e-5
@@ -39,7 +41,9 @@ def build(dtype: torch.dtype) -> SimpleNamespace:
     def native(body: str):
         return wp.func_native(names + body)
 
-    parts = [part.define(kernel, native, real, vec3) for part in (coverage, shading, silhouettes)]
+    parts = [part.define(kernel, native, real, vec3) for part in (coverage, shading, silhouettes, composing)]
     kernels = {name: value for part in parts for name, value in vars(part).items()}
     slack = real(4.0 * torch.finfo(dtype).eps)
-    return SimpleNamespace(module=module, real=real, vec3=vec3, slack=slack, touching=real(TOUCHING), **kernels)
+    return SimpleNamespace(
+        module=module, real=real, vec3=vec3, slack=slack, touching=real(TOUCHING), **kernels
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +53,7 @@ def chunks_of(count: int, device: torch.device) -> list[range]:
     """
     parts = max(1, min(count, torch.get_num_threads())) if in_chunks(device) else 1
     bounds = [count * i // parts for i in range(parts + 1)]
-    return [range(first, last) for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [range(first, last) for first, last in itertools.pairwise(bounds)]
 
 
 def run_chunks(work: Callable[[int, range], None], chunks: list[range]) -> None:
@@ -73,13 +74,17 @@ def as_flat(tensor: Tensor) -> Any:
     return as_warp(tensor.reshape(-1))
 
 
-def launch(kernel: wp.Kernel, dim: int | tuple[int, ...], inputs: Sequence[Any], device: torch.device) -> None:
+def launch(
+    kernel: wp.Kernel, dim: int | tuple[int, ...], inputs: Sequence[Any], device: torch.device
+) -> None:
     """Launch on the tensor's device, on torch's current stream."""
     stream = wp.stream_from_torch(torch.cuda.current_stream(device)) if device.type == "cuda" else None
     wp.launch(kernel, dim=dim, inputs=inputs, device=wp.device_from_torch(device), stream=stream)
 
 
-def launch_items(kernel: wp.Kernel, first: int, last: int, inputs: Sequence[Any], device: torch.device) -> None:
+def launch_items(
+    kernel: wp.Kernel, first: int, last: int, inputs: Sequence[Any], device: torch.device
+) -> None:
     """Launch a kernel whose threads take the items [begin + i block, begin + (i + 1) block)."""
     if first < last:
         block = last - first if in_chunks(device) else 1

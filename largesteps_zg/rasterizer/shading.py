@@ -5,6 +5,8 @@ cross products `b_i = e_j x e_k` are them up to their sum, for any signs of the 
 """
 
 # No `from __future__ import annotations` here: Warp reads the annotations of closures as objects.
+# mypy: ignore-errors
+# `kernel` and `native` stand for @wp.kernel and @wp.func_native with the settings of `kernels.build`.
 from types import SimpleNamespace
 
 import warp as wp
@@ -49,7 +51,10 @@ INTERPOLATE = (
 )
 
 INTERPOLATE_ADJOINT = (
-    EACH_FRAGMENT
+    """
+    real sums[9] = {};
+"""
+    + EACH_FRAGMENT
     + """
         real* out = grad_attributes.data + (size_t)(shared >= 0 ? shared : view) * vertices * channels;
         real *oa = out + (size_t)i * channels, *ob = out + (size_t)j * channels, *oc = out + (size_t)k * channels;
@@ -69,15 +74,23 @@ INTERPOLATE_ADJOINT = (
         gb = (gb - mean) * scale;
         gc = (gc - mean) * scale;
         // d(b_a) = eb x ec, and so on around; then d(X, Y, w) from d(e): (1, 0, -px), (0, 1, -py).
-        const auto scatter = [&](int vertex, real x, real y) {
-            real* to = (real*)(grad_points.data + (size_t)view * vertices + vertex);
-            wp::atomic_add(to, x);
-            wp::atomic_add(to + 1, y);
-            wp::atomic_add(to + 2, -px * x - py * y);
+        const auto add = [&](int corner, real x, real y) {
+            sums[3 * corner] += x;
+            sums[3 * corner + 1] += y;
+            sums[3 * corner + 2] -= px * x + py * y;
         };
-        scatter(i, gc * by - gb * cy, gb * cx - gc * bx);
-        scatter(j, ga * cy - gc * ay, gc * ax - ga * cx);
-        scatter(k, gb * ay - ga * by, ga * bx - gb * ax);
+        add(0, gc * by - gb * cy, gb * cx - gc * bx);
+        add(1, ga * cy - gc * ay, gc * ax - ga * cx);
+        add(2, gb * ay - ga * by, ga * bx - gb * ax);
+        // Neighbours in a row mostly show the same triangle: one visit to memory for all of them.
+        if (slot + 1 < last && triangles.data[slot + 1] == triangles.data[slot] && pixel + 1 < row_last) continue;
+        for (int corner = 0; corner < 3; ++corner) {
+            real* to = (real*)(grad_points.data + (size_t)view * vertices + corners[corner]);
+            for (int n = 0; n < 3; ++n) {
+                wp::atomic_add(to + n, sums[3 * corner + n]);
+                sums[3 * corner + n] = 0;
+            }
+        }
     }
 """
 )

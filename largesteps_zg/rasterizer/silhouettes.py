@@ -1,10 +1,13 @@
 """Where silhouettes pass between two pixels, and the blending of those, forward and backward.
 
-A *pair* is two neighbouring pixels that a silhouette edge's image divides: the inner one, on the surface's side, and the
-outer one. Its direction is 2 axis + (1 if the outer pixel has the larger coordinate), axis 0 along a row, 1 along a column.
+A *pair* is two neighbouring pixels that the image of a silhouette edge divides: the inner one, on the surface's side,
+and the outer one. Its direction is 2 axis + (1 if the outer pixel has the larger coordinate), with axis 0 for
+neighbours in a row and 1 for neighbours in a column.
 """
 
 # No `from __future__ import annotations` here: Warp reads the annotations of closures as objects.
+# mypy: ignore-errors
+# `kernel` and `native` stand for @wp.kernel and @wp.func_native with the settings of `kernels.build`.
 from types import SimpleNamespace
 
 import warp as wp
@@ -43,33 +46,39 @@ FIND = """
             const real along = (real)line + real(0.5) - v;
             const real position = u + along * slope - real(0.5);
             if (!(position >= 0 && position < (real)(cells - 1))) continue;
-            const int inner = (int)position + (step < 0), outer = inner + step;
-            const int pixel = in_row ? line * width + inner : inner * width + line;
-            const int beyond = in_row ? line * width + outer : outer * width + line;
-            if (slot[pixel] < 0) continue;
-            if (slot[beyond] >= 0) {
-                // Hidden, or no contour at all, where what the outer pixel shows is not farther than the edge: there,
-                // and continued to the edge, so that a fold or a seam within one surface is no contour.
-                const wp::vec_t<3, int> hit = faces.data[seen[slot[beyond]]];
+            const real z = qa + along / dv * (qb - qa);
+            const auto pixel_at = [&](int cell) { return in_row ? line * width + cell : cell * width + line; };
+            // Whether a pixel shows nothing or what is farther than the edge; compared there, and continued to the
+            // edge, so that a fold or a seam within one surface is no contour.
+            const auto shows_beyond = [&](int cell) {
+                if (slot[pixel_at(cell)] < 0) return true;
+                const wp::vec_t<3, int> hit = faces.data[seen[slot[pixel_at(cell)]]];
                 const vec3 &p = point[hit[0]], &q = point[hit[1]], &r = point[hit[2]];
-                const auto inverse_depth = [&](real x, real y) {
+                const auto inverse_depth = [&](real across) {
+                    const real at = (real)line + real(0.5), x = in_row ? across : at, y = in_row ? at : across;
                     const real px = p[0] - x * p[2], py = p[1] - y * p[2], qx = q[0] - x * q[2], qy = q[1] - y * q[2];
                     const real rx = r[0] - x * r[2], ry = r[1] - y * r[2];
                     const real bp = qx * ry - qy * rx, bq = rx * py - ry * px, br = px * qy - py * qx;
                     return (bp + bq + br) / (bp * p[2] + bq * q[2] + br * r[2]);
                 };
-                const real z = qa + along / dv * (qb - qa), across = (real)outer + real(0.5);
-                const real at = (real)line + real(0.5), edge_at = position + real(0.5);
-                const real there = in_row ? inverse_depth(across, at) : inverse_depth(at, across);
-                const real here = in_row ? inverse_depth(edge_at, at) : inverse_depth(at, edge_at);
-                if (!(there < z && here + real(0.5) * wp::abs(here - there) < z * (1 - touching))) continue;
-            }
+                const real there = inverse_depth((real)cell + real(0.5)), here = inverse_depth(position + real(0.5));
+                return there < z && here + real(0.5) * wp::abs(here - there) < z * (1 - touching);
+            };
+            int inner = (int)position + (step < 0);
+            const real reach = (real)step * (position - (real)inner);
+            // An edge right through a centre: which side that pixel is on is up to what was drawn there.
+            const real tie = real(1e-4);
+            if (reach > 1 - tie && !shows_beyond(inner + step)) inner += step;
+            else if (reach < tie && shows_beyond(inner)) inner -= step;
+            const int outer = inner + step, pixel = pixel_at(inner);
+            if (inner < 0 || inner >= cells || outer < 0 || outer >= cells) continue;
+            if (slot[pixel] < 0 || !shows_beyond(outer)) continue;
             const int index_found = wp::atomic_add(counters.data + bank, 1);
             if (index_found >= capacity) continue;
-            const union { float number; int bits; } reach = {(float)wp::abs(position - (real)inner)};
+            const union { float number; int bits; } distance = {(float)wp::abs(position - (real)inner)};
             const long long pair = ((long long)(view * area + pixel) << 2) | ((in_row ? 0 : 2) + (step > 0));
             // Sorting by this key puts the crossings of one pair together, the outermost last.
-            keys.data[(size_t)bank * capacity + index_found] = (pair << 31) | reach.bits;
+            keys.data[(size_t)bank * capacity + index_found] = (pair << 31) | distance.bits;
             records.data[(size_t)bank * capacity + index_found] = index;
         }
     }
@@ -140,35 +149,9 @@ BLEND_ADJOINT = (
 """
 )
 
-# Fragments come sorted by pixel, so that the image is written once from its first byte to its last; each fragment
-# clears what lies empty before it.
-COMPOSE = """
-    const int stride = channels + 1;
-    const bool clears = first_pixel < last_pixel;
-    real* to = image.data + (size_t)first_pixel * stride;
-    for (int slot = first; slot < last; ++slot) {
-        real* pixel = image.data + (size_t)pixels.data[slot] * stride;
-        while (clears && to < pixel) *to++ = 0;
-        to = pixel;
-        const real* value = values.data + (size_t)slot * channels;
-        for (int n = 0; n < channels; ++n) *to++ = value[n];
-        *to++ = 1;
-    }
-    const real* end = image.data + (size_t)last_pixel * stride;
-    while (clears && to < end) *to++ = 0;
-"""
-
-COMPOSE_ADJOINT = """
-    for (int slot = first; slot < last; ++slot) {
-        const real* grad = grad_image.data + (size_t)pixels.data[slot] * (channels + 1);
-        real* out = grad_values.data + (size_t)slot * channels;
-        for (int n = 0; n < channels; ++n) out[n] = grad[n];
-    }
-"""
-
 
 def define(kernel, native, real, vec3) -> SimpleNamespace:
-    """Kernels of `warp_backend.antialias`."""
+    """Kernels of `warp_backend.antialias`; each thread takes `block` items from `begin` on."""
 
     @native(FIND)
     def find_edges(
@@ -233,28 +216,6 @@ def define(kernel, native, real, vec3) -> SimpleNamespace:
         grad_image: wp.array(dtype=real),
         grad_values: wp.array(dtype=real),
         grad_points: wp.array(dtype=vec3),
-    ): ...
-
-    @native(COMPOSE)
-    def compose_fragments(
-        pixels: wp.array(dtype=int),
-        first: int,
-        last: int,
-        first_pixel: int,
-        last_pixel: int,
-        channels: int,
-        values: wp.array(dtype=real),
-        image: wp.array(dtype=real),
-    ): ...
-
-    @native(COMPOSE_ADJOINT)
-    def compose_fragments_adjoint(
-        pixels: wp.array(dtype=int),
-        first: int,
-        last: int,
-        channels: int,
-        grad_image: wp.array(dtype=real),
-        grad_values: wp.array(dtype=real),
     ): ...
 
     @kernel
@@ -336,37 +297,4 @@ def define(kernel, native, real, vec3) -> SimpleNamespace:
             width, vertices, channels, values, grad_image, grad_values, grad_points,
         )  # fmt: skip
 
-    @kernel
-    def compose(
-        begin: int,
-        block: int,
-        pixels: wp.array(dtype=int),
-        first_pixel: int,
-        last_pixel: int,
-        channels: int,
-        values: wp.array(dtype=real),
-        image: wp.array(dtype=real),
-    ):
-        """Clears the empty pixels of [first_pixel, last_pixel) too, where that is not empty; in one thread then."""
-        first = begin + wp.tid() * block
-        compose_fragments(pixels, first, first + block, first_pixel, last_pixel, channels, values, image)
-
-    @kernel
-    def compose_adjoint(
-        begin: int,
-        block: int,
-        pixels: wp.array(dtype=int),
-        channels: int,
-        grad_image: wp.array(dtype=real),
-        grad_values: wp.array(dtype=real),
-    ):
-        first = begin + wp.tid() * block
-        compose_fragments_adjoint(pixels, first, first + block, channels, grad_image, grad_values)
-
-    return SimpleNamespace(
-        find_crossings=find_crossings,
-        blend=blend,
-        blend_adjoint=blend_adjoint,
-        compose=compose,
-        compose_adjoint=compose_adjoint,
-    )
+    return SimpleNamespace(find_crossings=find_crossings, blend=blend, blend_adjoint=blend_adjoint)

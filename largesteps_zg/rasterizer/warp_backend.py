@@ -27,7 +27,9 @@ def _kernels(dtype: torch.dtype, device: torch.device) -> SimpleNamespace:
     return kernels
 
 
-def rasterize(points: Tensor, faces: Tensor, edges: Tensor, resolution: tuple[int, int], near: float) -> Fragments:
+def rasterize(
+    points: Tensor, faces: Tensor, edges: Tensor, resolution: tuple[int, int], near: float
+) -> Fragments:
     """The nearest triangle at every pixel centre; see :func:`largesteps_zg.rasterizer.rasterize`."""
     views, (height, width), device = len(points), resolution, points.device
     if views * height * width >= MAX_PIXELS:
@@ -54,12 +56,17 @@ def _draw_in_chunks(
     k, device = _kernels(points.dtype, points.device), points.device
     chunks = chunks_of(views, device)
     screen = torch.empty_like(points)
-    keys = torch.zeros(len(chunks), height * width + PADDING, dtype=torch.int64)
+    keys = torch.empty(len(chunks), height * width + PADDING, dtype=torch.int64)  # the kernel clears them
     counts = torch.empty(views, dtype=torch.int32)
     # Room for all pixels: what is not covered is never touched, and so costs no memory.
     room = torch.empty(2, views * height * width, dtype=torch.int32)
     size = [height, width, k.real(near), k.slack]
-    given = [as_warp(points.view(-1, 3), k.vec3), as_warp(faces, wp.vec3i), vertices, as_warp(screen.view(-1, 3), k.vec3)]
+    given = [
+        as_warp(points.view(-1, 3), k.vec3),
+        as_warp(faces, wp.vec3i),
+        vertices,
+        as_warp(screen.view(-1, 3), k.vec3),
+    ]
     made = [as_flat(sides), as_warp(counts), as_warp(slots), as_warp(room[0]), as_warp(room[1])]
     w_keys = [as_warp(chunk_keys, wp.uint64) for chunk_keys in keys]
 
@@ -95,7 +102,14 @@ def _draw_at_once(
     ends = _ends(counts.view(views, height).sum(1, dtype=torch.int32))
     pixels = torch.empty(int(ends[-1]), dtype=torch.int32, device=device)
     triangles = torch.empty_like(pixels)
-    rest = [as_warp(ends), as_warp(starts), as_warp(counts), as_warp(slots), as_warp(pixels), as_warp(triangles)]
+    rest = [
+        as_warp(ends),
+        as_warp(starts),
+        as_warp(counts),
+        as_warp(slots),
+        as_warp(pixels),
+        as_warp(triangles),
+    ]
     launch(k.collect, (views, height), [w_keys, height, width, *rest], device)
     return pixels, triangles, ends
 
@@ -143,7 +157,12 @@ def _for_fragments(f: Fragments, name: str, attributes: Tensor, shared, results:
     """Launch a kernel on the fragments of each chunk of views; ``shared(chunk)`` is where its sums go."""
     views, vertices, _ = f.points.shape
     k, device = _kernels(f.points.dtype, f.points.device), f.points.device
-    given = [as_warp(f.points.view(-1, 3), k.vec3), as_warp(f.faces, wp.vec3i), as_warp(f.pixels), as_warp(f.triangles)]
+    given = [
+        as_warp(f.points.view(-1, 3), k.vec3),
+        as_warp(f.faces, wp.vec3i),
+        as_warp(f.pixels),
+        as_warp(f.triangles),
+    ]
     given += [*f.resolution, vertices, attributes.shape[-1]]
     w_attributes, ends = as_flat(attributes), f.view_ends.tolist()
 
@@ -162,7 +181,12 @@ def _find_pairs(f: Fragments) -> tuple[Tensor, Tensor, Tensor, list[int]]:
     views, vertices, _ = f.points.shape
     k, device, count = _kernels(f.points.dtype, f.points.device), f.points.device, len(f.edges)
     chunks = chunks_of(views, device)
-    given = [as_warp(f.points.view(-1, 3), k.vec3), as_warp(f.faces, wp.vec3i), as_flat(f.edges), as_flat(f.sides)]
+    given = [
+        as_warp(f.points.view(-1, 3), k.vec3),
+        as_warp(f.faces, wp.vec3i),
+        as_flat(f.edges),
+        as_flat(f.sides),
+    ]
     given += [as_warp(f.slots), as_warp(f.triangles), as_warp(f.view_ends), vertices, *f.resolution]
     given += [k.real(f.near), k.touching]
     capacity = 8 * sum(f.resolution) * max(len(chunk) for chunk in chunks)
@@ -213,7 +237,9 @@ class _Antialias(torch.autograd.Function):
         def run(_: int, chunk: range) -> None:
             if not clears or ends[chunk.start] < ends[chunk.stop]:
                 window = [chunk.start * area, chunk.stop * area] if clears else [0, 0]
-                launch_items(k.compose, ends[chunk.start], ends[chunk.stop], [slots, *window, *buffers], device)
+                launch_items(
+                    k.compose, ends[chunk.start], ends[chunk.stop], [slots, *window, *buffers], device
+                )
             else:
                 image[chunk.start : chunk.stop] = 0
             launch_items(k.blend, starts[chunk.start], starts[chunk.stop], [*pairs, *buffers], device)

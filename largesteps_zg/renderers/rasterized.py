@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..cameras import Cameras
 from ..geometry import vertex_normals
 from ..lighting import SphericalHarmonicsLight
-from ..rasterizer import antialias, interpolate, rasterize
+from ..rasterizer import antialias, edge_table, interpolate, rasterize
 
 
 def homogeneous_pixels(vertices: Float[Tensor, "V 3"], cameras: Cameras) -> Float[Tensor, "B V 3"]:
@@ -58,7 +57,7 @@ def render(
     cameras : Cameras
         B views of H x W pixels.
     edges : (E, 6) int32, optional
-        ``rasterizer.edge_table(faces)``, to make it once for many calls.
+        ``rasterizer.edge_table(faces, vertices)``, to make it once for many calls.
     near : float
         Nothing nearer to the camera is drawn, > 0, in the world's units.
     backend : {"auto", "warp", "nvdiffrast"}
@@ -81,6 +80,8 @@ def render(
     >>> render(ball.vertices, ball.faces, torch.ones(len(ball.vertices), 3), views).shape
     torch.Size([4, 32, 32, 4])
     """
+    if edges is None:
+        edges = edge_table(faces, vertices)
     points = homogeneous_pixels(vertices, cameras)
     size = (cameras.height, cameras.width)
     fragments = rasterize(points, faces, size, edges=edges, near=near, backend=backend)

@@ -115,10 +115,12 @@ def scene_from_mesh(
     narrow = min(1.0, width / height)
     half = torch.atan(narrow * torch.tan(torch.deg2rad(torch.tensor(fov_y_degrees / 2))))
     distance = float(1.06 / torch.sin(half))  # the whole ball in the narrower direction
-    size = {"distance": distance, "fov_y_degrees": fov_y_degrees, "height": height, "width": width}
 
     def split(prefix: str, count: int, seed: int | None) -> Views:
-        unit = sphere_of_cameras(count, seed=seed, dtype=torch.float64, **size)
+        unit = sphere_of_cameras(
+            count, distance=distance, fov_y_degrees=fov_y_degrees, height=height, width=width, seed=seed,
+            dtype=torch.float64,
+        )  # fmt: skip
         # Cameras of the world (x - center) / radius, taken back to the mesh's own.
         placed = unit.transformed(radius, -center.double() / radius)
         return render_views(mesh, placed, light=light, prefix=prefix)
