@@ -5,7 +5,7 @@ zero at most vertices is what the parametrization is for: it diffuses what the f
 
     python examples/03_drop_in.py
 
-You should see an error at the unknown vertices fifteen times smaller than with Adam on the vertices themselves, which
+You should see an error at the unknown vertices eighteen times smaller than with Adam on the vertices themselves, which
 leaves them where they were.
 """
 
@@ -48,5 +48,7 @@ for _ in range(150):
 
 start, steps, without = error(verts), error(v), error(plain)
 print(f"mean error at {int(unknown.sum())} unknown vertices: {start:.4f} before")
-print(f"{without:.4f} with Adam on the vertices, {steps:.4f} with Large Steps: {without / steps:.0f} times less")
-assert steps < without / 15
+print(
+    f"{without:.4f} with Adam on the vertices, {steps:.4f} with Large Steps: {without / steps:.0f} times less"
+)
+assert steps < without / 18

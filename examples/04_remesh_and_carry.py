@@ -49,12 +49,17 @@ print(f"{len(vertices)} vertices -> {len(new.vertices)}")
 faces, shape = new.faces, LargeSteps(new.faces, new.vertices, lambda_=5)
 old_latent, latent = latent, shape.to_differential(new.vertices)
 old_colors, colors = colors, new.attributes["colors"]
-carry_state(optimizer, old_latent, latent, new.source)  # takes the place of the old parameter, moments and all
+carry_state(
+    optimizer, old_latent, latent, new.source
+)  # takes the place of the old parameter, moments and all
 carry_state(optimizer, old_colors, colors, new.source)
 
 after = loss_of(colors).item()
 forgotten = loss_of(torch.full_like(colors, 0.5)).item()
 last = descend(60)
-print(f"loss {first:.4f} at the start, {before:.4f} before remeshing, {after:.4f} after it, {last:.4f} at the end")
-print(f"remeshing changed the loss by {100 * (after / before - 1):+.0f} %, without colours by {100 * (forgotten / before - 1):+.0f} %")
+print(
+    f"loss {first:.4f} at the start, {before:.4f} before remeshing, {after:.4f} after it, {last:.4f} at the end"
+)
+change, without = (100 * (loss / before - 1) for loss in (after, forgotten))
+print(f"remeshing changed the loss by {change:+.0f} %, without the colours by {without:+.0f} %")
 assert after < 1.25 * before < forgotten and last < 0.9 * before

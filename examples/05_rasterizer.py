@@ -1,7 +1,7 @@
 """5. The rasterizer alone: the derivative of a covered area, against the formula.
 
-A ball of radius r at distance d covers pi f^2 r^2 / (d^2 - r^2) pixels, f being the focal length in pixels. The gradient
-of the coverage comes from the silhouette only, and must be right whether triangles are larger than a pixel or smaller.
+A ball of radius r at distance d covers pi f^2 r^2 / (d^2 - r^2) pixels, f being the focal length in pixels. The
+gradient of the coverage comes from the silhouette only, and must be right for triangles of any size.
 
     python examples/05_rasterizer.py
 

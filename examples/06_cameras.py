@@ -1,7 +1,7 @@
 """6. One camera in six programs' conventions, one point, one pixel.
 
-Axes, row vectors, camera-to-world, half pixels, fields of view: each program writes the same camera differently. Name the
-program at the border and forget it. docs/conventions.md draws the axes.
+Axes, row vectors, camera-to-world, half pixels, fields of view: each program writes the same camera differently. Name
+the program at the border and forget it. docs/conventions.md draws the axes.
 
     python examples/06_cameras.py
 
@@ -24,7 +24,8 @@ point = torch.tensor([[0.3, -0.2, 0.5]])
 R = torch.from_numpy(Rotation.from_euler("xyz", [100.0, 20.0, -35.0], degrees=True).as_matrix())
 t = torch.tensor([0.1, -0.05, 4.0])
 K = cameras.pinhole(focal, focal, width / 2, height / 2, dtype=R.dtype)
-K_centre = cameras.pinhole(focal, focal, width / 2 - 0.5, height / 2 - 0.5, dtype=R.dtype)  # first pixel's centre is 0, 0
+# Where the first pixel's centre is (0, 0) and not (0.5, 0.5).
+K_centre = cameras.pinhole(focal, focal, width / 2 - 0.5, height / 2 - 0.5, dtype=R.dtype)
 
 # What the other programs' files hold of it.
 world_to_camera = torch.eye(4)
@@ -40,7 +41,9 @@ same = {
     "OpenGL, NeRF": cameras.from_opengl(pose @ torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0])), K, **size),
     "COLMAP": cameras.from_colmap(torch.tensor([w, x, y, z]), t, K, **size),
     "OpenCV": cameras.from_opencv(R, t, K_centre, **size),
-    "Mitsuba": cameras.from_mitsuba(pose @ torch.block_diag(flip, torch.eye(1)), fov_degrees=field_of_view, **size),
+    "Mitsuba": cameras.from_mitsuba(
+        pose @ torch.block_diag(flip, torch.eye(1)), fov_degrees=field_of_view, **size
+    ),
     "PyTorch3D": cameras.from_pytorch3d((flip @ R).T, flip @ t, focal_length=focal / (height / 2), **size),
     "IDR, NeuS": cameras.from_idr(projection, **size),
 }

@@ -37,6 +37,8 @@ save_mesh(output / "08_reconstruct.ply", mesh)
 results = state.run.images(scene.test.cameras)
 save_comparison(output / "08_reconstruct.png", scene.test.linear(), results, names=scene.test.names)
 chamfer = surface_distances(mesh, scene.mesh, samples=10_000).chamfer_permille
-print(f"stopped at step {state.step} of {state.steps}; Chamfer distance {chamfer:.2f} permille of the diagonal")
+print(
+    f"stopped at step {state.step} of {state.steps}; Chamfer distance {chamfer:.2f} permille of the diagonal"
+)
 print(output / "08_reconstruct.png")
 assert state.step < state.steps and chamfer < 1

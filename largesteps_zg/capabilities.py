@@ -25,7 +25,9 @@ def capabilities() -> dict[str, list[Row]]:
         "solvers": [
             _module("cholespy", "cholespy", "sparse Cholesky, the default", "pip install cholespy"),
             _module(
-                "scikit-sparse", "sksparse.cholmod", "sparse Cholesky",
+                "scikit-sparse",
+                "sksparse.cholmod",
+                "sparse Cholesky",
                 "install SuiteSparse's headers (Debian: libsuitesparse-dev), then pip install scikit-sparse",
             ),
         ],
@@ -50,12 +52,31 @@ def _cuda() -> Row:
     return "cuda", False, "PyTorch finds no CUDA device or driver"
 
 
-def _rasterizer(name: str) -> Row:
+def rasterizer_fault(name: str, device: torch.device) -> str | None:
+    """Why a rasterizer cannot be used on a device; None where it can.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
     try:
-        load_backend(name)
+        backend = load_backend(name)
+        if name == "nvdiffrast":  # its adapter loads everywhere, and what it adapts does not
+            backend._nvdiffrast(device)
     except ImportError as error:
-        return name, False, " ".join(str(error).split())
-    return name, True, "the default, CPU and CUDA" if name == "warp" else "CUDA"
+        return " ".join(str(error).split()).removeprefix(f"backend: {name} ")
+    return None
+
+
+def _rasterizer(name: str) -> Row:
+    if name == "warp":
+        fault = rasterizer_fault(name, torch.device("cpu"))
+        return name, fault is None, fault or "the default, CPU and CUDA"
+    fault = rasterizer_fault(name, torch.device("cuda"))
+    if fault is None and not torch.cuda.is_available():
+        fault = "needs a CUDA device"
+    return name, fault is None, fault or "CUDA"
 
 
 def _module(name: str, module: str, note: str, remedy: str) -> Row:

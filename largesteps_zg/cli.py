@@ -64,24 +64,38 @@ def _parser() -> argparse.ArgumentParser:
         "scene", nargs="?", metavar="SCENE",
         help="folder with transforms*.json (NeRF-synthetic, nerfstudio); without it the built-in scene",
     )  # fmt: skip
-    made.add_argument("--output", required=True, metavar="DIR", help="folder for the mesh, the numbers and the pictures")
-    made.add_argument("--init", default="sphere", metavar="sphere|MESH", help="start shape, or a mesh file in the scene's coordinates")
-    made.add_argument("--light", metavar="FILE", help="known environment map (.npy, .png, .jpg); estimated by default")
+    made.add_argument("--output", required=True, metavar="DIR", help="folder for mesh, numbers and pictures")
+    made.add_argument(
+        "--init", default="sphere", metavar="sphere|MESH", help="start shape; a mesh file is in the scene's coordinates"
+    )  # fmt: skip
+    made.add_argument(
+        "--light", metavar="FILE", help="known environment map (.npy, .png, .jpg); else estimated"
+    )
     _add_settings(made)
     made.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR")
     made.add_argument("--quiet", action="store_true", help="no progress bar")
 
     drawn = commands.add_parser("render", help="a multi-view scene made from a mesh file")
     drawn.set_defaults(command=_render)
-    drawn.add_argument("mesh", metavar="MESH", help="PLY, OBJ, STL, GLB or OFF; or the name of a built-in mesh")
-    drawn.add_argument("--output", required=True, metavar="DIR", help="a folder that does not hold a scene yet")
+    drawn.add_argument(
+        "mesh", metavar="MESH", help="PLY, OBJ, STL, GLB or OFF; or the name of a built-in mesh"
+    )
+    drawn.add_argument(
+        "--output", required=True, metavar="DIR", help="a folder that does not hold a scene yet"
+    )
     drawn.add_argument("--views", type=int, default=32, metavar="N", help="training views (default 32)")
     drawn.add_argument("--test-views", type=int, default=6, metavar="N", help="held-out views (default 6)")
     drawn.add_argument("--size", type=_size, default=(256, 256), metavar="N|WxH", help="pixels (default 256)")
-    drawn.add_argument("--up", choices=("y", "z"), default="y", help="the mesh's axis that points up (default y); the scene's is z")
-    drawn.add_argument("--light", metavar="FILE", help="environment map (.npy, .png, .jpg); a studio by default")
+    drawn.add_argument(
+        "--up", choices=("y", "z"), default="y", help="the mesh's upward axis (default y); the scene's is z"
+    )
+    drawn.add_argument(
+        "--light", metavar="FILE", help="environment map (.npy, .png, .jpg); a studio by default"
+    )
 
-    told = commands.add_parser("info", help="which backends and devices are usable here, and why the others are not")
+    told = commands.add_parser(
+        "info", help="which backends and devices are usable here, and why the others are not"
+    )
     told.set_defaults(command=_info)
     return parser
 
@@ -90,10 +104,24 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--steps", type=int, default=1500, metavar="N", help="gradient steps (default 1500)")
     add("--lambda", dest="lambda_", type=float, default=19.0, metavar="L", help="smoothing (default 19)")
-    add("--step-size", type=float, default=0.1, metavar="S", help="first step size, scene in the unit sphere (default 0.1)")
-    add("--remesh", type=_remesh, default="auto", metavar="auto|off|N,N,...", help="at which steps (default auto)")
+    add(
+        "--step-size",
+        type=float,
+        default=0.1,
+        metavar="S",
+        help="first step size, in scene radii (default 0.1)",
+    )
+    add(
+        "--remesh",
+        type=_remesh,
+        default="auto",
+        metavar="auto|off|N,N,...",
+        help="at which steps (default auto)",
+    )
     add("--views-per-step", type=int, default=8, metavar="K", help="images compared in a step (default 8)")
-    add("--max-vertices", type=int, default=20_000, metavar="N", help="bound of the remeshing (default 20000)")
+    add(
+        "--max-vertices", type=int, default=20_000, metavar="N", help="bound of the remeshing (default 20000)"
+    )
     add("--device", default="auto", metavar="auto|cpu|cuda", help="where to compute (default auto)")
     add("--backend", default="auto", metavar="auto|warp|nvdiffrast", help="the rasterizer (default auto)")
     add("--seed", type=_seed, default=0, metavar="N", help="of the order of views (default 0)")
@@ -105,7 +133,9 @@ def _remesh(text: str) -> str | tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected auto, off or steps such as 100,300, got {text!r}") from None
+        raise argparse.ArgumentTypeError(
+            f"expected auto, off or steps such as 100,300, got {text!r}"
+        ) from None
 
 
 def _seed(text: str) -> int:
@@ -130,17 +160,13 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    from .rasterizer.api import load_backend
+    from .capabilities import rasterizer_fault
     from .reconstruct import Settings, resolve_device
 
     settings = Settings(**{field.name: getattr(arguments, field.name) for field in fields(Settings)})
-    try:
-        load_backend(settings.backend)
-    except ImportError as error:
-        raise ImportError(
-            f"backend: {settings.backend} is not usable here ({_one_line(error)}); use --backend warp"
-        ) from error
-    resolve_device(settings.device)
+    fault = rasterizer_fault(settings.backend, resolve_device(settings.device))
+    if fault is not None:
+        raise ImportError(f"backend: {settings.backend} {fault}")
     return settings
 
 
@@ -257,7 +283,12 @@ class _Progress:
         from tqdm import tqdm
 
         self.bar: Any = tqdm(
-            total=steps, initial=start, unit="step", disable=True if quiet else None, dynamic_ncols=True, leave=False
+            total=steps,
+            initial=start,
+            unit="step",
+            disable=True if quiet else None,
+            dynamic_ncols=True,
+            leave=False,
         )
         self.bar.set_postfix_str("preparing")  # the first run on a machine compiles its kernels
 
@@ -275,7 +306,8 @@ class _Progress:
 def _summary(path: Path, result: dict[str, Any]) -> str:
     mesh = result["mesh"]
     lines = [
-        f"{result['steps']} steps in {result['seconds']:.0f} s, loss {result['loss'][0]:.4f} -> {result['loss'][-1]:.4f}",
+        f"{result['steps']} step{'s' * (result['steps'] > 1)} in {result['seconds']:.0f} s, "
+        f"loss {result['loss'][0]:.4g} -> {result['loss'][-1]:.4g}",
         f"mesh      {mesh['vertices']:,} vertices, {mesh['faces']:,} faces, "
         f"{'watertight' if mesh['watertight'] else 'open'}, {mesh['flipped_faces']} flipped",
     ]
@@ -288,7 +320,10 @@ def _summary(path: Path, result: dict[str, Any]) -> str:
             f"truth     Chamfer {truth['chamfer_permille']:.2f} permille of the diagonal, "
             f"F-score {truth['f_score']:.3f} at 0.5 %, normals {truth['normal_consistency']:.3f}"
         )
-    lines += [f"mesh:     {path / 'mesh.ply'}", f"pictures: {path / 'comparison.png'}, {path / 'progression.gif'}"]
+    lines += [
+        f"mesh:     {path / 'mesh.ply'}",
+        f"pictures: {path / 'comparison.png'}, {path / 'progression.gif'}",
+    ]
     return "\n".join(lines)
 
 
@@ -306,7 +341,12 @@ def _render(arguments: argparse.Namespace) -> int:
     height, width = arguments.size
     light = _light(arguments.light)
     scene = scene_from_mesh(
-        mesh, views=arguments.views, test_views=arguments.test_views, height=height, width=width, light=light,
+        mesh,
+        views=arguments.views,
+        test_views=arguments.test_views,
+        height=height,
+        width=width,
+        light=light,
         up=arguments.up,
     )
     save_scene(path, scene)

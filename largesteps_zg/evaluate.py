@@ -47,6 +47,7 @@ def mesh_report(mesh: Mesh, truth: Mesh | None) -> dict[str, Any]:
         "degenerate_faces": degenerate_faces(mesh.vertices, mesh.faces),
     }
     if truth is not None:
-        report["distance_to_truth"] = asdict(surface_distances(mesh, truth, generator=torch.Generator().manual_seed(0)))
+        report["distance_to_truth"] = asdict(
+            surface_distances(mesh, truth, generator=torch.Generator().manual_seed(0))
+        )
     return report
-

@@ -18,7 +18,7 @@ from .parameterize import LargeSteps
 from .rasterizer import edge_table
 from .remesh import remesh
 from .renderers import render, shade
-from .schedule import shortest_edge
+from .schedule import refined_lambda, shortest_edge
 from .stopwatch import Stopwatch
 
 # Colours may change from vertex to vertex, positions may not: paint has edges, surfaces have none to speak of.
@@ -44,7 +44,7 @@ class Fit:
         Known, or where to start from.
     light_known : bool
     lambda_, step_size : float
-        Of the positions' parametrization and optimiser.
+        Of the positions' parametrization, until it is remeshed, and of their optimiser.
     backend : str
         Of the rasterizer.
     """
@@ -115,7 +115,7 @@ class Fit:
         value = float(loss.detach())
         # Triangles at infinity are not drawn, so the loss alone would not tell.
         if not math.isfinite(value) or not bool(torch.isfinite(vertices).all()):
-            cause = self._cause(vertices, albedo)
+            cause = self._cause(vertices, albedo, targets)
             self._step_back()
             raise NonFiniteError(f"step {number}: the loss is {value}; {cause}")
         with self.stopwatch("backward"):
@@ -138,19 +138,23 @@ class Fit:
             for part, value in zip((self.latent, self.color_latent, self.light), self.before, strict=False):
                 part.copy_(value)
 
-    def _cause(self, vertices: Tensor, albedo: Tensor) -> str:
+    def _cause(self, vertices: Tensor, albedo: Tensor, targets: Tensor) -> str:
         for name, value in (("positions", vertices), ("colours", albedo), ("light", self.light)):
             if not bool(torch.isfinite(value).all()):
                 return f"the {name} are not finite; is the step size too large?"
-        return "the target images are not finite"
+        if not bool(torch.isfinite(targets).all()):
+            return "the target images are not finite"
+        reach = float(vertices.detach().norm(dim=1).max())
+        return f"the positions are up to {reach:.2g} radii of the scene away; is the step size too large?"
 
     def remesh(self, edge_length: float, *, max_vertices: int) -> None:
-        """Isotropic triangles of that edge length, or a longer one for the bound's sake; colours follow."""
+        """Isotropic triangles of that edge length, or longer ones for the bound's sake, and less smoothing."""
         with torch.no_grad(), self.stopwatch("remesh"):
             vertices, albedo = self.surface()
             area = 0.5 * float(face_normals(vertices, self.faces, normalize=False).norm(dim=1).sum())
             edge_length = max(edge_length, shortest_edge(area, max_vertices))
             result = remesh(vertices, self.faces, edge_length, attributes={"albedo": albedo})
+        self.lambda_ = refined_lambda(self.lambda_)
         self.set_topology(result.vertices, result.faces, result.attributes["albedo"])
 
     def mesh(self) -> Mesh:
@@ -163,6 +167,7 @@ class Fit:
         """Everything that the coming steps depend on."""
         return {
             "faces": self.faces,
+            "lambda_": self.lambda_,
             "rest": self.rest,
             "latent": self.latent.detach(),
             "color_latent": self.color_latent.detach(),
@@ -173,6 +178,7 @@ class Fit:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`, to the bit on the same machine."""
+        self.lambda_ = state["lambda_"]
         self.set_topology(state["rest"], state["faces"], torch.zeros_like(state["rest"]))
         with torch.no_grad():
             self.latent.copy_(state["latent"])

@@ -124,6 +124,8 @@ def image_loss(
     for name, given in (("images", images), ("targets", targets)):
         if given.dtype != torch.float32:
             raise ValueError(f"{name}: expected float32, got {given.dtype}; convert it first")
+    if weights is not None and weights.shape != images.shape[3:]:
+        raise ValueError(f"weights: expected ({images.shape[3]},), one a channel, got {tuple(weights.shape)}")
     pixels = images.shape[0] * images.shape[1] * images.shape[2]
     if weights is None:
         weights = torch.ones(images.shape[3], device=images.device)

@@ -17,14 +17,15 @@ from .geometry import mean_edge_length
 from .lighting import SphericalHarmonicsLight
 from .mesh import Mesh, check_start_mesh, icosphere
 from .rasterizer.api import load_backend
-from .scenes import Views, bounding_sphere
+from .repair import unfold
+from .scenes import Views, bounding_sphere, inscribed_sphere
 from .schedule import Remeshing, decay, remeshings
 from .stopwatch import Stopwatch
 
 # Floats of all target images are kept when they fit in this many bytes; else views are converted as they are needed.
 TARGET_BYTES = 2**30
 START_LEVEL = 4  # 2,562 vertices
-START_RADIUS = 0.6
+START_SHARE = 0.9  # of the largest sphere inside all masks
 LIGHT_ORDER = 2
 
 
@@ -37,7 +38,7 @@ class Settings:
     steps : int
         Gradient steps, >= 1.
     lambda_ : float
-        Smoothing of the parametrization, >= 0; see `LargeSteps`.
+        Smoothing of the parametrization at the start, >= 0; see `LargeSteps`. A quarter with every remeshing, down to 1.
     step_size : float
         Of the positions' optimiser at the first step, > 0, in a scene scaled to the unit sphere. Falls to 3 %.
     views_per_step : int
@@ -123,7 +124,7 @@ class Reconstruction:
         Images with masks and cameras.
     settings : Settings
     start : Mesh, optional
-        In the scene's coordinates; by default a sphere in the masks' bounding sphere.
+        In the scene's coordinates; by default the largest sphere inside all masks, a little smaller.
     light : SphericalHarmonicsLight, optional
         Known light; estimated by default.
 
@@ -177,7 +178,9 @@ class Reconstruction:
 
     def _start(self, start: Mesh | None) -> tuple[Tensor, Tensor, Tensor]:
         if start is None:
-            ball = icosphere(START_LEVEL, radius=START_RADIUS, device=self.device)
+            middle, inside = inscribed_sphere(self.views, self.center, self.radius)
+            place = ((middle - self.center) / self.radius).tolist()
+            ball = icosphere(START_LEVEL, radius=START_SHARE * inside / self.radius, center=place, device=self.device)
             return ball.vertices, ball.faces, torch.full_like(ball.vertices, 0.5)
         vertices = ((start.vertices.double().cpu() - self.center) / self.radius).to(self.device, torch.float32)
         if float(vertices.norm(dim=1).min()) > 2.0:
@@ -224,8 +227,9 @@ class Reconstruction:
         return State(self.step, self.settings.steps, loss, len(self.fit.rest), event, self)
 
     def mesh(self) -> Mesh:
-        """The mesh in the scene's coordinates, on the CPU, with its albedo as colours."""
+        """The mesh in the scene's coordinates, on the CPU, with its albedo as colours; folds are smoothed out."""
         mesh = self.fit.mesh()
+        mesh = Mesh(unfold(mesh.vertices, mesh.faces), mesh.faces, mesh.colors)
         vertices = mesh.vertices.double().cpu() * self.radius + self.center
         colors = None if mesh.colors is None else mesh.colors.cpu()
         return Mesh(vertices, mesh.faces.cpu(), colors)

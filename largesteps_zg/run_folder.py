@@ -109,7 +109,9 @@ class RunFolder:
             finished = json.loads((self.path / "run.json").read_text())["finished"]
         except (OSError, ValueError, KeyError, TypeError):
             return False
-        return finished is True and all((self.path / name).is_file() for name in ("mesh.ply", "comparison.png"))
+        return finished is True and all(
+            (self.path / name).is_file() for name in ("mesh.ply", "comparison.png")
+        )
 
     def watch(self, state: State) -> None:
         """Take note of a step; now and then a picture and a checkpoint."""
@@ -159,7 +161,9 @@ class RunFolder:
             result["mesh"] = mesh_report(mesh, scene.mesh)
             if scene.test is not None:
                 cameras = scene.test.cameras
-                images = (run.images(cameras[i])[0] for i in range(len(cameras)))  # one at a time: splits are large
+                images = (
+                    run.images(cameras[i])[0] for i in range(len(cameras))
+                )  # one at a time: splits are large
                 result["held_out"] = image_quality(images, scene.test)
         self.memory["evaluate"] = _peak_memory_mib()
         with run.stopwatch("pictures"):
@@ -183,7 +187,9 @@ class RunFolder:
             "options": self.options,
             "settings": asdict(run.settings),
             "seed": run.settings.seed,
-            "device": torch.cuda.get_device_name(run.device) if on_cuda else f"cpu ({torch.get_num_threads()} threads)",
+            "device": torch.cuda.get_device_name(run.device)
+            if on_cuda
+            else f"cpu ({torch.get_num_threads()} threads)",
             "backend": run.backend,
             "versions": versions(),
             "scene": {
@@ -196,7 +202,9 @@ class RunFolder:
             },
             "remeshed": sorted(step for step, event in self.events.items() if event == "remeshed"),
             "not_remeshed": sorted(step for step, event in self.events.items() if event != "remeshed"),
-            "peak_cuda_memory_mib": round(torch.cuda.max_memory_allocated(run.device) / 2**20) if on_cuda else None,
+            "peak_cuda_memory_mib": round(torch.cuda.max_memory_allocated(run.device) / 2**20)
+            if on_cuda
+            else None,
             "loss": [float(f"{loss:.6g}") for loss in self.losses],
         }
 
@@ -220,7 +228,10 @@ class RunFolder:
         report.save_progression(self.path / "progression.gif", pictures, target=target, labels=labels)
         few = sorted({round(i * (len(pictures) - 1) / 5) for i in range(6)})
         report.save_filmstrip(
-            self.path / "progression.png", [pictures[i] for i in few], target=target, labels=[labels[i] for i in few]
+            self.path / "progression.png",
+            [pictures[i] for i in few],
+            target=target,
+            labels=[labels[i] for i in few],
         )
 
 
@@ -248,7 +259,9 @@ def writable_folder(path: str | os.PathLike[str]) -> Path:
         # The folder itself, or the one in which it would be made.
         nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     except OSError as error:
-        raise ValueError(f"output: {folder} cannot be a folder ({error.strerror}); choose another name") from error
+        raise ValueError(
+            f"output: {folder} cannot be a folder ({error.strerror}); choose another name"
+        ) from error
     if not nearest.is_dir():
         raise ValueError(f"output: expected a folder, {nearest} is a file; choose another name")
     if not os.access(nearest, os.W_OK | os.X_OK):
@@ -297,4 +310,3 @@ def _frame_steps(steps: int) -> set[int]:
 def _to_bytes(image: Tensor) -> Tensor:
     """8 bits a channel by a square root, which keeps the dark steps apart; `_draw` squares."""
     return (255 * image.clamp(0.0, 1.0).sqrt()).round().to(torch.uint8)
-

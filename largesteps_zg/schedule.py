@@ -1,4 +1,4 @@
-"""What changes along a run: step sizes, and when to remesh to which edge length."""
+"""What changes along a run: step sizes, smoothing, and when to remesh to which edge length."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from dataclasses import dataclass
 # then as fine as the images can tell apart.
 REMESH_AT = (0.15, 0.35, 0.55)
 REMESH_PIXELS = (5.0, 3.0, 2.0)
+
+# With every remeshing the smoothing falls by this factor, down to this bound: strong smoothing keeps coarse triangles
+# untangled while they move far, and then makes detail slow to come.
+LAMBDA_FACTOR = 0.25
+LAMBDA_BOUND = 1.0
 
 # Step sizes fall by this factor over the run, exponentially: a constant one keeps the noise of the few views of a step.
 DECAY = 0.03
@@ -25,6 +30,11 @@ class Remeshing:
 def decay(step: int, steps: int) -> float:
     """Factor of the step sizes at a step, from 1 down to `DECAY`."""
     return DECAY ** (step / steps)
+
+
+def refined_lambda(lambda_: float) -> float:
+    """Smoothing after a remeshing; one that is below the bound already stays."""
+    return max(lambda_ * LAMBDA_FACTOR, min(lambda_, LAMBDA_BOUND))
 
 
 def remeshings(

@@ -198,8 +198,8 @@ def test_interpolation_gives_the_point_that_the_ray_hits(work, dtype, tolerance,
 
 
 def test_interpolation_at_a_hand_drawn_edge():
-    # From depth 1 (value 0) to depth 3 (value 1): halfway on the screen, 1/depth is (1 + 1/3) / 2 = 2/3 and the value is
-    # its share of 1/depth, (1/2 x 1/3) / (2/3) = 1/4.
+    # From depth 1 (value 0) to depth 3 (value 1): halfway on the screen, 1/depth is (1 + 1/3) / 2 = 2/3 and the value
+    # is its share of 1/depth, (1/2 x 1/3) / (2/3) = 1/4.
     points = torch.tensor([[[0.0, 0.0, 1.0], [3.0, 0.0, 3.0], [0.0, 9.0, 1.0], [3.0, 27.0, 3.0]]])
     f = rasterize(points, torch.tensor([[0, 1, 2], [2, 1, 3]]), (1, 1))
     assert interpolate(torch.tensor([[0.0], [1.0], [0.0], [1.0]]), f).item() == pytest.approx(0.25, abs=1e-6)

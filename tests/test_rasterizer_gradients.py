@@ -39,7 +39,7 @@ def test_interpolation_has_the_derivatives_of_finite_differences(work, per_view,
 def test_antialiasing_has_the_derivatives_of_its_own_finite_differences(work, generator):
     # Two squares, one in part behind the other; moved by 1e-6 the same pixel pairs stay divided.
     near_square = torch.tensor(
-        [[2.2, 1.3, 1], [7.4, 2.1, 1], [1.9, 6.6, 1], [6.8, 7.2, 1]], dtype=torch.float64
+        [[2.23, 1.31, 1], [7.44, 2.17, 1], [1.91, 6.63, 1], [6.87, 7.29, 1]], dtype=torch.float64
     )
     far_square = 2 * near_square[:, [1, 0, 2]] + torch.tensor([6.17, 5.41, 0.0])
     points = torch.cat([near_square, far_square])[None]

@@ -11,10 +11,10 @@ from largesteps_zg.cameras import sphere_of_cameras
 from largesteps_zg.fit import NonFiniteError
 from largesteps_zg.lighting import SphericalHarmonicsLight
 from largesteps_zg.mesh import Mesh, icosphere, topology
-from largesteps_zg.metrics import surface_distances
+from largesteps_zg.metrics import flipped_faces, surface_distances
 from largesteps_zg.reconstruct import Reconstruction, Settings, reconstruct
 from largesteps_zg.scenes.synthetic import scene_from_mesh, studio_light
-from largesteps_zg.schedule import decay, remeshings, shortest_edge
+from largesteps_zg.schedule import decay, refined_lambda, remeshings, shortest_edge
 
 SHORT = Settings(steps=12, views_per_step=3, remesh=(5,), max_vertices=1500)
 
@@ -48,7 +48,7 @@ def test_finds_the_shape_in_the_scenes_own_coordinates(scene) -> None:
     found = surface_distances(mesh, scene.mesh, samples=5000, generator=torch.Generator().manual_seed(0))
     assert found.chamfer_permille < 4.0  # a pixel is 12 permille of the diagonal
     assert found.normal_consistency > 0.98
-    assert topology(mesh.faces).watertight
+    assert topology(mesh.faces).watertight and flipped_faces(mesh.vertices, mesh.faces) == 0
     assert state.step == 150 and state.loss < 0.02
 
 
@@ -170,6 +170,10 @@ def test_decay_and_remeshing_schedule() -> None:
     assert [r.edge_length for r in remeshings((10, 20), **common)] == pytest.approx([0.04, 0.02])
     with pytest.raises(ValueError, match=r"remesh: expected steps in \[0, 1000\), got 1000"):
         remeshings((1000,), **common)
+
+
+def test_smoothing_falls_to_one_and_never_rises() -> None:
+    assert [refined_lambda(x) for x in (19.0, 3.0, 1.0, 0.5, 0.0)] == [4.75, 1.0, 1.0, 0.5, 0.0]
 
 
 def test_the_bound_of_the_vertices_holds(scene) -> None:

@@ -1,6 +1,7 @@
 """Folders on disk -> images, masks and cameras; one file per format, one line in registry.py for each."""
 
 from .bounds import bounding_sphere as bounding_sphere
+from .inscribed import inscribed_sphere as inscribed_sphere
 from .registry import FORMATS as FORMATS
 from .registry import load_scene as load_scene
 from .save import save_scene as save_scene

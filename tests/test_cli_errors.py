@@ -1,0 +1,420 @@
+"""Bad input on the command line: one line that names the culprit and the cure, exit status 2, nothing written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scene_files import disc, rewrite, write_scene
+
+from largesteps_zg.cli import main
+from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh
+from largesteps_zg.run_folder import RunFolder
+from largesteps_zg.scenes import load_scene, save_scene
+from largesteps_zg.scenes.synthetic import scene_from_mesh
+
+QUICK = ["--steps", "2", "--views-per-step", "2", "--remesh", "off"]
+
+
+@pytest.fixture(scope="module")
+def ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A good scene of a ball of radius 3."""
+    folder = tmp_path_factory.mktemp("scenes") / "ball"
+    mesh = icosphere(3, radius=3.0)
+    save_scene(folder, scene_from_mesh(mesh, views=5, test_views=1, height=32, width=32))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_of_two_steps(ball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunFolder, "_draw", lambda *_: None)  # takes longer than the steps
+        assert main(["reconstruct", str(ball), "--output", str(folder), *QUICK]) == 0
+    return folder
+
+
+@pytest.fixture
+def refused(tmp_path: Path, capfd: pytest.CaptureFixture, unchecked) -> Callable[..., str]:
+    """Runs a command that must fail; the message."""
+
+    def run(*command: object, has: tuple[str, ...], output: Path | None = None, status: int = 2) -> str:
+        output = tmp_path / "output" if output is None else output
+        before = contents(output)
+        arguments = [str(part) for part in command]
+        capfd.readouterr()
+        try:
+            code = main([arguments[0], *arguments[1:], "--output", str(output)])
+        except SystemExit as exit:  # argparse's way
+            code = exit.code
+        out, err = capfd.readouterr()
+        assert code == status, (code, out, err)
+        assert out == "" and err.endswith("\n") and err.count("\n") == 1, (out, err)
+        assert err.startswith("largesteps-zg") and "Traceback" not in err
+        for part in has:
+            assert part in err, err
+        assert contents(output) == before
+        return err
+
+    return run
+
+
+def contents(path: Path) -> list[str] | None:
+    """All that is below a folder; None where there is none."""
+    try:
+        return sorted(str(file) for file in path.rglob("*")) if path.is_dir() else None
+    except OSError:
+        return None
+
+
+# --- scenes ----------------------------------------------------------------------------------------------------------
+
+
+def missing_image(folder: Path) -> tuple[str, ...]:
+    (folder / "train" / "r_3.png").unlink()
+    return ("transforms_train.json: frame 3 (./train/r_3)", "image not found")
+
+
+def truncated_png(folder: Path) -> tuple[str, ...]:
+    file = folder / "train" / "r_2.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 4), dtype=np.uint8)).save(file)
+    file.write_bytes(file.read_bytes()[:500])
+    return ("r_2.png: image cannot be read", "is the file complete?")
+
+
+def no_rotation(folder: Path) -> tuple[str, ...]:
+    content = json.loads((folder / "transforms_train.json").read_text())
+    content["frames"][1]["transform_matrix"][0][0] = 3.0
+    rewrite(folder, content)
+    return ("frame 1 (./train/r_1)", "is not a rotation")
+
+
+def empty_mask(folder: Path) -> tuple[str, ...]:
+    pixels = disc()
+    pixels[..., 3] = 0
+    Image.fromarray(pixels).save(folder / "train" / "r_1.png")
+    return ("r_1.png: mask is empty", "remove the view")
+
+
+def cameras_that_see_nothing(folder: Path) -> tuple[str, ...]:
+    content = json.loads((folder / "transforms_train.json").read_text())
+    for frame in content["frames"]:  # turned round: x and z reversed, still rotations
+        for row in frame["transform_matrix"][:3]:
+            row[0], row[2] = -row[0], -row[2]
+    rewrite(folder, content)
+    return ("look away from the point where their masks meet", "another convention")
+
+
+def cameras_that_contradict(folder: Path) -> tuple[str, ...]:
+    content = json.loads((folder / "transforms_train.json").read_text())
+    content["frames"][0]["transform_matrix"][2][3] += 3.0
+    rewrite(folder, content)
+    return ("no point of space is inside all masks", "check their masks and cameras")
+
+
+def two_sizes(folder: Path) -> tuple[str, ...]:
+    Image.fromarray(disc(30, 40)).save(folder / "train" / "r_2.png")
+    return ("images differ in size", "32x24", "40x30", "resize")
+
+
+def unreadable_json(folder: Path) -> tuple[str, ...]:
+    (folder / "transforms_train.json").write_text('{"frames": [')
+    return ("transforms_train.json: ", "JSON")
+
+
+def no_scene(folder: Path) -> tuple[str, ...]:
+    (folder / "transforms_train.json").unlink()
+    return ("not a scene in a known format", "looked for transforms_train.json or transforms.json")
+
+
+def broken_truth(folder: Path) -> tuple[str, ...]:
+    (folder / "mesh.ply").write_text("ply\nformat ascii 1.0\n")
+    return ("mesh.ply: expected",)
+
+
+FAULTS = (
+    missing_image, truncated_png, no_rotation, empty_mask, cameras_that_see_nothing, cameras_that_contradict,
+    two_sizes, unreadable_json, no_scene, broken_truth,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_scenes_with_a_fault(fault: Callable[[Path], tuple[str, ...]], tmp_path: Path, refused) -> None:
+    write_scene(tmp_path / "scene")
+    refused("reconstruct", tmp_path / "scene", *QUICK, has=fault(tmp_path / "scene"))
+    assert not (tmp_path / "output").exists()
+
+
+def test_scene_is_missing_or_a_file(tmp_path: Path, refused) -> None:
+    refused("reconstruct", tmp_path / "nowhere", has=("nowhere: no such folder",))
+    (tmp_path / "file").touch()
+    refused("reconstruct", tmp_path / "file", has=("file: is a file, expected the folder",))
+
+
+# --- start meshes ----------------------------------------------------------------------------------------------------
+
+HEADER = "ply\nformat ascii 1.0\nelement vertex {}\nproperty float x\nproperty float y\nproperty float z\n"
+TRIANGLE = HEADER.format(3) + "element face 1\nproperty list uchar int vertex_indices\nend_header\n"
+CASES = {
+    "empty.ply": ("", ("expected a mesh file, got an empty file",)),
+    "points.ply": (HEADER.format(1) + "end_header\n0 0 0\n", ("no faces", "point cloud")),
+    "nan.ply": (TRIANGLE + "0 0 0\nnan 0 0\n0 1 0\n3 0 1 2\n", ("expected finite positions", "at vertex 1")),
+    "range.ply": (TRIANGLE + "0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n", ("range.ply",)),
+    "text.ply": ("hello", ("text.ply: expected a readable .ply file", "damaged")),
+    "range.off": ("OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 3\n", ("range.off",)),
+    # Three triangles share the edge between the first two vertices.
+    "fan.obj": (
+        "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 -1 0\nv 0 0 1\nf 1 2 3\nf 2 1 4\nf 1 2 5\n",
+        ("at most two faces at an edge", "between vertices 0 and 1", "remove the extra faces"),
+    ),
+    "twisted.obj": ("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 -1 0\nf 1 2 3\nf 1 2 4\n", ("same winding", "reorient")),
+    "start.docx": ("?", ("expected a mesh format", "'.docx'", "convert it")),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_start_meshes_that_are_none(name: str, ball: Path, tmp_path: Path, refused) -> None:
+    content, expected = CASES[name]
+    (tmp_path / name).write_text(content)
+    refused("reconstruct", ball, "--init", tmp_path / name, *QUICK, has=(f"{tmp_path / name}: ", *expected))
+    assert not (tmp_path / "output").exists()
+
+
+def test_start_mesh_that_is_missing_or_elsewhere(ball: Path, tmp_path: Path, refused) -> None:
+    refused(
+        "reconstruct", ball, "--init", "cube", *QUICK, has=("cube: expected a mesh file, got nothing there",)
+    )
+    refused("reconstruct", ball, "--init", tmp_path, *QUICK, has=("expected a mesh file, got a folder",))
+    save_mesh(tmp_path / "far.ply", icosphere(1, center=(900.0, 0.0, 0.0)))
+    has = ("init: the start mesh is nowhere near the object", "in the scene's coordinates?")
+    refused("reconstruct", ball, "--init", tmp_path / "far.ply", *QUICK, has=has)
+    assert not (tmp_path / "output").exists()
+
+
+# --- output folders --------------------------------------------------------------------------------------------------
+
+
+def test_outputs_that_cannot_be_written(ball: Path, tmp_path: Path, refused, monkeypatch) -> None:
+    for command in (("reconstruct", ball, *QUICK), ("render", "pebble", "--size", "16")):
+        file = tmp_path / "file"
+        file.write_text("mine")
+        refused(*command, output=file, has=("output: expected a folder", "file is a file", "another name"))
+        refused(*command, output=file / "below" / "it", has=("output: expected a folder", "file is a file"))
+        assert file.read_text() == "mine"
+        refused(*command, output=tmp_path / ("n" * 300), has=("output: ", "File name too long"))
+        with monkeypatch.context() as patch:  # root may write anywhere but to a read-only file system
+            patch.setattr(os, "access", lambda *_: False)
+            refused(
+                *command, output=tmp_path / "a" / "b", has=(f"output: cannot write to {tmp_path}; choose",)
+            )
+
+
+def test_a_disk_that_turns_out_to_be_full(ball: Path, tmp_path: Path, refused, monkeypatch) -> None:
+    from largesteps_zg import run_folder
+
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path / "output"))
+
+    monkeypatch.setattr(run_folder.tempfile, "TemporaryFile", full)
+    (tmp_path / "output").mkdir()
+    refused("reconstruct", ball, *QUICK, has=("output: No space left on device",))
+
+
+def test_a_scene_is_never_overwritten(ball: Path, refused) -> None:
+    has = ("output: ", "holds a scene (transforms_test.json)", "another folder")
+    refused("reconstruct", ball, *QUICK, output=ball, has=has)
+    refused("render", "pebble", "--size", "16", output=ball, has=has)
+    assert len(load_scene(ball).mesh.vertices) == 642
+
+
+# --- options ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "has"),
+    [
+        (["--backend", "opengl"], ("backend: expected one of auto, warp, nvdiffrast", "'opengl'")),
+        (["--device", "tpu"], ("device: expected auto, cpu or cuda, got 'tpu'",)),
+        (["--lambda", "-1"], ("lambda: expected a number >= 0, got -1", "19 is a good start")),
+        (["--lambda", "nan"], ("lambda: expected a number >= 0, got nan",)),
+        (["--steps", "0"], ("steps: expected at least 1, got 0",)),
+        (["--step-size", "0"], ("step size: expected a number > 0", "0.1 is a good start")),
+        (["--views-per-step", "0"], ("views_per_step: expected at least 1, got 0",)),
+        (["--max-vertices", "0"], ("max_vertices: expected at least 1, got 0",)),
+        (["--steps", "many"], ("--steps: invalid int value: 'many'", "--help")),
+        (["--remesh", "sometimes"], ("--remesh: expected auto, off or steps such as 100,300", "'sometimes'")),
+        (["--remesh", "1,50", "--steps", "40"], ("remesh: expected steps in [0, 40), got 50",)),
+        (["--remesh", "-1"], ("remesh: expected steps in [0, 1500), got -1",)),
+        (["--seed", "-3"], ("--seed: expected a whole number from 0", "'-3'")),
+        (["--seed", "1" + "0" * 30], ("--seed: expected a whole number from 0",)),
+        (["--light", "none.npy"], ("light: expected an environment map, there is no file none.npy",)),
+        (["--colour", "red"], ("unrecognized arguments: --colour red", "--help")),
+    ],
+)
+def test_options(options: list[str], has: tuple[str, ...], ball: Path, tmp_path: Path, refused) -> None:
+    refused("reconstruct", ball, *options, has=has)
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_backend_that_is_not_usable(ball: Path, refused) -> None:
+    has = ("backend: nvdiffrast needs CUDA", "use backend='warp'")
+    refused("reconstruct", ball, "--backend", "nvdiffrast", "--device", "cpu", has=has)
+
+
+def test_cuda_without_a_gpu(ball: Path, refused, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    refused("reconstruct", ball, "--device", "cuda", has=("device: cuda was asked for", "use --device cpu"))
+
+
+def test_lights_that_are_none(ball: Path, tmp_path: Path, refused) -> None:
+    bad = np.ones((4, 8, 3), dtype=np.float32)
+    bad[1, 2] = np.inf
+    np.save(tmp_path / "inf.npy", bad)
+    np.save(tmp_path / "flat.npy", np.ones((4, 8), dtype=np.float32))
+    (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY")
+    (tmp_path / "text.png").write_text("no picture")
+    for name, part in (
+        ("inf", "finite"),
+        ("flat", "(H, W, 3)"),
+        ("broken", "readable"),
+        ("text", "readable"),
+    ):
+        file = next(tmp_path.glob(f"{name}.*"))
+        for command in (("reconstruct", ball, *QUICK), ("render", "pebble")):
+            refused(*command, "--light", file, has=("light: ", str(file), part))
+
+
+@pytest.mark.parametrize(
+    ("options", "has"),
+    [
+        (["wolf"], ("mesh: expected one of fennec, ", "'wolf'")),
+        (["wolf.ply"], ("wolf.ply: expected a mesh file, got nothing there",)),
+        (["pebble", "--size", "7"], ("--size: expected 8 to 8192 pixels, got '7'",)),
+        (["pebble", "--size", "10x10x10"], ("--size: expected 256 or 320x240, got '10x10x10'",)),
+        (["pebble", "--size", "big"], ("--size: expected 256 or 320x240, got 'big'",)),
+        (["pebble", "--size", "100000"], ("--size: expected 8 to 8192 pixels",)),
+        (["pebble", "--views", "1", "--size", "16"], ("views: expected at least 2 to train", "got 1")),
+        (["pebble", "--test-views", "-1", "--size", "16"], ("views: expected", "0 to test, got 32 and -1")),
+        (["pebble", "--up", "x"], ("--up: invalid choice: 'x'",)),
+        ([], ("the following arguments are required: MESH",)),
+    ],
+)
+def test_render_options(options: list[str], has: tuple[str, ...], tmp_path: Path, refused) -> None:
+    refused("render", *options, has=has)
+    assert not (tmp_path / "output").exists()
+
+
+# --- --resume --------------------------------------------------------------------------------------------------------
+
+
+def test_resume_without_or_with_a_damaged_checkpoint(
+    ball: Path, run_of_two_steps: Path, tmp_path: Path, refused
+) -> None:
+    command = ("reconstruct", ball, *QUICK, "--resume")
+    refused(*command, has=("resume: there is no checkpoint in", "run without --resume first"))
+    (tmp_path / "output").mkdir()
+    file = tmp_path / "output" / "checkpoint.pt"
+    good = (run_of_two_steps / "checkpoint.pt").read_bytes()
+    for content in (b"", b"no checkpoint at all", good[: len(good) // 2], b"\x80\x02}q\x00."):
+        file.write_bytes(content)
+        refused(*command, has=("resume: ", "checkpoint.pt is not a readable checkpoint", "without --resume"))
+    torch.save({"run": {}, "folder": {}}, file)
+    refused(*command, has=("is not a readable checkpoint",))
+
+
+def test_resume_with_other_settings_or_another_scene(
+    ball: Path, run_of_two_steps: Path, tmp_path: Path, refused
+) -> None:
+    def again(*options: object, has: tuple[str, ...], scene: Path = ball) -> None:
+        refused("reconstruct", scene, *QUICK, "--resume", *options, output=run_of_two_steps, has=has)
+
+    again(
+        "--lambda",
+        "5",
+        has=("resume: the run was started with lambda_ = 19.0, now it is 5.0", "same options"),
+    )
+    again("--steps", "9", has=("started with steps = 2, now it is 9",))
+    again("--seed", "1", has=("started with seed = 0, now it is 1",))
+    np.save(tmp_path / "sky.npy", np.ones((4, 8, 3)))
+    again("--light", tmp_path / "sky.npy", has=("started with --light None, now it is sky.npy",))
+    save_mesh(tmp_path / "start.ply", load_mesh(run_of_two_steps / "mesh.ply"))
+    again("--init", tmp_path / "start.ply", has=("started with --init sphere, now it is start.ply",))
+    shutil.copytree(ball, tmp_path / "moved")
+    content = json.loads((ball / "transforms_train.json").read_text())
+    for frame in content["frames"]:
+        for row in frame["transform_matrix"][:3]:
+            row[3] += 0.5
+    rewrite(tmp_path / "moved", content)
+    again(scene=tmp_path / "moved", has=("resume: the run was started on another scene",))
+
+
+# --- failures while running ------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_diverges_keeps_the_last_good_mesh(
+    ball: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
+    output = tmp_path / "out"
+    assert (
+        main(["reconstruct", str(ball), "--output", str(output), "--steps", "9", "--step-size", "1e38"]) == 1
+    )
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "Traceback" not in err
+    assert err.startswith("largesteps-zg: step 2: ") and "is the step size too large?" in err
+    assert err.endswith(f"{output / 'mesh.ply'} is the last good mesh\n")
+    mesh = load_mesh(output / "mesh.ply")
+    # The sphere of the start, 0.6 of the bounding sphere's radius: the only surface whose loss was finite.
+    radius = (mesh.vertices - mesh.vertices.mean(0)).norm(dim=1)
+    assert float(radius.std()) < 1e-3 and 1.5 < float(radius.mean()) < 2.2
+    result = json.loads((output / "run.json").read_text())
+    assert result["finished"] is False and "step 2" in result["stopped"]
+    assert not (output / "checkpoint.pt").exists()  # to go on from there would fail again
+
+
+def test_a_run_that_fails_at_once(ball: Path, tmp_path: Path, refused, monkeypatch) -> None:
+    from largesteps_zg import fit
+
+    monkeypatch.setattr(fit, "image_loss", lambda images, _: images.sum() * float("nan"))
+    has = ("step 1: the loss is nan", "no mesh was written")
+    refused("reconstruct", ball, *QUICK, has=has, status=1)
+
+
+def test_bad_truth_meshes_and_rendered_ones(tmp_path: Path, refused) -> None:
+    save_mesh(tmp_path / "dot.ply", Mesh(torch.ones(3, 3), torch.tensor([[0, 1, 2]])))
+    refused("render", tmp_path / "dot.ply", has=("mesh: expected an extent",))
+    for name in ("nan.ply", "points.ply", "empty.ply"):
+        (tmp_path / name).write_text(CASES[name][0])
+        refused("render", tmp_path / name, has=(f"{tmp_path / name}: ",))
+
+
+# --- through a real process ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "has"),
+    [
+        (["reconstruct", "nowhere", "--output", "out"], "nowhere: no such folder"),
+        ([], "the following arguments are required: COMMAND"),
+    ],
+)
+def test_as_a_process(command: list[str], has: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "largesteps_zg", *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.count("\n") == 1 and has in done.stderr
+    assert not (tmp_path / "out").exists()

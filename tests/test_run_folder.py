@@ -1,0 +1,238 @@
+"""What a run leaves behind: whole files, honest numbers, standard JSON, a checkpoint that is found again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from largesteps_zg import run_folder
+from largesteps_zg.evaluate import image_quality, mesh_report
+from largesteps_zg.mesh import Mesh, icosphere
+from largesteps_zg.reconstruct import Settings, reconstruct
+from largesteps_zg.run_folder import (
+    RunFolder,
+    _frame_steps,
+    _json,
+    _to_bytes,
+    refuse_scene,
+    versions,
+    writable_folder,
+)
+from largesteps_zg.scenes import Scene
+from largesteps_zg.scenes.synthetic import scene_from_mesh
+
+SETTINGS = Settings(steps=4, views_per_step=2, remesh="off")
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    made = scene_from_mesh(icosphere(2, radius=5.0), views=4, test_views=2, height=24, width=32)
+    return dataclasses.replace(made, mesh=None)  # distances to it take their time, and are tested alone
+
+
+@pytest.fixture
+def states(scene: Scene):
+    """The states of a short run."""
+    return reconstruct(scene.train, SETTINGS)
+
+
+# --- the folder ------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_made_before_the_first_step(scene: Scene, states, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "a" / "b", scene, {})
+    assert not (tmp_path / "a").exists()
+    folder.watch(next(states))
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    assert len(folder.losses) == len(folder.frames) == 1
+
+
+def test_a_checkpoint_is_written_from_time_to_time(scene, states, tmp_path, monkeypatch) -> None:
+    folder = RunFolder(tmp_path, scene, {})
+    folder.watch(next(states))
+    assert not folder.checkpoint_file.exists()
+    monkeypatch.setattr(run_folder, "CHECKPOINT_SECONDS", 0.0)
+    folder.watch(next(states))
+    other = RunFolder(tmp_path, scene, {})
+    assert other.load_checkpoint()["step"] == 2
+    assert other.losses == folder.losses and other.frame_steps == [1, 2]
+    assert all(torch.equal(a, b) for a, b in zip(other.frames, folder.frames, strict=True))
+    assert other.seconds() > 0.0 and other.seconds_before > 0.0
+
+
+def test_the_checkpoint_survives_a_failure_while_it_is_replaced(scene, states, tmp_path, monkeypatch) -> None:
+    folder = RunFolder(tmp_path, scene, {})
+    folder.watch(state := next(states))
+    folder.save_checkpoint(state)
+    before = folder.checkpoint_file.read_bytes()
+
+    def half(content: object, file: Path) -> None:
+        Path(file).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", half)
+    with pytest.raises(OSError):
+        folder.save_checkpoint(next(states))
+    assert folder.checkpoint_file.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_mesh_first_and_no_numbers_about_another_mesh(scene, states, tmp_path, monkeypatch) -> None:
+    folder = RunFolder(tmp_path, scene, {})
+    folder.watch(state := next(states))
+    (tmp_path / "run.json").write_text('{"finished": true}')  # of an earlier run
+
+    def fails(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_folder.report, "save_comparison", fails)
+    with pytest.raises(KeyboardInterrupt):
+        folder.finish(state)
+    assert {file.name for file in tmp_path.iterdir()} == {"mesh.ply", "checkpoint.pt"}
+    assert not folder.is_complete()
+
+
+def test_what_counts_as_complete(scene, states, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(RunFolder, "_draw", lambda self, _: (self.path / "comparison.png").touch())
+    folder = RunFolder(tmp_path, scene, {"init": "sphere"})
+    assert not folder.is_complete()
+    for state in states:
+        folder.watch(state)
+    result = folder.finish(state)
+    assert folder.is_complete() and result["options"] == {"init": "sphere"}
+    (tmp_path / "mesh.ply").unlink()
+    assert not folder.is_complete()
+    folder.finish(state, stopped="interrupted")
+    assert not folder.is_complete()
+    for text in ("", "[1]", '{"steps": 3}'):
+        (tmp_path / "run.json").write_text(text)
+        assert not folder.is_complete()
+
+
+def test_events_are_told_apart(scene, states, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
+    folder = RunFolder(tmp_path, scene, {})
+    for state in states:
+        folder.watch(state)
+    folder.events = {1: "remeshed", 3: "not remeshed"}
+    result = folder.finish(state)
+    assert result["remeshed"] == [1] and result["not_remeshed"] == [3]
+
+
+def test_held_out_views_are_rendered_one_at_a_time(scene, states, tmp_path, monkeypatch) -> None:
+    state = next(states)
+    counts = []
+    images = state.run.images
+    monkeypatch.setattr(state.run, "images", lambda cameras: counts.append(len(cameras)) or images(cameras))
+    monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
+    folder = RunFolder(tmp_path, scene, {})
+    folder.watch(state)
+    result = folder.finish(state)
+    assert counts[-2:] == [1, 1]
+    assert result["held_out"] == image_quality(images(scene.test.cameras), scene.test)
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+def test_json_is_standard_and_readable() -> None:
+    content = {
+        "a": float("nan"),
+        "b": [1.0, math.inf, -math.inf],
+        "c": {"d": (1, 2)},
+        "e": Path("x"),
+        "f": ["s", "t"],
+    }
+    text = _json(content)
+    assert json.loads(text) == {
+        "a": None,
+        "b": [1.0, None, None],
+        "c": {"d": [1, 2]},
+        "e": "x",
+        "f": ["s", "t"],
+    }
+    assert "NaN" not in text and "Infinity" not in text
+    assert '"b": [ 1.0, null, null ]' in text  # a thousand losses are one line
+    odd = {"path": "a [\n 1,\n  2] b", "empty": [], "unicode": "λ"}
+    assert json.loads(_json(odd)) == odd
+
+
+def test_a_perfect_image_has_no_finite_psnr(scene: Scene) -> None:
+    quality = image_quality(scene.test.linear(), scene.test)
+    assert quality == {"psnr_db": math.inf, "mask_iou": 1.0}
+    assert json.loads(_json(quality)) == {"psnr_db": None, "mask_iou": 1.0}
+
+
+# --- quality ---------------------------------------------------------------------------------------------------------
+
+
+def test_image_quality_of_a_known_error(scene: Scene) -> None:
+    target = scene.test.linear()
+    off = target.clone()
+    off[0, ..., :3] += 0.1  # 20 dB
+    off[1, ..., :3] += 0.01  # 40 dB
+    off[1, ..., 3] = 0.0  # nothing of the mask
+    quality = image_quality(iter(off), scene.test)
+    assert quality["psnr_db"] == pytest.approx(30.0, abs=1e-3)
+    assert quality["mask_iou"] == pytest.approx(0.5)
+    outside = target.clone()
+    outside[..., :3][target[..., 3] <= 0.5] = 9.0  # the background does not count
+    assert image_quality(outside, scene.test)["psnr_db"] == math.inf
+
+
+def test_mesh_report_of_a_sphere_against_a_smaller_one() -> None:
+    report = mesh_report(icosphere(4), Mesh(icosphere(4).vertices * 0.98, icosphere(4).faces))
+    assert (report["vertices"], report["faces"], report["genus"], report["components"]) == (2562, 5120, 0, 1)
+    assert report["watertight"] and report["flipped_faces"] == report["degenerate_faces"] == 0
+    distance = report["distance_to_truth"]
+    assert distance["chamfer"] == pytest.approx(0.02, rel=0.02)  # everywhere 0.02 apart
+    assert distance["chamfer_permille"] == pytest.approx(1000 * 0.02 / (0.98 * 2 * 3**0.5), rel=0.02)
+    assert "distance_to_truth" not in mesh_report(icosphere(1), None)
+    open_ = mesh_report(Mesh(icosphere(1).vertices, icosphere(1).faces[1:]), None)
+    assert open_["watertight"] is False and open_["genus"] is None
+
+
+# --- small things ----------------------------------------------------------------------------------------------------
+
+
+def test_frames_begin_with_the_first_step_and_end_with_the_last() -> None:
+    for steps in (1, 2, 30, 1500):
+        chosen = sorted(_frame_steps(steps))
+        assert chosen[0] == 1 and chosen[-1] == steps and len(chosen) <= run_folder.FRAMES
+    gaps = torch.tensor(sorted(_frame_steps(1500))).diff()
+    assert bool((gaps.diff() >= 0).all())  # ever farther apart
+
+
+def test_frames_keep_colours_to_a_percent_of_the_dark() -> None:
+    image = torch.linspace(0, 1, 101)
+    back = _to_bytes(image).float().div(255).square()
+    assert float((back - image).abs().max()) < 0.005
+    assert _to_bytes(torch.tensor([-1.0, 2.0])).tolist() == [0, 255]
+
+
+def test_versions_name_what_is_missing(monkeypatch) -> None:
+    monkeypatch.setattr(run_folder, "PACKAGES", ("torch", "no-such-package-here"))
+    found = versions()
+    assert found["torch"] == torch.__version__ and found["no-such-package-here"] == "not installed"
+    assert {"largesteps_zg", "python"} <= set(found)
+
+
+def test_writable_folder_makes_nothing(tmp_path: Path, monkeypatch) -> None:
+    assert writable_folder(tmp_path / "a" / "b") == tmp_path / "a" / "b"
+    assert writable_folder(tmp_path) == tmp_path
+    monkeypatch.chdir(tmp_path)
+    assert writable_folder("new") == Path("new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_any_scene_is_recognised(tmp_path: Path) -> None:
+    refuse_scene(tmp_path)
+    refuse_scene(tmp_path / "not there")
+    (tmp_path / "transforms.json").touch()
+    with pytest.raises(ValueError, match="holds a scene"):
+        refuse_scene(tmp_path)
