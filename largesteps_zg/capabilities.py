@@ -63,7 +63,7 @@ def rasterizer_fault(name: str, device: torch.device) -> str | None:
     try:
         backend = load_backend(name)
         if name == "nvdiffrast":  # its adapter loads everywhere, and what it adapts does not
-            backend._nvdiffrast(device)
+            backend.nvdiffrast_module(device)
     except ImportError as error:
         return " ".join(str(error).split()).removeprefix(f"backend: {name} ")
     return None

@@ -25,6 +25,7 @@ from .stopwatch import Stopwatch
 COLOR_LAMBDA = 1.0
 COLOR_STEP = 0.5  # of the step size of the positions
 LIGHT_STEP = 0.02
+FAR = 100.0  # radii of the scene: a vertex out there has been thrown
 
 
 class NonFiniteError(ArithmeticError):
@@ -76,7 +77,7 @@ class Fit:
         """
         with self.stopwatch("factor"):
             self.faces, self.rest = faces, vertices.detach().clone()
-            self.edges = edge_table(faces)
+            self.edges = edge_table(faces, self.rest)
             self.shape = LargeSteps(faces, self.rest, self.lambda_)
             self.paint = LargeSteps(faces, self.rest, COLOR_LAMBDA)
             self.latent = self.shape.to_differential(vertices.detach()).requires_grad_()
@@ -113,8 +114,8 @@ class Fit:
             images = self.images(vertices, albedo, cameras)
             loss = image_loss(images, targets)
         value = float(loss.detach())
-        # Triangles at infinity are not drawn, so the loss alone would not tell.
-        if not math.isfinite(value) or not bool(torch.isfinite(vertices).all()):
+        # Triangles far away are not drawn, so the loss alone would not tell. Not a number is not near either.
+        if not math.isfinite(value) or not bool((vertices.detach().abs() < FAR).all()):
             cause = self._cause(vertices, albedo, targets)
             self._step_back()
             raise NonFiniteError(f"step {number}: the loss is {value}; {cause}")
@@ -122,11 +123,19 @@ class Fit:
             self.optimizer.zero_grad()
             self.light_optimizer.zero_grad()
             loss.backward()
-        for name, parameter in (("positions", self.latent), ("colours", self.color_latent), ("light", self.light)):
+        for name, parameter in (
+            ("positions", self.latent),
+            ("colours", self.color_latent),
+            ("light", self.light),
+        ):
             if parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
-                raise NonFiniteError(f"step {number}: the gradient of the {name} is not finite, the loss was {value:.4g}")
+                raise NonFiniteError(
+                    f"step {number}: the gradient of the {name} is not finite, the loss was {value:.4g}"
+                )
         with self.stopwatch("optimizer"):
-            self.before = tuple(part.detach().clone() for part in (self.latent, self.color_latent, self.light))
+            self.before = tuple(
+                part.detach().clone() for part in (self.latent, self.color_latent, self.light)
+            )
             self.optimizer.step()
             if self.light.requires_grad:
                 self.light_optimizer.step()

@@ -117,7 +117,7 @@ def from_environment_map(radiance: Float[Tensor, "H W 3"], *, order: int = 2) ->
 
     Examples
     --------
-    >>> light = from_environment_map(torch.ones(32, 64, 3, dtype=torch.float64))
+    >>> light = from_environment_map(torch.ones(128, 256, 3, dtype=torch.float64))
     >>> normal = torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64)
     >>> [round(float(x), 3) for x in light(normal)[0]]
     [1.0, 1.0, 1.0]

@@ -38,7 +38,8 @@ class Settings:
     steps : int
         Gradient steps, >= 1.
     lambda_ : float
-        Smoothing of the parametrization at the start, >= 0; see `LargeSteps`. A quarter with every remeshing, down to 1.
+        Smoothing of the parametrization at the start, >= 0; see `LargeSteps`. A quarter with every remeshing,
+        down to 1.
     step_size : float
         Of the positions' optimiser at the first step, > 0, in a scene scaled to the unit sphere. Falls to 3 %.
     views_per_step : int
@@ -66,7 +67,7 @@ class Settings:
         for name in ("steps", "views_per_step", "max_vertices"):
             value = getattr(self, name)
             if value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
+                raise ValueError(f"{name.replace('_', ' ')}: expected at least 1, got {value}")
         if not (math.isfinite(self.lambda_) and self.lambda_ >= 0):
             raise ValueError(f"lambda: expected a number >= 0, got {self.lambda_}; 19 is a good start")
         if not (math.isfinite(self.step_size) and self.step_size > 0):
@@ -111,8 +112,19 @@ def resolve_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise ValueError(f"device: expected auto, cpu or cuda, got {name!r}")
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device: cuda was asked for, but PyTorch finds no usable CUDA device; use --device cpu")
+        raise ValueError(
+            "device: cuda was asked for, but PyTorch finds no usable CUDA device; use --device cpu"
+        )
     return device
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    """Nested dicts and lists with their tensors on a device."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {key: _moved(item, device) for key, item in value.items()}
+    return [_moved(item, device) for item in value] if isinstance(value, list) else value
 
 
 class Reconstruction:
@@ -180,9 +192,13 @@ class Reconstruction:
         if start is None:
             middle, inside = inscribed_sphere(self.views, self.center, self.radius)
             place = ((middle - self.center) / self.radius).tolist()
-            ball = icosphere(START_LEVEL, radius=START_SHARE * inside / self.radius, center=place, device=self.device)
+            ball = icosphere(
+                START_LEVEL, radius=START_SHARE * inside / self.radius, center=place, device=self.device
+            )
             return ball.vertices, ball.faces, torch.full_like(ball.vertices, 0.5)
-        vertices = ((start.vertices.double().cpu() - self.center) / self.radius).to(self.device, torch.float32)
+        vertices = ((start.vertices.double().cpu() - self.center) / self.radius).to(
+            self.device, torch.float32
+        )
         if float(vertices.norm(dim=1).min()) > 2.0:
             raise ValueError(
                 f"init: the start mesh is nowhere near the object, which the masks place at "
@@ -197,7 +213,9 @@ class Reconstruction:
         depth = self.cameras.world_to_camera[:, 2, 3]
         pixel = float((depth / self.cameras.intrinsics[:, 0, 0]).median())
         edge_length = float(mean_edge_length(vertices, faces))
-        return remeshings(self.settings.remesh, steps=self.settings.steps, pixel=pixel, edge_length=edge_length)
+        return remeshings(
+            self.settings.remesh, steps=self.settings.steps, pixel=pixel, edge_length=edge_length
+        )
 
     def _next_views(self) -> Tensor:
         """Indices for a step, drawn without replacement until all have been seen."""
@@ -215,12 +233,17 @@ class Reconstruction:
                 try:
                     self.fit.remesh(remeshing.edge_length, max_vertices=self.settings.max_vertices)
                     event = "remeshed"
-                except (RuntimeError, ValueError):  # a surface too tangled for it: better go on with the one there is
+                except (
+                    RuntimeError,
+                    ValueError,
+                ):  # a surface too tangled for it: better go on with the one there is
                     event = "not remeshed"
         chosen = self._next_views()
         with self.stopwatch("targets"):
             where = chosen.to(self.device)
-            targets = self.views.linear(chosen, device=self.device) if self.targets is None else self.targets[where]
+            targets = (
+                self.views.linear(chosen, device=self.device) if self.targets is None else self.targets[where]
+            )
         factor = decay(self.step, self.settings.steps)
         loss = self.fit.step(self.cameras[where], targets, number=self.step + 1, factor=factor)
         self.step += 1
@@ -266,6 +289,7 @@ class Reconstruction:
             If a setting that decides the result differs; says which.
         """
         state = copy.deepcopy(state)  # optimisers would go on in the caller's tensors
+        state["fit"] = _moved(state["fit"], self.device)
         mine, theirs = asdict(self.settings), state["settings"]
         for name in mine:
             if name not in ("device",) and mine[name] != theirs[name]:
@@ -274,9 +298,13 @@ class Reconstruction:
                     "give the same options, or another output folder"
                 )
         if state["light_known"] == self.fit.light.requires_grad:
-            raise ValueError("resume: the run was started with another choice of light; give the same options")
+            raise ValueError(
+                "resume: the run was started with another choice of light; give the same options"
+            )
         if not torch.allclose(self.center, state["center"]) or not math.isclose(self.radius, state["radius"]):
-            raise ValueError("resume: the run was started on another scene; give the same one, or another output folder")
+            raise ValueError(
+                "resume: the run was started on another scene; give the same one, or another output folder"
+            )
         self.step, self.order = state["step"], state["order"]
         self.generator.set_state(state["generator"])
         self.stopwatch.seconds = dict(state["seconds"])

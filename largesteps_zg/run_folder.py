@@ -61,7 +61,9 @@ class RunFolder:
         self.seconds_before = 0.0
         self.memory = {"load": _peak_memory_mib()}
         self.saved_at = time.perf_counter()
-        self.viewpoint = scene.train.cameras[0]
+        # The view that shows most of the object.
+        self.shown = int((scene.train.images[..., 3] > 127).sum((1, 2)).argmax())
+        self.viewpoint = scene.train.cameras[self.shown]
 
     @property
     def checkpoint_file(self) -> Path:
@@ -223,7 +225,7 @@ class RunFolder:
             frames.append(_to_bytes(run.images(self.viewpoint)[0]))
             steps.append(state.step)
         pictures = [frame.float().div(255).square().numpy() for frame in frames]
-        target = scene.train.linear(0).cpu().numpy()[0]
+        target = scene.train.linear(self.shown).cpu().numpy()[0]
         labels = [f"step {step}" for step in steps]
         report.save_progression(self.path / "progression.gif", pictures, target=target, labels=labels)
         few = sorted({round(i * (len(pictures) - 1) / 5) for i in range(6)})

@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+# Before torch is imported: on a machine that has other work to do its threads would spin while they wait.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ["MPLBACKEND"] = "Agg"
+
 import hypothesis
 import jaxtyping
 import pytest
 import torch
-
-os.environ["MPLBACKEND"] = "Agg"
 
 # Failing or slow by chance is no result: the same examples every time, and no clock.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)

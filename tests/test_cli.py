@@ -15,25 +15,29 @@ import torch
 import trimesh
 from PIL import Image
 
-from largesteps_zg import meshes
+from largesteps_zg import meshes, run_folder
 from largesteps_zg.cli import main
-from largesteps_zg.mesh import icosphere, load_mesh, save_mesh
+from largesteps_zg.evaluate import mesh_report
+from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh
 from largesteps_zg.run_folder import RunFolder
 from largesteps_zg.scenes import load_scene
 from largesteps_zg.scenes.synthetic import studio_light
 
-STEPS = 30
-RUN = ["--steps", str(STEPS), "--views-per-step", "2", "--remesh", "8,16", "--max-vertices", "800"]
+STEPS = 16
+RUN = ["--steps", str(STEPS), "--views-per-step", "2", "--remesh", "4,9", "--max-vertices", "800"]
 PICTURES = ("comparison.png", "loss.png", "progression.gif", "progression.png")
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pebble in 6 + 2 views of 48 x 40 pixels."""
-    folder = tmp_path_factory.mktemp("scenes") / "pebble"
+    """A pebble in 6 + 2 views of 48 x 40 pixels, off-centre and in other units than the loop's own."""
+    folder = tmp_path_factory.mktemp("scenes")
+    pebble = load_mesh(meshes.path("pebble"))
+    pebble = Mesh(30 * pebble.vertices + torch.tensor([100.0, -50.0, 20.0]), pebble.faces, pebble.colors)
+    save_mesh(folder / "pebble.ply", pebble)
     size = ["--size", "48x40", "--views", "6", "--test-views", "2"]
-    assert main(["render", "pebble", "--output", str(folder), *size]) == 0
-    return folder
+    assert main(["render", str(folder / "pebble.ply"), "--output", str(folder / "scene"), *size]) == 0
+    return folder / "scene"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,12 @@ def finished(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take most of the time of a short run, and other tests look at them."""
     monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
+
+
+@pytest.fixture
+def quick_finish(no_pictures: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the distance to the true mesh either."""
+    monkeypatch.setattr(run_folder, "mesh_report", lambda mesh, _: mesh_report(mesh, None))
 
 
 def numbers(folder: Path) -> dict:
@@ -78,10 +88,15 @@ def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch, *, times: int = 1) 
 def test_render_writes_a_scene_that_is_read_back(scene: Path) -> None:
     read = load_scene(scene)
     assert read.train.images.shape == (6, 40, 48, 4) and read.test.images.shape == (2, 40, 48, 4)
-    # The built-in meshes stand along y, scenes along z: (x, y, z) -> (x, -z, y).
-    source = load_mesh(meshes.path("pebble"))
-    x, y, z = source.vertices.unbind(1)
+    # The mesh stands along y, the scene along z: (x, y, z) -> (x, -z, y).
+    x, y, z = load_mesh(scene.parent / "pebble.ply").vertices.unbind(1)
     torch.testing.assert_close(read.mesh.vertices, torch.stack([x, -z, y], 1))
+
+
+def test_render_takes_the_name_of_a_built_in_mesh(tmp_path: Path) -> None:
+    size = ["--size", "16", "--views", "2", "--test-views", "0"]
+    assert main(["render", "leaf", "--output", str(tmp_path), *size]) == 0
+    assert len(load_scene(tmp_path).mesh.faces) == len(load_mesh(meshes.path("leaf")).faces)
 
 
 def test_render_says_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -114,10 +129,10 @@ def test_a_run_leaves_mesh_numbers_and_pictures(finished: Path, scene: Path) -> 
     assert {file.name for file in finished.iterdir()} == {"mesh.ply", "run.json", "checkpoint.pt", *PICTURES}
     truth = load_scene(scene).mesh.vertices
     loaded = trimesh.load(finished / "mesh.ply", process=False)
-    # In the scene's coordinates: the extents nearly agree after so few steps.
+    # In the scene's coordinates, three extents from the origin, and roughly the size after so few steps.
     extent = truth.amax(0) - truth.amin(0)
-    np.testing.assert_allclose(loaded.bounds[0], truth.amin(0), atol=0.2 * float(extent.max()))
-    np.testing.assert_allclose(loaded.bounds[1], truth.amax(0), atol=0.2 * float(extent.max()))
+    np.testing.assert_allclose(loaded.bounds[0], truth.amin(0), atol=0.4 * float(extent.max()))
+    np.testing.assert_allclose(loaded.bounds[1], truth.amax(0), atol=0.4 * float(extent.max()))
     header = (finished / "mesh.ply").read_bytes().split(b"end_header")[0].decode()
     for channel in ("red", "green", "blue"):
         assert f"property uchar {channel}" in header
@@ -127,15 +142,15 @@ def test_a_run_leaves_mesh_numbers_and_pictures(finished: Path, scene: Path) -> 
         with Image.open(finished / name) as picture:
             assert min(picture.size) > 100
             picture.load()
-    assert Image.open(finished / "progression.gif").n_frames > 10
+    assert Image.open(finished / "progression.gif").n_frames > 6
 
 
 def test_run_json_says_how_it_was_made_and_how_good_it_is(finished: Path, scene: Path) -> None:
     result = numbers(finished)
     assert result["finished"] is True and result["stopped"] is None and result["steps"] == STEPS
-    assert len(result["loss"]) == STEPS and result["loss"][-1] < 0.7 * result["loss"][0]
-    assert result["remeshed"] == [8, 16]
-    assert result["settings"]["lambda_"] == 19.0 and result["settings"]["remesh"] == [8, 16]
+    assert len(result["loss"]) == STEPS and result["loss"][-1] < 0.8 * result["loss"][0]
+    assert result["remeshed"] == [4, 9]
+    assert result["settings"]["lambda_"] == 19.0 and result["settings"]["remesh"] == [4, 9]
     assert result["options"]["scene"] == str(scene) and result["options"]["views_per_step"] == 2
     assert result["seed"] == 0 and result["backend"] == "warp" and result["device"].startswith("cpu")
     assert result["versions"]["torch"] == torch.__version__ and "largesteps_zg" in result["versions"]
@@ -172,7 +187,7 @@ def test_the_summary_names_the_result_and_a_picture(
 
 
 def test_from_a_mesh_in_a_known_light_without_truth_or_test_split(
-    scene: Path, tmp_path: Path, no_pictures: None
+    scene: Path, tmp_path: Path, quick_finish: None
 ) -> None:
     bare = tmp_path / "bare"
     bare.mkdir()
@@ -200,9 +215,14 @@ def test_from_a_mesh_in_a_known_light_without_truth_or_test_split(
 
 
 def test_ctrl_c_saves_and_resume_ends_where_the_whole_run_did(
-    scene: Path, finished: Path, tmp_path: Path, no_pictures: None, monkeypatch, capsys: pytest.CaptureFixture
+    scene: Path,
+    finished: Path,
+    tmp_path: Path,
+    quick_finish: None,
+    monkeypatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
-    step = 16  # right before a remeshing
+    step = 9  # right before a remeshing
     command = ["reconstruct", str(scene), "--output", str(tmp_path), *RUN]
     with monkeypatch.context() as patch:
         interrupt_at(step, patch)
@@ -239,12 +259,12 @@ def test_a_second_ctrl_c_stops_at_once(scene: Path, tmp_path: Path, monkeypatch,
 def test_resume_of_a_finished_run_says_so_and_touches_nothing(scene: Path, finished: Path, capsys) -> None:
     before = {file.name: file.stat().st_mtime_ns for file in finished.iterdir()}
     assert main(["reconstruct", str(scene), "--output", str(finished), *RUN, "--resume"]) == 0
-    assert "finished already (30 steps)" in capsys.readouterr().out
+    assert f"finished already ({STEPS} steps)" in capsys.readouterr().out
     assert before == {file.name: file.stat().st_mtime_ns for file in finished.iterdir()}
 
 
 def test_resume_writes_what_a_run_that_was_stopped_while_saving_left_out(
-    scene: Path, finished: Path, tmp_path: Path, no_pictures: None
+    scene: Path, finished: Path, tmp_path: Path, quick_finish: None
 ) -> None:
     command = ["reconstruct", str(scene), "--output", str(tmp_path), *RUN]
     (tmp_path / "checkpoint.pt").write_bytes((finished / "checkpoint.pt").read_bytes())
@@ -255,7 +275,7 @@ def test_resume_writes_what_a_run_that_was_stopped_while_saving_left_out(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no terminals of this kind")
-def test_ctrl_c_at_a_terminal(scene: Path, finished: Path, tmp_path: Path, no_pictures: None) -> None:
+def test_ctrl_c_at_a_terminal(scene: Path, finished: Path, tmp_path: Path, quick_finish: None) -> None:
     import fcntl
     import pty
     import struct

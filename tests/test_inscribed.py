@@ -28,7 +28,8 @@ def test_a_ball_holds_itself() -> None:
 def test_of_two_balls_the_larger_one_is_taken() -> None:
     large, small = icosphere(4, radius=1.0, center=(2.0, 0, 0)), icosphere(3, radius=0.6, center=(-1.0, 0, 0))
     both = Mesh(
-        torch.cat([large.vertices, small.vertices]), torch.cat([large.faces, small.faces + len(large.vertices)])
+        torch.cat([large.vertices, small.vertices]),
+        torch.cat([large.faces, small.faces + len(large.vertices)]),
     )
     found, radius, cell = start(both)
     # Their middle, (0.7, 0, 0), lies between them, in neither.

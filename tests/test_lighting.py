@@ -100,7 +100,9 @@ def test_lights_are_read_from_files(tmp_path):
     assert torch.allclose(found.double(), from_environment_map(radiance).coefficients, atol=1e-5)
     from PIL import Image
 
-    Image.new("RGB", (128, 64), (188, 188, 188)).save(tmp_path / "grey.png")  # sRGB 188 is 0.503 in linear light
+    Image.new("RGB", (128, 64), (188, 188, 188)).save(
+        tmp_path / "grey.png"
+    )  # sRGB 188 is 0.503 in linear light
     shading = load_light(tmp_path / "grey.png")(torch.tensor([[0.0, 0.0, 1.0]]))
     assert torch.allclose(shading, torch.full((1, 3), 0.503), atol=1e-3)
 

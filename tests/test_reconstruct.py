@@ -64,7 +64,9 @@ def test_refines_a_given_mesh(scene) -> None:
 
 def test_estimated_light_comes_near_the_true_one(scene) -> None:
     state = last(reconstruct(scene.train, Settings(steps=150, views_per_step=5, max_vertices=2000)))
-    normals = torch.nn.functional.normalize(torch.randn(500, 3, generator=torch.Generator().manual_seed(3)), dim=1)
+    normals = torch.nn.functional.normalize(
+        torch.randn(500, 3, generator=torch.Generator().manual_seed(3)), dim=1
+    )
     true = studio_light()(normals)
     estimated = SphericalHarmonicsLight(state.run.fit.light.detach())(normals)
     # Light times albedo is all that images tell: compare up to a factor for each channel.
@@ -137,7 +139,7 @@ def test_too_large_steps_are_named_as_the_cause(scene) -> None:
         ({"steps": 0}, "steps: expected at least 1, got 0"),
         ({"lambda_": -1.0}, "lambda: expected a number >= 0, got -1"),
         ({"step_size": 0.0}, "step size: expected a number > 0"),
-        ({"views_per_step": 0}, "views_per_step: expected at least 1"),
+        ({"views_per_step": 0}, "views per step: expected at least 1"),
         ({"lambda_": float("nan")}, "lambda: expected"),
     ],
 )

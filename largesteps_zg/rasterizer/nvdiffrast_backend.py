@@ -18,9 +18,7 @@ from .fragments import Fragments
 
 # nvdiffrast compares depths in z/w between -1 and 1. This is the farthest that is drawn, in units of `near`.
 FAR_OVER_NEAR = 1e6
-INSTALL = (
-    "pip install --no-build-isolation git+https://github.com/NVlabs/nvdiffrast (mind its licence)"
-)
+INSTALL = "pip install --no-build-isolation git+https://github.com/NVlabs/nvdiffrast (mind its licence)"
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class NvdiffrastFragments(Fragments):
     rast: Tensor = field(kw_only=True)
 
 
-def _nvdiffrast(device: torch.device) -> ModuleType:
+def nvdiffrast_module(device: torch.device) -> ModuleType:
     """nvdiffrast.torch, or the reason why not and what to do."""
     if device.type != "cuda":
         raise ImportError(f"backend: nvdiffrast needs CUDA tensors, got {device.type}; use backend='warp'")
@@ -45,7 +43,7 @@ def _nvdiffrast(device: torch.device) -> ModuleType:
 @cache
 def _context(device: torch.device) -> Any:
     """One rasterizer for each device: it keeps its buffers."""
-    return _nvdiffrast(device).RasterizeCudaContext(device=device)
+    return nvdiffrast_module(device).RasterizeCudaContext(device=device)
 
 
 def clip_from_pixels(points: Tensor, resolution: tuple[int, int], near: float) -> Tensor:
@@ -82,7 +80,7 @@ def rasterize(
     points: Tensor, faces: Tensor, edges: Tensor, resolution: tuple[int, int], near: float
 ) -> Fragments:
     """The nearest triangle at every pixel centre; see :func:`largesteps_zg.rasterizer.rasterize`."""
-    dr = _nvdiffrast(points.device)
+    dr = nvdiffrast_module(points.device)
     if points.dtype != torch.float32:
         raise ValueError(f"points: expected float32 for nvdiffrast, got {points.dtype}; use backend='warp'")
     clip = clip_from_pixels(points, resolution, near).contiguous()
@@ -98,7 +96,7 @@ def rasterize(
 def interpolate(attributes: Tensor, fragments: Fragments) -> Tensor:
     """Its own interpolation, at the covered pixels."""
     f = _own(fragments)
-    values, _ = _nvdiffrast(f.points.device).interpolate(attributes, f.rast, f.faces)
+    values, _ = nvdiffrast_module(f.points.device).interpolate(attributes, f.rast, f.faces)
     return values.reshape(-1, values.shape[-1])[f.pixels.long()]
 
 
@@ -109,7 +107,7 @@ def antialias(values: Tensor, fragments: Fragments) -> Tensor:
     with_alpha = torch.cat([values, torch.ones_like(values[:, :1])], dim=1)
     image = with_alpha.new_zeros(views * height * width, with_alpha.shape[1])
     image = image.index_copy(0, f.pixels.long(), with_alpha).view(views, height, width, -1)
-    return _nvdiffrast(f.points.device).antialias(image.contiguous(), f.rast, f.clip, f.faces)
+    return nvdiffrast_module(f.points.device).antialias(image.contiguous(), f.rast, f.clip, f.faces)
 
 
 def _own(fragments: Fragments) -> NvdiffrastFragments:

@@ -73,6 +73,7 @@ def render(
 
     Examples
     --------
+    >>> import torch
     >>> from largesteps_zg.cameras import sphere_of_cameras
     >>> from largesteps_zg.mesh import icosphere
     >>> ball = icosphere(2)

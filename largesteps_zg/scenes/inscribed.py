@@ -16,8 +16,8 @@ SMALLEST = 0.05  # of the bounding sphere's radius, for what is thinner than a c
 def inscribed_sphere(views: Views, center: Float[Tensor, "3"], radius: float) -> tuple[Tensor, float]:
     """The largest sphere that lies inside all masks.
 
-    A surface that grows from inside fills the object and has nothing to fold: from outside, what retracts between legs or
-    around an ear meets itself and stays behind in the object, where no view sees it.
+    A surface that grows from inside fills the object and has nothing to fold: from outside, what retracts between
+    legs or around an ear meets itself and stays behind in the object, where no view sees it.
 
     Parameters
     ----------
