@@ -28,7 +28,7 @@ from largesteps_zg import meshes
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh
 from largesteps_zg.metrics import flipped_faces, surface_distances
 from largesteps_zg.parameterize import LargeSteps
-from largesteps_zg.reconstruct import START_LEVEL, START_RADIUS, Settings, reconstruct
+from largesteps_zg.reconstruct import START_LEVEL, Settings, reconstruct, starting_sphere
 from largesteps_zg.scenes import Scene, bounding_sphere
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
@@ -64,8 +64,7 @@ HEADINGS = ("Chamfer ‰", "F-score", "normals", "flipped", "vertices", "time")
 
 def reconstruction(scene: Scene, settings: Settings, *, level: int = START_LEVEL) -> Result:
     """From a sphere of 10 * 4^level + 2 vertices; one seed, one run; `table_noise` tells how far to trust it."""
-    center, radius = bounding_sphere(scene.train)
-    start = icosphere(level, radius=START_RADIUS * radius, center=center.tolist())
+    start = starting_sphere(scene.train, *bounding_sphere(scene.train), level=level)
     begin = time.perf_counter()
     *_, last = reconstruct(scene.train, settings, start=start)
     seconds = time.perf_counter() - begin

@@ -118,6 +118,20 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def starting_sphere(views: Views, center: Tensor, radius: float, *, level: int = START_LEVEL) -> Mesh:
+    """Where a reconstruction starts without a start mesh, in the scene's coordinates: a little less than the
+    largest sphere inside all masks, of ``10 * 4**level + 2`` vertices.
+
+    Parameters
+    ----------
+    views : Views
+    center, radius
+        ``bounding_sphere(views)``.
+    """
+    middle, inside = inscribed_sphere(views, center, radius)
+    return icosphere(level, radius=START_SHARE * inside, center=middle.tolist(), dtype=torch.float64)
+
+
 def _moved(value: Any, device: torch.device) -> Any:
     """Nested dicts and lists with their tensors on a device."""
     if isinstance(value, Tensor):
@@ -190,12 +204,7 @@ class Reconstruction:
 
     def _start(self, start: Mesh | None) -> tuple[Tensor, Tensor, Tensor]:
         if start is None:
-            middle, inside = inscribed_sphere(self.views, self.center, self.radius)
-            place = ((middle - self.center) / self.radius).tolist()
-            ball = icosphere(
-                START_LEVEL, radius=START_SHARE * inside / self.radius, center=place, device=self.device
-            )
-            return ball.vertices, ball.faces, torch.full_like(ball.vertices, 0.5)
+            start = starting_sphere(self.views, self.center, self.radius)
         vertices = ((start.vertices.double().cpu() - self.center) / self.radius).to(
             self.device, torch.float32
         )

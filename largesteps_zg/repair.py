@@ -25,14 +25,15 @@ def unfold(
     Returns
     -------
     (V, 3) float
-        The given tensor itself where nothing is folded. Corners of faces that are not flipped keep their places.
+        The given tensor itself where nothing is folded. Only corners of flipped faces move, and those around them
+        where that is not enough.
 
     Notes
     -----
     Not differentiable in how it chooses; meant for results. A flipped face is one that `metrics.flipped` finds.
     """
     pairs = None
-    for _ in range(rounds):
+    for number in range(rounds):
         folded = flipped(vertices, faces)
         if not bool(folded.any()):
             break
@@ -43,5 +44,7 @@ def unfold(
         middle = torch.zeros_like(vertices).index_add(0, pairs[:, 0], vertices[pairs[:, 1]]) / degree[:, None]
         moved = torch.zeros(len(vertices), dtype=torch.bool, device=vertices.device)
         moved[faces[folded].reshape(-1)] = True
+        for _ in range(number // 5):  # what does not give way is held by its surroundings
+            moved[faces[moved[faces].any(dim=1)].reshape(-1)] = True
         vertices = torch.where(moved[:, None], middle, vertices)
     return vertices
