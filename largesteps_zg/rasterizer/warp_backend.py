@@ -120,10 +120,12 @@ def _ends(counts: Tensor) -> Tensor:
 
 
 def interpolate(attributes: Tensor, fragments: Fragments) -> Tensor:
+    """See :func:`largesteps_zg.rasterizer.interpolate`."""
     return _Interpolate.apply(fragments.points, attributes, fragments)
 
 
 def antialias(values: Tensor, fragments: Fragments) -> Tensor:
+    """See :func:`largesteps_zg.rasterizer.antialias`."""
     return _Antialias.apply(fragments.points, values, fragments)
 
 
