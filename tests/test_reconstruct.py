@@ -178,6 +178,31 @@ def test_smoothing_falls_to_one_and_never_rises() -> None:
     assert [refined_lambda(x) for x in (19.0, 3.0, 1.0, 0.5, 0.0)] == [4.75, 1.0, 1.0, 0.5, 0.0]
 
 
+def test_the_loop_smooths_less_after_a_remeshing_and_remembers_it(scene) -> None:
+    settings = dataclasses.replace(SHORT, steps=3, remesh=(1,))
+    states = reconstruct(scene.train, settings)
+    assert (
+        next(states).run.fit.shape.matrix.to_dense()[0, 0] == 1 + 5 * 19
+    )  # a vertex of the icosahedron has 5 edges
+    run = next(states).run
+    assert run.fit.lambda_ == 19 / 4
+    again = Reconstruction(scene.train, settings)
+    again.load_state_dict(run.state_dict())
+    assert again.fit.lambda_ == 19 / 4
+
+
+def test_the_mesh_of_a_run_has_its_folds_smoothed_out(scene) -> None:
+    run = Reconstruction(scene.train, SHORT)
+    vertices = run.fit.mesh().vertices
+    ring = run.fit.faces[(run.fit.faces == 40).any(1)].unique()
+    vertices[40] = 2 * vertices[ring[ring != 40][0]] - vertices[40]
+    with torch.no_grad():
+        run.fit.latent.copy_(run.fit.shape.to_differential(vertices))
+    folded, mended = run.fit.mesh(), run.mesh()
+    assert flipped_faces(folded.vertices, folded.faces) > 0
+    assert flipped_faces(mended.vertices, mended.faces) == 0
+
+
 def test_the_bound_of_the_vertices_holds(scene) -> None:
     settings = Settings(steps=2, remesh=(0,), max_vertices=800)
     assert 700 < next(reconstruct(scene.train, settings)).vertices < 900
