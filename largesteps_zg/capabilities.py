@@ -9,19 +9,22 @@ import platform
 import torch
 
 from .rasterizer.api import BACKENDS, load_backend
+from .renderers.opengl import OpenGL
 from .run_folder import versions
 
 Row = tuple[str, bool | None, str]
 
 
 def capabilities() -> dict[str, list[Row]]:
-    """Rows of (name, usable, note) by group: devices, rasterizers, solvers, remeshers; and versions, which are neither.
+    """Rows of (name, usable, note) by group: devices, rasterizers, other renderers, solvers, remeshers; and versions,
+    which are neither.
 
     What is usable is found out by importing it: a package can be there and still not load.
     """
     return {
         "devices": [_cpu(), _cuda()],
         "rasterizers": [_rasterizer(name) for name in BACKENDS],
+        "renderers": [_opengl()],
         "solvers": [
             _module("cholespy", "cholespy", "sparse Cholesky, the default", "pip install cholespy"),
             _module(
@@ -77,6 +80,16 @@ def _rasterizer(name: str) -> Row:
     if fault is None and not torch.cuda.is_available():
         fault = "needs a CUDA device"
     return name, fault is None, fault or "CUDA"
+
+
+def _opengl() -> Row:
+    """Found out by making a context: the package, the loader and a driver can be missing, each by itself."""
+    try:
+        with OpenGL() as renderer:
+            return "opengl", True, f"without derivatives; {renderer.device}"
+    except (ImportError, RuntimeError) as error:
+        fault = " ".join(str(error).split()).removeprefix("renderer: ").removeprefix("opengl ")
+        return "opengl", False, fault
 
 
 def _module(name: str, module: str, note: str, remedy: str) -> Row:

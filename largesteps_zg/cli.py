@@ -7,21 +7,24 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from . import compare_command
 from ._version import __version__
+from .cli_inputs import (
+    built_in_meshes,
+    image_size,
+    light_named,
+    mesh_named,
+    remesh_steps,
+    scene_named,
+    seed_number,
+)
 
 if TYPE_CHECKING:
-    from .lighting import SphericalHarmonicsLight
-    from .mesh import Mesh
     from .reconstruct import Settings, State
-    from .scenes import Scene
 
-DEFAULT_MESH = "fennec"
-MAX_SIDE = 8192  # pixels
 INTERRUPTED = "interrupted"
 
 
@@ -85,13 +88,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     drawn.add_argument("--views", type=int, default=32, metavar="N", help="training views (default 32)")
     drawn.add_argument("--test-views", type=int, default=6, metavar="N", help="held-out views (default 6)")
-    drawn.add_argument("--size", type=_size, default=(256, 256), metavar="N|WxH", help="pixels (default 256)")
+    drawn.add_argument(
+        "--size", type=image_size, default=(256, 256), metavar="N|WxH", help="pixels (default 256)"
+    )
     drawn.add_argument(
         "--up", choices=("y", "z"), default="y", help="the mesh's upward axis (default y); the scene's is z"
     )
     drawn.add_argument(
         "--light", metavar="FILE", help="environment map (.npy, .png, .jpg); a studio by default"
     )
+
+    compare_command.add_parser(commands)
 
     told = commands.add_parser(
         "info", help="which backends and devices are usable here, and why the others are not"
@@ -113,7 +120,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--remesh",
-        type=_remesh,
+        type=remesh_steps,
         default="auto",
         metavar="auto|off|N,N,...",
         help="at which steps (default auto)",
@@ -124,39 +131,19 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     add("--device", default="auto", metavar="auto|cpu|cuda", help="where to compute (default auto)")
     add("--backend", default="auto", metavar="auto|warp|nvdiffrast", help="the rasterizer (default auto)")
-    add("--seed", type=_seed, default=0, metavar="N", help="of the order of views (default 0)")
-
-
-def _remesh(text: str) -> str | tuple[int, ...]:
-    if text in ("auto", "off"):
-        return text
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected auto, off or steps such as 100,300, got {text!r}"
-        ) from None
-
-
-def _seed(text: str) -> int:
-    try:
-        seed = int(text)
-    except ValueError:
-        seed = -1
-    if not 0 <= seed < 2**63:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to 2^63 - 1, got {text!r}")
-    return seed
-
-
-def _size(text: str) -> tuple[int, int]:
-    try:
-        sides = [int(part) for part in text.lower().split("x")]
-        width, height = sides * 2 if len(sides) == 1 else sides
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected 256 or 320x240, got {text!r}") from None
-    if min(width, height) < 8 or max(width, height) > MAX_SIDE:
-        raise argparse.ArgumentTypeError(f"expected 8 to {MAX_SIDE} pixels, got {text!r}")
-    return height, width
+    add("--seed", type=seed_number, default=0, metavar="N", help="of views and perturbations (default 0)")
+    add(
+        "--gradients",
+        default="rasterizer",
+        metavar="NAME",
+        help="rasterizer, or estimates through a renderer that is only called: per-pixel, zerograds, smoothed, spsa",
+    )
+    add(
+        "--renderer",
+        default="rasterizer",
+        metavar="NAME",
+        help="which renderer is called for estimates: rasterizer, opengl or FILE.py:FUNCTION (default rasterizer)",
+    )
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -170,27 +157,6 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return settings
 
 
-def _light(name: str | None) -> SphericalHarmonicsLight | None:
-    from .lighting import load_light
-
-    if name is None:
-        return None
-    try:
-        return load_light(name)
-    except ValueError as error:
-        raise ValueError(f"{error}" if name in str(error) else f"light: {name}: {error}") from error
-
-
-def _start_mesh(name: str) -> Mesh | None:
-    from .mesh import check_start_mesh, load_mesh
-
-    if name == "sphere":
-        return None
-    mesh = load_mesh(name)
-    check_start_mesh(mesh.vertices, mesh.faces, name=name)
-    return mesh
-
-
 def _reconstruct(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)  # cheap mistakes first
     from .fit import NonFiniteError
@@ -199,9 +165,9 @@ def _reconstruct(arguments: argparse.Namespace) -> int:
 
     path = writable_folder(arguments.output)
     refuse_scene(path)
-    light = _light(arguments.light)
-    start = _start_mesh(arguments.init)
-    scene = _scene(arguments.scene)
+    light = light_named(arguments.light)
+    start = mesh_named(arguments.init)
+    scene = scene_named(arguments.scene)
     folder = RunFolder(path, scene, {k: v for k, v in vars(arguments).items() if k != "command"})
     checkpoint = folder.load_checkpoint() if arguments.resume else None
     state, stopped = None, None
@@ -239,22 +205,6 @@ def _reconstruct(arguments: argparse.Namespace) -> int:
         print(f"largesteps-zg: {stopped}; {path / 'mesh.ply'} is the last good mesh", file=sys.stderr)
         return 1
     return 0
-
-
-def _scene(name: str | None) -> Scene:
-    from .scenes import load_scene
-
-    if name is not None:
-        return load_scene(name)
-    from .mesh import load_mesh
-    from .scenes.synthetic import scene_from_mesh
-
-    return scene_from_mesh(load_mesh(_built_in_meshes().path(DEFAULT_MESH)))
-
-
-def _built_in_meshes() -> ModuleType:
-    # Its folder is at the project's top level and joins the package when that is installed.
-    return import_module("largesteps_zg.meshes")
 
 
 class _CtrlC:
@@ -337,9 +287,9 @@ def _render(arguments: argparse.Namespace) -> int:
     refuse_scene(path)
     # A word that neither is a file nor looks like one is a built-in mesh's name; the error for others lists them.
     is_name = not Path(arguments.mesh).suffix and not Path(arguments.mesh).exists()
-    mesh = load_mesh(_built_in_meshes().path(arguments.mesh) if is_name else arguments.mesh)
+    mesh = load_mesh(built_in_meshes().path(arguments.mesh) if is_name else arguments.mesh)
     height, width = arguments.size
-    light = _light(arguments.light)
+    light = light_named(arguments.light)
     scene = scene_from_mesh(
         mesh,
         views=arguments.views,

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from .cameras import Cameras
+from .estimators import EvaluationError
 from .geometry import face_normals
+from .gradients import GradientSource
 from .lighting import SphericalHarmonicsLight
-from .losses import image_loss
 from .mesh import Mesh
 from .optimize import UniformAdam
 from .parameterize import LargeSteps
@@ -43,9 +44,12 @@ class Fit:
         Albedo, linear RGB.
     light : SphericalHarmonicsLight
         Known, or where to start from.
-    light_known : bool
+    light_known, colors_known : bool
+        What is known stays as it is.
     lambda_, step_size : float
         Of the positions' parametrization, until it is remeshed, and of their optimiser.
+    source : GradientSource
+        Where gradients come from.
     backend : str
         Of the rasterizer.
     """
@@ -58,13 +62,15 @@ class Fit:
         light: SphericalHarmonicsLight,
         *,
         light_known: bool,
+        colors_known: bool,
         lambda_: float,
         step_size: float,
+        source: GradientSource,
         backend: str,
         stopwatch: Stopwatch,
     ) -> None:
-        self.lambda_, self.step_size, self.backend = lambda_, step_size, backend
-        self.stopwatch = stopwatch
+        self.lambda_, self.step_size, self.backend = lambda_, step_size * source.step_factor, backend
+        self.source, self.stopwatch, self.colors_known = source, stopwatch, colors_known
         self.light = light.coefficients.to(vertices).clone().requires_grad_(not light_known)
         self.light_optimizer = torch.optim.Adam([self.light], lr=LIGHT_STEP)
         self.set_topology(vertices, faces, colors)
@@ -81,7 +87,9 @@ class Fit:
             self.shape = LargeSteps(faces, self.rest, self.lambda_)
             self.paint = LargeSteps(faces, self.rest, COLOR_LAMBDA)
             self.latent = self.shape.to_differential(vertices.detach()).requires_grad_()
-            self.color_latent = self.paint.to_differential(colors.detach()).requires_grad_()
+            self.color_latent = self.paint.to_differential(colors.detach())
+            self.color_latent.requires_grad_(not self.colors_known)
+        self.source.topology_changed()
         groups = [
             {"params": [self.latent], "lr": self.step_size},
             {"params": [self.color_latent], "lr": COLOR_STEP * self.step_size},
@@ -98,8 +106,12 @@ class Fit:
         colors = shade(vertices, self.faces, albedo, SphericalHarmonicsLight(self.light))
         return render(vertices, self.faces, colors, cameras, edges=self.edges, backend=self.backend)
 
-    def step(self, cameras: Cameras, targets: Tensor, *, number: int, factor: float) -> float:
+    def step(
+        self, cameras: Cameras, targets: Tensor, *, number: int, factor: float, progress: float
+    ) -> float:
         """One gradient step against some of the views; the loss before it.
+
+        `factor` is that of the step sizes, `progress` the share of the run that lies behind.
 
         Raises
         ------
@@ -111,8 +123,7 @@ class Fit:
         with self.stopwatch("solve"):
             vertices, albedo = self.surface()
         with self.stopwatch("render"):
-            images = self.images(vertices, albedo, cameras)
-            loss = image_loss(images, targets)
+            loss = self._loss(vertices, albedo, cameras, targets, number=number, progress=progress)
         value = float(loss.detach())
         # Triangles far away are not drawn, so the loss alone would not tell. Not a number is not near either.
         if not math.isfinite(value) or not bool((vertices.detach().abs() < FAR).all()):
@@ -141,6 +152,24 @@ class Fit:
                 self.light_optimizer.step()
         return value
 
+    def _loss(
+        self,
+        vertices: Tensor,
+        albedo: Tensor,
+        cameras: Cameras,
+        targets: Tensor,
+        *,
+        number: int,
+        progress: float,
+    ) -> Tensor:
+        """The source's; what a renderer that is only called finds wrong is told like a loss that is not finite."""
+        try:
+            return self.source.loss(self, vertices, albedo, cameras, targets, progress=progress)
+        except EvaluationError as error:
+            cause = self._cause(vertices, albedo, targets)
+            self._step_back()
+            raise NonFiniteError(f"step {number}: {error}; {cause}") from error
+
     def _step_back(self) -> None:
         """Undo the last step; nothing to undo where there was none since the triangles were made."""
         with torch.no_grad():
@@ -163,7 +192,7 @@ class Fit:
             area = 0.5 * float(face_normals(vertices, self.faces, normalize=False).norm(dim=1).sum())
             edge_length = max(edge_length, shortest_edge(area, max_vertices))
             result = remesh(vertices, self.faces, edge_length, attributes={"albedo": albedo})
-        self.lambda_ = refined_lambda(self.lambda_)
+        self.lambda_ = refined_lambda(self.lambda_, self.source.lambda_bound)
         self.set_topology(result.vertices, result.faces, result.attributes["albedo"])
 
     def mesh(self) -> Mesh:
@@ -183,6 +212,7 @@ class Fit:
             "light": self.light.detach(),
             "optimizer": self.optimizer.state_dict(),
             "light_optimizer": self.light_optimizer.state_dict(),
+            "source": self.source.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -195,3 +225,4 @@ class Fit:
             self.light.copy_(state["light"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.light_optimizer.load_state_dict(state["light_optimizer"])
+        self.source.load_state_dict(state["source"])

@@ -1,4 +1,4 @@
-"""Image losses in one pass over the pixels: value and gradient together."""
+"""Image losses in one pass over the pixels: value and gradient together, or the loss of every pixel."""
 
 from __future__ import annotations
 
@@ -66,6 +66,57 @@ def _compare(
     _compare_rows(images, targets, weights, squared, size, first, first + block, sums, gradient)
 
 
+# Three or four channels and the kind are constants within their loops, so that these become vector code too.
+COMPARE_PIXELS = """
+    const auto compare_all = [&](auto count, auto power) {
+        const wp::float32 *image = images.data, *target = targets.data, *weight = weights.data;
+        for (size_t i = first; i < (size_t)last; ++i) {
+            wp::float32 total = 0;
+            for (size_t n = 0; n < count(); ++n) {
+                const size_t place = count() * i + n;
+                total += weight[n] * power(image[place] - target[place]);
+            }
+            losses.data[i] = total;
+        }
+    };
+    const auto compare = [&](auto power) {
+        if (channels == 4) compare_all([]() { return (size_t)4; }, power);
+        else if (channels == 3) compare_all([]() { return (size_t)3; }, power);
+        else compare_all([&]() { return (size_t)channels; }, power);
+    };
+    if (squared) compare([](wp::float32 x) { return x * x; });
+    else compare([](wp::float32 x) { return x < 0 ? -x : x; });
+"""
+
+
+@wp.func_native(COMPARE_PIXELS)
+def _compare_pixels(
+    images: wp.array(dtype=wp.float32),
+    targets: wp.array(dtype=wp.float32),
+    weights: wp.array(dtype=wp.float32),
+    squared: int,
+    channels: int,
+    first: int,
+    last: int,
+    losses: wp.array(dtype=wp.float32),
+): ...
+
+
+@wp.kernel(enable_backward=False, module="largesteps_zg.losses")
+def _pixels(
+    begin: int,
+    block: int,
+    images: wp.array(dtype=wp.float32),
+    targets: wp.array(dtype=wp.float32),
+    weights: wp.array(dtype=wp.float32),
+    squared: int,
+    channels: int,
+    losses: wp.array(dtype=wp.float32),
+):
+    first = begin + wp.tid() * block
+    _compare_pixels(images, targets, weights, squared, channels, first, first + block, losses)
+
+
 class _ImageLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx, images: Tensor, targets: Tensor, weights: Tensor, squared: bool) -> Tensor:
@@ -117,6 +168,39 @@ def image_loss(
     ValueError
         If shapes or types differ, or the kind is unknown.
     """
+    weights = _checked(images, targets, kind, weights)
+    return _ImageLoss.apply(images.contiguous(), targets.contiguous(), weights, kind == "l2")
+
+
+def pixel_losses(
+    images: Float[Tensor, "B H W C"],
+    targets: Float[Tensor, "B H W C"],
+    *,
+    kind: str = "l1",
+    weights: Float[Tensor, " C"] | None = None,
+) -> Float[Tensor, "B H W"]:
+    """What every pixel adds to `image_loss`, which is their sum. No derivatives; arguments as there."""
+    weights = _checked(images, targets, kind, weights)
+    losses, device = torch.empty(images.shape[:3], device=images.device), images.device
+    inputs = [
+        as_flat(images.contiguous()),
+        as_flat(targets.contiguous()),
+        as_warp(weights),
+        int(kind == "l2"),
+    ]
+    inputs += [images.shape[3], as_flat(losses)]
+    if device.type == "cpu":
+        wp.load_module("largesteps_zg.losses", device="cpu")
+
+    def run(_: int, chunk: range) -> None:
+        launch_items(_pixels, chunk.start, chunk.stop, inputs, device)
+
+    run_chunks(run, chunks_of(losses.numel(), device))
+    return losses
+
+
+def _checked(images: Tensor, targets: Tensor, kind: str, weights: Tensor | None) -> Tensor:
+    """The weights of the channels, over the number of pixels; ValueError for what cannot be compared."""
     if images.shape != targets.shape or images.dim() != 4:
         raise ValueError(f"targets: expected images' shape {tuple(images.shape)}, got {tuple(targets.shape)}")
     if kind not in KINDS:
@@ -129,5 +213,4 @@ def image_loss(
     pixels = images.shape[0] * images.shape[1] * images.shape[2]
     if weights is None:
         weights = torch.ones(images.shape[3], device=images.device)
-    weights = weights.to(images) / pixels
-    return _ImageLoss.apply(images.contiguous(), targets.contiguous(), weights, kind == "l2")
+    return weights.to(images) / pixels

@@ -14,9 +14,11 @@ from torch import Tensor
 from .cameras import Cameras
 from .fit import Fit
 from .geometry import mean_edge_length
+from .gradients import GradientSource, make_source
 from .lighting import SphericalHarmonicsLight
 from .mesh import Mesh, check_start_mesh, icosphere
 from .rasterizer.api import load_backend
+from .renderers import load_renderer
 from .repair import unfold
 from .scenes import Views, bounding_sphere, inscribed_sphere
 from .schedule import Remeshing, decay, remeshings
@@ -50,7 +52,12 @@ class Settings:
     device : {"auto", "cpu", "cuda", ...}
     backend : {"auto", "warp", "nvdiffrast"}
     seed : int
-        Of the order in which views are drawn.
+        Of the order in which views are drawn, and of perturbations.
+    gradients : {"rasterizer", "per-pixel", "zerograds", "smoothed", "spsa"}
+        Where they come from; `gradients.GRADIENTS`.
+    renderer : str
+        What is called where gradients are estimates: "rasterizer", "opengl", or "FILE.py:FUNCTION"; see
+        `renderers.load_renderer`.
     """
 
     steps: int = 1500
@@ -62,6 +69,8 @@ class Settings:
     device: str = "auto"
     backend: str = "auto"
     seed: int = 0
+    gradients: str = "rasterizer"
+    renderer: str = "rasterizer"
 
     def __post_init__(self) -> None:
         for name in ("steps", "views_per_step", "max_vertices"):
@@ -153,6 +162,10 @@ class Reconstruction:
         In the scene's coordinates; by default the largest sphere inside all masks, a little smaller.
     light : SphericalHarmonicsLight, optional
         Known light; estimated by default.
+    colors_known : bool
+        Keep the start's colours, or its grey.
+    source : GradientSource, optional
+        Of your own, in place of the settings' `gradients`.
 
     Raises
     ------
@@ -167,11 +180,15 @@ class Reconstruction:
         *,
         start: Mesh | None = None,
         light: SphericalHarmonicsLight | None = None,
+        colors_known: bool = False,
+        source: GradientSource | None = None,
     ) -> None:
         self.settings = settings
         self.device = resolve_device(settings.device)
         self.backend = "warp" if settings.backend == "auto" else settings.backend
         load_backend(self.backend)
+        if source is None:
+            source = make_source(settings.gradients, load_renderer(settings.renderer), settings.seed)
         self.stopwatch = Stopwatch()
         if start is not None:
             check_start_mesh(start.vertices, start.faces)
@@ -186,8 +203,8 @@ class Reconstruction:
             vertices, faces, colors = self._start(start)
             self.fit = Fit(
                 vertices, faces, colors, light or SphericalHarmonicsLight.ambient(LIGHT_ORDER, device=self.device),
-                light_known=light is not None, lambda_=settings.lambda_, step_size=settings.step_size,
-                backend=self.backend, stopwatch=self.stopwatch,
+                light_known=light is not None, colors_known=colors_known, lambda_=settings.lambda_,
+                step_size=settings.step_size, source=source, backend=self.backend, stopwatch=self.stopwatch,
             )  # fmt: skip
             self.remeshings = self._remeshings(vertices, faces)
 
@@ -234,9 +251,15 @@ class Reconstruction:
         chosen, self.order = self.order[:count], self.order[count:]
         return chosen
 
-    def advance(self) -> State:
-        """Take one step."""
+    @property
+    def source(self) -> GradientSource:
+        """Where gradients come from."""
+        return self.fit.source
+
+    def advance(self, progress: float | None = None) -> State:
+        """Take one step; `progress`, the share of the run that lies behind, is the steps' share by default."""
         event = ""
+        progress = self.step / self.settings.steps if progress is None else progress
         for remeshing in self.remeshings:
             if remeshing.step == self.step:
                 try:
@@ -253,8 +276,9 @@ class Reconstruction:
             targets = (
                 self.views.linear(chosen, device=self.device) if self.targets is None else self.targets[where]
             )
-        factor = decay(self.step, self.settings.steps)
-        loss = self.fit.step(self.cameras[where], targets, number=self.step + 1, factor=factor)
+        loss = self.fit.step(
+            self.cameras[where], targets, number=self.step + 1, factor=decay(progress), progress=progress
+        )
         self.step += 1
         return State(self.step, self.settings.steps, loss, len(self.fit.rest), event, self)
 
@@ -301,9 +325,9 @@ class Reconstruction:
         state["fit"] = _moved(state["fit"], self.device)
         mine, theirs = asdict(self.settings), state["settings"]
         for name in mine:
-            if name not in ("device",) and mine[name] != theirs[name]:
+            if name not in ("device",) and mine[name] != theirs.get(name):
                 raise ValueError(
-                    f"resume: the run was started with {name} = {theirs[name]}, now it is {mine[name]}; "
+                    f"resume: the run was started with {name} = {theirs.get(name)}, now it is {mine[name]}; "
                     "give the same options, or another output folder"
                 )
         if state["light_known"] == self.fit.light.requires_grad:
@@ -327,6 +351,8 @@ def reconstruct(
     *,
     start: Mesh | None = None,
     light: SphericalHarmonicsLight | None = None,
+    colors_known: bool = False,
+    source: GradientSource | None = None,
     checkpoint: dict[str, Any] | None = None,
 ) -> Iterator[State]:
     """From multi-view images with masks and cameras to a mesh, step by step.
@@ -342,6 +368,10 @@ def reconstruct(
         In the scene's coordinates; by default a sphere.
     light : SphericalHarmonicsLight, optional
         Known light; estimated by default. Only the product of light and albedo is known where it is.
+    colors_known : bool
+        Keep the start's colours, or its grey.
+    source : GradientSource, optional
+        Where gradients come from, in place of the settings' `gradients`.
     checkpoint : dict, optional
         ``state.run.state_dict()`` of an earlier run, to go on from; ends where that run would have ended.
 
@@ -363,7 +393,9 @@ def reconstruct(
     ...     print(state.step, state.loss)
     >>> save_mesh("result.ply", state.run.mesh())  # doctest: +SKIP
     """
-    run = Reconstruction(views, settings or Settings(), start=start, light=light)
+    run = Reconstruction(
+        views, settings or Settings(), start=start, light=light, colors_known=colors_known, source=source
+    )
     if checkpoint is not None:
         run.load_state_dict(checkpoint)
     while run.step < run.settings.steps:

@@ -59,7 +59,7 @@ class RunFolder:
         self.frame_steps: list[int] = []
         self.started = time.perf_counter()
         self.seconds_before = 0.0
-        self.memory = {"load": _peak_memory_mib()}
+        self.memory = {"load": peak_memory_mib()}
         self.saved_at = time.perf_counter()
         # The view that shows most of the object.
         self.shown = int((scene.train.images[..., 3] > 127).sum((1, 2)).argmax())
@@ -155,7 +155,7 @@ class RunFolder:
         if resumable:
             self.save_checkpoint(state)
         run, scene = state.run, self.scene
-        self.memory["steps"] = _peak_memory_mib()
+        self.memory["steps"] = peak_memory_mib()
         mesh = run.mesh()
         save_mesh(self.path / "mesh.ply", mesh)
         result = self._summary(state, stopped)
@@ -167,10 +167,10 @@ class RunFolder:
                     run.images(cameras[i])[0] for i in range(len(cameras))
                 )  # one at a time: splits are large
                 result["held_out"] = image_quality(images, scene.test)
-        self.memory["evaluate"] = _peak_memory_mib()
+        self.memory["evaluate"] = peak_memory_mib()
         with run.stopwatch("pictures"):
             self._draw(state)
-        self.memory["pictures"] = _peak_memory_mib()
+        self.memory["pictures"] = peak_memory_mib()
         result["seconds_by_phase"] = {name: round(s, 3) for name, s in run.stopwatch.seconds.items()}
         result["seconds"] = round(self.seconds(), 3)
         result["peak_memory_mib"] = self.memory["pictures"]
@@ -294,7 +294,7 @@ def _standard(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _peak_memory_mib() -> int | None:
+def peak_memory_mib() -> int | None:
     """Largest resident set of this process so far; None where the system does not say."""
     try:
         import resource

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 REMESH_AT = (0.15, 0.35, 0.55)
 REMESH_PIXELS = (5.0, 3.0, 2.0)
 
-# With every remeshing the smoothing falls by this factor, down to this bound: strong smoothing keeps coarse triangles
+# With every remeshing the smoothing falls by this factor, down to a bound: strong smoothing keeps coarse triangles
 # untangled while they move far, and then makes detail slow to come.
 LAMBDA_FACTOR = 0.25
-LAMBDA_BOUND = 1.0
 
 # Step sizes fall by this factor over the run, exponentially: a constant one keeps the noise of the few views of a step.
 DECAY = 0.03
@@ -27,14 +26,14 @@ class Remeshing:
     edge_length: float
 
 
-def decay(step: int, steps: int) -> float:
-    """Factor of the step sizes at a step, from 1 down to `DECAY`."""
-    return DECAY ** (step / steps)
+def decay(progress: float) -> float:
+    """Factor of the step sizes, from 1 down to `DECAY`, when so much of the run lies behind."""
+    return DECAY**progress
 
 
-def refined_lambda(lambda_: float) -> float:
+def refined_lambda(lambda_: float, bound: float) -> float:
     """Smoothing after a remeshing; one that is below the bound already stays."""
-    return max(lambda_ * LAMBDA_FACTOR, min(lambda_, LAMBDA_BOUND))
+    return max(lambda_ * LAMBDA_FACTOR, min(lambda_, bound))
 
 
 def remeshings(

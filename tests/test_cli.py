@@ -316,7 +316,7 @@ def test_info_tells_what_is_usable_and_why_the_rest_is_not(capsys, monkeypatch) 
     assert main(["info"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if not line.startswith(" ")] == [
-        "devices", "rasterizers", "solvers", "remeshing", "versions",
+        "devices", "rasterizers", "renderers", "solvers", "remeshing", "versions",
     ]  # fmt: skip
     rows = {line.split()[1]: line for line in lines if line.startswith(("  yes", "  no "))}
     assert rows["cpu"].startswith("  yes cpu") and "the default here" in rows["cpu"]

@@ -383,9 +383,9 @@ def test_a_run_that_diverges_keeps_the_last_good_mesh(
 
 
 def test_a_run_that_fails_at_once(ball: Path, tmp_path: Path, refused, monkeypatch) -> None:
-    from largesteps_zg import fit
+    from largesteps_zg import gradients
 
-    monkeypatch.setattr(fit, "image_loss", lambda images, _: images.sum() * float("nan"))
+    monkeypatch.setattr(gradients, "image_loss", lambda images, _: images.sum() * float("nan"))
     has = ("step 1: the loss is nan", "no mesh was written")
     refused("reconstruct", ball, *QUICK, has=has, status=1)
 

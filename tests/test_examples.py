@@ -26,6 +26,10 @@ PROMISES = {
     "07_light_and_albedo": (r"paint by ([\d.]+) % of its mean", 0.0, 8.0),
     "08_reconstruct": (r"Chamfer distance ([\d.]+) permille", 0.01, 1.0),
     "09_soft_selection": (r"the other by ([\d.e+-]+)", 0.0, 3e-4),
+    "10_spsa": (r": ([\d.]+) times less", 50, 1000),
+    "11_smoothed": (r"to ([\d.]+) from the target", 0.0, 0.012),
+    "12_finite_differences": (r"within (\d+) lines", 0, 1),
+    "13_search": (r"CMA-ES after 500 pictures: ([\d.]+) degrees", 0.0, 0.1),
 }
 
 

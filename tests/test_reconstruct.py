@@ -161,8 +161,8 @@ def test_a_start_mesh_elsewhere_is_refused(scene) -> None:
 
 
 def test_decay_and_remeshing_schedule() -> None:
-    assert decay(0, 100) == 1.0
-    assert decay(100, 100) == pytest.approx(0.03)
+    assert decay(0.0) == 1.0
+    assert decay(1.0) == pytest.approx(0.03)
     common = {"steps": 1000, "pixel": 0.01, "edge_length": 0.08}
     auto = remeshings("auto", **common)
     assert [r.step for r in auto] == [150, 350, 550]
@@ -175,7 +175,7 @@ def test_decay_and_remeshing_schedule() -> None:
 
 
 def test_smoothing_falls_to_one_and_never_rises() -> None:
-    assert [refined_lambda(x) for x in (19.0, 3.0, 1.0, 0.5, 0.0)] == [4.75, 1.0, 1.0, 0.5, 0.0]
+    assert [refined_lambda(x, 1.0) for x in (19.0, 3.0, 1.0, 0.5, 0.0)] == [4.75, 1.0, 1.0, 0.5, 0.0]
 
 
 def test_the_loop_smooths_less_after_a_remeshing_and_remembers_it(scene) -> None:

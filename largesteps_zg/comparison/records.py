@@ -1,0 +1,200 @@
+"""The records of a comparison: what is compared, what each run may use, and what came out of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from ..lighting import SphericalHarmonicsLight
+from ..mesh import Mesh
+from ..renderers import BlackBox
+from ..scenes import Views
+
+UNITS = ("renders", "seconds", "steps")
+FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What all runs of a comparison have in common.
+
+    Attributes
+    ----------
+    name : str
+        For people.
+    views : Views
+        Images with masks and cameras.
+    start : Mesh
+        In the scene's coordinates; its triangles stay as they are.
+    truth : Mesh, optional
+        The true surface, in the same coordinates.
+    light : SphericalHarmonicsLight, optional
+        Known light; estimated by default.
+    colors_known : bool
+        Keep the start's colours.
+    """
+
+    name: str
+    views: Views
+    start: Mesh
+    truth: Mesh | None = None
+    light: SphericalHarmonicsLight | None = None
+    colors_known: bool = False
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a run has used so far, measurements excluded.
+
+    Attributes
+    ----------
+    steps, renders : int
+        A render is one image of one view; a backward pass is none.
+    seconds : float
+        Wall time of the steps.
+    """
+
+    steps: int = 0
+    renders: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What every run may use.
+
+    Attributes
+    ----------
+    amount : float
+        > 0.
+    unit : {"renders", "seconds", "steps"}
+    """
+
+    amount: float
+    unit: str = "renders"
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise ValueError(f"budget: expected {', '.join(UNITS)}, got {self.unit!r}")
+        if not (math.isfinite(self.amount) and self.amount > 0):
+            raise ValueError(f"budget: expected more than 0 {self.unit}, got {self.amount:g}")
+
+    def __str__(self) -> str:
+        unit = self.unit if self.amount != 1 else self.unit[:-1]
+        return f"{self.amount:,g} {unit}" if self.unit == "seconds" else f"{int(self.amount):,} {unit}"
+
+    def share(self, spent: Spent) -> float:
+        """How much of it is used, in [0, 1]."""
+        return min(getattr(spent, self.unit) / self.amount, 1.0)
+
+    def allows(self, spent: Spent, step: Spent) -> bool:
+        """Whether one more step fits that takes what the last one did; the first always does."""
+        if not spent.steps:
+            return True
+        # Nobody knows how long the next step takes: seconds may be exceeded by less than one step.
+        next_step = 0.0 if self.unit == "seconds" else getattr(step, self.unit)
+        return self.share(spent) < 1.0 and getattr(spent, self.unit) + next_step <= self.amount
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: a target, a gradient source by name, a seed and a budget.
+
+    `renderer` is what is called for estimates, by name or as an object.
+    """
+
+    target: Target
+    gradient: str
+    seed: int
+    budget: Budget
+    renderer: str | BlackBox = "rasterizer"
+    lambda_: float = 19.0
+    device: str = "auto"
+    diagnostics: bool = True
+
+
+@dataclass
+class Curves:
+    """What was measured along a run; lists of one length, NaN where something was not looked at.
+
+    Attributes
+    ----------
+    renders, seconds : list
+        What was spent until then.
+    image_loss : list of float
+        As in `Result`.
+    variance : list of float
+        Of an estimate of the gradient of the latent: mean squared distance from its expectation, over the squared
+        length of that.
+    cosine : list of float
+        Mean cosine between an estimate and the rasterizer's gradient.
+    """
+
+    renders: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    image_loss: list[float] = field(default_factory=list)
+    variance: list[float] = field(default_factory=list)
+    cosine: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of a run.
+
+    Attributes
+    ----------
+    gradient, seed
+        Which run.
+    state : str
+        "finished", or "failed: " and why; then there is no mesh and nothing measured of it.
+    spent : Spent
+    image_loss : float
+        Of all views, by the antialiased rasterizer and noiseless, whatever the run itself looked at.
+    chamfer : float
+        To the true surface, in thousandths of its bounding box's diagonal; NaN where that is not known, as the next
+        two.
+    f_score, normals : float
+        Share of the surfaces within 0.5 % of the diagonal of each other; mean cosine between their normals.
+    curves : Curves
+    mesh : Mesh or None
+        In the scene's coordinates.
+    light : list of (R, G, B)
+        The coefficients of the light at the end, known or estimated.
+    memory_mib : int or None
+        Largest resident set of the process until the last step; set where the run has a process of its own.
+    """
+
+    gradient: str
+    seed: int
+    state: str
+    spent: Spent = Spent()
+    image_loss: float = math.nan
+    chamfer: float = math.nan
+    f_score: float = math.nan
+    normals: float = math.nan
+    curves: Curves = field(default_factory=Curves)
+    mesh: Mesh | None = None
+    light: list[list[float]] | None = None
+    memory_mib: int | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a comparison stands: in which run, how far that is, and its result when it is over.
+
+    Attributes
+    ----------
+    gradient, seed
+        Which run.
+    share : float
+        Of its budget used, in [0, 1].
+    loss : float
+        The run's own, of its last step; NaN before the first.
+    result : Result or None
+    """
+
+    gradient: str
+    seed: int
+    share: float
+    loss: float
+    result: Result | None = None

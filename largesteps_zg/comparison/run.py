@@ -1,0 +1,210 @@
+"""One run of a comparison: a gradient source on a target until its budget is spent, and what is measured of it."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..gradients import GradientSource, Rasterized, make_source
+from ..losses import image_loss
+from ..metrics import surface_distances
+from ..reconstruct import Reconstruction, Settings
+from ..renderers import BlackBox, load_renderer
+from ..run_folder import peak_memory_mib
+from .records import FINISHED, Curves, Job, Progress, Result, Spent
+
+VIEWS_PER_STEP = 16
+POINTS = 40  # of a curve
+DIAGNOSED = 12  # of them, at which the gradient is looked at as well
+ESTIMATES = 4  # of the gradient at one point
+
+
+def run_job(job: Job) -> Iterator[Progress]:
+    """Take steps until the budget is spent, then measure: first what there is of progress, last the result.
+
+    A run that fails ends with a result that says why. States along the run go to disk and are measured when it is over,
+    so that neither times nor memory nor random numbers know of the measurements.
+
+    Raises
+    ------
+    ValueError, ImportError, OSError
+        For what cannot work, before the first step.
+    """
+    renderer = load_renderer(job.renderer) if isinstance(job.renderer, str) else job.renderer
+    run = _reconstruction(job, renderer)
+    state, spent, step, share, loss = FINISHED, Spent(), Spent(), 0.0, math.nan
+    with tempfile.TemporaryDirectory(prefix="largesteps-") as folder:
+        track = _Track(Path(folder), run, job.diagnostics)
+        try:
+            _rehearse(_reconstruction(job, renderer))
+            while job.budget.allows(spent, step):
+                share = job.budget.share(spent)
+                track.pass_by(spent, share)
+                before, begin = spent, time.perf_counter()
+                loss = run.advance(share).loss
+                if run.device.type == "cuda":
+                    torch.cuda.synchronize(run.device)
+                seconds = spent.seconds + time.perf_counter() - begin
+                spent = Spent(run.step, run.source.renders, seconds)
+                step = Spent(1, spent.renders - before.renders, 0.0)
+                yield Progress(job.gradient, job.seed, job.budget.share(spent), loss)
+        except Exception as error:  # a renderer may raise anything; the other runs go on
+            state = f"failed: {' '.join(str(error).split()) or type(error).__name__}"
+        memory = peak_memory_mib()
+        if state == FINISHED:
+            track.keep(spent, share, look=job.diagnostics)
+            result = _measured(job, run, spent, memory, track, renderer)
+        else:
+            curves = track.curves(job, renderer)
+            result = Result(job.gradient, job.seed, state, spent, curves=curves, memory_mib=memory)
+    yield Progress(job.gradient, job.seed, 1.0, loss, result)
+
+
+def _reconstruction(job: Job, renderer: BlackBox) -> Reconstruction:
+    target = job.target
+    settings = Settings(
+        steps=int(job.budget.amount) if job.budget.unit == "steps" else 1, lambda_=job.lambda_, remesh="off",
+        views_per_step=VIEWS_PER_STEP, device=job.device, seed=job.seed, gradients=job.gradient,
+    )  # fmt: skip
+    source = make_source(job.gradient, renderer, job.seed)
+    return Reconstruction(
+        target.views, settings, start=target.start, light=target.light, colors_known=target.colors_known,
+        source=source,
+    )  # fmt: skip
+
+
+def _rehearse(run: Reconstruction) -> None:
+    """A step with one view that is thrown away: kernels are loaded and threads started before time is taken."""
+    targets = run.views.linear(0, device=run.device)
+    run.fit.step(run.cameras[:1], targets, number=1, factor=1.0, progress=0.0)
+
+
+def _measured(
+    job: Job, run: Reconstruction, spent: Spent, memory: int | None, track: _Track, renderer: BlackBox
+) -> Result:
+    """The result of a run that took all its steps."""
+    mesh, light = run.mesh(), run.fit.light.detach().tolist()
+    curves = track.curves(job, renderer)
+    chamfer = f_score = normals = math.nan
+    if job.target.truth is not None:
+        found = surface_distances(mesh, job.target.truth)
+        chamfer, f_score, normals = found.chamfer_permille, found.f_score, found.normal_consistency
+    loss = curves.image_loss[-1]
+    return Result(
+        job.gradient, job.seed, FINISHED, spent, loss, chamfer, f_score, normals, curves, mesh, light, memory
+    )
+
+
+class _Track:
+    """States along a run, on disk until it is over.
+
+    Close together first, when most happens: at the squares of even shares of the budget.
+    """
+
+    def __init__(self, folder: Path, run: Reconstruction, diagnostics: bool) -> None:
+        self.folder, self.run = folder, run
+        self.moments: list[tuple[Spent, float]] = []
+        self.points = [(i / POINTS) ** 2 for i in range(POINTS)]
+        self.diagnosed = [(i / DIAGNOSED) ** 2 for i in range(DIAGNOSED)] if diagnostics else []
+
+    def pass_by(self, spent: Spent, share: float) -> None:
+        """Keep the state if a point lies here, or has been passed since the last one that was kept."""
+        if self.points and share >= self.points[0]:
+            self.points = [point for point in self.points if point > share]
+            look = bool(self.diagnosed) and share >= self.diagnosed[0]
+            self.diagnosed = [point for point in self.diagnosed if point > share]
+            self.keep(spent, share, look=look)
+
+    def keep(self, spent: Spent, share: float, *, look: bool) -> None:
+        """Keep the state, and that of the gradient source where the gradient is to be looked at."""
+        source = self.run.source.state_dict() if look else None
+        state = {"parts": [part.detach() for part in _parts(self.run)], "source": source}
+        torch.save(state, self.folder / f"{len(self.moments)}.pt")
+        self.moments.append((spent, share))
+
+    def curves(self, job: Job, renderer: BlackBox) -> Curves:
+        """Go through the states and measure. The run is left at the last of them."""
+        made = Curves()
+        for number, (spent, share) in enumerate(self.moments):
+            state = torch.load(self.folder / f"{number}.pt", weights_only=True)
+            with torch.no_grad():
+                for part, value in zip(_parts(self.run), state["parts"], strict=True):
+                    part.copy_(value)
+            variance = cosine = math.nan
+            if state["source"] is not None:
+                variance, cosine = _gradient_quality(job, self.run, renderer, state["source"], share)
+            made.renders.append(spent.renders)
+            made.seconds.append(spent.seconds)
+            made.image_loss.append(whole_image_loss(self.run))
+            made.variance.append(variance)
+            made.cosine.append(cosine)
+        return made
+
+
+def _parts(run: Reconstruction) -> tuple[Tensor, Tensor, Tensor]:
+    return run.fit.latent, run.fit.color_latent, run.fit.light
+
+
+def whole_image_loss(run: Reconstruction) -> float:
+    """L1 difference of all views, by the antialiased rasterizer; a view at a time, as there may be many."""
+    total = 0.0
+    for index in range(len(run.views)):
+        view = run.views[[index]]
+        total += float(image_loss(run.images(view.cameras), view.linear().cpu()))
+    return total / len(run.views)
+
+
+def _gradient_quality(
+    job: Job, run: Reconstruction, renderer: BlackBox, state: dict[str, Any], share: float
+) -> tuple[float, float]:
+    """Variance and cosine of the source's estimates at the present state; see `Curves`."""
+    few = torch.linspace(0, len(run.views) - 1, min(len(run.views), VIEWS_PER_STEP)).round().long()
+    true = _gradient(run, Rasterized(), few, share)
+    estimates = []
+    for number in range(ESTIMATES):
+        source = make_source(job.gradient, renderer, job.seed)
+        if "generator" in state:  # other random numbers than the run's own
+            fresh = torch.Generator().manual_seed(1_000_003 * (job.seed + 1) + number)
+            state = {**state, "generator": fresh.get_state()}
+        source.load_state_dict(state)
+        try:
+            estimates.append(_gradient(run, source, few, share))
+        except (ArithmeticError, RuntimeError):  # the renderer's; where the run itself got through
+            return math.nan, math.nan
+    return spread(torch.stack(estimates), true)
+
+
+def _gradient(run: Reconstruction, source: GradientSource, views: Tensor, share: float) -> Tensor:
+    """(P,) float64: what the source gives for the latent."""
+    fit, where = run.fit, views.to(run.device)
+    vertices, albedo = fit.surface()
+    targets = run.views.linear(views, device=run.device)
+    loss = source.loss(fit, vertices, albedo, run.cameras[where], targets, progress=share)
+    return torch.autograd.grad(loss, fit.latent)[0].detach().double().flatten().cpu()
+
+
+def spread(estimates: Tensor, true: Tensor) -> tuple[float, float]:
+    """Variance of estimates (K, P) over the squared length of their expectation; their mean cosine to the true (P,).
+
+    The squared length of the estimates' own mean would say little: where noise is nearly all there is, that mean is
+    noise too, and the ratio K - 1 however much there is of it. The mean product of two different estimates has no such
+    bias; where it is no more than chance makes of independent noise, the expectation's component along the true
+    gradient stands in for it.
+    """
+    length, (count, size) = true.norm(), estimates.shape
+    if not float(length) > 0:
+        return math.nan, math.nan
+    variance = (estimates - estimates.mean(0)).square().sum() / (count - 1)
+    products = (estimates.sum(0).square().sum() - estimates.square().sum()) / (count * (count - 1))
+    chance = variance * math.sqrt(2.0 / (count * (count - 1) * size))
+    component = (estimates.mean(0) @ true / length).square()
+    signal = torch.maximum(products, component) if products > 3.0 * chance else component
+    cosine = torch.nn.functional.cosine_similarity(estimates, true[None], dim=1, eps=1e-300)
+    return float(variance / signal) if signal > 0 else math.nan, float(cosine.mean())

@@ -1,0 +1,262 @@
+"""From triangles straight to pictures, where nobody asks for derivatives: one pass over the pixels, no list of them.
+
+Along a row, inside one triangle, the barycentric coordinates up to scale, `b_i = e_j x e_k`, are affine in the pixel,
+and so are `sum b_i c_i` for each channel of the colours and `sum b_i`: a pixel costs four additions and four divisions.
+"""
+
+# No `from __future__ import annotations` here: Warp reads the annotations of closures as objects.
+# mypy: ignore-errors
+# `kernel` and `native` stand for @wp.kernel and @wp.func_native with the settings of `build`.
+from functools import cache
+from types import SimpleNamespace
+
+import torch
+import warp as wp
+
+from ..rasterizer.coverage import RASTER
+
+# Homogeneous pixels of the vertices, (u z, v z, z), and what RASTER takes: (u, v, 1 / z), 0 for what is too near.
+PROJECT = """
+    for (int vertex = first; vertex < last; ++vertex) {
+        const vec3& v = vertices.data[(shared ? 0 : (size_t)view * count) + vertex];
+        const real* m = matrices.data + (size_t)view * 12;
+        const real x = m[0] * v[0] + m[1] * v[1] + m[2] * v[2] + m[3];
+        const real y = m[4] * v[0] + m[5] * v[1] + m[6] * v[2] + m[7];
+        const real z = m[8] * v[0] + m[9] * v[1] + m[10] * v[2] + m[11];
+        const real q = z >= near ? real(1) / z : real(0);
+        const size_t place = (size_t)view * count + vertex;
+        points.data[place] = vec3(x, y, z);
+        screen.data[place] = vec3(x * q, y * q, q);
+    }
+"""
+
+# Some pixels of one row, from their keys, which are left cleared for the next view.
+RESOLVE = """
+    const size_t begin = ((size_t)view * height + row) * width;
+    unsigned long long* key = (unsigned long long*)keys.data + ((size_t)plane * height + row) * width;
+    wp::float32* image = images.data + 4 * begin;
+    const vec3* point = points.data + (size_t)view * count;
+    const vec3* color = colors.data + (shared ? 0 : (size_t)view * count);
+    const real py = (real)row + real(0.5), outside = real(0.01);
+    unsigned long long before = 0;
+    real sums[4] = {}, steps[4] = {}, det = 0, px = 0;
+    for (int x = first; x < last; ++x) {
+        const unsigned low = (unsigned)key[x];
+        const bool empty = key[x] == 0;
+        key[x] = 0;
+        if (empty) {
+            for (int n = 0; n < 4; ++n) image[4 * x + n] = 0;
+            triangles.data[begin + x] = -1;
+            if (deep) depth.data[begin + x] = INFINITY;
+            before = 0;
+            continue;
+        }
+        const int face = (int)(0xFFFFFFFFu - low);
+        if (before != (unsigned long long)face + 1) {
+            before = (unsigned long long)face + 1;
+            px = (real)x + real(0.5);
+            const wp::vec_t<3, int> corners = faces.data[face];
+            const int i = corners[0], j = corners[1], k = corners[2];
+            const vec3 &a = point[i], &b = point[j], &c = point[k];
+            const real ax = a[0] - px * a[2], ay = a[1] - py * a[2], bx = b[0] - px * b[2];
+            const real by = b[1] - py * b[2], cx = c[0] - px * c[2], cy = c[1] - py * c[2];
+            real wa = bx * cy - by * cx, wb = cx * ay - cy * ax, wc = ax * by - ay * bx;
+            real da = c[2] * by - b[2] * cy, db = a[2] * cy - c[2] * ay, dc = b[2] * ay - a[2] * by;
+            const real sum = wa + wb + wc, low_a = wa / sum, low_b = wb / sum, low_c = wc / sum;
+            // A triangle seen edge on, of which only rounding is left: NaN, or colours far outside the corners'.
+            if (!(low_a >= -outside && low_b >= -outside && low_c >= -outside)) {
+                wa = low_a > 0 ? (low_a < 1 ? low_a : 1) : 0;
+                wb = low_b > 0 ? (low_b < 1 ? low_b : 1) : 0;
+                wc = low_c > 0 ? (low_c < 1 ? low_c : 1) : 0;
+                if (!(wa + wb + wc > 0)) wa = wb = wc = 1;
+                da = db = dc = 0;
+            }
+            const vec3 &ca = color[i], &cb = color[j], &cc = color[k];
+            for (int n = 0; n < 3; ++n) {
+                sums[n] = wa * ca[n] + wb * cb[n] + wc * cc[n];
+                steps[n] = da * ca[n] + db * cb[n] + dc * cc[n];
+            }
+            sums[3] = wa + wb + wc;
+            steps[3] = da + db + dc;
+            det = wa * a[2] + wb * b[2] + wc * c[2];
+        }
+        const real dx = (real)x + real(0.5) - px, total = sums[3] + dx * steps[3];
+        for (int n = 0; n < 4; ++n) image[4 * x + n] = (wp::float32)((sums[n] + dx * steps[n]) / total);
+        triangles.data[begin + x] = face;
+        if (deep) depth.data[begin + x] = (wp::float32)(det / total);
+    }
+"""
+
+
+@cache
+def build(dtype: torch.dtype) -> SimpleNamespace:
+    """Kernels for one floating-point type of the points, in a Warp module of their own."""
+    real = {torch.float32: wp.float32, torch.float64: wp.float64}[dtype]
+    module = wp.get_module(f"largesteps_zg.renderers.{real.__name__}")
+    # Contraction would break the exact antisymmetry of the cross product, and with it watertight edges.
+    module.options["fuse_fp"] = False
+    vec3 = wp.types.vector(3, real)
+    names = f"using real = wp::{real.__name__};\n    using vec3 = wp::vec_t<3, real>;"
+
+    def kernel(function):
+        return wp.kernel(function, module=module, enable_backward=False)
+
+    def native(body: str):
+        return wp.func_native(names + body)
+
+    slack = real(4.0 * torch.finfo(dtype).eps)
+    return SimpleNamespace(
+        module=module, real=real, vec3=vec3, slack=slack, **define(kernel, native, real, vec3)
+    )
+
+
+def define(kernel, native, real, vec3) -> dict:
+    """Kernels of `hard.draw`."""
+
+    @native(PROJECT)
+    def project_vertices(
+        vertices: wp.array(dtype=vec3),
+        matrices: wp.array(dtype=real),
+        view: int,
+        count: int,
+        shared: int,
+        first: int,
+        last: int,
+        near: real,
+        points: wp.array(dtype=vec3),
+        screen: wp.array(dtype=vec3),
+    ): ...
+
+    @native(RASTER)
+    def raster_faces(
+        points: wp.array(dtype=vec3),
+        screen: wp.array(dtype=vec3),
+        faces: wp.array(dtype=wp.vec3i),
+        vertices: int,
+        face_count: int,
+        view: int,
+        plane: int,
+        first: int,
+        last: int,
+        height: int,
+        width: int,
+        near: real,
+        slack: real,
+        keys: wp.array(dtype=wp.uint64),
+        sides: wp.array(dtype=wp.uint8),
+    ): ...
+
+    @native(RESOLVE)
+    def resolve_row(
+        keys: wp.array(dtype=wp.uint64),
+        points: wp.array(dtype=vec3),
+        faces: wp.array(dtype=wp.vec3i),
+        colors: wp.array(dtype=vec3),
+        view: int,
+        plane: int,
+        row: int,
+        first: int,
+        last: int,
+        height: int,
+        width: int,
+        count: int,
+        shared: int,
+        deep: int,
+        images: wp.array(dtype=wp.float32),
+        triangles: wp.array(dtype=int),
+        depth: wp.array(dtype=wp.float32),
+    ): ...
+
+    @kernel
+    def draw_views(
+        first_view: int,
+        last_view: int,
+        height: int,
+        width: int,
+        near: real,
+        slack: real,
+        vertices: wp.array(dtype=vec3),
+        matrices: wp.array(dtype=real),
+        faces: wp.array(dtype=wp.vec3i),
+        colors: wp.array(dtype=vec3),
+        count: int,
+        shared_vertices: int,
+        shared_colors: int,
+        deep: int,
+        points: wp.array(dtype=vec3),
+        screen: wp.array(dtype=vec3),
+        keys: wp.array(dtype=wp.uint64),
+        sides: wp.array(dtype=wp.uint8),
+        images: wp.array(dtype=wp.float32),
+        triangles: wp.array(dtype=int),
+        depth: wp.array(dtype=wp.float32),
+    ):
+        """All of it for some views, one after the other, so that keys stay in the core's cache: for the CPU."""
+        for i in range(keys.shape[0]):
+            keys[i] = wp.uint64(0)
+        for view in range(first_view, last_view):
+            project_vertices(vertices, matrices, view, count, shared_vertices, 0, count, near, points, screen)
+            raster_faces(
+                points, screen, faces, count, faces.shape[0], view, 0, 0, faces.shape[0], height, width, near, slack,
+                keys, sides,
+            )  # fmt: skip
+            for row in range(height):
+                resolve_row(
+                    keys, points, faces, colors, view, 0, row, 0, width, height, width, count, shared_colors, deep,
+                    images, triangles, depth,
+                )  # fmt: skip
+
+    @kernel
+    def project(
+        vertices: wp.array(dtype=vec3),
+        matrices: wp.array(dtype=real),
+        count: int,
+        shared: int,
+        near: real,
+        points: wp.array(dtype=vec3),
+        screen: wp.array(dtype=vec3),
+    ):
+        view, vertex = wp.tid()
+        project_vertices(vertices, matrices, view, count, shared, vertex, vertex + 1, near, points, screen)
+
+    @kernel
+    def raster(
+        height: int,
+        width: int,
+        near: real,
+        slack: real,
+        points: wp.array(dtype=vec3),
+        screen: wp.array(dtype=vec3),
+        faces: wp.array(dtype=wp.vec3i),
+        count: int,
+        keys: wp.array(dtype=wp.uint64),
+        sides: wp.array(dtype=wp.uint8),
+    ):
+        view, face = wp.tid()
+        raster_faces(
+            points, screen, faces, count, faces.shape[0], view, view, face, face + 1, height, width, near, slack,
+            keys, sides,
+        )  # fmt: skip
+
+    @kernel
+    def resolve(
+        height: int,
+        width: int,
+        points: wp.array(dtype=vec3),
+        faces: wp.array(dtype=wp.vec3i),
+        colors: wp.array(dtype=vec3),
+        count: int,
+        shared: int,
+        deep: int,
+        keys: wp.array(dtype=wp.uint64),
+        images: wp.array(dtype=wp.float32),
+        triangles: wp.array(dtype=int),
+        depth: wp.array(dtype=wp.float32),
+    ):
+        view, row, x = wp.tid()
+        resolve_row(
+            keys, points, faces, colors, view, view, row, x, x + 1, height, width, count, shared, deep, images,
+            triangles, depth,
+        )  # fmt: skip
+
+    return {"draw_views": draw_views, "project": project, "raster": raster, "resolve": resolve}

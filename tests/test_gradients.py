@@ -1,0 +1,183 @@
+"""Where gradients come from: sources find the way, count renders, go on from a checkpoint, say what fails."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+
+import pytest
+import torch
+
+from largesteps_zg.cameras import sphere_of_cameras
+from largesteps_zg.fit import NonFiniteError
+from largesteps_zg.gradients import (
+    GRADIENTS,
+    GradientSource,
+    PerPixelSource,
+    Rasterized,
+    make_source,
+    pixel_size,
+)
+from largesteps_zg.losses import image_loss
+from largesteps_zg.mesh import icosphere
+from largesteps_zg.metrics import surface_distances
+from largesteps_zg.reconstruct import Reconstruction, Settings, reconstruct
+from largesteps_zg.renderers import FunctionRenderer, HardRasterizer, render
+from largesteps_zg.scenes.synthetic import scene_from_mesh, studio_light
+
+SHORT = Settings(steps=6, views_per_step=3, remesh=(3,), max_vertices=800)
+every_source = pytest.mark.parametrize("name", list(GRADIENTS))
+
+
+@pytest.fixture(scope="module")
+def scene():
+    ball = icosphere(4)
+    return scene_from_mesh(
+        dataclasses.replace(ball, vertices=ball.vertices * torch.tensor([1.0, 0.7, 0.8])),
+        views=8, test_views=0, height=64, width=64, up="z",
+    )  # fmt: skip
+
+
+def last(iterator):
+    """The last of the states."""
+    state = None
+    for state in iterator:  # noqa: B007
+        pass
+    return state
+
+
+@every_source
+def test_same_seed_same_mesh_and_a_resumed_run_ends_where_the_whole_one_does(scene, name, tmp_path) -> None:
+    settings = dataclasses.replace(SHORT, gradients=name)
+    for state in reconstruct(scene.train, settings):
+        if state.step == 4:
+            torch.save(state.run.state_dict(), tmp_path / "c.pt")
+    checkpoint = torch.load(tmp_path / "c.pt", weights_only=True)
+    resumed = last(reconstruct(scene.train, settings, checkpoint=checkpoint)).run
+    assert torch.equal(state.run.mesh().vertices, resumed.mesh().vertices)
+    assert resumed.source.renders == state.run.source.renders
+    assert torch.equal(last(reconstruct(scene.train, settings)).run.mesh().vertices, resumed.mesh().vertices)
+
+
+@pytest.mark.parametrize(
+    ("name", "each"), [("rasterizer", 1), ("per-pixel", 2), ("smoothed", 20), ("spsa", 20), ("zerograds", 20)]
+)
+def test_counts_every_image(scene, name, each) -> None:
+    drawn = 0
+
+    class Counting(HardRasterizer):
+        def __call__(self, *arguments):
+            nonlocal drawn
+            pictures = super().__call__(*arguments)
+            drawn += len(pictures.images)
+            return pictures
+
+    source = make_source(name, Counting(), 0)
+    state = last(reconstruct(scene.train, SHORT, source=source))
+    assert source.renders == 6 * 3 * each == (drawn if name != "rasterizer" else 18)
+    assert state.run.source is source
+
+
+def test_per_pixel_gradients_find_the_shape(scene) -> None:
+    settings = Settings(steps=150, views_per_step=4, max_vertices=2000, gradients="per-pixel")
+    run = last(reconstruct(scene.train, settings)).run
+    found = surface_distances(
+        run.mesh(), scene.mesh, samples=5000, generator=torch.Generator().manual_seed(0)
+    )
+    assert found.chamfer_permille < 4.0  # a pixel is 18 permille of the diagonal
+    assert found.normal_consistency > 0.98
+
+
+def test_per_pixel_gradients_point_where_the_rasterizers_do(scene) -> None:
+    """Averaged over 64 estimates; a source that forgets shading or silhouettes stays below."""
+    settings = dataclasses.replace(SHORT, remesh="off")
+    run = Reconstruction(scene.train, settings, start=icosphere(3, radius=0.8), light=studio_light())
+    cameras, targets = run.cameras[[0, 3, 6]], run.targets[[0, 3, 6]]
+
+    def gradient(source: GradientSource) -> torch.Tensor:
+        vertices, albedo = run.fit.surface()
+        loss = source.loss(run.fit, vertices, albedo, cameras, targets, progress=0.0)
+        return torch.autograd.grad(loss, run.fit.latent)[0]
+
+    exact = gradient(Rasterized())
+    source = PerPixelSource(HardRasterizer(), 0)
+    mean = sum(gradient(source) for _ in range(64)) / 64
+    assert float((mean * exact).sum() / (mean.norm() * exact.norm())) > 0.95
+
+
+@pytest.mark.parametrize("name", ["smoothed", "spsa", "zerograds"])
+def test_estimates_in_the_latent_lower_the_loss(scene, name) -> None:
+    start = icosphere(3, radius=0.8)
+    settings = Settings(steps=60, views_per_step=4, remesh="off", gradients=name)
+    light = studio_light()
+    states = list(reconstruct(scene.train, settings, start=start, light=light, colors_known=True))
+    run = states[-1].run
+
+    def loss(vertices: torch.Tensor) -> float:
+        images = run.fit.images(vertices, torch.full_like(vertices, 0.5), run.cameras)
+        return float(image_loss(images, run.targets))
+
+    with torch.no_grad():
+        before = loss(Reconstruction(scene.train, settings, start=start).fit.surface()[0])
+        assert loss(run.fit.surface()[0]) < 0.8 * before
+
+
+def test_what_is_known_stays(scene) -> None:
+    start = icosphere(3, radius=0.8)
+    settings = dataclasses.replace(SHORT, gradients="spsa", remesh="off")
+    run = last(reconstruct(scene.train, settings, start=start, light=studio_light(), colors_known=True)).run
+    assert torch.equal(run.fit.light.detach(), studio_light().coefficients)
+    assert torch.allclose(run.fit.surface()[1], torch.tensor(0.5), atol=1e-6)
+    assert run.fit.color_latent.grad is None
+
+
+@every_source
+def test_a_copy_is_independent(scene, name) -> None:
+    """What `compare` measures along a run must not change the run."""
+    run = Reconstruction(scene.train, dataclasses.replace(SHORT, gradients=name, remesh="off"))
+    run.advance()
+    state = copy.deepcopy(run.source.state_dict())
+    twin = copy.deepcopy(run.source)
+    vertices, albedo = run.fit.surface()
+    twin.loss(run.fit, vertices, albedo, run.cameras, run.targets, progress=0.5).backward()
+    assert twin.renders > run.source.renders
+    now = run.source.state_dict()
+    assert now.keys() == state.keys() and now["renders"] == state["renders"]
+    if "generator" in state:
+        assert torch.equal(now["generator"], state["generator"])
+
+
+def test_a_renderer_that_fails_stops_the_run_with_the_step(scene) -> None:
+    calls = 0
+
+    def broken(vertices, faces, colors, cameras):
+        nonlocal calls
+        calls += 1
+        images = render(vertices, faces, colors, cameras)
+        return images * float("nan") if calls > 4 else images
+
+    source = make_source("spsa", FunctionRenderer(broken), 0)
+    with pytest.raises(NonFiniteError, match="step 1: evaluation"):
+        last(reconstruct(scene.train, dataclasses.replace(SHORT, remesh="off"), source=source))
+
+
+def test_an_unknown_source_is_refused_with_the_known_ones(scene) -> None:
+    with pytest.raises(
+        ValueError, match=r"gradients: expected one of rasterizer, per-pixel, .*, got 'adjoint'"
+    ):
+        Reconstruction(scene.train, dataclasses.replace(SHORT, gradients="adjoint"))
+
+
+def test_the_size_of_a_pixel_moves_a_point_by_one_pixel() -> None:
+    cameras = sphere_of_cameras(5, distance=3.0, fov_y_degrees=40.0, height=50, width=70)
+    points = 0.3 * torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    right = cameras.world_to_camera[:, 0, :3]  # (B, 3)
+    moved = points + pixel_size(points, cameras) * right[:, None]  # (B, V, 3)
+
+    def columns(x: torch.Tensor) -> torch.Tensor:
+        camera = torch.einsum("bij,bvj->bvi", cameras.world_to_camera[:, :3, :3], x)
+        camera = camera + cameras.world_to_camera[:, None, :3, 3]
+        return cameras.intrinsics[:, 0, 0, None] * camera[..., 0] / camera[..., 2]
+
+    shift = columns(moved) - columns(points.expand(5, -1, -1))
+    assert torch.allclose(shift, torch.ones_like(shift), atol=1e-4)
