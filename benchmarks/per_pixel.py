@@ -1,9 +1,10 @@
 """What a per-pixel step costs: by the number of parameters, and against the differentiable rasterizer's step.
 
-Claims. Texels for parameters, on a fixed mesh: from 7 thousand to 1 million of them what grows is drawing signs and
-adding vectors, and the whole step less than 3 times. Vertices and colours: an estimate takes less than twice the two
-plain hard renderings that it contains, and nearer to once the more there are. A whole step, with solves, shading and
-optimiser: at 2,562 vertices less time than with the rasterizer, at 10,242 at most a fifth more.
+Claims. Texels for parameters, on a fixed mesh: from 7 thousand to 1 million of them, 140 times as many, the step takes
+at most 4 times as long, what is done for each pixel 3 times (its sums no longer fit into a core's cache); the rest is
+drawing signs and adding vectors. Vertices and colours: an estimate takes at most 2.2 times as long as the two plain
+hard renderings in it, nearer to once the more there are. A whole step, with solves, shading and optimiser: at 2,562
+vertices less time than with the rasterizer, at 10,242 at most a fifth more.
 
     python benchmarks/per_pixel.py                 # about two minutes
     python benchmarks/per_pixel.py --part step     # or texture, mesh
@@ -100,7 +101,7 @@ def texture(steps: int) -> None:
         pixels.append(sum(parts[1:3]))
         print(f"| {3 * texels:,} | {whole[-1]:.1f} | " + " | ".join(f"{p:.1f}" for p in parts), end="")
         print(f" | {whole[-1] - sum(parts):.1f} |")
-    assert whole[-1] < 3 * whole[0] and pixels[-1] < 2 * pixels[0], (whole, pixels)
+    assert whole[-1] < 4 * whole[0] and pixels[-1] < 3 * pixels[0], (whole, pixels)
 
 
 def lookup_step(at: Tensor, texels: int) -> Callable[[Clock], None]:

@@ -94,7 +94,7 @@ class Fit:
             {"params": [self.latent], "lr": self.step_size},
             {"params": [self.color_latent], "lr": COLOR_STEP * self.step_size},
         ]
-        self.optimizer = UniformAdam(groups, lr=self.step_size)
+        self.optimizer = UniformAdam(groups, lr=self.step_size, betas=(self.source.momentum, 0.999))
         self.before: tuple[Tensor, ...] = ()
 
     def surface(self) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,8 @@ class GradientSource(ABC):
     step_factor : float
         On the step size of positions and colours: how much longer than with exact gradients. An optimiser that divides
         by the size of what it is given takes steps the shorter the more of that is noise.
+    momentum : float
+        Of the optimiser of positions and colours, in [0, 1).
     lambda_bound : float
         To which the smoothing may fall as triangles become finer: noise has to be spread over more of them.
     renders : int
@@ -34,6 +36,7 @@ class GradientSource(ABC):
     """
 
     step_factor: float = 1.0
+    momentum: float = 0.9
     lambda_bound: float = 1.0
 
     def __init__(self) -> None:
@@ -127,8 +130,10 @@ class PerPixelSource(_Sampled):
 
     step_factor = 2.0
     lambda_bound = 5.0
-    epsilon = (0.6, 0.05)  # pixels, at the beginning and at the end
-    color_epsilon = (0.05, 0.01)  # linear RGB, likewise: above the steps of 8 bits
+    # At the beginning and at the end of a run, pixels and linear RGB. Where outlines jump from pixel to pixel, far
+    # smaller ones find few pixels that change, and those change a lot: noise; colours stay above the steps of 8 bits.
+    epsilon, color_epsilon = (0.6, 0.2), (0.05, 0.01)
+    continuous_epsilon, continuous_color_epsilon = (0.6, 0.02), (0.05, 0.004)
     numbers = 2**24  # perturbations of a step that exist at one time; above, views share one
 
     def loss(
@@ -157,8 +162,11 @@ class PerPixelSource(_Sampled):
         def units(vertices: Tensor, _: Tensor) -> tuple[Tensor, float]:
             return (pixel_size(vertices, cameras) if views else pixel_size(vertices, cameras).mean(0)), 1.0
 
+        widths = self.epsilon, self.color_epsilon
+        if self.renderer.continuous:
+            widths = self.continuous_epsilon, self.continuous_color_epsilon
         estimator = PerPixel(
-            (between(*self.epsilon, progress), between(*self.color_epsilon, progress)),
+            (between(*widths[0], progress), between(*widths[1], progress)),
             primitives=fit.faces,
             views=views,
             units=units,
@@ -205,7 +213,7 @@ class LatentSource(_Sampled):
     seed : int
     widths : (float, float)
         Sizes in the latent at the beginning and at the end of the run, in scene radii.
-    step_factor : float
+    step_factor, momentum : float
         See `GradientSource`.
     """
 
@@ -220,9 +228,11 @@ class LatentSource(_Sampled):
         *,
         widths: tuple[float, float],
         step_factor: float,
+        momentum: float = 0.9,
     ) -> None:
         super().__init__(renderer, seed)
-        self._make, self.widths, self.step_factor = make, widths, step_factor
+        self._make, self.widths = make, widths
+        self.step_factor, self.momentum = step_factor, momentum
         self._sizes: tuple[_Width, ...] = ()
         self._estimator: Estimator | None = None
         self._loaded: dict[str, Any] | None = None
@@ -282,24 +292,30 @@ class LatentSource(_Sampled):
 
 
 PAIRS = 10  # as published for ZeroGrads' large problems
+WIDTHS = 0.3, 0.1
 
 
 def _zerograds(renderer: BlackBox, seed: int) -> GradientSource:
-    return LatentSource(
-        lambda sizes: ZeroGrads(sigma=sizes, pairs=PAIRS), renderer, seed, widths=(0.1, 0.1), step_factor=1.0
-    )
+    """The surrogate remembers; momentum would do so a second time, and the two together swing."""
+
+    def make(sizes: tuple[_Width, ...]) -> Estimator:
+        return ZeroGrads(sigma=sizes, pairs=PAIRS, width=32, depth=1, k_phi=1, rate=1.0, memory=0.85)
+
+    return LatentSource(make, renderer, seed, widths=WIDTHS, step_factor=1.0, momentum=0.0)
 
 
 def _smoothed(renderer: BlackBox, seed: int) -> GradientSource:
-    return LatentSource(
-        lambda sizes: Smoothed(sigma=sizes, pairs=PAIRS), renderer, seed, widths=(0.3, 0.1), step_factor=2.0
-    )
+    def make(sizes: tuple[_Width, ...]) -> Estimator:
+        return Smoothed(sigma=sizes, pairs=PAIRS)
+
+    return LatentSource(make, renderer, seed, widths=WIDTHS, step_factor=2.0)
 
 
 def _spsa(renderer: BlackBox, seed: int) -> GradientSource:
-    return LatentSource(
-        lambda sizes: SPSA(epsilon=sizes, pairs=PAIRS), renderer, seed, widths=(0.3, 0.1), step_factor=2.0
-    )
+    def make(sizes: tuple[_Width, ...]) -> Estimator:
+        return SPSA(epsilon=sizes, pairs=PAIRS)
+
+    return LatentSource(make, renderer, seed, widths=WIDTHS, step_factor=2.0)
 
 
 # Each is called with the renderer (which the first has no use for) and a seed.

@@ -31,7 +31,7 @@ MADE = {
     "rasterizer, antialiased": lambda: HardRasterizer(antialias=True, depth=True),
     "function": lambda: FunctionRenderer(painted),
 }
-SHARP = [name for name in MADE if name not in ("rasterizer, antialiased", "function")]
+SHARP = [name for name in MADE if name not in ("antialiased", "rasterizer, antialiased", "function")]
 # OpenGL rounds vertices to 1/256 of a pixel: a pixel whose centre is that near to an edge may go to either side.
 EDGE_SHARE = {"opengl": 4e-3}
 
@@ -335,4 +335,4 @@ def test_nothing_is_too_near_and_near_is_checked():
 
 def test_every_entry_of_the_registry_loads():
     for name in RENDERERS:
-        assert type(load_renderer(name)) is RENDERERS[name]
+        assert type(load_renderer(name)) is type(RENDERERS[name]())

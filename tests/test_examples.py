@@ -30,6 +30,10 @@ PROMISES = {
     "11_smoothed": (r"to ([\d.]+) from the target", 0.0, 0.012),
     "12_finite_differences": (r"within (\d+) lines", 0, 1),
     "13_search": (r"CMA-ES after 500 pictures: ([\d.]+) degrees", 0.0, 0.1),
+    "14_zerograds": (r"farthest word ([\d.]+) characters", 0.0, 0.5),
+    "15_per_pixel": (r"-> ([\d.]+) permille", 1.0, 15.0),
+    "16_texture": (r"([\d.]+) times less", 4.0, 100.0),
+    "17_opengl": (r"([\d.]+) times less", 5.0, 100.0),
 }
 
 

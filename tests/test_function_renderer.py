@@ -255,12 +255,12 @@ def painted_grey(vertices, faces, colors, cameras):
         (
             "raster",
             ValueError,
-            r"^renderer: expected rasterizer, opengl, FILE.py:NAME or package.module:NAME, got 'ra",
+            r"^renderer: expected rasterizer, antialiased, opengl, FILE.py:NAME or package.module:NAME, got 'ra",
         ),
         (
             "FILE",
             ValueError,
-            r"^renderer: expected rasterizer, opengl, FILE.py:NAME or package.module:NAME, got",
+            r"^renderer: expected rasterizer, antialiased, opengl, FILE.py:NAME or package.module:NAME, got",
         ),
         ("FILE:", ValueError, r"^renderer: expected rasterizer"),
         ("nowhere.py:draw", FileNotFoundError, r"^nowhere.py: no such file; expected FILE.py:NAME$"),

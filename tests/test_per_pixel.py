@@ -114,13 +114,13 @@ def test_views_end_where_they_end() -> None:
 
 def test_threads_do_not_add_to_one_place() -> None:
     # Two rows in turn, so that neighbours are not summed up first; whole numbers, so that the sums are exact.
-    ids = torch.arange(2, dtype=torch.int32).repeat(200_000)
+    ids = torch.arange(2, dtype=torch.int32).repeat(1_000_000)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
         for _ in range(5):
-            sums = scatter(torch.ones(400_000), torch.zeros(400_000), ids, ids, None, 2, separate=False)
-            assert sums.tolist() == [[200_000, 200_000]]
+            sums = scatter(torch.ones(2_000_000), torch.zeros(2_000_000), ids, ids, None, 2, separate=False)
+            assert sums.tolist() == [[1_000_000, 1_000_000]]
     finally:
         torch.set_num_threads(before)
 
@@ -394,6 +394,12 @@ def test_each_argument_has_ids_of_its_own() -> None:
     estimator = PerPixel(0.5, primitives=(None, None, torch.tensor([[1], [0]])))
     a, b, c = estimator.estimate(f, (torch.zeros(2), torch.zeros(2), torch.zeros(2))).gradient
     assert a.tolist() == [3, 3] and b.tolist() == [7, 5] and c.tolist() == [1, 1]
+
+    def two(a: Tensor, b: Tensor) -> PixelLosses:
+        return PixelLosses(f(a, b, torch.zeros(2)).values, ids[:2])
+
+    a, b = PerPixel(0.5).estimate(two, (torch.zeros(2), torch.zeros(2))).gradient
+    assert a.tolist() == [3, 3] and b.tolist() == [7, 5]
 
 
 # Sizes

@@ -9,6 +9,7 @@ from .finite_differences import CentralDifferences as CentralDifferences
 from .objective import EvaluationError as EvaluationError
 from .objective import Objective as Objective
 from .objective import as_objective as as_objective
+from .objective import processes as processes
 from .per_pixel import PerPixel as PerPixel
 from .pixels import PixelLosses as PixelLosses
 from .registry import ESTIMATORS as ESTIMATORS

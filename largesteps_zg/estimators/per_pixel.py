@@ -130,7 +130,9 @@ class PerPixel:
         moving = getattr(objective, "moving", [True] * len(tensors))
         numbers = 2 * (self.views or 1) * sum(t.numel() for t in tensors)
         at_once = max(1, min(PAIRS_AT_ONCE, NUMBERS_AT_ONCE // numbers))
-        loss, mean, squares = 0.0, [torch.zeros_like(t) for t in tensors], None
+        loss = 0.0
+        mean: list[Tensor] = []
+        squares: list[Tensor] = []
         for first in range(0, self.pairs, at_once):
             offsets = [
                 [self._signs(t, generator).mul_(step) for t, step in zip(tensors, steps, strict=True)]
@@ -147,9 +149,9 @@ class PerPixel:
                 check_pair(*pair, len(moving), self.views)
                 loss += 0.5 / self.pairs * sum(_total(pair, side, 2 * k, points) for side in (0, 1))
                 gradients = self._gradients(pair, tensors, drawn, steps, moving)
-                squares = _update(mean, squares, gradients, first + k + 1)
+                _update(mean, squares, gradients, first + k + 1)
         self._widths.advance()
-        if squares is None:
+        if self.pairs == 1:
             errors = [torch.full_like(t, torch.nan) for t in tensors]
         else:
             errors = [square.div_(self.pairs * (self.pairs - 1)).sqrt_() for square in squares]
@@ -254,7 +256,7 @@ def _check_step(tensor: Tensor, step: Tensor, size: float, shape: tuple[int, ...
     if not (least > 0 and math.isfinite(most)):
         raise ValueError(f"units: expected finite numbers > 0, got steps from {least:.3g} to {most:.3g}")
     # Seldom: all entries are looked at only where the largest would not notice the smallest step.
-    if least <= torch.finfo(tensor.dtype).eps * tensor.abs().max().item():
+    if least <= torch.finfo(tensor.dtype).eps * max(abs(bound.item()) for bound in tensor.aminmax()):
         lost = (tensor + step == tensor) | (tensor - step == tensor)
         if lost.any():
             entry = tensor.expand(shape)[lost.expand(shape)][0].item()
@@ -275,17 +277,13 @@ def _total(
     return total
 
 
-def _update(
-    mean: list[Tensor], squares: list[Tensor] | None, gradients: list[Tensor], count: int
-) -> list[Tensor] | None:
-    """Mean and sum of squared deviations from it with one sample more; the first has none."""
+def _update(mean: list[Tensor], squares: list[Tensor], gradients: list[Tensor], count: int) -> None:
+    """Mean and sum of squared deviations from it, with one sample more (Welford)."""
     if count == 1:
-        for average, gradient in zip(mean, gradients, strict=True):
-            average.copy_(gradient)
-        return None
-    squares = [torch.zeros_like(average) for average in mean] if squares is None else squares
+        mean[:] = gradients
+        return
+    squares[:] = squares or [torch.zeros_like(average) for average in mean]
     for average, square, gradient in zip(mean, squares, gradients, strict=True):
         deviation = gradient - average
         average.add_(deviation, alpha=1 / count)
         square.addcmul_(deviation, gradient - average)
-    return squares

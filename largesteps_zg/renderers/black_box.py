@@ -40,7 +40,15 @@ class BlackBox(ABC):
     A new one is one file with a class like this, and one line in the registry. `__call__` begins with `check_scene`.
     Whatever it keeps (a context, a connection) is made on first use and left out when the object is pickled, so that
     evaluations can run in other processes.
+
+    Attributes
+    ----------
+    continuous : bool
+        Whether the pictures change a little where the vertices move a little, as with antialiased outlines in floating
+        point; then perturbations can be small. False unless a renderer says so.
     """
+
+    continuous: bool = False
 
     @abstractmethod
     def __call__(

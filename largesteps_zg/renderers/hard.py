@@ -53,6 +53,7 @@ class HardRasterizer(BlackBox):
         if not near > 0:
             raise ValueError(f"near: expected a positive depth, got {near}")
         self.antialias, self.depth, self.near = antialias, depth, near
+        self.continuous = antialias
         self._edges: tuple[Tensor, Tensor] | None = None
 
     def __call__(

@@ -8,6 +8,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +18,11 @@ from .function import FunctionRenderer
 from .hard import HardRasterizer
 from .opengl import OpenGL
 
-RENDERERS: dict[str, Callable[[], BlackBox]] = {"rasterizer": HardRasterizer, "opengl": OpenGL}
+RENDERERS: dict[str, Callable[[], BlackBox]] = {
+    "rasterizer": HardRasterizer,
+    "antialiased": partial(HardRasterizer, antialias=True),
+    "opengl": OpenGL,
+}
 
 
 def load_renderer(name: str) -> BlackBox:
