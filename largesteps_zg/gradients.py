@@ -133,7 +133,7 @@ class PerPixelSource(_Sampled):
     # At the beginning and at the end of a run, pixels and linear RGB. Where outlines jump from pixel to pixel, far
     # smaller ones find few pixels that change, and those change a lot: noise; colours stay above the steps of 8 bits.
     epsilon, color_epsilon = (0.6, 0.2), (0.05, 0.01)
-    continuous_epsilon, continuous_color_epsilon = (0.6, 0.02), (0.05, 0.004)
+    continuous_epsilon, continuous_color_epsilon = (0.6, 0.05), (0.05, 0.01)
     numbers = 2**24  # perturbations of a step that exist at one time; above, views share one
 
     def loss(
