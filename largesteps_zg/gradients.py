@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,10 +13,22 @@ from .cameras import Cameras
 from .estimators import SPSA, Estimator, PerPixel, PixelLosses, Smoothed, ZeroGrads, differentiable
 from .lighting import SphericalHarmonicsLight
 from .losses import image_loss, pixel_losses
+from .parameterize import LargeSteps
 from .renderers import BlackBox, HardRasterizer, render, shade
 
-if TYPE_CHECKING:
-    from .fit import Fit
+
+@runtime_checkable
+class Surface(Protocol):
+    """What a source needs to know of a fit: a mesh, its two latents, their parametrizations, the light."""
+
+    faces: Tensor
+    edges: Tensor
+    latent: Tensor
+    color_latent: Tensor
+    light: Tensor
+    shape: LargeSteps
+    paint: LargeSteps
+    backend: str
 
 
 class GradientSource(ABC):
@@ -48,7 +60,7 @@ class GradientSource(ABC):
     @abstractmethod
     def loss(
         self,
-        fit: Fit,
+        fit: Surface,
         vertices: Tensor,
         albedo: Tensor,
         cameras: Cameras,
@@ -60,7 +72,8 @@ class GradientSource(ABC):
 
         Parameters
         ----------
-        fit : Fit
+        fit : Surface
+            A `Fit`.
         vertices, albedo : (V, 3) float32
             ``fit.surface()``.
         cameras : Cameras
@@ -83,7 +96,7 @@ class Rasterized(GradientSource):
 
     def loss(
         self,
-        fit: Fit,
+        fit: Surface,
         vertices: Tensor,
         albedo: Tensor,
         cameras: Cameras,
@@ -138,7 +151,7 @@ class PerPixelSource(_Sampled):
 
     def loss(
         self,
-        fit: Fit,
+        fit: Surface,
         vertices: Tensor,
         albedo: Tensor,
         cameras: Cameras,
@@ -243,7 +256,7 @@ class LatentSource(_Sampled):
 
     def loss(
         self,
-        fit: Fit,
+        fit: Surface,
         vertices: Tensor,
         albedo: Tensor,
         cameras: Cameras,

@@ -265,10 +265,7 @@ class Reconstruction:
                 try:
                     self.fit.remesh(remeshing.edge_length, max_vertices=self.settings.max_vertices)
                     event = "remeshed"
-                except (
-                    RuntimeError,
-                    ValueError,
-                ):  # a surface too tangled for it: better go on with the one there is
+                except (RuntimeError, ValueError):  # too tangled for it: better go on with what there is
                     event = "not remeshed"
         chosen = self._next_views()
         with self.stopwatch("targets"):
