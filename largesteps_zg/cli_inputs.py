@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import argparse
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .lighting import SphericalHarmonicsLight
     from .mesh import Mesh
-    from .scenes import Scene
+    from .scenes import Reading, Scene, Views
 
 DEFAULT_MESH = "fennec"
 MAX_SIDE = 8192  # pixels
+STARTS = ("auto", "sphere", "hull")
+MAX_SIZE, HOLD_OUT = 800, 8  # of `Reading`, which --help must not wait for
 
 
 def remesh_steps(text: str) -> str | tuple[int, ...]:
     """When to remesh."""
-    if text in ("auto", "off"):
+    if text in ("auto", "adaptive", "off"):
         return text
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"expected auto, off or steps such as 100,300, got {text!r}"
+            f"expected auto, adaptive, off or steps such as 100,300, got {text!r}"
         ) from None
 
 
@@ -64,22 +67,99 @@ def light_named(name: str | None) -> SphericalHarmonicsLight | None:
 
 
 def mesh_named(name: str) -> Mesh | None:
-    """The mesh to start from, or None for the sphere."""
+    """The mesh to start from, mended where it has to be, or None for the sphere."""
+    return None if name == "sphere" else _mesh_file(name)[0]
+
+
+def _mesh_file(name: str) -> tuple[Mesh, list[str]]:
+    """A mesh to start from, and what had to be mended."""
     from .mesh import check_start_mesh, load_mesh
+    from .starts import conditioned
 
-    if name == "sphere":
-        return None
-    mesh = load_mesh(name)
+    mesh, done = conditioned(load_mesh(name), name)
     check_start_mesh(mesh.vertices, mesh.faces, name=name)
-    return mesh
+    return mesh, [f"{name}: {', '.join(done)}"] if done else []
 
 
-def scene_named(name: str | None) -> Scene:
-    """A scene from a folder, or the built-in one."""
+def start_named(name: str, views: Views) -> tuple[Mesh, list[str]]:
+    """The mesh to start from, and what there is to say about it."""
+    if name not in STARTS:
+        return _mesh_file(name)
+    from .scenes import bounding_sphere
+    from .starts import choose_start, starting_sphere, visual_hull
+
+    center, radius = bounding_sphere(views)
+    if name == "sphere":
+        return starting_sphere(views, center, radius), []
+    if name == "hull":
+        return visual_hull(views, center, radius), []
+    start = choose_start(views, center, radius)
+    return start.mesh, [f"{start.kind}: {start.reason}"]
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """The options of how a scene is read."""
+    add = parser.add_argument
+    add(
+        "--format",
+        default="auto",
+        metavar="NAME",
+        help="of SCENE: %(metavar)s is one that info names (default auto)",
+    )
+    add("--masks", type=Path, metavar="DIR", help="folder of masks, named as their images")
+    add(
+        "--background", type=background, default="auto", metavar="auto|none|R,G,B",
+        help="what images without masks show around the object (default auto: one colour, found at their borders)",
+    )  # fmt: skip
+    add(
+        "--max-size", type=int, default=MAX_SIZE, metavar="N",
+        help=f"longest side; larger images are made smaller (default {MAX_SIZE})",
+    )  # fmt: skip
+    add(
+        "--hold-out", type=int, default=HOLD_OUT, metavar="N",
+        help=f"test with every N-th view where the scene has no test split; 0 for none (default {HOLD_OUT})",
+    )  # fmt: skip
+
+
+def reading_of(arguments: argparse.Namespace) -> Reading:
+    """What `add_reading` was given."""
+    from .scenes import Reading
+
+    return Reading(arguments.masks, arguments.background, arguments.max_size, arguments.hold_out)
+
+
+def background(text: str) -> str | tuple[int, ...]:
+    """auto, none, or a colour."""
+    if text in ("auto", "none"):
+        return text
+    try:
+        red, green, blue = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected auto, none or R,G,B such as 0,0,0, got {text!r}"
+        ) from None
+    return red, green, blue
+
+
+def texture_size(text: str) -> int | None:
+    """Texels along a side; 0 for no texture, None for as many as the images have pixels."""
+    if text in ("off", "auto"):
+        return 0 if text == "off" else None
+    try:
+        size = int(text)
+    except ValueError:
+        size = -1
+    if not 16 <= size <= MAX_SIDE:
+        raise argparse.ArgumentTypeError(f"expected off, auto or 16 to {MAX_SIDE} texels, got {text!r}")
+    return size
+
+
+def scene_named(name: str | None, format: str = "auto", reading: Reading | None = None) -> Scene:
+    """A scene from a folder or a file, or the built-in one."""
     from .scenes import load_scene
 
     if name is not None:
-        return load_scene(name)
+        return load_scene(name, format=format, reading=reading)
     from .mesh import load_mesh
     from .scenes.synthetic import scene_from_mesh
 

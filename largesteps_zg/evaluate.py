@@ -12,6 +12,7 @@ from torch import Tensor
 from .mesh import Mesh, topology
 from .metrics import degenerate_faces, flipped_faces, mask_iou, psnr, surface_distances
 from .scenes import Views
+from .self_intersections import self_intersections
 
 
 def image_quality(images: Iterable[Tensor], views: Views) -> dict[str, float]:
@@ -45,6 +46,7 @@ def mesh_report(mesh: Mesh, truth: Mesh | None) -> dict[str, Any]:
         "genus": found.genus,
         "flipped_faces": flipped_faces(mesh.vertices, mesh.faces),
         "degenerate_faces": degenerate_faces(mesh.vertices, mesh.faces),
+        "self_intersecting_faces": int(self_intersections(mesh.vertices, mesh.faces).sum()),
     }
     if truth is not None:
         report["distance_to_truth"] = asdict(

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .appearance import Appearance
+from .camera_refinement import CameraCorrections
 from .cameras import Cameras
+from .contact import Contact
 from .estimators import EvaluationError
 from .geometry import face_normals
-from .gradients import GradientSource
-from .lighting import SphericalHarmonicsLight
+from .gradients import Batch, Difference, GradientSource
 from .mesh import Mesh
-from .optimize import UniformAdam
+from .optimize import UniformAdam, VectorAdam
 from .parameterize import LargeSteps
 from .rasterizer import edge_table
 from .remesh import remesh
-from .renderers import render, shade
+from .renderers import render
 from .schedule import refined_lambda, shortest_edge
+from .sizing import curved_lengths
 from .stopwatch import Stopwatch
 
-# Colours may change from vertex to vertex, positions may not: paint has edges, surfaces have none to speak of.
+# Colours may change from vertex to vertex, positions may not: paint has edges, surfaces have none to speak of. And the
+# sooner colours are right, the less of paint is taken for relief. Of noisy estimates neighbours have to share some.
 COLOR_LAMBDA = 1.0
 COLOR_STEP = 0.5  # of the step size of the positions
-LIGHT_STEP = 0.02
 FAR = 100.0  # radii of the scene: a vertex out there has been thrown
 
 
@@ -34,7 +38,7 @@ class NonFiniteError(ArithmeticError):
 
 
 class Fit:
-    """Surface, colours and light under optimisation, in coordinates in which the scene is the unit sphere.
+    """Surface, colours, light and cameras under optimisation, in coordinates in which the scene is the unit sphere.
 
     Parameters
     ----------
@@ -42,16 +46,25 @@ class Fit:
     faces : (F, 3) int64
     colors : (V, 3) float32
         Albedo, linear RGB.
-    light : SphericalHarmonicsLight
-        Known, or where to start from.
-    light_known, colors_known : bool
-        What is known stays as it is.
+    appearance : Appearance
+        Light, and what else makes colours from albedo.
+    colors_known : bool
+        The albedo stays as it is.
     lambda_, step_size : float
         Of the positions' parametrization, until it is remeshed, and of their optimiser.
     source : GradientSource
         Where gradients come from.
     backend : str
         Of the rasterizer.
+    difference : Difference
+        How pictures are compared.
+    corrections : CameraCorrections, optional
+        Of the run's cameras, to be found too.
+
+    Raises
+    ------
+    ValueError
+        If the source's gradients don't reach what is to be found.
     """
 
     def __init__(
@@ -59,20 +72,22 @@ class Fit:
         vertices: Tensor,
         faces: Tensor,
         colors: Tensor,
-        light: SphericalHarmonicsLight,
+        appearance: Appearance,
         *,
-        light_known: bool,
         colors_known: bool,
         lambda_: float,
         step_size: float,
         source: GradientSource,
         backend: str,
         stopwatch: Stopwatch,
+        difference: Difference | None = None,
+        corrections: CameraCorrections | None = None,
     ) -> None:
+        _check_reach(source, appearance, corrections)
         self.lambda_, self.step_size, self.backend = lambda_, step_size * source.step_factor, backend
         self.source, self.stopwatch, self.colors_known = source, stopwatch, colors_known
-        self.light = light.coefficients.to(vertices).clone().requires_grad_(not light_known)
-        self.light_optimizer = torch.optim.Adam([self.light], lr=LIGHT_STEP)
+        self.appearance, self.corrections = appearance, corrections
+        self.difference = difference or Difference()
         self.set_topology(vertices, faces, colors)
 
     def set_topology(self, vertices: Tensor, faces: Tensor, colors: Tensor) -> None:
@@ -85,30 +100,39 @@ class Fit:
             self.faces, self.rest = faces, vertices.detach().clone()
             self.edges = edge_table(faces, self.rest)
             self.shape = LargeSteps(faces, self.rest, self.lambda_)
-            self.paint = LargeSteps(faces, self.rest, COLOR_LAMBDA)
+            self.paint = LargeSteps(faces, self.rest, 0.0 if self.source.exact_colors else COLOR_LAMBDA)
             self.latent = self.shape.to_differential(vertices.detach()).requires_grad_()
             self.color_latent = self.paint.to_differential(colors.detach())
             self.color_latent.requires_grad_(not self.colors_known)
+        self.contact = Contact(faces, self.rest)
         self.source.topology_changed()
-        groups = [
-            {"params": [self.latent], "lr": self.step_size},
-            {"params": [self.color_latent], "lr": COLOR_STEP * self.step_size},
-        ]
-        self.optimizer = UniformAdam(groups, lr=self.step_size, betas=(self.source.momentum, 0.999))
+        betas = (self.source.momentum, 0.999)
+        self.optimizer = UniformAdam([self.latent], lr=self.step_size, betas=betas)
+        each = VectorAdam if self.source.exact_colors else UniformAdam
+        self.color_optimizer = each([self.color_latent], lr=COLOR_STEP * self.step_size, betas=betas)
         self.before: tuple[Tensor, ...] = ()
 
     def surface(self) -> tuple[Tensor, Tensor]:
         """Positions and albedo, differentiable in the latents."""
         return self.shape.from_differential(self.latent), self.paint.from_differential(self.color_latent)
 
+    @property
+    def light(self) -> Tensor:
+        """(K, 3): coefficients of the present light."""
+        return self.appearance.light
+
     def images(self, vertices: Tensor, albedo: Tensor, cameras: Cameras) -> Tensor:
-        """(B, H, W, 4) linear, premultiplied: the surface in the present light."""
-        colors = shade(vertices, self.faces, albedo, SphericalHarmonicsLight(self.light))
+        """(B, H, W, 4) linear, premultiplied: the surface as it looks at present, at the mean exposure."""
+        colors = self.appearance.colors(vertices, self.faces, albedo, cameras)
         return render(vertices, self.faces, colors, cameras, edges=self.edges, backend=self.backend)
 
-    def step(
-        self, cameras: Cameras, targets: Tensor, *, number: int, factor: float, progress: float
-    ) -> float:
+    def shaded(
+        self, vertices: Tensor, albedo: Tensor, batch: Batch, *, light: Tensor | None = None
+    ) -> Tensor:
+        """(V, 3) or (B, V, 3): colours of the surface in some views; in another light where one is given."""
+        return self.appearance.colors(vertices, self.faces, albedo, batch.cameras, batch.index, light=light)
+
+    def step(self, batch: Batch, *, number: int, factor: float, progress: float) -> float:
         """One gradient step against some of the views; the loss before it.
 
         `factor` is that of the step sizes, `progress` the share of the run that lies behind.
@@ -118,62 +142,89 @@ class Fit:
         NonFiniteError
             And goes back to the surface of the step before, the last one whose loss was finite.
         """
-        groups = self.optimizer.param_groups
-        groups[0]["lr"], groups[1]["lr"] = self.step_size * factor, COLOR_STEP * self.step_size * factor
+        self.optimizer.param_groups[0]["lr"] = self.step_size * factor
+        self.color_optimizer.param_groups[0]["lr"] = COLOR_STEP * self.step_size * factor
         with self.stopwatch("solve"):
             vertices, albedo = self.surface()
+        with self.stopwatch("contact"):
+            kept = self.contact.apart(vertices, number)
+            if kept is not vertices:
+                with torch.no_grad():
+                    self.latent.copy_(self.shape.to_differential(kept))
+                vertices, albedo = self.surface()
+        moving = self.corrections if self.corrections and self.corrections.moves(progress) else None
+        if moving is not None:
+            batch = replace(batch, cameras=moving.apply(batch.cameras, batch.index))
         with self.stopwatch("render"):
-            loss = self._loss(vertices, albedo, cameras, targets, number=number, progress=progress)
+            self._judge(vertices, albedo, batch, progress)
+            loss = self._loss(vertices, albedo, batch, number=number, progress=progress)
         value = float(loss.detach())
         # Triangles far away are not drawn, so the loss alone would not tell. Not a number is not near either.
         if not math.isfinite(value) or not bool((vertices.detach().abs() < FAR).all()):
-            cause = self._cause(vertices, albedo, targets)
+            cause = self._cause(vertices, albedo, batch.targets)
             self._step_back()
             raise NonFiniteError(f"step {number}: the loss is {value}; {cause}")
         with self.stopwatch("backward"):
             self.optimizer.zero_grad()
-            self.light_optimizer.zero_grad()
+            self.color_optimizer.zero_grad()
+            self.appearance.zero_grad()
             loss.backward()
-        for name, parameter in (
-            ("positions", self.latent),
-            ("colours", self.color_latent),
-            ("light", self.light),
-        ):
-            if parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
-                raise NonFiniteError(
-                    f"step {number}: the gradient of the {name} is not finite, the loss was {value:.4g}"
-                )
+        self._check_gradients(number, value)
         with self.stopwatch("optimizer"):
-            self.before = tuple(
-                part.detach().clone() for part in (self.latent, self.color_latent, self.light)
-            )
+            self.before = tuple(part.detach().clone() for part in self._parts())
             self.optimizer.step()
-            if self.light.requires_grad:
-                self.light_optimizer.step()
+            self.color_optimizer.step()
+            self.appearance.step(batch.index, progress=progress)
+            if moving is not None:
+                self._follow(*moving.step(progress))
         return value
 
+    @torch.no_grad()
+    def _judge(self, vertices: Tensor, albedo: Tensor, batch: Batch, progress: float) -> None:
+        """Whether exposures are worth having, once in a run."""
+        exposure = self.appearance.exposure
+        if exposure is not None and exposure.undecided(progress):
+            colors = self.shaded(vertices, albedo, batch)
+            images = render(
+                vertices, self.faces, colors, batch.cameras, edges=self.edges, backend=self.backend
+            )
+            exposure.judge(images, batch, self.difference)
+
+    @torch.no_grad()
+    def _follow(self, turn: Tensor, scale: float, shift: Tensor) -> None:
+        """Move the surface by a similarity; its latent moves likewise, since (I + lambda L) keeps constants."""
+        moved = scale * self.latent.double() @ turn.T + shift
+        self.latent.copy_(moved)
+
     def _loss(
-        self,
-        vertices: Tensor,
-        albedo: Tensor,
-        cameras: Cameras,
-        targets: Tensor,
-        *,
-        number: int,
-        progress: float,
+        self, vertices: Tensor, albedo: Tensor, batch: Batch, *, number: int, progress: float
     ) -> Tensor:
         """The source's; what a renderer that is only called finds wrong is told like a loss that is not finite."""
         try:
-            return self.source.loss(self, vertices, albedo, cameras, targets, progress=progress)
+            return self.source.loss(self, vertices, albedo, batch, progress=progress)
         except EvaluationError as error:
-            cause = self._cause(vertices, albedo, targets)
+            cause = self._cause(vertices, albedo, batch.targets)
             self._step_back()
             raise NonFiniteError(f"step {number}: {error}; {cause}") from error
+
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.latent, self.color_latent, *self.appearance.parameters()
+
+    def _check_gradients(self, number: int, value: float) -> None:
+        """NonFiniteError, with what it is that has no finite gradient."""
+        gradients = [("positions", self.latent.grad), ("colours", self.color_latent.grad)]
+        gradients += [("light", part.grad) for part in self.appearance.parameters()]
+        gradients += [("cameras", grad) for grad in self.corrections.gradients()] if self.corrections else []
+        for name, gradient in gradients:
+            if gradient is not None and not bool(torch.isfinite(gradient).all()):
+                raise NonFiniteError(
+                    f"step {number}: the gradient of the {name} is not finite, the loss was {value:.4g}"
+                )
 
     def _step_back(self) -> None:
         """Undo the last step; nothing to undo where there was none since the triangles were made."""
         with torch.no_grad():
-            for part, value in zip((self.latent, self.color_latent, self.light), self.before, strict=False):
+            for part, value in zip(self._parts(), self.before, strict=False):
                 part.copy_(value)
 
     def _cause(self, vertices: Tensor, albedo: Tensor, targets: Tensor) -> str:
@@ -185,14 +236,21 @@ class Fit:
         reach = float(vertices.detach().norm(dim=1).max())
         return f"the positions are up to {reach:.2g} radii of the scene away; is the step size too large?"
 
-    def remesh(self, edge_length: float, *, max_vertices: int) -> None:
-        """Isotropic triangles of that edge length, or longer ones for the bound's sake, and less smoothing."""
+    def remesh(self, edge_length: float, *, max_vertices: int, adaptive: bool = False) -> None:
+        """Triangles of that edge length, or around it, longer for the bound's sake; and less smoothing."""
         with torch.no_grad(), self.stopwatch("remesh"):
             vertices, albedo = self.surface()
-            area = 0.5 * float(face_normals(vertices, self.faces, normalize=False).norm(dim=1).sum())
-            edge_length = max(edge_length, shortest_edge(area, max_vertices))
-            result = remesh(vertices, self.faces, edge_length, attributes={"albedo": albedo})
-        self.lambda_ = refined_lambda(self.lambda_, self.source.lambda_bound)
+            if adaptive:
+                lengths = curved_lengths(vertices, self.faces, edge_length, max_vertices)
+                actual = float(lengths.median())
+            else:
+                area = 0.5 * float(face_normals(vertices, self.faces, normalize=False).norm(dim=1).sum())
+                actual = max(edge_length, shortest_edge(area, max_vertices))
+                lengths = torch.tensor(actual)
+            result = remesh(vertices, self.faces, lengths, attributes={"albedo": albedo})
+        self.lambda_ = refined_lambda(
+            self.lambda_, self.source.lambda_bound, planned=edge_length, actual=actual
+        )
         self.set_topology(result.vertices, result.faces, result.attributes["albedo"])
 
     def mesh(self) -> Mesh:
@@ -209,10 +267,12 @@ class Fit:
             "rest": self.rest,
             "latent": self.latent.detach(),
             "color_latent": self.color_latent.detach(),
-            "light": self.light.detach(),
+            "appearance": self.appearance.state_dict(),
+            "corrections": self.corrections and self.corrections.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "light_optimizer": self.light_optimizer.state_dict(),
+            "color_optimizer": self.color_optimizer.state_dict(),
             "source": self.source.state_dict(),
+            "contact": self.contact.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -222,7 +282,24 @@ class Fit:
         with torch.no_grad():
             self.latent.copy_(state["latent"])
             self.color_latent.copy_(state["color_latent"])
-            self.light.copy_(state["light"])
+        self.appearance.load_state_dict(state["appearance"])
+        if self.corrections is not None:
+            self.corrections.load_state_dict(state["corrections"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.light_optimizer.load_state_dict(state["light_optimizer"])
+        self.color_optimizer.load_state_dict(state["color_optimizer"])
         self.source.load_state_dict(state["source"])
+        self.contact.load_state_dict(state["contact"])
+
+
+def _check_reach(
+    source: GradientSource, appearance: Appearance, corrections: CameraCorrections | None
+) -> None:
+    """ValueError for what would be asked for and never move."""
+    if corrections is not None and not source.reaches_cameras:
+        raise ValueError(
+            "refine cameras: expected the gradients of the rasterizer, which alone reach cameras"
+        )
+    if len(appearance.parameters()) > 1 and not source.reaches_colors:
+        raise ValueError(
+            "gloss, exposure: expected gradients of the rasterizer or per-pixel, which alone reach them; leave them off"
+        )

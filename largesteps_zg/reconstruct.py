@@ -5,82 +5,37 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .appearance import Appearance
+from .camera_alignment import aligned
+from .camera_refinement import CameraCorrections
 from .cameras import Cameras
+from .exposure import Exposure
 from .fit import Fit
-from .geometry import mean_edge_length
-from .gradients import GradientSource, make_source
+from .geometry import mean_edge_length, vertex_normals
+from .gloss import Gloss
+from .gradients import Batch, Difference, GradientSource, make_source
 from .lighting import SphericalHarmonicsLight
-from .mesh import Mesh, check_start_mesh, icosphere
+from .mesh import Mesh, check_start_mesh
 from .rasterizer.api import load_backend
 from .renderers import load_renderer
-from .repair import unfold
-from .scenes import Views, bounding_sphere, inscribed_sphere
-from .schedule import Remeshing, decay, remeshings
+from .repair import unfold, without_self_intersections
+from .scenes import Views, bounding_sphere
+from .schedule import Remeshing, decay, remeshings, starting_lambda
+from .settings import Settings as Settings
+from .settings import resolve_device as resolve_device
+from .starts.sphere import START_LEVEL as START_LEVEL
+from .starts.sphere import starting_sphere as starting_sphere
 from .stopwatch import Stopwatch
 
 # Floats of all target images are kept when they fit in this many bytes; else views are converted as they are needed.
 TARGET_BYTES = 2**30
-START_LEVEL = 4  # 2,562 vertices
-START_SHARE = 0.9  # of the largest sphere inside all masks
 LIGHT_ORDER = 2
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to reconstruct.
-
-    Attributes
-    ----------
-    steps : int
-        Gradient steps, >= 1.
-    lambda_ : float
-        Smoothing of the parametrization at the start, >= 0; see `LargeSteps`. A quarter with every remeshing,
-        down to 1.
-    step_size : float
-        Of the positions' optimiser at the first step, > 0, in a scene scaled to the unit sphere. Falls to 3 %.
-    views_per_step : int
-        Images compared in each step, >= 1; all of them are seen before one is seen again.
-    remesh : "auto", "off" or tuple of steps
-    max_vertices : int
-        What the remeshing keeps to, up to some per cent, by longer edges where the images would ask for more.
-    device : {"auto", "cpu", "cuda", ...}
-    backend : {"auto", "warp", "nvdiffrast"}
-    seed : int
-        Of the order in which views are drawn, and of perturbations.
-    gradients : {"rasterizer", "per-pixel", "zerograds", "smoothed", "spsa"}
-        Where they come from; `gradients.GRADIENTS`.
-    renderer : str
-        What is called where gradients are estimates: "rasterizer", "opengl", or "FILE.py:FUNCTION"; see
-        `renderers.load_renderer`.
-    """
-
-    steps: int = 1500
-    lambda_: float = 19.0
-    step_size: float = 0.1
-    views_per_step: int = 8
-    remesh: str | tuple[int, ...] = "auto"
-    max_vertices: int = 20_000
-    device: str = "auto"
-    backend: str = "auto"
-    seed: int = 0
-    gradients: str = "rasterizer"
-    renderer: str = "rasterizer"
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "views_per_step", "max_vertices"):
-            value = getattr(self, name)
-            if value < 1:
-                raise ValueError(f"{name.replace('_', ' ')}: expected at least 1, got {value}")
-        if not (math.isfinite(self.lambda_) and self.lambda_ >= 0):
-            raise ValueError(f"lambda: expected a number >= 0, got {self.lambda_}; 19 is a good start")
-        if not (math.isfinite(self.step_size) and self.step_size > 0):
-            raise ValueError(f"step size: expected a number > 0, got {self.step_size}; 0.1 is a good start")
 
 
 @dataclass(frozen=True)
@@ -110,37 +65,6 @@ class State:
     run: Reconstruction
 
 
-def resolve_device(name: str) -> torch.device:
-    """The device of a name; "auto" is CUDA where it is usable."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"device: expected auto, cpu or cuda, got {name!r}") from error
-    if device.type not in ("cpu", "cuda"):
-        raise ValueError(f"device: expected auto, cpu or cuda, got {name!r}")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            "device: cuda was asked for, but PyTorch finds no usable CUDA device; use --device cpu"
-        )
-    return device
-
-
-def starting_sphere(views: Views, center: Tensor, radius: float, *, level: int = START_LEVEL) -> Mesh:
-    """Where a reconstruction starts without a start mesh, in the scene's coordinates: a little less than the
-    largest sphere inside all masks, of ``10 * 4**level + 2`` vertices.
-
-    Parameters
-    ----------
-    views : Views
-    center, radius
-        ``bounding_sphere(views)``.
-    """
-    middle, inside = inscribed_sphere(views, center, radius)
-    return icosphere(level, radius=START_SHARE * inside, center=middle.tolist(), dtype=torch.float64)
-
-
 def _moved(value: Any, device: torch.device) -> Any:
     """Nested dicts and lists with their tensors on a device."""
     if isinstance(value, Tensor):
@@ -164,6 +88,8 @@ class Reconstruction:
         Known light; estimated by default.
     colors_known : bool
         Keep the start's colours, or its grey.
+    refining : bool
+        The start has detail to be kept: never remesh to longer edges than it has.
     source : GradientSource, optional
         Of your own, in place of the settings' `gradients`.
 
@@ -181,6 +107,7 @@ class Reconstruction:
         start: Mesh | None = None,
         light: SphericalHarmonicsLight | None = None,
         colors_known: bool = False,
+        refining: bool = False,
         source: GradientSource | None = None,
     ) -> None:
         self.settings = settings
@@ -198,20 +125,38 @@ class Reconstruction:
             self.views = views
             self.cameras = self.normalized(views.cameras)
             self.targets = self._targets()
+            self.known = None if views.known is None else views.known.to(self.device, torch.float32)
             self.step, self.order = 0, torch.empty(0, dtype=torch.long)
             self.generator = torch.Generator().manual_seed(settings.seed)
             vertices, faces, colors = self._start(start)
             self.fit = Fit(
-                vertices, faces, colors, light or SphericalHarmonicsLight.ambient(LIGHT_ORDER, device=self.device),
-                light_known=light is not None, colors_known=colors_known, lambda_=settings.lambda_,
-                step_size=settings.step_size, source=source, backend=self.backend, stopwatch=self.stopwatch,
+                vertices, faces, colors, self._appearance(light, source), colors_known=colors_known,
+                lambda_=starting_lambda(settings.lambda_, len(vertices)), step_size=settings.step_size, source=source,
+                backend=self.backend, stopwatch=self.stopwatch, difference=Difference(settings.loss),
+                corrections=CameraCorrections(self.cameras) if settings.refine_cameras else None,
             )  # fmt: skip
-            self.remeshings = self._remeshings(vertices, faces)
+            self.remeshings = self._remeshings(vertices, faces, refining)
 
     def normalized(self, cameras: Cameras) -> Cameras:
         """Cameras of the scene, moved and scaled so that the object lies in the unit sphere."""
         moved = cameras.to(dtype=torch.float64).transformed(1.0 / self.radius, self.center)
         return moved.to(self.device, torch.float32)
+
+    def _appearance(self, light: SphericalHarmonicsLight | None, source: GradientSource) -> Appearance:
+        """What else is to be found: "auto" is left off where gradients are noisy or don't reach it."""
+        start = (light or SphericalHarmonicsLight.ambient(LIGHT_ORDER)).coefficients
+
+        def wanted(choice: str) -> bool:
+            return choice == "on" or (choice == "auto" and source.exact_colors)
+
+        gloss, exposure = self.settings.gloss, self.settings.exposure
+        always, device = exposure == "on", self.device
+        return Appearance(
+            SphericalHarmonicsLight(start.to(device, torch.float32)),
+            light_known=light is not None,
+            gloss=Gloss(always=gloss == "on", device=device) if wanted(gloss) else None,
+            exposure=Exposure(len(self.views), always=always, device=device) if wanted(exposure) else None,
+        )
 
     def _targets(self) -> Tensor | None:
         height, width = self.views.images.shape[1:3]
@@ -234,13 +179,17 @@ class Reconstruction:
         colors = torch.full_like(vertices, 0.5) if start.colors is None else start.colors.to(vertices)
         return vertices, start.faces.to(self.device), colors
 
-    def _remeshings(self, vertices: Tensor, faces: Tensor) -> tuple[Remeshing, ...]:
+    def _remeshings(self, vertices: Tensor, faces: Tensor, refining: bool) -> tuple[Remeshing, ...]:
         # Depth over focal length: the size of a pixel on the object.
         depth = self.cameras.world_to_camera[:, 2, 3]
         pixel = float((depth / self.cameras.intrinsics[:, 0, 0]).median())
         edge_length = float(mean_edge_length(vertices, faces))
         return remeshings(
-            self.settings.remesh, steps=self.settings.steps, pixel=pixel, edge_length=edge_length
+            self.settings.remesh,
+            steps=self.settings.steps,
+            pixel=pixel,
+            edge_length=edge_length,
+            longest=edge_length if refining else math.inf,
         )
 
     def _next_views(self) -> Tensor:
@@ -250,6 +199,15 @@ class Reconstruction:
             self.order = torch.cat([self.order, torch.randperm(len(self.views), generator=self.generator)])
         chosen, self.order = self.order[:count], self.order[count:]
         return chosen
+
+    def batch(self, chosen: Tensor) -> Batch:
+        """Some of the views, as a step takes them."""
+        where = chosen.to(self.device)
+        linear = (
+            self.views.linear(chosen, device=self.device) if self.targets is None else self.targets[where]
+        )
+        known = None if self.known is None else self.known[where]
+        return Batch(self.cameras[where], linear, where, known)
 
     @property
     def source(self) -> GradientSource:
@@ -263,29 +221,65 @@ class Reconstruction:
         for remeshing in self.remeshings:
             if remeshing.step == self.step:
                 try:
-                    self.fit.remesh(remeshing.edge_length, max_vertices=self.settings.max_vertices)
+                    self.fit.remesh(
+                        remeshing.edge_length,
+                        max_vertices=self.settings.max_vertices,
+                        adaptive=self.settings.remesh == "adaptive",
+                    )
                     event = "remeshed"
                 except (RuntimeError, ValueError):  # too tangled for it: better go on with what there is
                     event = "not remeshed"
-        chosen = self._next_views()
         with self.stopwatch("targets"):
-            where = chosen.to(self.device)
-            targets = (
-                self.views.linear(chosen, device=self.device) if self.targets is None else self.targets[where]
-            )
-        loss = self.fit.step(
-            self.cameras[where], targets, number=self.step + 1, factor=decay(progress), progress=progress
-        )
+            batch = self.batch(self._next_views())
+        loss = self.fit.step(batch, number=self.step + 1, factor=decay(progress), progress=progress)
         self.step += 1
         return State(self.step, self.settings.steps, loss, len(self.fit.rest), event, self)
 
     def mesh(self) -> Mesh:
         """The mesh in the scene's coordinates, on the CPU, with its albedo as colours; folds are smoothed out."""
         mesh = self.fit.mesh()
-        mesh = Mesh(unfold(mesh.vertices, mesh.faces), mesh.faces, mesh.colors)
+        vertices = without_self_intersections(unfold(mesh.vertices, mesh.faces), mesh.faces)
+        mesh = Mesh(vertices, mesh.faces, mesh.colors)
         vertices = mesh.vertices.double().cpu() * self.radius + self.center
         colors = None if mesh.colors is None else mesh.colors.cpu()
         return Mesh(vertices, mesh.faces.cpu(), colors)
+
+    def shading(self, vertices: Tensor, faces: Tensor, cameras: Cameras) -> Tensor:
+        """(1, V, 3) on the CPU: what turns albedo into diffuse colour, for `texture.bake`."""
+        light = SphericalHarmonicsLight(self.fit.light.detach().cpu())
+        return light(vertex_normals(vertices.float(), faces))[None]
+
+    def refined_cameras(self) -> Cameras:
+        """Cameras of the views to reconstruct from, in the scene's coordinates, with their corrections."""
+        if self.fit.corrections is None:
+            return self.views.cameras
+        return self._restored(self.fit.corrections.cameras())
+
+    def _restored(self, cameras: Cameras) -> Cameras:
+        """Cameras of the unit sphere, as cameras of the scene."""
+        return cameras.to("cpu", torch.float64).transformed(self.radius, -self.center / self.radius)
+
+    def aligned(self, views: Views) -> Cameras:
+        """Cameras of the scene from which other views fit the surface best; see `camera_alignment.aligned`."""
+        cameras, fit, found = self.normalized(views.cameras), self.fit, []
+        vertices, albedo = (part.detach() for part in fit.surface())
+        for i in range(len(views)):
+            targets = views.linear(i, device=self.device)
+            known = None if views.known is None else views.known[i : i + 1].to(self.device, torch.float32)
+            where = torch.tensor([i], device=self.device)
+
+            def difference(camera: Cameras, targets=targets, known=known, where=where) -> Tensor:
+                images = fit.images(vertices, albedo, camera)
+                return fit.difference.loss(images, Batch(camera, targets, where, known))
+
+            found.append(aligned(cameras[i], difference))
+        poses = torch.cat([one.world_to_camera for one in found])
+        return self._restored(replace(cameras, world_to_camera=poses))
+
+    def camera_report(self) -> dict[str, dict[str, float]]:
+        """For each view how much its camera was corrected; empty where cameras stay as they are."""
+        corrections = self.fit.corrections
+        return {} if corrections is None else dict(zip(self.views.names, corrections.report(), strict=True))
 
     def images(self, cameras: Cameras) -> Tensor:
         """(B, H, W, 4) float32 on the CPU: the present state seen by cameras of the scene, a view at a time."""
@@ -349,6 +343,7 @@ def reconstruct(
     start: Mesh | None = None,
     light: SphericalHarmonicsLight | None = None,
     colors_known: bool = False,
+    refining: bool = False,
     source: GradientSource | None = None,
     checkpoint: dict[str, Any] | None = None,
 ) -> Iterator[State]:
@@ -367,6 +362,8 @@ def reconstruct(
         Known light; estimated by default. Only the product of light and albedo is known where it is.
     colors_known : bool
         Keep the start's colours, or its grey.
+    refining : bool
+        The start has detail to be kept: never remesh to longer edges than it has.
     source : GradientSource, optional
         Where gradients come from, in place of the settings' `gradients`.
     checkpoint : dict, optional
@@ -391,8 +388,9 @@ def reconstruct(
     >>> save_mesh("result.ply", state.run.mesh())  # doctest: +SKIP
     """
     run = Reconstruction(
-        views, settings or Settings(), start=start, light=light, colors_known=colors_known, source=source
-    )
+        views, settings or Settings(), start=start, light=light, colors_known=colors_known, refining=refining,
+        source=source,
+    )  # fmt: skip
     if checkpoint is not None:
         run.load_state_dict(checkpoint)
     while run.step < run.settings.steps:

@@ -1,4 +1,4 @@
-"""The remeshers behind `remesh`: each takes a mesh to edges of length 1. One function and one table row each."""
+"""The remeshers behind `remesh`: each takes a mesh to edges of given lengths. One function and one table row each."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .adaptive_remesh import adaptive
 from .topology import edge_table
 
 
-def _gpytoolbox(vertices: Tensor, faces: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
-    """Botsch-Kobbelt remeshing to unit length by gpytoolbox (MIT)."""
+def _gpytoolbox(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
+    """Botsch-Kobbelt remeshing by gpytoolbox (MIT); all lengths are 1."""
     try:
         from gpytoolbox import remesh_botsch
     except ImportError as error:
@@ -26,8 +27,8 @@ def _gpytoolbox(vertices: Tensor, faces: Tensor, iterations: int) -> tuple[Tenso
     return torch.from_numpy(np.array(new)), torch.from_numpy(triangles.astype(np.int64))
 
 
-def _pymeshlab(vertices: Tensor, faces: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
-    """The same by PyMeshLab (GPL, hence never required)."""
+def _pymeshlab(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
+    """The same by PyMeshLab (GPL, hence never required); all lengths are 1."""
     try:
         import pymeshlab
     except ImportError as error:
@@ -85,7 +86,10 @@ def _refine_border(vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
         faces = torch.cat([faces, torch.stack([m, b, c], dim=1)])
 
 
-BACKENDS: dict[str, Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]] = {
-    "gpytoolbox": _gpytoolbox,
-    "pymeshlab": _pymeshlab,
-}
+Backend = Callable[[Tensor, Tensor, Tensor, int], tuple[Tensor, Tensor]]
+
+# From vertices, faces, the length at each vertex (1 on average) and the rounds to vertices and faces; in the order
+# in which they are tried.
+BACKENDS: dict[str, Backend] = {"gpytoolbox": _gpytoolbox, "adaptive": adaptive, "pymeshlab": _pymeshlab}
+
+VARYING = ("adaptive",)  # those that take lengths that differ

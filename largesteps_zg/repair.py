@@ -8,6 +8,8 @@ from torch import Tensor
 
 from .edges import edges
 from .metrics import flipped
+from .self_intersections import self_intersections
+from .topology import vertex_components
 
 
 def unfold(
@@ -48,3 +50,85 @@ def unfold(
             moved[faces[moved[faces].any(dim=1)].reshape(-1)] = True
         vertices = torch.where(moved[:, None], middle, vertices)
     return vertices
+
+
+def without_self_intersections(
+    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], *, rounds: int = 10, sweeps: int = 10
+) -> Float[Tensor, "V 3"]:
+    """Positions at which fewer faces pass through others: patches around these are smoothed, where that helps.
+
+    Parameters
+    ----------
+    vertices : (V, 3) float
+    faces : (F, 3) int
+    rounds : int
+        Each smooths every patch that is left, and takes over those in which it leaves fewer faces that pass
+        through others and no more folded ones. A patch that is not taken over grows by a ring of vertices.
+    sweeps : int
+        Steps of each vertex of a patch to the mean of its neighbours in a round; the rim of a patch is held.
+
+    Returns
+    -------
+    (V, 3) float
+        The given tensor itself where no face passes through another, or nothing helps. `self_intersections` of it
+        are never more than before; parts that lie deep inside each other stay so.
+
+    Raises
+    ------
+    ValueError
+        Not a sound mesh.
+
+    Notes
+    -----
+    Not differentiable in how it chooses; meant for results. A round costs two counts of the self-intersections.
+    """
+    met = self_intersections(vertices, faces)
+    if not bool(met.any()):
+        return vertices
+    pairs = edges(faces)
+    pairs = torch.cat([pairs, pairs.flip(1)])
+    rings = torch.ones(len(vertices), dtype=torch.int64, device=vertices.device)
+    for _ in range(rounds):
+        moved = _within_rings(met, faces, pairs, rings)
+        patch = vertex_components(faces[moved[faces].any(dim=1)], len(vertices))
+        trial = _smoothed(vertices, pairs, moved, sweeps)
+        met_trial = self_intersections(trial, faces)
+        before, after = (_counts(found, faces, patch) for found in (met, met_trial))
+        folded, folded_trial = (_counts(flipped(v, faces), faces, patch) for v in (vertices, trial))
+        better = (after < before) & (folded_trial <= folded)
+        trial = torch.where((moved & better[patch])[:, None], trial, vertices)
+        met_trial = self_intersections(trial, faces)
+        # A patch can also run into its surroundings, or into one that went back to where it was.
+        if int(met_trial.sum()) < int(met.sum()):
+            vertices, met = trial, met_trial
+            rings = rings + (~better[patch]).long()
+        else:
+            rings = rings + 1
+        if not bool(met.any()):
+            break
+    return vertices
+
+
+def _within_rings(met: Tensor, faces: Tensor, pairs: Tensor, rings: Tensor) -> Tensor:
+    """(V,) bool: at most so many edges away from a corner of a face that is met."""
+    left = torch.full_like(rings, -1)
+    corners = faces[met].reshape(-1).long()
+    left[corners] = rings[corners]
+    for _ in range(int(left.max())):
+        left = left.scatter_reduce(0, pairs[:, 0], left[pairs[:, 1]] - 1, "amax")
+    return left >= 0
+
+
+def _smoothed(vertices: Tensor, pairs: Tensor, moved: Tensor, sweeps: int) -> Tensor:
+    """Some of the vertices moved to the mean of their neighbours, again and again."""
+    pairs = pairs[moved[pairs[:, 0]]]
+    degree = torch.bincount(pairs[:, 0], minlength=len(vertices)).clamp(min=1).to(vertices)[:, None]
+    for _ in range(sweeps):
+        middle = torch.zeros_like(vertices).index_add(0, pairs[:, 0], vertices[pairs[:, 1]]) / degree
+        vertices = torch.where(moved[:, None], middle, vertices)
+    return vertices
+
+
+def _counts(found: Tensor, faces: Tensor, patch: Tensor) -> Tensor:
+    """Number of faces that were found in each patch."""
+    return torch.bincount(patch[faces[found][:, 0]], minlength=int(patch.max()) + 1)

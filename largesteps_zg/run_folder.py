@@ -10,7 +10,7 @@ import re
 import sys
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,15 @@ from . import report
 from ._version import __version__
 from .atomic import atomic_path
 from .evaluate import image_quality, mesh_report
-from .mesh import save_mesh
-from .reconstruct import State
+from .export import save_glb, save_obj
+from .mesh import Mesh, save_mesh
+from .reconstruct import Reconstruction, State
 from .scenes import Scene
+from .texture import bake
+from .textured import TexturedMesh
+from .upright import up_direction
 
-PACKAGES = ("torch", "warp-lang", "cholespy", "gpytoolbox", "trimesh", "numpy", "scipy")
+PACKAGES = ("torch", "warp-lang", "cholespy", "gpytoolbox", "trimesh", "pycolmap", "xatlas", "numpy", "scipy")
 FRAMES = 24  # of the animation
 SHOWN = 3  # views in the comparison
 CHECKPOINT_SECONDS = 30.0
@@ -42,6 +46,9 @@ class RunFolder:
     scene : Scene
     options : dict
         What was asked for, for ``run.json``.
+    texture : int or None
+        Texels along each side of the texture that mesh.obj and mesh.glb get, None for as many as the images show; 0
+        for colours at the vertices.
 
     Raises
     ------
@@ -50,8 +57,10 @@ class RunFolder:
         is made, so that a mistake leaves nothing behind.
     """
 
-    def __init__(self, path: Path, scene: Scene, options: dict[str, Any]) -> None:
-        self.path, self.scene, self.options = path, scene, options
+    def __init__(self, path: Path, scene: Scene, options: dict[str, Any], *, texture: int | None = 0) -> None:
+        self.path, self.scene, self.options, self.texture = path, scene, options, texture
+        self.test = scene.test
+        self.notes: dict[str, Any] = {"start": []}  # what the caller wants run.json to say beside
         self.prepared = False
         self.losses: list[float] = []
         self.events: dict[int, str] = {}
@@ -159,14 +168,21 @@ class RunFolder:
         mesh = run.mesh()
         save_mesh(self.path / "mesh.ply", mesh)
         result = self._summary(state, stopped)
+        with run.stopwatch("export"):
+            self._export(mesh, run)
         with run.stopwatch("evaluate"):
             result["mesh"] = mesh_report(mesh, scene.mesh)
             if scene.test is not None:
                 cameras = scene.test.cameras
+                if run.fit.corrections is not None:
+                    # The given ones fit the given world, not the one with corrected cameras.
+                    cameras = run.aligned(scene.test)
+                    self.test = replace(scene.test, cameras=cameras)
                 images = (
                     run.images(cameras[i])[0] for i in range(len(cameras))
                 )  # one at a time: splits are large
                 result["held_out"] = image_quality(images, scene.test)
+                result["held_out_cameras"] = "given" if run.fit.corrections is None else "aligned"
         self.memory["evaluate"] = peak_memory_mib()
         with run.stopwatch("pictures"):
             self._draw(state)
@@ -178,6 +194,15 @@ class RunFolder:
         with atomic_path(self.path / "run.json") as part:
             part.write_text(_json(result), encoding="utf-8")
         return result
+
+    def _export(self, mesh: Mesh, run: Reconstruction) -> None:
+        """The same mesh for other programs, with a texture where one was asked for."""
+        surface: Mesh | TexturedMesh = mesh
+        if self.texture != 0:
+            views = replace(self.scene.train, cameras=run.refined_cameras())
+            surface = bake(mesh, views, run.shading, size=self.texture)
+        save_obj(self.path / "mesh.obj", surface)
+        save_glb(self.path / "mesh.glb", surface, up=up_direction(self.scene)[0])
 
     def _summary(self, state: State, stopped: str | None) -> dict[str, Any]:
         run = state.run
@@ -202,6 +227,9 @@ class RunFolder:
                 "center": run.center.tolist(),
                 "radius": run.radius,
             },
+            **self.notes,
+            "appearance": run.fit.appearance.report(),
+            "cameras": run.camera_report(),
             "remeshed": sorted(step for step, event in self.events.items() if event == "remeshed"),
             "not_remeshed": sorted(step for step, event in self.events.items() if event != "remeshed"),
             "peak_cuda_memory_mib": round(torch.cuda.max_memory_allocated(run.device) / 2**20)
@@ -212,7 +240,7 @@ class RunFolder:
 
     def _draw(self, state: State) -> None:
         run, scene = state.run, self.scene
-        views = scene.test if scene.test is not None else scene.train
+        views = self.test if self.test is not None else scene.train
         chosen = [len(views) * i // min(SHOWN, len(views)) for i in range(min(SHOWN, len(views)))]
         shown = views[chosen]
         made = run.images(shown.cameras)

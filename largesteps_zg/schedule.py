@@ -14,6 +14,9 @@ REMESH_PIXELS = (5.0, 3.0, 2.0)
 # untangled while they move far, and then makes detail slow to come.
 LAMBDA_FACTOR = 0.25
 
+# Vertices of the default start, at which lambda is what it says.
+REFERENCE_VERTICES = 2562
+
 # Step sizes fall by this factor over the run, exponentially: a constant one keeps the noise of the few views of a step.
 DECAY = 0.03
 
@@ -31,19 +34,32 @@ def decay(progress: float) -> float:
     return DECAY**progress
 
 
-def refined_lambda(lambda_: float, bound: float) -> float:
-    """Smoothing after a remeshing; one that is below the bound already stays."""
-    return max(lambda_ * LAMBDA_FACTOR, min(lambda_, bound))
+def starting_lambda(lambda_: float, vertices: int) -> float:
+    """Smoothing of a start mesh: as far over the surface as the given one reaches on a mesh of 2,562 vertices.
+
+    (I + lambda L)^-1 with unit weights reaches over sqrt(lambda) edges, and edges are as long as the square root of the
+    area that a vertex has to itself.
+    """
+    return lambda_ * vertices / REFERENCE_VERTICES
+
+
+def refined_lambda(lambda_: float, bound: float, *, planned: float = 1.0, actual: float = 1.0) -> float:
+    """Smoothing after a remeshing; one that is below the bound already stays.
+
+    Where edges became longer than planned, for the sake of a bound on vertices, it falls by as much more as makes it
+    reach as far as on the planned ones.
+    """
+    return max(lambda_ * LAMBDA_FACTOR * (planned / actual) ** 2, min(lambda_, bound))
 
 
 def remeshings(
-    choice: str | tuple[int, ...], *, steps: int, pixel: float, edge_length: float
+    choice: str | tuple[int, ...], *, steps: int, pixel: float, edge_length: float, longest: float = math.inf
 ) -> tuple[Remeshing, ...]:
     """The remeshings of a run.
 
     Parameters
     ----------
-    choice : "auto", "off" or steps
+    choice : "auto", "adaptive", "off" or steps
         Explicit steps get edge lengths that fall evenly (as a ratio) from `edge_length` to the finest.
     steps : int
         Length of the run.
@@ -51,6 +67,8 @@ def remeshings(
         Size of a pixel on the surface, in the scene's units.
     edge_length : float
         Mean edge length of the start mesh.
+    longest : float
+        No remeshing makes edges longer than this.
 
     Raises
     ------
@@ -59,11 +77,15 @@ def remeshings(
     """
     if choice == "off":
         return ()
-    if choice == "auto":
+    if choice in ("auto", "adaptive"):
         plan = zip(REMESH_AT, REMESH_PIXELS, strict=True)
-        return tuple(Remeshing(int(at * steps), pixels * pixel) for at, pixels in plan if int(at * steps) > 0)
+        return tuple(
+            Remeshing(int(at * steps), min(pixels * pixel, longest))
+            for at, pixels in plan
+            if int(at * steps) > 0
+        )
     if isinstance(choice, str):
-        raise ValueError(f"remesh: expected auto, off or steps such as 100,300, got {choice!r}")
+        raise ValueError(f"remesh: expected auto, adaptive, off or steps such as 100,300, got {choice!r}")
     for step in choice:
         if not 0 <= step < steps:
             raise ValueError(f"remesh: expected steps in [0, {steps}), got {step}")

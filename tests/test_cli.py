@@ -25,6 +25,7 @@ from largesteps_zg.scenes.synthetic import studio_light
 
 STEPS = 16
 RUN = ["--steps", str(STEPS), "--views-per-step", "2", "--remesh", "4,9", "--max-vertices", "800"]
+MESHES = ("mesh.ply", "mesh.obj", "mesh.glb")
 PICTURES = ("comparison.png", "loss.png", "progression.gif", "progression.png")
 
 
@@ -126,7 +127,7 @@ def test_render_takes_a_light(tmp_path: Path) -> None:
 
 
 def test_a_run_leaves_mesh_numbers_and_pictures(finished: Path, scene: Path) -> None:
-    assert {file.name for file in finished.iterdir()} == {"mesh.ply", "run.json", "checkpoint.pt", *PICTURES}
+    assert {file.name for file in finished.iterdir()} == {*MESHES, "run.json", "checkpoint.pt", *PICTURES}
     truth = load_scene(scene).mesh.vertices
     loaded = trimesh.load(finished / "mesh.ply", process=False)
     # In the scene's coordinates, three extents from the origin, and roughly the size after so few steps.
@@ -206,7 +207,9 @@ def test_from_a_mesh_in_a_known_light_without_truth_or_test_split(
     assert torch.equal(made.faces, true.faces)
     moved = (made.vertices - true.vertices).norm(dim=1).max()
     assert 0 < float(moved) < 0.01 * float((true.vertices - true.vertices.mean(0)).norm(dim=1).max())
-    light = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)["run"]["fit"]["light"]
+    light = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)["run"]["fit"]["appearance"][
+        "light"
+    ]
     assert float(light[0, 0]) == pytest.approx(0.5 * (4 * np.pi) ** 0.5, rel=1e-4)  # known, so it stayed
     assert not torch.allclose(light, studio_light().coefficients)
 

@@ -92,11 +92,11 @@ def test_per_pixel_gradients_point_where_the_rasterizers_do(scene) -> None:
     """Averaged over 64 estimates. Not 1: outlines closer together than a step hide each other; see `PerPixel`."""
     settings = dataclasses.replace(SHORT, remesh="off")
     run = Reconstruction(scene.train, settings, start=icosphere(3, radius=0.8), light=studio_light())
-    cameras, targets = run.cameras[[0, 3, 6]], run.targets[[0, 3, 6]]
+    batch = run.batch(torch.tensor([0, 3, 6]))
 
     def gradient(source: GradientSource) -> torch.Tensor:
         vertices, albedo = run.fit.surface()
-        loss = source.loss(run.fit, vertices, albedo, cameras, targets, progress=0.0)
+        loss = source.loss(run.fit, vertices, albedo, batch, progress=0.0)
         return torch.autograd.grad(loss, run.fit.latent)[0]
 
     exact = gradient(Rasterized())
@@ -139,7 +139,7 @@ def test_a_copy_is_independent(scene, name) -> None:
     state = copy.deepcopy(run.source.state_dict())
     twin = copy.deepcopy(run.source)
     vertices, albedo = run.fit.surface()
-    twin.loss(run.fit, vertices, albedo, run.cameras, run.targets, progress=0.5).backward()
+    twin.loss(run.fit, vertices, albedo, run.batch(torch.arange(8)), progress=0.5).backward()
     assert twin.renders > run.source.renders
     now = run.source.state_dict()
     assert now.keys() == state.keys() and now["renders"] == state["renders"]

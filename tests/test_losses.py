@@ -7,24 +7,94 @@ import torch
 
 from largesteps_zg.losses import image_loss, pixel_losses
 
+KINDS = ["l1", "l2", "robust"]
+SHAPES = [(2, 5, 7, 4), (1, 3, 16, 3), (3, 1, 1, 1), (1, 2, 9, 4), (1, 2, 11, 2)]
 
-@pytest.mark.parametrize("kind", ["l1", "l2"])
-@pytest.mark.parametrize("shape", [(2, 5, 7, 4), (1, 3, 16, 3), (3, 1, 1, 1)])
+
+def rho(kind: str, x: torch.Tensor, scales=0.2) -> torch.Tensor:
+    """What each kind does to differences, with torch's derivatives."""
+    if kind == "robust":
+        return x.abs() / (1 + x.abs() / torch.as_tensor(scales, dtype=x.dtype))
+    return x.abs() if kind == "l1" else x**2
+
+
+def extras(shape, weighted: bool, known: bool, generator) -> tuple:
+    """Weights of channels and of pixels, some of them 0; None where they are not asked for."""
+    weights = torch.rand(shape[3], generator=generator) if weighted else None
+    pixels = torch.rand(shape[:3], generator=generator) if known else None
+    if pixels is not None:
+        pixels[pixels < 0.3] = 0.0
+    return weights, pixels
+
+
+def reference(power, weights, pixels):
+    """(B, H, W): what each pixel adds, by broadcasting."""
+    each = (power * (1 if weights is None else weights.double())).sum(-1) / power[..., 0].numel()
+    return each if pixels is None else each * pixels.double()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("weighted", [False, True])
-def test_value_and_gradient_are_those_of_torch(kind, shape, weighted, generator):
+@pytest.mark.parametrize("known", [False, True])
+def test_value_and_gradient_are_those_of_torch(kind, shape, weighted, known, generator):
     images, targets = (torch.rand(shape, generator=generator) for _ in range(2))
     images[0, 0, 0, 0] = targets[0, 0, 0, 0]  # where |x| has no derivative, 0 counts
-    weights = torch.rand(shape[3], generator=generator) if weighted else None
+    weights, pixels = extras(shape, weighted, known, generator)
     found, expected = images.clone().requires_grad_(), images.double().requires_grad_()
-    difference = expected - targets.double()
-    power = difference.abs() if kind == "l1" else difference**2
-    reference = (power * (1 if weights is None else weights.double())).sum(-1).mean()
-    loss = image_loss(found, targets, kind=kind, weights=weights)
-    assert loss.item() == pytest.approx(reference.item(), rel=1e-6)
+    wanted_loss = reference(rho(kind, expected - targets.double()), weights, pixels).sum()
+    loss = image_loss(found, targets, kind=kind, weights=weights, pixel_weights=pixels)
+    assert loss.item() == pytest.approx(wanted_loss.item(), rel=1e-6)
     for factor in (1.0, -2.5):
         (gradient,) = torch.autograd.grad(factor * loss, found, retain_graph=True)
-        (wanted,) = torch.autograd.grad(factor * reference, expected, retain_graph=True)
-        assert torch.allclose(gradient.double(), wanted, rtol=1e-6, atol=0)
+        (wanted,) = torch.autograd.grad(factor * wanted_loss, expected, retain_graph=True)
+        assert torch.allclose(gradient.double(), wanted, rtol=3e-6, atol=0)
+
+
+def test_a_robust_loss_of_each_channel_has_its_own_scale(generator):
+    images, targets = (torch.rand(2, 3, 6, 4, generator=generator) for _ in range(2))
+    found, expected = images.clone().requires_grad_(), images.double().requires_grad_()
+    scales = (0.1, 0.2, 0.4, float("inf"))
+    loss = image_loss(found, targets, kind="robust", scales=scales)
+    wanted_loss = rho("robust", expected - targets.double(), scales).sum(-1).mean()
+    assert loss.item() == pytest.approx(wanted_loss.item(), rel=1e-6)
+    for made in (loss, wanted_loss):
+        made.backward()
+    assert torch.allclose(found.grad.double(), expected.grad, rtol=3e-6, atol=0)
+    l1 = images.clone().requires_grad_()
+    image_loss(l1, targets).backward()
+    assert torch.equal(found.grad[..., 3], l1.grad[..., 3])
+
+
+def test_what_is_far_off_pulls_less_and_never_counts_more_than_the_scale():
+    off = torch.tensor([0.0, 0.01, 0.1, 0.2, 1.0, 100.0]).view(1, 1, 6, 1).requires_grad_()
+    loss = image_loss(off, torch.zeros_like(off), kind="robust", scales=0.2)
+    loss.backward()
+    pull = 6 * off.grad.flatten()
+    assert pull[0] == 0 and pull[1] == pytest.approx(1 / 1.05**2)
+    assert pull[3] == pytest.approx(0.25) and pull[5] < 1e-5
+    assert bool((pull[1:].diff() < 0).all())
+    assert float(pixel_losses(off, torch.zeros_like(off), kind="robust")[0, 0, 5]) < 0.2 / 6
+
+
+def test_pixels_that_are_not_known_have_no_say(generator):
+    images, targets = (torch.rand(2, 4, 6, 4, generator=generator) for _ in range(2))
+    pixels = (torch.rand(2, 4, 6, generator=generator) > 0.4).float()
+    other = torch.where(pixels[..., None] > 0, targets, torch.rand(targets.shape, generator=generator))
+    for kind in KINDS:
+        first, second = (images.clone().requires_grad_() for _ in range(2))
+        losses = [
+            image_loss(made, given, kind=kind, pixel_weights=pixels)
+            for made, given in ((first, targets), (second, other))
+        ]
+        assert losses[0] == losses[1]
+        losses[0].backward()
+        losses[1].backward()
+        assert torch.equal(first.grad, second.grad) and bool((first.grad[pixels == 0] == 0).all())
+        ones = torch.ones_like(pixels)
+        assert image_loss(images, targets, kind=kind, pixel_weights=ones) == image_loss(
+            images, targets, kind=kind
+        )
 
 
 def test_the_gradient_is_not_changed_by_who_uses_it(generator):
@@ -36,7 +106,7 @@ def test_the_gradient_is_not_changed_by_who_uses_it(generator):
     assert torch.allclose(images.grad, 2 * first)
 
 
-@pytest.mark.parametrize("kind", ["l1", "l2"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_what_is_not_finite_shows(kind, bad):
     images = torch.zeros(1, 4, 4, 3)
@@ -50,35 +120,42 @@ def test_bad_input_is_refused_in_one_line(unchecked):
         ValueError, match=r"^targets: expected images' shape \(2, 3, 4, 3\), got \(2, 3, 4, 4\)$"
     ):
         image_loss(images, torch.zeros(2, 3, 4, 4))
-    with pytest.raises(ValueError, match=r"^kind: expected one of l1, l2, got 'huber'$"):
+    with pytest.raises(ValueError, match=r"^kind: expected one of l1, l2, robust, got 'huber'$"):
         image_loss(images, images, kind="huber")
     with pytest.raises(ValueError, match=r"^targets: expected float32, got torch.float64; convert it first$"):
         image_loss(images, images.double())
     with pytest.raises(ValueError, match=r"^weights: expected \(3,\), one a channel, got \(4,\)$"):
         image_loss(images, images, weights=torch.ones(4))
+    with pytest.raises(ValueError, match=r"^pixel_weights: expected \(2, 3, 4\), one a pixel, got \(2, 3\)$"):
+        image_loss(images, images, pixel_weights=torch.ones(2, 3))
+    with pytest.raises(
+        ValueError, match=r"^pixel_weights: expected float32, got torch.bool; convert it first$"
+    ):
+        image_loss(images, images, pixel_weights=torch.ones(2, 3, 4, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"^scales: expected numbers > 0, got 0.0; infinity is l1$"):
+        image_loss(images, images, kind="robust", scales=0.0)
+    with pytest.raises(ValueError, match=r"^scales: expected 3, one a channel, got 2$"):
+        image_loss(images, images, kind="robust", scales=(0.1, 0.2))
 
 
-@pytest.mark.parametrize("kind", ["l1", "l2"])
-@pytest.mark.parametrize("shape", [(2, 5, 7, 4), (1, 3, 16, 3), (3, 1, 1, 1), (1, 1, 5, 4)])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [*SHAPES, (1, 1, 5, 4)])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_loss_of_each_pixel_is_that_of_torch(kind, shape, weighted, generator):
+@pytest.mark.parametrize("known", [False, True])
+def test_the_loss_of_each_pixel_is_that_of_torch(kind, shape, weighted, known, generator):
     images, targets = (torch.rand(shape, generator=generator) - 0.2 for _ in range(2))
-    weights = torch.rand(shape[3], generator=generator) if weighted else None
-    difference = images.double() - targets.double()
-    power = difference.abs() if kind == "l1" else difference**2
-    expected = (power * (1 if weights is None else weights.double())).sum(-1) / (
-        shape[0] * shape[1] * shape[2]
-    )
+    weights, pixels = extras(shape, weighted, known, generator)
+    expected = reference(rho(kind, images.double() - targets.double()), weights, pixels)
     for threads in (1, 2):
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
         try:
-            losses = pixel_losses(images, targets, kind=kind, weights=weights)
+            losses = pixel_losses(images, targets, kind=kind, weights=weights, pixel_weights=pixels)
         finally:
             torch.set_num_threads(before)
         assert losses.shape == shape[:3] and losses.dtype == torch.float32
         assert torch.allclose(losses.double(), expected, rtol=1e-5, atol=1e-9)
-    whole = image_loss(images, targets, kind=kind, weights=weights)
+    whole = image_loss(images, targets, kind=kind, weights=weights, pixel_weights=pixels)
     assert losses.sum().item() == pytest.approx(whole.item(), rel=1e-5)
 
 
@@ -95,7 +172,7 @@ def test_bad_input_of_pixel_losses_is_refused_too(unchecked):
     images = torch.zeros(2, 3, 4, 3)
     with pytest.raises(ValueError, match=r"^targets: expected images' shape"):
         pixel_losses(images, images[:1])
-    with pytest.raises(ValueError, match=r"^kind: expected one of l1, l2, got 'huber'$"):
+    with pytest.raises(ValueError, match=r"^kind: expected one of l1, l2, robust, got 'huber'$"):
         pixel_losses(images, images, kind="huber")
     with pytest.raises(ValueError, match=r"^images: expected float32, got torch.float64"):
         pixel_losses(images.double(), images)

@@ -12,9 +12,10 @@ from largesteps_zg.fit import NonFiniteError
 from largesteps_zg.lighting import SphericalHarmonicsLight
 from largesteps_zg.mesh import Mesh, icosphere, topology
 from largesteps_zg.metrics import flipped_faces, surface_distances
+from largesteps_zg.parameterize import LargeSteps
 from largesteps_zg.reconstruct import Reconstruction, Settings, reconstruct
 from largesteps_zg.scenes.synthetic import scene_from_mesh, studio_light
-from largesteps_zg.schedule import decay, refined_lambda, remeshings, shortest_edge
+from largesteps_zg.schedule import decay, refined_lambda, remeshings, shortest_edge, starting_lambda
 
 SHORT = Settings(steps=12, views_per_step=3, remesh=(5,), max_vertices=1500)
 
@@ -176,6 +177,24 @@ def test_decay_and_remeshing_schedule() -> None:
 
 def test_smoothing_falls_to_one_and_never_rises() -> None:
     assert [refined_lambda(x, 1.0) for x in (19.0, 3.0, 1.0, 0.5, 0.0)] == [4.75, 1.0, 1.0, 0.5, 0.0]
+    # Edges twice as long as planned: half as many of them to the same distance, so a quarter of lambda.
+    assert refined_lambda(64.0, 1.0, planned=1.0, actual=2.0) == 4.0
+
+
+def test_lambda_reaches_as_far_on_any_tessellation() -> None:
+    """A push at the pole of a sphere, diffused: the same bump from 642 vertices on, in shape if not in height."""
+    reach = []
+    for level in (3, 4, 5):
+        ball = icosphere(level, dtype=torch.float64)
+        smoothing = LargeSteps(ball.faces, ball.vertices, starting_lambda(19.0, len(ball.vertices)))
+        pole = int(ball.vertices[:, 2].argmax())
+        push = torch.zeros(len(ball.vertices), 1, dtype=torch.float64)
+        push[pole] = 1.0
+        bump = smoothing.from_differential(push)[:, 0]
+        angle = ball.vertices[:, 2].clamp(-1, 1).acos()
+        reach.append(float((bump * angle.square()).sum() / bump.sum()) ** 0.5)
+    assert starting_lambda(19.0, 2562) == 19.0
+    assert max(reach) < 1.03 * min(reach)
 
 
 def test_the_loop_smooths_less_after_a_remeshing_and_remembers_it(scene) -> None:

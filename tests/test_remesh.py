@@ -18,8 +18,8 @@ GPYTOOLBOX = "gpytoolbox"
 NEEDS_PYMESHLAB = pytest.mark.skipif(
     importlib.util.find_spec("pymeshlab") is None, reason="pymeshlab, the optional backend, is not installed"
 )
-both_backends = pytest.mark.parametrize(
-    "backend", [GPYTOOLBOX, pytest.param("pymeshlab", marks=NEEDS_PYMESHLAB)]
+every_backend = pytest.mark.parametrize(
+    "backend", [GPYTOOLBOX, "adaptive", pytest.param("pymeshlab", marks=NEEDS_PYMESHLAB)]
 )
 
 
@@ -48,7 +48,7 @@ def sound_and_closed(result) -> None:
     assert len(nonmanifold_vertices(result.faces, len(result.vertices))) == 0
 
 
-@both_backends
+@every_backend
 @pytest.mark.parametrize("target", [0.08, 0.15, 0.3])
 def test_a_ball_gets_the_asked_for_edges_and_stays_a_ball(backend, target):
     ball = icosphere(3)
@@ -68,7 +68,7 @@ def test_a_ball_gets_the_asked_for_edges_and_stays_a_ball(backend, target):
     assert trimesh.Trimesh(result.vertices.numpy(), result.faces.numpy(), process=False).volume > 3.8
 
 
-@both_backends
+@every_backend
 def test_genus_components_and_inward_winding_are_kept(backend):
     torus = trimesh.creation.torus(1.0, 0.4, 32, 16)
     ring = Mesh(torch.tensor(torus.vertices), torch.tensor(torus.faces))
@@ -80,7 +80,7 @@ def test_genus_components_and_inward_winding_are_kept(backend):
     assert trimesh.Trimesh(result.vertices.numpy(), result.faces.numpy(), process=False).volume < 0
 
 
-@both_backends
+@every_backend
 def test_attributes_follow_the_surface(backend):
     ball = icosphere(4, dtype=torch.float64)
     weights = torch.tensor([[1.0, -2.0, 0.5]], dtype=torch.float64)
@@ -105,7 +105,7 @@ def test_the_map_is_linear_and_gradients_pass_through_it():
     assert source(values[:, None, None]).shape == (len(source.corners), 1, 1)
 
 
-@both_backends
+@every_backend
 def test_scale_and_position_make_no_difference(backend):
     ball = icosphere(2, dtype=torch.float64)
     here = remesh(ball.vertices, ball.faces, 0.2, backend=backend)
@@ -121,7 +121,7 @@ def test_the_same_call_gives_the_same_mesh():
     assert torch.equal(one.vertices, two.vertices) and torch.equal(one.faces, two.faces)
 
 
-@both_backends
+@every_backend
 def test_remeshed_again_and_again_stays_sound(backend):
     ball = icosphere(2)
     vertices, faces = ball.vertices, ball.faces
@@ -135,7 +135,7 @@ def test_remeshed_again_and_again_stays_sound(backend):
 # The meshes that break remeshers
 
 
-@both_backends
+@every_backend
 @pytest.mark.parametrize("target", [0.06, 0.15])
 def test_an_open_sheet_keeps_its_border_where_it_was(backend, target):
     square = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
@@ -150,7 +150,7 @@ def test_an_open_sheet_keeps_its_border_where_it_was(backend, target):
     assert triangle_quality(result.vertices, result.faces).mean() > 0.85
 
 
-@both_backends
+@every_backend
 def test_half_a_ball_stays_open(backend):
     ball = icosphere(3)
     upper = ball.faces[ball.vertices[ball.faces].mean(dim=1)[:, 2] > 0]
@@ -159,7 +159,7 @@ def test_half_a_ball_stays_open(backend):
     assert (counts.euler, counts.components, counts.isolated_vertices) == (1, 1, 0)
 
 
-@both_backends
+@every_backend
 def test_a_component_smaller_than_an_edge_does_no_harm(backend):
     both = joined(icosphere(3), moved(icosphere(1), 1e-3, 3.0))
     result = remesh(both.vertices, both.faces, 0.1, backend=backend)
@@ -167,13 +167,13 @@ def test_a_component_smaller_than_an_edge_does_no_harm(backend):
     assert (result.vertices.norm(dim=1) < 1.1).sum() == pytest.approx(1460, rel=0.1)
 
 
-@both_backends
+@every_backend
 def test_everything_smaller_than_an_edge_is_left_closed(backend):
     ball = icosphere(2)
     sound_and_closed(remesh(ball.vertices, ball.faces, 5.0, backend=backend))
 
 
-@both_backends
+@every_backend
 def test_slivers_and_collapsed_triangles_are_replaced(backend):
     ball = icosphere(3)
     vertices = ball.vertices.clone()
@@ -190,7 +190,7 @@ def test_slivers_and_collapsed_triangles_are_replaced(backend):
     assert torch.isfinite(result.attributes["x"]).all()
 
 
-@both_backends
+@every_backend
 def test_a_folded_surface_is_unfolded(backend, generator):
     ball = icosphere(4)
     vertices = ball.vertices + 0.025 * torch.randn(ball.vertices.shape, generator=generator)
@@ -218,7 +218,7 @@ def test_coincident_surfaces_stay_two():
         ({"target_length": float("nan")}, "target_length: expected a finite length"),
         ({"target_length": 1e-5}, "target_length: expected a length that gives at most 4,000,000 faces"),
         ({"iterations": 0}, "iterations: expected at least 1"),
-        ({"backend": "igl"}, "backend: expected one of auto, gpytoolbox, pymeshlab, got 'igl'"),
+        ({"backend": "igl"}, "backend: expected one of auto, gpytoolbox, adaptive, pymeshlab, got 'igl'"),
         ({"attributes": {"c": torch.zeros(5, 3)}}, r"attributes\['c'\]: expected floats with 42 rows"),
         ({"attributes": {"i": torch.zeros(42, dtype=torch.long)}}, r"attributes\['i'\]: .*int64"),
     ],
@@ -259,11 +259,11 @@ OPENED = "a surface with 3 border edges from a closed one"
 def test_an_unsound_result_is_not_handed_on(monkeypatch, spoil, reason):
     ball = icosphere(2)
     backends = {
-        "gpytoolbox": lambda v, f, iterations: spoil(v, f),
-        "pymeshlab": lambda v, f, iterations: spoil(v, f),
+        "gpytoolbox": lambda v, f, lengths, iterations: spoil(v, f),
+        "pymeshlab": lambda v, f, lengths, iterations: spoil(v, f),
     }
     monkeypatch.setattr(remesh_module, "BACKENDS", backends)
     with pytest.raises(RuntimeError, match=f"gpytoolbox gave .*{reason}.*pymeshlab gave"):
         remesh(ball.vertices, ball.faces, 0.3)
-    monkeypatch.setitem(backends, "pymeshlab", lambda v, f, iterations: (v, f))
+    monkeypatch.setitem(backends, "pymeshlab", lambda v, f, lengths, iterations: (v, f))
     assert remesh(ball.vertices, ball.faces, 0.3).backend == "pymeshlab"  # "auto" goes on to the next

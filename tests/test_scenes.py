@@ -234,7 +234,8 @@ def random_scene(seed: int, *, height: int = 20, width: int = 30, shared: bool =
         names = tuple(f"{prefix}_{i}" for i in range(count))
         return Views(images, Cameras(cameras.world_to_camera, k, height, width), names)
 
-    mesh = Mesh(icosphere(1).vertices, icosphere(1).faces)
+    ball = icosphere(1)
+    mesh = Mesh(8 * ball.vertices + torch.tensor([375.0, -25.0, -87.5]), ball.faces)
     return Scene(None, "made", views(5, "a"), views(2, "held.out/b"), mesh)
 
 

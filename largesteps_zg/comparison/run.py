@@ -82,8 +82,7 @@ def _reconstruction(job: Job, renderer: BlackBox) -> Reconstruction:
 
 def _rehearse(run: Reconstruction) -> None:
     """A step with one view that is thrown away: kernels are loaded and threads started before time is taken."""
-    targets = run.views.linear(0, device=run.device)
-    run.fit.step(run.cameras[:1], targets, number=1, factor=1.0, progress=0.0)
+    run.fit.step(run.batch(torch.tensor([0])), number=1, factor=1.0, progress=0.0)
 
 
 def _measured(
@@ -183,11 +182,9 @@ def _gradient_quality(
 
 def _gradient(run: Reconstruction, source: GradientSource, views: Tensor, share: float) -> Tensor:
     """(P,) float64: what the source gives for the latent."""
-    fit, where = run.fit, views.to(run.device)
-    vertices, albedo = fit.surface()
-    targets = run.views.linear(views, device=run.device)
-    loss = source.loss(fit, vertices, albedo, run.cameras[where], targets, progress=share)
-    return torch.autograd.grad(loss, fit.latent)[0].detach().double().flatten().cpu()
+    vertices, albedo = run.fit.surface()
+    loss = source.loss(run.fit, vertices, albedo, run.batch(views), progress=share)
+    return torch.autograd.grad(loss, run.fit.latent)[0].detach().double().flatten().cpu()
 
 
 def spread(estimates: Tensor, true: Tensor) -> tuple[float, float]:

@@ -38,7 +38,7 @@ def shade(
 def render(
     vertices: Float[Tensor, "V 3"],
     faces: Int[Tensor, "F 3"],
-    colors: Float[Tensor, "V C"],
+    colors: Float[Tensor, "V C"] | Float[Tensor, "B V C"],
     cameras: Cameras,
     *,
     edges: Int[Tensor, "E 6"] | None = None,
@@ -52,8 +52,8 @@ def render(
     vertices : (V, 3) float
         In the cameras' world.
     faces : (F, 3) int
-    colors : (V, C) float
-        Colours, or anything else that can be interpolated.
+    colors : (V, C) or (B, V, C) float
+        Colours, or anything else that can be interpolated; one set for all views, or one for each.
     cameras : Cameras
         B views of H x W pixels.
     edges : (E, 6) int32, optional
@@ -66,6 +66,11 @@ def render(
     -------
     (B, H, W, C + 1) float
         Premultiplied by the coverage, which is the last channel. Row 0 on top.
+
+    Raises
+    ------
+    ValueError
+        If a shape, a type or an index is wrong; says which.
 
     Notes
     -----
@@ -81,6 +86,13 @@ def render(
     >>> render(ball.vertices, ball.faces, torch.ones(len(ball.vertices), 3), views).shape
     torch.Size([4, 32, 32, 4])
     """
+    if colors.dim() == 3 and len(colors) != len(cameras):
+        raise ValueError(f"colors: expected one set for each of {len(cameras)} views, got {len(colors)} sets")
+    if colors.dim() not in (2, 3) or colors.shape[-2] != len(vertices):
+        raise ValueError(
+            f"colors: expected ({len(vertices)}, C) or ({len(cameras)}, {len(vertices)}, C), "
+            f"got {tuple(colors.shape)}"
+        )
     if edges is None:
         edges = edge_table(faces, vertices)
     points = homogeneous_pixels(vertices, cameras)

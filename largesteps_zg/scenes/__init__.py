@@ -2,6 +2,7 @@
 
 from .bounds import bounding_sphere as bounding_sphere
 from .inscribed import inscribed_sphere as inscribed_sphere
+from .reading import Reading as Reading
 from .registry import FORMATS as FORMATS
 from .registry import load_scene as load_scene
 from .save import save_scene as save_scene

@@ -17,13 +17,13 @@ from torch import Tensor
 
 from .views import Views
 
-_CELLS = 24  # along each side of the first grid
+CELLS = 24  # along each side of the first grid
 _HALVINGS = 3
 _MASK_SIZE = 320  # masks are shrunk to this; far finer than the finest grid
 
 
 @dataclass(frozen=True)
-class _Outlines:
+class Outlines:
     """What is needed of the views."""
 
     rotation: np.ndarray  # (B, 3, 3)
@@ -61,16 +61,16 @@ def bounding_sphere(views: Views) -> tuple[Tensor, float]:
     -----
     About half a second for 40 views of 320 x 320 pixels on one core. Any scale and position.
     """
-    center = _meeting_point(views)
+    center = meeting_point(views)
     if center is None:
         raise ValueError(
             f"views: {len(views)} camera(s) that look the same way do not say where the object is; add views around it"
         )
-    outlines = _outlines(views)
-    half = _first_half_size(views, center)
+    outlines = outlines_of(views)
+    half = first_half_size(views, center)
     for _ in range(10):
-        cell = 2 * half / _CELLS
-        kept = _carve(outlines, _grid(center, cell), cell)
+        cell = 2 * half / CELLS
+        kept = _carve(outlines, grid(center, cell), cell)
         if not (np.abs(kept - center[:, None]) > half - cell).any():  # nothing at the border of the grid
             break
         half = 1.5 * half
@@ -79,24 +79,19 @@ def bounding_sphere(views: Views) -> tuple[Tensor, float]:
             "views: the masks do not bound the object on all sides; add views from other directions"
         )
     if kept.shape[1] == 0:
-        raise ValueError(_contradiction(outlines, _grid(center, cell), cell))
+        raise ValueError(_contradiction(outlines, grid(center, cell), cell))
     found, radius = _refine(outlines, kept, cell)
     return torch.from_numpy(found), radius
 
 
-def check_views_meet(views: Views) -> None:
-    """ValueError where most cameras look away from the point that their masks point to: wrong axes, usually."""
-    _meeting_point(views)
-
-
-def _refine(outlines: _Outlines, kept: np.ndarray, cell: float) -> tuple[np.ndarray, float]:
+def _refine(outlines: Outlines, kept: np.ndarray, cell: float) -> tuple[np.ndarray, float]:
     """The sphere around the cells that stay when those that decide about it are halved again and again."""
     settled = kept[:, :0]
     center, radius = _enclosing_sphere(kept)
     for _ in range(_HALVINGS):
         # Halving takes less than a cell off the outside. Cells farther in can stay coarse, and still count in full.
         inner = np.linalg.norm(kept - center[:, None], axis=0) < radius - 1.5 * cell
-        finer = _carve(outlines, _halved(kept[:, ~inner], cell), cell / 2)
+        finer = _carve(outlines, halved(kept[:, ~inner], cell), cell / 2)
         if finer.shape[1] == 0:
             break  # masks and cameras agree to a coarse cell, but not to a finer one
         settled, kept, cell = np.hstack([settled, kept[:, inner]]), finer, cell / 2
@@ -118,7 +113,7 @@ def _masks(views: Views) -> np.ndarray:
     return masks
 
 
-def _meeting_point(views: Views) -> np.ndarray | None:
+def meeting_point(views: Views) -> np.ndarray | None:
     """The point (3,) nearest to the rays through the middles of the masks; None where the rays are parallel."""
     rotation, _, centers, intrinsics = _arrays(views)
     masks = _masks(views)
@@ -151,7 +146,7 @@ def _meeting_point(views: Views) -> np.ndarray | None:
     return point
 
 
-def _first_half_size(views: Views, center: np.ndarray) -> float:
+def first_half_size(views: Views, center: np.ndarray) -> float:
     """Half the side of a cube that should hold the object: the width of its masks, seen at the distance of `center`."""
     _, _, centers, intrinsics = _arrays(views)
     masks = _masks(views)
@@ -162,39 +157,50 @@ def _first_half_size(views: Views, center: np.ndarray) -> float:
     return 0.55 * float(np.quantile(widths, 0.75))  # one camera that is too near or far does not matter
 
 
-def _outlines(views: Views) -> _Outlines:
+def outlines_of(views: Views) -> Outlines:
     """Distance maps of the masks, shrunk so that any pixel of the mask stays one."""
     rotation, translation, _, intrinsics = _arrays(views)
     factor = -(-max(views.cameras.height, views.cameras.width) // _MASK_SIZE)  # rounded up
     maps = []
-    for mask in _masks(views):
+    for index, mask in enumerate(_masks(views)):
+        if views.known is not None:
+            mask = _extended(mask, views.known[index].cpu().numpy())
         rows, columns = (np.arange(0, size, factor) for size in mask.shape)
         small = np.logical_or.reduceat(np.logical_or.reduceat(mask, rows, axis=0), columns, axis=1)
         maps.append(distance_transform_edt(~small).astype(np.float32))
     shrunk = intrinsics / np.array([factor, factor, 1.0])[:, None]
-    return _Outlines(rotation, translation, shrunk, maps, views.names)
+    return Outlines(rotation, translation, shrunk, maps, views.names)
 
 
-def _carve(outlines: _Outlines, points: np.ndarray, cell: float) -> np.ndarray:
+def _extended(mask: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Where nothing is known the nearest known pixel speaks, as the border of an image does for what lies beyond."""
+    if known.all():
+        return mask
+    row, column = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    extended: np.ndarray = mask[row, column]
+    return extended
+
+
+def _carve(outlines: Outlines, points: np.ndarray, cell: float) -> np.ndarray:
     """Those of the cells around (3, N) centres that may hold a piece of the object."""
     for view in range(len(outlines.distance)):
-        points = points[:, _inside(outlines, view, points, cell)]
+        points = points[:, in_cone(outlines, view, points, cell)]
     return points
 
 
-def _grid(center: np.ndarray, cell: float) -> np.ndarray:
+def grid(center: np.ndarray, cell: float) -> np.ndarray:
     """Centres (3, N) of the cells of a cube."""
-    steps = cell * (np.arange(_CELLS) + 0.5 - _CELLS / 2)
+    steps = cell * (np.arange(CELLS) + 0.5 - CELLS / 2)
     return center[:, None] + np.stack(np.meshgrid(steps, steps, steps)).reshape(3, -1)
 
 
-def _halved(points: np.ndarray, cell: float) -> np.ndarray:
+def halved(points: np.ndarray, cell: float) -> np.ndarray:
     """Centres of the eight cells that each cell is cut into."""
     signs = np.stack(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, 1, 8)
     return (points[:, :, None] + signs * cell / 4).reshape(3, -1)
 
 
-def _inside(outlines: _Outlines, view: int, points: np.ndarray, cell: float) -> np.ndarray:
+def in_cone(outlines: Outlines, view: int, points: np.ndarray, cell: float) -> np.ndarray:
     """Whether the ball around each cell may touch the cone of the view's mask, (N,)."""
     k, distance = outlines.intrinsics[view], outlines.distance[view]
     x = outlines.rotation[view] @ points + outlines.translation[view][:, None]  # (3, N)
@@ -214,9 +220,9 @@ def _inside(outlines: _Outlines, view: int, points: np.ndarray, cell: float) -> 
     return inside
 
 
-def _contradiction(outlines: _Outlines, points: np.ndarray, cell: float) -> str:
+def _contradiction(outlines: Outlines, points: np.ndarray, cell: float) -> str:
     """Message that names the views without which the others would agree."""
-    inside = np.stack([_inside(outlines, view, points, cell) for view in range(len(outlines.distance))])
+    inside = np.stack([in_cone(outlines, view, points, cell) for view in range(len(outlines.distance))])
     best = inside[:, inside.sum(axis=0).argmax()]  # (B,) at the point that most views agree on
     against = [name for name, agrees in zip(outlines.names, best, strict=True) if not agrees]
     names = ", ".join(against[:5]) + (f" and {len(against) - 5} more" if len(against) > 5 else "")

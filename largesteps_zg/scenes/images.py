@@ -1,29 +1,16 @@
-"""Image files -> one uint8 tensor with the mask as alpha, read by several threads."""
+"""Image and mask files -> uint8 arrays, and where the file that belongs to a name lies."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-
-
-@dataclass(frozen=True)
-class ImageFiles:
-    """One view on disk: an image, the mask where it is a file of its own, and one for images without alpha."""
-
-    image: Path
-    mask: Path | None = None
-    spare_mask: Path | None = None
 
 
 @contextmanager
@@ -39,71 +26,40 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(width, height), from the header alone."""
-    with _opened(path) as image:
-        return image.size
+    """(width, height), from the header alone.
 
-
-def read_views(files: Sequence[ImageFiles], size: tuple[int, int]) -> Tensor:
-    """All views as (B, H, W, 4) uint8; `size` is the (width, height) that all have.
+    As the pixels are stored: an orientation in the EXIF data is left alone, as the programs that calibrate do.
 
     Raises
     ------
     ValueError
-        A damaged file, a mask of another size than its image, an image without any mask, a mask that is empty or
-        covers everything.
+        No image, in one line that names the file.
     """
-    width, height = size
-    views = np.empty((len(files), height, width, 4), dtype=np.uint8)
-
-    def read(index: int) -> None:
-        views[index] = _read_view(files[index])
-
-    # Pillow lets go of the interpreter while it decodes.
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        list(pool.map(read, range(len(files))))  # list: raises what the first of them raised
-    return torch.from_numpy(views)
+    with _opened(path) as image:
+        return image.size
 
 
-def _read_view(files: ImageFiles) -> np.ndarray:
-    """(H, W, 4) uint8 of one view."""
-    with _opened(files.image) as image:
+def read_image(path: Path) -> tuple[np.ndarray, bool]:
+    """(H, W, 4) uint8 pixels, sRGB with straight alpha, and whether the file has an alpha channel (else it is 255).
+
+    Raises
+    ------
+    ValueError
+        A damaged file, or floating-point pixels.
+    """
+    with _opened(path) as image:
         has_alpha = "A" in image.getbands() or "transparency" in image.info
-        pixels = np.array(_eight_bit(image).convert("RGBA"))
-    # An alpha channel that is opaque everywhere was only added by a program that saves nothing else.
-    source = files.mask or (files.spare_mask if pixels[..., 3].min() == 255 else None)
-    if source is not None:
-        mask = _read_mask(source)
-        if mask.shape != pixels.shape[:2]:
-            sizes = (
-                f"{mask.shape[1]}x{mask.shape[0]} pixels, expected the {pixels.shape[1]}x{pixels.shape[0]}"
-            )
-            raise ValueError(f"{source}: mask has {sizes} of its image {files.image}")
-        pixels[..., 3] = mask
-    elif not has_alpha:
-        raise ValueError(
-            f"{files.image}: image has no alpha channel and no mask; save it as RGBA, put a mask of the same name into "
-            "a folder 'masks' beside its folder, or name it in the frame's 'mask_path'"
-        )
-    _check_mask(pixels[..., 3], source or files.image)
-    return pixels
+        return np.array(_eight_bit(image).convert("RGBA")), has_alpha
 
 
-def _check_mask(mask: np.ndarray, source: Path) -> None:
-    """ValueError for masks that say nothing about the object."""
-    if mask.max() < 128:
-        raise ValueError(
-            f"{source}: mask is empty, so the view sees no object; correct the mask or remove the view"
-        )
-    if mask.min() >= 128:
-        raise ValueError(
-            f"{source}: mask covers the whole image, so nothing outlines the object; give a mask "
-            "(alpha 0 on the background, or a file in 'masks') or remove the view"
-        )
+def read_mask(path: Path) -> np.ndarray:
+    """(H, W) uint8 of a mask file: its alpha where that says something, else its brightness.
 
-
-def _read_mask(path: Path) -> np.ndarray:
-    """(H, W) uint8 of a mask file: its alpha where that says something, else its brightness."""
+    Raises
+    ------
+    ValueError
+        A damaged file, or floating-point pixels.
+    """
     with _opened(path) as image:
         image = _eight_bit(image)
         if "A" in image.getbands() or "transparency" in image.info:
@@ -113,6 +69,46 @@ def _read_mask(path: Path) -> np.ndarray:
         mask = np.array(image.convert("RGB")).max(axis=-1)  # also a mask painted in red is a mask
     # Labels 0 and 1 are a common way to write a mask; as brightness they would all be black.
     return mask * np.uint8(255) if mask.max() == 1 else mask
+
+
+def find_image(folder: Path, name: str) -> Path | None:
+    """The file of that name in a folder, with or without its suffix; None where there is none.
+
+    `name` may hold folders, with `/` or, as some programs write it, with a backslash.
+    """
+    name = name if os.sep == "\\" or (folder / name).is_file() else name.replace("\\", "/")
+    endings = ("", *SUFFIXES, *(suffix.upper() for suffix in SUFFIXES))
+    return next((folder / f"{name}{end}" for end in endings if (folder / f"{name}{end}").is_file()), None)
+
+
+def find_mask(place: Path, image: Path, below: Path | None = None) -> Path | None:
+    """The mask of an image in a folder: masks/a.png, masks/a.jpg or, as COLMAP has it, masks/a.jpg.png.
+
+    Parameters
+    ----------
+    place : Path
+        The folder of masks.
+    image : Path
+    below : Path, optional
+        Where the image lies below the folder of images, a relative path to its own folder: for images/left/a.jpg,
+        with `left`, masks/left/a.png is looked for before masks/a.png.
+    """
+    if not place.is_dir():  # most scenes have none; saves a dozen look-ups for each image
+        return None
+    places = [place / below, place] if below is not None else [place]
+    found = (find_image(folder, name) for folder in places for name in (image.stem, image.name))
+    return next((file for file in found if file is not None and file != image), None)
+
+
+def sibling_mask(folder: Path, image: Path) -> Path | None:
+    """A mask beside an image of the scene in `folder`: images/a.jpg -> masks/a.png, images/masks/a.png, ..."""
+    below = None
+    if image.parent != folder and image.is_relative_to(folder):
+        # images/left/a.jpg -> masks/left/a.png
+        below = Path(*image.parent.relative_to(folder).parts[1:])
+    places = {image.parent.parent / "masks": None, image.parent / "masks": None, folder / "masks": below}
+    found = (find_mask(place, image, below) for place, below in places.items())
+    return next((file for file in found if file is not None), None)
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

@@ -47,7 +47,10 @@ def inscribed_sphere(views: Views, center: Float[Tensor, "3"], radius: float) ->
         column, row = pixels[0].floor().clamp(-1e6, 1e6).long().unbind(-1)
         # Outside the image nothing is known, which speaks for a point, as in the bounding sphere.
         unseen = (column < 0) | (column >= width) | (row < 0) | (row >= height)
-        inside = masks[i][row.clamp(0, height - 1), column.clamp(0, width - 1)] | unseen
+        place = row.clamp(0, height - 1), column.clamp(0, width - 1)
+        if views.known is not None:
+            unseen |= ~views.known[i].cpu()[place]
+        inside = masks[i][place] | unseen
         agreeing += inside & (depth[0] > 0)
     # Where masks are off by a pixel no cell may satisfy all of them: then those that satisfy most.
     solid = (agreeing == agreeing.max()).view(CELLS, CELLS, CELLS).numpy()

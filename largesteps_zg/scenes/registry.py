@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from . import transforms
+from . import colmap, idr, middlebury, mitsuba, mvsnet, transforms
+from .reading import Reading, held_out
+from .sanity import check_scene
 from .views import Scene
 
-# A format is a module with `LOOKS_FOR` (words for messages), `recognises(path) -> bool` and `load(path) -> Scene`.
-FORMATS: dict[str, ModuleType] = {"transforms": transforms}
+# A format is a module with `LOOKS_FOR` (words for messages), `recognises(path) -> bool` and `load(path, reading)
+# -> Scene`; of those that recognise a path the first is taken.
+FORMATS: dict[str, ModuleType] = {
+    "transforms": transforms,
+    "colmap": colmap,
+    "idr": idr,
+    "mvsnet": mvsnet,
+    "middlebury": middlebury,
+    "mitsuba": mitsuba,
+}
 
 
-def load_scene(path: str | os.PathLike[str], *, format: str = "auto") -> Scene:
-    """Read images, masks and cameras from a folder.
+def load_scene(
+    path: str | os.PathLike[str], *, format: str = "auto", reading: Reading | None = None
+) -> Scene:
+    """Read images, masks and cameras.
 
     Parameters
     ----------
     path
-        The folder.
+        The folder, or the file where the format is a single one (Mitsuba's XML).
     format : str
-        A name in `FORMATS`, or "auto" for the first that recognises the folder.
+        A name in `FORMATS`, or "auto" for the first that recognises the path.
+    reading : Reading, optional
+        Masks, background, largest size, held-out views.
 
     Returns
     -------
@@ -32,19 +47,29 @@ def load_scene(path: str | os.PathLike[str], *, format: str = "auto") -> Scene:
     ------
     ValueError, OSError
         One line that names the file and the remedy: no folder, no known format, and whatever the format finds wrong
-        (files that are missing or damaged, cameras that are none, masks that are empty, sizes that differ).
+        (files that are missing or damaged, cameras that are none, masks that are empty).
     """
-    folder = Path(path)
-    if not folder.exists():
-        raise FileNotFoundError(f"{folder}: no such folder; a scene is a folder of images with their cameras")
-    if not folder.is_dir():
-        raise NotADirectoryError(f"{folder}: is a file, expected the folder that holds the scene")
+    place, reading = Path(path), reading or Reading()
+    scene = _module(place, format).load(place, reading)
+    check_scene(scene)
+    if scene.test is None:
+        train, test = held_out(scene.train, reading.hold_out)
+        scene = replace(scene, train=train, test=test)
+    return scene
+
+
+def _module(place: Path, format: str) -> ModuleType:
+    """The format of that name, or the one that recognises the path."""
+    if not place.exists():
+        raise FileNotFoundError(
+            f"{place}: no such file or folder; a scene is a folder of images with their cameras"
+        )
     if format != "auto":
         if format not in FORMATS:
             raise ValueError(f"format: expected auto, {', '.join(FORMATS)}, got {format!r}")
-        return FORMATS[format].load(folder)
+        return FORMATS[format]
     for module in FORMATS.values():
-        if module.recognises(folder):
-            return module.load(folder)
+        if module.recognises(place):
+            return module
     known = "; ".join(f"{module.LOOKS_FOR} ({name})" for name, module in FORMATS.items())
-    raise ValueError(f"{folder}: not a scene in a known format; looked for {known}")
+    raise ValueError(f"{place}: not a scene in a known format; looked for {known}")

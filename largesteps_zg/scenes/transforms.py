@@ -6,7 +6,8 @@
       train/r_000.png ...                     masks/*.png         or mask_path in each frame
       mesh.ply or mesh.obj                    mesh.ply or mesh.obj
 
-Poses are camera-to-world with OpenGL axes. Intrinsics stand in the frame or, shared, at the top.
+Poses are camera-to-world with OpenGL axes. Intrinsics and the lens's coefficients stand in the frame or, shared, at the
+top.
 """
 
 from __future__ import annotations
@@ -18,30 +19,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..camera_model import rotation_fault
-from ..cameras import Cameras, from_opengl, pinhole
+from ..cameras import from_opengl, pinhole
 from ..mesh import load_mesh
-from .bounds import check_views_meet
+from .assemble import assemble
 from .fields import kind, matrix, number, read_json, text
-from .images import SUFFIXES, ImageFiles, image_size, read_views
-from .views import Scene, Views
+from .images import SUFFIXES, find_image, image_size, sibling_mask
+from .lenses import fisheye_lens, opencv_lens
+from .reading import Lens, Reading, Shot
+from .views import Scene
 
 LOOKS_FOR = "transforms_train.json or transforms.json"
 
-# With all coefficients 0 these are pinhole cameras; others (fisheye, panoramas) never are.
-_PINHOLE_MODELS = (
-    "PINHOLE",
-    "SIMPLE_PINHOLE",
-    "SIMPLE_RADIAL",
-    "RADIAL",
-    "OPENCV",
-    "FULL_OPENCV",
-    "PERSPECTIVE",
-)
+# x (1 + k1 r^2 + k2 r^4 + k3 r^6 + k4 r^8) and p1, p2: nerfstudio's OPENCV; the others leave some of them 0.
+_POLYNOMIAL = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "PERSPECTIVE")
 _DISTORTION = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
-_UNDISTORT = "undistort the images first (colmap image_undistorter, or cv2.undistort)"
 
 
 @dataclass(frozen=True)
@@ -63,17 +58,17 @@ def recognises(path: Path) -> bool:
     return (path / "transforms_train.json").is_file() or (path / "transforms.json").is_file()
 
 
-def load(path: Path) -> Scene:
+def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     """Read the scene in a folder; see `scenes.load_scene` for what is raised."""
-    train, test = _splits(path)
-    views = _views(path, train)
-    check_views_meet(views)
+    train, test = (_shots(path, frames) for frames in _splits(path))
+    # Together, so that all agree about the background.
+    views = assemble([*train, *test], reading)
     meshes = [path / name for name in ("mesh.ply", "mesh.obj") if (path / name).is_file()]
     return Scene(
         path=path,
         format="transforms",
-        train=views,
-        test=_views(path, test) if test else None,
+        train=views[: len(train)],
+        test=views[len(train) :] if test else None,
         mesh=load_mesh(meshes[0]) if meshes else None,
     )
 
@@ -128,46 +123,65 @@ def _listed(frames: list[_Frame], content: dict[str, Any], key: str, file: Path)
     return [frame for frame in frames if os.path.normpath(frame.file_path) in wanted]
 
 
-def _views(folder: Path, frames: list[_Frame]) -> Views:
-    """Cheap checks first (cameras, headers of the images), then the pixels."""
-    for frame in frames:
-        _check_lens(frame)
+def _shots(folder: Path, frames: list[_Frame]) -> list[Shot]:
+    """Cameras and files; of the images only the headers are read."""
+    if not frames:
+        return []
     poses = torch.tensor(
         [matrix(frame.fields, "transform_matrix", frame.where) for frame in frames], dtype=torch.float64
     )
     fault = rotation_fault(poses[:, :3, :3])
     if fault is not None:
         raise ValueError(f"{frames[fault[0]].where}: transform_matrix {fault[1]}")
-    files = [_find_files(folder, frame) for frame in frames]
-    sizes = [image_size(file.image) for file in files]
-    for file, size in zip(files, sizes, strict=True):
-        if size != sizes[0]:
-            raise ValueError(
-                f"images differ in size: {files[0].image} has {sizes[0][0]}x{sizes[0][1]} pixels, "
-                f"{file.image} {size[0]}x{size[1]}; resize or crop them to one size"
-            )
-    width, height = sizes[0]
-    intrinsics = torch.stack([_intrinsics(frame, width, height) for frame in frames])
+    images = [_image(folder, frame) for frame in frames]
+    sizes = [image_size(image) for image in images]
+    intrinsics = [_intrinsics(frame, *size) for frame, size in zip(frames, sizes, strict=True)]
+    lenses = [_lens(frame, k.numpy()) for frame, k in zip(frames, intrinsics, strict=True)]
     try:
-        cameras: Cameras = from_opengl(poses, intrinsics, height=height, width=width)
+        cameras = from_opengl(poses, torch.stack(intrinsics), height=1, width=1)
     except ValueError as error:
         raise ValueError(f"{frames[0].where.split(': frame')[0]}: {error}") from None
-    return Views(read_views(files, (width, height)), cameras, _names([file.image for file in files]))
+    return [
+        Shot(
+            image,
+            name,
+            world_to_camera.numpy(),
+            k.numpy(),
+            frame.where,
+            lens,
+            mask=_mask(folder, frame),
+            spare_mask=sibling_mask(folder, image),
+        )
+        for frame, image, name, world_to_camera, k, lens in zip(
+            frames, images, _names(images), cameras.world_to_camera, intrinsics, lenses, strict=True
+        )
+    ]
 
 
-def _check_lens(frame: _Frame) -> None:
-    """ValueError for lenses that are not pinholes."""
-    model = frame.get("camera_model", "PINHOLE")
-    if not isinstance(model, str) or model.upper() not in _PINHOLE_MODELS:
-        raise ValueError(f"{frame.where}: camera_model {kind(model)} is not a pinhole camera; {_UNDISTORT}")
+def _lens(frame: _Frame, intrinsics: np.ndarray) -> Lens | None:
+    """The lens, where it distorts."""
+    name = frame.get("camera_model", "PINHOLE")
+    model = name.upper() if isinstance(name, str) else kind(name)
     if frame.get("is_fisheye") is True:
-        raise ValueError(f"{frame.where}: a fisheye lens (is_fisheye) is not a pinhole camera; {_UNDISTORT}")
-    for key in _DISTORTION:
-        value = frame.get(key)
-        if value is not None and number({key: value}, key, frame.where) != 0:
-            raise ValueError(
-                f"{frame.where}: lens distortion ({key} = {value:g}) is not supported; {_UNDISTORT}"
-            )
+        model = "OPENCV_FISHEYE"
+    if model not in (*_POLYNOMIAL, "FULL_OPENCV", "OPENCV_FISHEYE"):
+        known = ", ".join((*_POLYNOMIAL, "FULL_OPENCV", "OPENCV_FISHEYE"))
+        raise ValueError(
+            f"{frame.where}: expected camera_model to be one of {known}, got {kind(name)}; undistort the images first"
+        )
+    given = {key: frame.get(key) for key in _DISTORTION}
+    k1, k2, k3, k4, k5, k6, p1, p2 = (
+        0.0 if value is None else number({key: value}, key, frame.where) for key, value in given.items()
+    )
+    if model == "OPENCV_FISHEYE":
+        return fisheye_lens(intrinsics, (k1, k2, k3, k4))
+    if not any((k1, k2, k3, k4, k5, k6, p1, p2)):
+        return None
+    if model == "FULL_OPENCV":
+        return opencv_lens(intrinsics, (k1, k2, k3), (p1, p2), divisor=(k4, k5, k6))
+    if k5 or k6:
+        raise ValueError(f"{frame.where}: k5 and k6 belong to camera_model FULL_OPENCV, got {model}")
+    return opencv_lens(intrinsics, (k1, k2, k3, k4), (p1, p2))
 
 
 def _intrinsics(frame: _Frame, width: int, height: int) -> torch.Tensor:
@@ -208,38 +222,25 @@ def _focal(frame: _Frame, axis: str, size: float) -> float | None:
     return None
 
 
-def _find_files(folder: Path, frame: _Frame) -> ImageFiles:
-    """The frame's image, whose suffix may be left out, and its mask."""
-    image = _existing(folder, frame.file_path)
+def _image(folder: Path, frame: _Frame) -> Path:
+    """The frame's image, whose suffix may be left out."""
+    image = find_image(folder, frame.file_path)
     if image is None:
         raise FileNotFoundError(
             f"{frame.where}: image not found; looked for {folder / frame.file_path}, also with {', '.join(SUFFIXES)}"
         )
+    return image
+
+
+def _mask(folder: Path, frame: _Frame) -> Path | None:
+    """The mask that the frame names."""
     if "mask_path" not in frame.fields:
-        return ImageFiles(image, spare_mask=_sibling_mask(folder, image))
+        return None
     mask_path = text(frame.fields, "mask_path", frame.where)
-    mask = _existing(folder, mask_path)
+    mask = find_image(folder, mask_path)
     if mask is None:
         raise FileNotFoundError(f"{frame.where}: mask not found; looked for {folder / mask_path}")
-    return ImageFiles(image, mask=mask)
-
-
-def _existing(folder: Path, name: str) -> Path | None:
-    """The file of that name, with or without its suffix."""
-    name = name if os.sep == "\\" or (folder / name).is_file() else name.replace("\\", "/")
-    endings = ("", *SUFFIXES, *(suffix.upper() for suffix in SUFFIXES))
-    return next((folder / f"{name}{end}" for end in endings if (folder / f"{name}{end}").is_file()), None)
-
-
-def _sibling_mask(folder: Path, image: Path) -> Path | None:
-    """images/a.jpg -> masks/a.png, masks/a.jpg or, as COLMAP has it, masks/a.jpg.png."""
-    places = [image.parent.parent / "masks", image.parent / "masks", folder / "masks"]
-    if image.parent != folder and image.is_relative_to(folder):
-        # images/left/a.jpg -> masks/left/a.png
-        places.append(folder / "masks" / Path(*image.parent.relative_to(folder).parts[1:]))
-    places = [place for place in places if place.is_dir()]  # most scenes have none; saves a hundred look-ups
-    found = (_existing(place, name) for place in places for name in (image.stem, image.name))
-    return next((file for file in found if file is not None and file != image), None)
+    return mask
 
 
 def _names(files: Sequence[Path]) -> tuple[str, ...]:

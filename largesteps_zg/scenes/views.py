@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..cameras import Cameras
 from ..color import srgb_to_linear
+from ..lighting import SphericalHarmonicsLight
 from ..mesh import Mesh
 
 Index = int | slice | Sequence[int] | Tensor
@@ -19,7 +20,7 @@ Index = int | slice | Sequence[int] | Tensor
 
 @dataclass(frozen=True)
 class Views:
-    """Images of one size, the mask of the object in each, and the cameras that took them.
+    """Images on a canvas of one size, the mask of the object in each, and the cameras that took them.
 
     Attributes
     ----------
@@ -29,6 +30,9 @@ class Views:
         One per image.
     names : tuple of str
         One per image, for messages and file names.
+    known : (B, H, W) bool tensor, optional
+        False where a pixel of the canvas belongs to no photograph: beside a smaller one, or beyond the border of one
+        that was undistorted. Such pixels have alpha 0 and are never compared. All are known by default.
 
     Raises
     ------
@@ -39,6 +43,7 @@ class Views:
     images: Tensor
     cameras: Cameras
     names: tuple[str, ...]
+    known: Tensor | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.images.shape)
@@ -56,6 +61,12 @@ class Views:
                 f"views: images are {shape[2]}x{shape[1]} pixels but cameras {self.cameras.width}x"
                 f"{self.cameras.height}; use cameras.resized"
             )
+        if self.known is not None and (
+            self.known.shape != self.images.shape[:3] or self.known.dtype != torch.bool
+        ):
+            raise ValueError(
+                f"known: expected bool of shape {shape[:3]}, got {self.known.dtype} of {tuple(self.known.shape)}"
+            )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -64,7 +75,9 @@ class Views:
         """Some of the views, always as a batch."""
         chosen = torch.arange(len(self))[index].reshape(-1)
         names = tuple(self.names[i] for i in chosen.tolist())
-        return Views(self.images[chosen.to(self.images.device)], self.cameras[chosen], names)
+        where = chosen.to(self.images.device)
+        known = None if self.known is None else self.known[where]
+        return Views(self.images[where], self.cameras[chosen], names, known)
 
     def linear(
         self, index: Index | None = None, *, device: torch.device | str | None = None
@@ -108,6 +121,10 @@ class Scene:
         (`cameras.transformed(...).to(dtype=torch.float32)`).
     mesh : Mesh or None
         The true surface in the scene's coordinates, where it is known.
+    up : (3,) float64 tensor or None
+        The direction that points up in the scene's coordinates, where the format fixes one.
+    light : SphericalHarmonicsLight or None
+        Where it is known.
     """
 
     path: Path | None
@@ -115,3 +132,5 @@ class Scene:
     train: Views
     test: Views | None = None
     mesh: Mesh | None = None
+    up: Tensor | None = None
+    light: SphericalHarmonicsLight | None = None

@@ -1,0 +1,58 @@
+"""Cameras found for a surface that stays as it is: what held-out views need where the others were corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .cameras import Cameras
+
+STEPS = 60
+STEP = 1e-3  # first step: radians, and distances to the object
+
+
+def aligned(cameras: Cameras, difference: Callable[[Cameras], Tensor], *, steps: int = STEPS) -> Cameras:
+    """Cameras, each turned and shifted on its own until its image differs least.
+
+    Corrected cameras and the surface that goes with them may differ from the given ones by more than a common motion;
+    held-out cameras, which nothing has corrected, then look at the surface from the wrong place, and a comparison says
+    more about them than about the surface. Only the six numbers of a pose are fitted.
+
+    Parameters
+    ----------
+    cameras : Cameras
+        The object's centre at the origin.
+    difference : callable
+        From such cameras to a loss, differentiable in their poses.
+    steps : int
+        Of Adam, >= 1.
+
+    Returns
+    -------
+    Cameras
+        Of all steps those with the least loss, detached.
+    """
+    given = cameras.world_to_camera
+    distance = given[:, :3, 3].norm(dim=1, keepdim=True)
+    move = torch.zeros(len(cameras), 6).to(given).requires_grad_()
+    optimizer = torch.optim.Adam([move], lr=STEP)
+    best, least = cameras, float("inf")
+    for _ in range(steps):
+        x, y, z = move[:, :3].unbind(1)
+        zero = torch.zeros_like(x)
+        rows = [torch.stack(row, 1) for row in ((zero, -z, y), (z, zero, -x), (-y, x, zero))]
+        turn = torch.linalg.matrix_exp(torch.stack(rows, 1))
+        shifted = given[:, :3, 3] + distance * move[:, 3:]
+        top = torch.cat([turn @ given[:, :3, :3], shifted[..., None]], dim=-1)
+        moved = cameras._with(torch.cat([top, given[:, 3:]], dim=1), cameras.intrinsics)
+        loss = difference(moved)
+        if float(loss.detach()) < least:
+            least = float(loss.detach())
+            best = cameras._with(moved.world_to_camera.detach(), cameras.intrinsics)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        optimizer.param_groups[0]["lr"] *= 0.97
+    return best

@@ -1,0 +1,215 @@
+"""Masks: what is refused, and how one is found where the background can be told apart from the object.
+
+The background has one colour, more or less: there may be stray things in it, as long as they are in other colours
+than the object or much darker. What differs from it most is object for certain, and teaches which colours the object
+has, shadows on it included; what is far from it teaches those of the background. In between colours decide.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+from scipy import ndimage
+
+# All in levels of sRGB bytes, as the largest difference of the three channels.
+_FAINT = 20  # nothing that is nearer to the background's colour is object
+_CONTRAST = 24  # the object differs at least this much from the background
+_SAME = 32  # a background of one colour varies by no more, for the most part
+
+_ROUNDS = 3  # in which colours and masks are found from each other
+_LEARN = 640  # pixels of the longest side to learn colours from
+_FAR = 0.02  # of the longest side; farther from the mask than this is background for certain
+_BINS = 96  # of each channel's signed root of the difference from the background, -16 to 16
+_SPECK = 0.02  # of the largest piece: smaller ones are no object
+_PIT = 1.5e-4  # of the image: smaller holes are none
+_BAND = 2  # pixels by which outlines may move in the end
+_DARK = 0.3  # of a hole shows the background where it is a hole, and not a shadow
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def check_mask(mask: np.ndarray, source: object) -> None:
+    """ValueError for masks (H, W) uint8 that say nothing about the object; `source` begins the message."""
+    if mask.max() < 128:
+        raise ValueError(
+            f"{source}: mask is empty, so the view sees no object; correct the mask or remove the view"
+        )
+    if mask.min() >= 128:
+        raise ValueError(
+            f"{source}: mask covers the whole image, so nothing outlines the object; give a mask "
+            "(alpha 0 on the background, or a file in 'masks') or remove the view"
+        )
+
+
+def masks_from_background(
+    images: Sequence[np.ndarray], background: str | tuple[int, int, int] = "auto"
+) -> list[np.ndarray] | None:
+    """Masks of photographs of one object before a background of one colour.
+
+    Parameters
+    ----------
+    images : sequence of (H, W, 3 or 4) uint8
+        Of any sizes; a fourth channel is not looked at.
+    background : "auto" or (R, G, B)
+        Its colour, 0 to 255; by default the commonest along the borders of all images.
+
+    Returns
+    -------
+    list of (H, W) bool, or None
+        True on the object; a mask may be empty. None where no colour fills most of the borders.
+
+    Notes
+    -----
+    A threshold between the two (Otsu's, over all images) makes the first masks, which leave out shadows on the object.
+    Histograms of colours inside and far outside decide about what is fainter, three times over. Small pieces and
+    pits are dropped; holes that show the background stay holes. About 0.3 s for each 640 x 480 pixels on one core.
+    """
+    images = [image[..., :3] for image in images]
+    color = _border_color(images) if isinstance(background, str) else np.array(background, dtype=np.float32)
+    if color is None:
+        return None
+    steps = [-(-max(image.shape[:2]) // _LEARN) for image in images]  # rounded up
+    learners = [
+        _Photograph.of(image[::step, ::step], color) for image, step in zip(images, steps, strict=True)
+    ]
+    certain = max(_CONTRAST, _otsu([photograph.difference for photograph in learners]))
+    masks = [_pieces(photograph.difference > certain, photograph) for photograph in learners]
+    ratio = np.zeros(0)
+    for _ in range(_ROUNDS):
+        ratio = _colours_of_the_object(learners, masks)
+        masks = _in_threads(partial(_classified, certain=certain, ratio=ratio), learners)
+    if max(steps) == 1:
+        return masks
+    return _in_threads(lambda image: _classified(_Photograph.of(image, color), certain, ratio), images)
+
+
+@dataclass(frozen=True)
+class _Photograph:
+    """What is needed of an image: how much it differs from the background, and which bin its colours fall into."""
+
+    light: np.ndarray  # (H, W, 3) float32, linear
+    difference: (
+        np.ndarray
+    )  # (H, W) the largest of the three channels in bytes, without the noise of single pixels
+    bins: np.ndarray  # (H, W) int
+
+    @staticmethod
+    def of(image: np.ndarray, color: np.ndarray) -> _Photograph:
+        offset = image.astype(np.float32) - color
+        smooth = ndimage.gaussian_filter(offset, (1.0, 1.0, 0.0))
+        # Roots: dark colours lie close together, and it is they that have to be told apart.
+        roots = np.sign(smooth) * np.sqrt(np.abs(smooth))
+        cell = ((roots + 16) * (_BINS / 32)).astype(np.int64).clip(0, _BINS - 1)
+        bins = (cell[..., 0] * _BINS + cell[..., 1]) * _BINS + cell[..., 2]
+        light = (image.astype(np.float32) / 255) ** 2.2  # close enough to sRGB's own curve
+        return _Photograph(light, ndimage.gaussian_filter(np.abs(offset).max(axis=-1), 0.7), bins)
+
+
+def _in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(function, items))
+
+
+def _border_color(images: Sequence[np.ndarray]) -> np.ndarray | None:
+    """The commonest colour (3,) along the borders; None where it is not the colour of most of them."""
+    borders = [
+        np.concatenate([image[:3].reshape(-1, 3), image[-3:].reshape(-1, 3),
+                        image[:, :3].reshape(-1, 3), image[:, -3:].reshape(-1, 3)])
+        for image in images
+    ]  # fmt: skip
+    pixels = np.concatenate(borders)
+    coarse = pixels.astype(np.int64) // 16
+    cells = (coarse[:, 0] * 16 + coarse[:, 1]) * 16 + coarse[:, 2]
+    color = np.median(pixels[cells == np.bincount(cells).argmax()], axis=0).astype(np.float32)
+    same = np.abs(pixels - color).max(axis=1) <= _SAME
+    return color if same.mean() > 0.5 else None
+
+
+def _otsu(differences: Sequence[np.ndarray]) -> float:
+    """The threshold between two groups of bytes that are each as alike as possible (Otsu, 1979)."""
+    counts = sum(np.bincount(of.ravel().astype(np.int64).clip(0, 255), minlength=256) for of in differences)
+    levels = np.arange(256)
+    below = np.cumsum(counts)[:-1].astype(np.float64)
+    above = below[-1] + np.asarray(counts)[-1] - below
+    sums = np.cumsum(counts * levels)
+    means = sums[:-1] / np.maximum(below, 1), (sums[-1] - sums[:-1]) / np.maximum(above, 1)
+    between = below * above * (means[1] - means[0]) ** 2
+    return float(between.argmax()) + 0.5
+
+
+def _colours_of_the_object(photographs: Sequence[_Photograph], masks: Sequence[np.ndarray]) -> np.ndarray:
+    """For each bin how much likelier the object has its colour than the background, (BINS^3,) in [0, 1]."""
+    inside, outside = np.zeros(_BINS**3), np.zeros(_BINS**3)
+    for photograph, mask in zip(photographs, masks, strict=True):
+        # Neither count the pixels at the outline, which mix both.
+        far = ndimage.distance_transform_edt(~mask) > max(4, _FAR * max(mask.shape)) if mask.any() else ~mask
+        inside += np.bincount(photograph.bins[ndimage.binary_erosion(mask, iterations=2)], minlength=_BINS**3)
+        outside += np.bincount(photograph.bins[far], minlength=_BINS**3)
+    inside, outside = (
+        ndimage.gaussian_filter(counts.reshape(_BINS, _BINS, _BINS), 1.5, truncate=2.0).ravel()
+        for counts in (inside, outside)
+    )
+    ratio: np.ndarray = (inside + 1e-3) / (inside + outside + 2e-3)
+    return ratio.astype(np.float32)
+
+
+def _classified(photograph: _Photograph, certain: float, ratio: np.ndarray) -> np.ndarray:
+    """The mask (H, W) bool by thresholds and colours."""
+    likely = ndimage.gaussian_filter(ratio[photograph.bins], 1.0) > 0.5
+    seeds = photograph.difference > certain
+    # What differs enough to be a seed may still have the colours of something stray, unless it differs by far more.
+    candidates = (photograph.difference > _FAINT) & (likely | (photograph.difference > 2 * certain))
+    candidates = ndimage.binary_opening(candidates, np.ones((3, 3)))  # cuts what hangs on by a thread
+    parts, count = ndimage.label(candidates)
+    kept = np.bincount(parts[seeds], minlength=count + 1) > 0
+    kept[0] = False
+    return _pieces(_outlined(_pieces(kept[parts], photograph), photograph.light), photograph)
+
+
+def _pieces(mask: np.ndarray, photograph: _Photograph) -> np.ndarray:
+    """Without specks, and without holes that are no holes: pits, and shadows that show no background."""
+    parts, count = ndimage.label(mask)
+    if count == 0:
+        return mask
+    areas = np.bincount(parts.ravel())
+    areas[0] = 0
+    mask = mask & (areas >= _SPECK * areas.max())[parts]
+    parts, count = ndimage.label(~mask)
+    areas = np.bincount(parts.ravel(), minlength=count + 1)
+    shown = np.bincount(parts[photograph.difference < _FAINT], minlength=count + 1)
+    filled = (areas < _PIT * mask.size) | (shown < _DARK * areas)
+    filled[parts[0]] = filled[parts[-1]] = filled[parts[:, 0]] = filled[parts[:, -1]] = False
+    filled[0] = False
+    whole: np.ndarray = mask | filled[parts]
+    return whole
+
+
+def _outlined(mask: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """The outline moved by at most two pixels, to where the light is half the object's and half the background's."""
+    cross = ndimage.generate_binary_structure(2, 1)
+    inner = ndimage.binary_erosion(mask, cross, iterations=_BAND, border_value=1)
+    outer = ~ndimage.binary_dilation(mask, cross, iterations=_BAND)
+    near = [_local_mean(light, part) for part in (inner, outer)]
+    # Thin parts have no inside and narrow gaps no outside: they stay as they are.
+    sure = ~inner & ~outer & np.isfinite(near[0][..., 0]) & np.isfinite(near[1][..., 0])
+    (inside, outside), c = (of[sure] for of in near), light[sure]
+    axis = inside - outside
+    moved = mask.copy()
+    moved[sure] = ((c - 0.5 * (inside + outside)) * axis).sum(axis=-1) > 0
+    return moved
+
+
+def _local_mean(light: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """(H, W, 3): the mean light of the pixels of a part around each pixel; NaN where none is near."""
+    weight = ndimage.gaussian_filter(part.astype(np.float32), _BAND, truncate=2.5)
+    total = ndimage.gaussian_filter(light * part[..., None], (_BAND, _BAND, 0), truncate=2.5)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean: np.ndarray = np.where(weight[..., None] > 1e-3, total / weight[..., None], np.nan)
+    return mean

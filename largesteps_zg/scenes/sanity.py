@@ -1,0 +1,141 @@
+"""What every scene must be, whatever its format: focal lengths in pixels, cameras that are apart, one unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..mesh import Mesh
+from .bounds import first_half_size, meeting_point
+from .images import image_size
+from .reading import Shot
+from .views import Scene, Views
+
+_ONE_PLACE = 1e-6  # of the cameras' distance from the origin: what is left of one place after rounding
+_PARALLAX = (
+    1 / 200
+)  # of the distance to the object; below, a pixel in a mask moves the object by its own size
+_UNITS = 30.0  # times larger or smaller than what the masks show: no crop, table or rim explains that
+
+
+def check_scene(scene: Scene) -> None:
+    """ValueError for cameras in one place or turned away from the object, and for a true mesh in other units.
+
+    Raises
+    ------
+    ValueError
+        One line that begins with `views` or `mesh`.
+    """
+    check_views(scene.train)
+    if scene.mesh is not None:
+        check_mesh_fits(scene.mesh, scene.train, name="mesh")
+
+
+def check_views(views: Views) -> None:
+    """ValueError where the cameras are all in one place, or look away from where their masks meet."""
+    centers = views.cameras.centers.detach().double().cpu().numpy()
+    spread = float(np.linalg.norm(centers - centers.mean(axis=0), axis=1).max())
+    if len(views) > 1 and spread <= _ONE_PLACE * float(np.linalg.norm(centers, axis=1).max()):
+        place = ", ".join(f"{x:.4g}" for x in centers[0])
+        raise ValueError(
+            f"views: all {len(views)} cameras are in one place ({place}), which says nothing of how far the object "
+            "is; are translations missing, or was the object turned before a fixed camera? Give poses relative to it"
+        )
+    point = meeting_point(views)
+    if point is None:
+        return  # bounding_sphere says so, and what to do
+    distance = float(np.median(np.linalg.norm(centers - point, axis=1)))
+    if spread < _PARALLAX * distance:
+        raise ValueError(
+            f"views: the cameras are within {spread:.3g} of each other and {distance:.3g} from the object, too near "
+            "to each other to tell its depth; add views from around it"
+        )
+
+
+def check_mesh_fits(mesh: Mesh, views: Views, *, name: str) -> None:
+    """ValueError for a mesh that is far larger, smaller or elsewhere than what the masks show.
+
+    Parameters
+    ----------
+    mesh : Mesh
+        In the coordinates of the cameras.
+    views : Views
+    name : str
+        Begins the message: the mesh's file, say.
+    """
+    point = meeting_point(views)
+    if point is None:
+        return
+    vertices = mesh.vertices.detach().double().cpu().numpy()
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    check_sphere_fits(
+        (low + high) / 2, float(np.linalg.norm(high - low)) / 2, point, first_half_size(views, point), name
+    )
+
+
+def check_sphere_fits(
+    center: np.ndarray, radius: float, point: np.ndarray, half_size: float, name: str
+) -> None:
+    """ValueError unless a sphere is about as large as, and near, what the masks show around a point."""
+    ratio = radius / max(half_size, 1e-300)
+    if not 1 / _UNITS <= ratio <= _UNITS:
+        raise ValueError(
+            f"{name}: {ratio:.3g} times the size of what the masks and cameras show (radius {radius:.3g}, expected "
+            f"about {half_size:.3g}); are they in different units, millimetres and metres?"
+        )
+    away = float(np.linalg.norm(center - point))
+    if not away <= 10 * (radius + half_size):
+        raise ValueError(
+            f"{name}: {away:.3g} away from where the masks and cameras show the object (whose radius is about "
+            f"{half_size:.3g}); is it in the coordinates of the cameras?"
+        )
+
+
+def check_shots(shots: Sequence[Shot], *, sized: bool = False) -> None:
+    """ValueError for two shots of one name, and for intrinsics that do not go with the images.
+
+    Parameters
+    ----------
+    shots : sequence of Shot
+    sized : bool
+        The format itself says for which size of image its intrinsics are. Where it does not, principal points that all
+        lie at the same wrong fraction of the image mean that the images were resized after calibration.
+    """
+    seen: dict[str, Shot] = {}
+    for shot in shots:
+        if shot.name in seen:
+            raise ValueError(
+                f"{shot.where}: {seen[shot.name].where} is named {shot.name} as well; keep one of them"
+            )
+        seen[shot.name] = shot
+    sizes = np.array([image_size(shot.image) for shot in shots], dtype=np.float64)  # (B, 2)
+    for shot, size in zip(shots, sizes, strict=True):
+        _check_intrinsics(shot, size)
+    if not sized:
+        _check_calibrated_size(shots, sizes)
+
+
+def _check_intrinsics(shot: Shot, size: np.ndarray) -> None:
+    """ValueError for focal lengths that no camera has; `assemble` refuses what is no matrix of intrinsics at all."""
+    focal = np.array([shot.intrinsics[0, 0], shot.intrinsics[1, 1]])
+    if not (focal > 0).all():
+        return
+    if not (0.05 * size.max() < focal).all() or not (focal < 1e5 * size.max()).all():
+        raise ValueError(
+            f"{shot.where}: focal length {focal[0]:.4g}, {focal[1]:.4g} pixels does not go with an image of "
+            f"{size[0]:.0f}x{size[1]:.0f} ({shot.image.name}); expected pixels, not fractions or millimetres"
+        )
+
+
+def _check_calibrated_size(shots: Sequence[Shot], sizes: np.ndarray) -> None:
+    """ValueError where all principal points lie at the same fraction of width and height, far from the middle."""
+    points = np.array([shot.intrinsics[:2, 2] for shot in shots]) / sizes  # (B, 2), 0.5 in the middle
+    low, high = float(points.min()), float(points.max())
+    # Crops move it too, but not by as much of the width as of the height in all of the images.
+    if high - low < 0.12 * high and not 0.3 < high < 0.8:
+        raise ValueError(
+            f"{shots[0].where}: all principal points are at about {np.median(points):.2f} of the images' width and "
+            f"height, expected 0.5: calibrated for images {2 * np.median(points):.3g} times as large as "
+            f"{shots[0].image.name}? Bring the images or the intrinsics to the other's size"
+        )

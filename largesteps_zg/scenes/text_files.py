@@ -1,0 +1,38 @@
+"""Text files of numbers: read whole, and every number a finite one, or one line that says what stands in its place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .fields import kind
+
+LARGEST = 1e12  # far above any pixel or coordinate, far below where squares overflow
+
+
+def read_text(path: Path) -> str:
+    """The text of a file; ValueError where it is no text."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected text, got byte {error.object[error.start]:#04x}") from None
+
+
+def numbers(words: Sequence[str], count: int, where: str, what: str) -> np.ndarray:
+    """So many finite numbers as (count,) float64, by ValueError; `where` begins the message."""
+    if len(words) != count:
+        raise ValueError(f"{where}: expected {count} numbers for {what}, got {len(words)}; is it complete?")
+    return np.array([_number(word, where, what) for word in words])
+
+
+def _number(word: str, where: str, what: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = math.nan
+    if not abs(value) <= LARGEST:  # also where it is no number
+        raise ValueError(f"{where}: expected a number for {what}, got {kind(word)}")
+    return value

@@ -1,0 +1,82 @@
+"""How to reconstruct: every choice a run has, checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to reconstruct.
+
+    Attributes
+    ----------
+    steps : int
+        Gradient steps, >= 1.
+    lambda_ : float
+        Smoothing of the parametrization at a start of 2,562 vertices, >= 0; see `LargeSteps`. On finer and coarser
+        starts it is what reaches as far. A quarter with every remeshing, down to 1.
+    step_size : float
+        Of the positions' optimiser at the first step, > 0, in a scene scaled to the unit sphere. Falls to 3 %.
+    views_per_step : int
+        Images compared in each step, >= 1; all of them are seen before one is seen again.
+    remesh : "auto", "adaptive", "off" or tuple of steps
+        When; "adaptive" is as "auto", with edges shorter where the surface is curved and longer where it is flat.
+    max_vertices : int
+        What the remeshing keeps to, up to some per cent, by longer edges where the images would ask for more.
+    device : {"auto", "cpu", "cuda", ...}
+    backend : {"auto", "warp", "nvdiffrast"}
+    seed : int
+        Of the order in which views are drawn, and of perturbations.
+    gradients : {"rasterizer", "per-pixel", "zerograds", "smoothed", "spsa"}
+        Where they come from; `gradients.GRADIENTS`.
+    renderer : str
+        What is called where gradients are estimates: "rasterizer", "opengl", or "FILE.py:FUNCTION"; see
+        `renderers.load_renderer`.
+    """
+
+    steps: int = 1500
+    lambda_: float = 19.0
+    step_size: float = 0.1
+    views_per_step: int = 8
+    remesh: str | tuple[int, ...] = "auto"
+    max_vertices: int = 20_000
+    device: str = "auto"
+    backend: str = "auto"
+    seed: int = 0
+    gradients: str = "rasterizer"
+    renderer: str = "rasterizer"
+    loss: str = "l1"
+    gloss: str = "auto"
+    exposure: str = "auto"
+    refine_cameras: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "views_per_step", "max_vertices"):
+            value = getattr(self, name)
+            if value < 1:
+                raise ValueError(f"{name.replace('_', ' ')}: expected at least 1, got {value}")
+        if not (math.isfinite(self.lambda_) and self.lambda_ >= 0):
+            raise ValueError(f"lambda: expected a number >= 0, got {self.lambda_}; 19 is a good start")
+        if not (math.isfinite(self.step_size) and self.step_size > 0):
+            raise ValueError(f"step size: expected a number > 0, got {self.step_size}; 0.1 is a good start")
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of a name; "auto" is CUDA where it is usable."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device: expected auto, cpu or cuda, got {name!r}") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device: expected auto, cpu or cuda, got {name!r}")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            "device: cuda was asked for, but PyTorch finds no usable CUDA device; use --device cpu"
+        )
+    return device

@@ -1,0 +1,253 @@
+"""Colours from albedo: exposure, gloss, colours of each view; and that the right ones are found."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from largesteps_zg.appearance import Appearance
+from largesteps_zg.cameras import look_at, sphere_of_cameras
+from largesteps_zg.color import linear_to_srgb, srgb_to_linear
+from largesteps_zg.exposure import Exposure
+from largesteps_zg.geometry import vertex_normals
+from largesteps_zg.gloss import SIZES, Gloss, octahedral
+from largesteps_zg.gradients import Rasterized
+from largesteps_zg.lighting import SphericalHarmonicsLight
+from largesteps_zg.mesh import icosphere
+from largesteps_zg.reconstruct import Reconstruction, Settings
+from largesteps_zg.renderers import render
+from largesteps_zg.scenes import Views
+from largesteps_zg.scenes.synthetic import scene_from_mesh, studio_light
+
+
+def cameras_around(count: int, size: int = 40, dtype=torch.float64):
+    return sphere_of_cameras(count, distance=3.0, fov_y_degrees=40.0, height=size, width=size, dtype=dtype)
+
+
+def directions(count: int, generator) -> torch.Tensor:
+    """(N, 3) unit vectors all around."""
+    return torch.nn.functional.normalize(
+        torch.randn(count, 3, generator=generator, dtype=torch.float64), dim=1
+    )
+
+
+def some_gloss(generator, dtype=torch.float64) -> Gloss:
+    """With surroundings that differ from texel to texel."""
+    gloss = Gloss()
+    gloss.levels = [
+        torch.randn(1, 3, n, n, generator=generator, dtype=torch.float64).to(dtype) for n in SIZES
+    ]
+    gloss.strength = torch.tensor([0.3], dtype=dtype)
+    gloss.active = True
+    return gloss
+
+
+def test_a_set_of_colours_for_each_view_is_drawn_as_if_each_were_alone(generator):
+    ball, cameras = icosphere(3, dtype=torch.float64), cameras_around(3)
+    vertices = ball.vertices.clone().requires_grad_()
+    colors = torch.rand(3, len(vertices), 2, generator=generator, dtype=torch.float64).requires_grad_()
+    together = render(vertices, ball.faces, colors, cameras)
+    alone = torch.cat([render(vertices, ball.faces, colors[i], cameras[i]) for i in range(3)])
+    assert torch.equal(together, alone)
+    weight = torch.rand(together.shape, generator=generator, dtype=torch.float64)
+    found = torch.autograd.grad((together * weight).sum(), (vertices, colors))
+    expected = torch.autograd.grad((alone * weight).sum(), (vertices, colors))
+    assert all(torch.allclose(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_colours_that_do_not_fit_the_views_are_refused(unchecked):
+    ball, cameras = icosphere(1), cameras_around(3, dtype=torch.float32)
+    with pytest.raises(ValueError, match=r"^colors: expected one set for each of 3 views, got 2 sets$"):
+        render(ball.vertices, ball.faces, torch.ones(2, 42, 3), cameras)
+    with pytest.raises(ValueError, match=r"^colors: expected \(42, C\) or \(3, 42, C\), got \(41, 3\)$"):
+        render(ball.vertices, ball.faces, torch.ones(41, 3), cameras)
+
+
+def test_colours_are_gain_times_diffuse_and_mirrored_light(generator):
+    ball, cameras = icosphere(2, dtype=torch.float64), cameras_around(3)
+    albedo = torch.rand(len(ball.vertices), 3, generator=generator, dtype=torch.float64)
+    light = SphericalHarmonicsLight(torch.randn(9, 3, generator=generator, dtype=torch.float64))
+    gloss = some_gloss(generator)
+    exposure = Exposure(5)
+    exposure.log_gains = torch.randn(5, 3, generator=generator, dtype=torch.float64)
+    appearance = Appearance(light, gloss=gloss, exposure=exposure)
+    index = torch.tensor([4, 0, 1])
+    found = appearance.colors(ball.vertices, ball.faces, albedo, cameras, index)
+    normals = vertex_normals(ball.vertices, ball.faces)
+    for row in range(3):
+        for vertex in (0, 17, 161):
+            n, x = normals[vertex], ball.vertices[vertex]
+            w = torch.nn.functional.normalize(cameras.centers[row] - x, dim=0)
+            r = 2 * (n @ w) * n - w
+            mirrored = 0.3 * gloss.surroundings(r[None, None])[0, 0]
+            diffuse = albedo[vertex] * light(n[None])[0]
+            gain = exposure.log_gains[index[row]].exp()
+            assert torch.allclose(found[row, vertex], gain * (diffuse + mirrored))
+    plain = Appearance(light).colors(ball.vertices, ball.faces, albedo, cameras, index)
+    assert plain.shape == (len(ball.vertices), 3)
+
+
+def test_the_octahedron_keeps_every_direction_apart_and_its_edges_together(generator):
+    d = directions(2000, generator)
+    places = octahedral(d)
+    assert float(places.abs().max()) <= 1
+    # Back: fold out the corners again.
+    z = 1 - places.abs().sum(1)
+    xy = torch.where(z[:, None] >= 0, places, (1 - places.flip(1).abs()) * places.sign())
+    back = torch.nn.functional.normalize(torch.cat([xy, z[:, None]], 1), dim=1)
+    assert torch.allclose(back, d)
+
+
+def test_surroundings_have_no_seam(generator):
+    """Directions a thousandth apart see nearly the same, also where the unfolded square has its border."""
+    gloss = some_gloss(generator)
+    azimuth = torch.rand(500, generator=generator, dtype=torch.float64) * 2 * math.pi
+    # On the octahedron's lower edges the square ends: x or y is 0, z < 0.
+    low = -torch.rand(500, generator=generator, dtype=torch.float64)
+    flat = (1 - low**2).sqrt()
+    for axis in (0, 1):
+        seam = torch.zeros(500, 3, dtype=torch.float64)
+        seam[:, 1 - axis], seam[:, 2] = flat * azimuth.cos().sign(), low
+        offset = torch.zeros(3, dtype=torch.float64)
+        offset[axis] = 5e-4
+        sides = [
+            gloss.surroundings(torch.nn.functional.normalize(seam + s * offset, dim=1)[None])[0]
+            for s in (1, -1)
+        ]
+        assert float((sides[0] / sides[1]).log().abs().max()) < 0.2  # texels differ by factors of some e
+
+
+def test_gradients_of_the_mirrored_light_reach_surroundings_and_not_the_surface(generator):
+    gloss, ball = some_gloss(generator), icosphere(0, dtype=torch.float64)
+    normals, camera = directions(12, generator), cameras_around(2)
+
+    def colors(strength: torch.Tensor, coarse: torch.Tensor) -> torch.Tensor:
+        gloss.strength, gloss.levels[0] = strength, coarse
+        return gloss(ball.vertices, normals, camera)
+
+    inputs = [part.clone().requires_grad_() for part in (gloss.strength, gloss.levels[0])]
+    assert torch.autograd.gradcheck(colors, inputs)
+    gloss.strength = gloss.strength.detach()
+    gloss.levels = [level.detach() for level in gloss.levels]
+    assert not gloss(
+        ball.vertices.clone().requires_grad_(), normals.clone().requires_grad_(), camera
+    ).requires_grad
+
+
+def moved(scene, gains: torch.Tensor):
+    """The scene's photographs, each with another exposure."""
+    pictures = scene.train.images.float() / 255
+    rgb = linear_to_srgb((srgb_to_linear(pictures[..., :3]) * gains[:, None, None]).clamp(0, 1))
+    images = (255 * torch.cat([rgb, pictures[..., 3:]], -1)).round().to(torch.uint8)
+    return dataclasses.replace(scene.train, images=images)
+
+
+@pytest.fixture(scope="module")
+def scene():
+    ball = icosphere(3)
+    mesh = dataclasses.replace(ball, vertices=ball.vertices * torch.tensor([1.0, 0.7, 0.8]))
+    return scene_from_mesh(mesh, views=8, test_views=0, height=64, width=64, up="z")
+
+
+def finished(views, settings: Settings, **options) -> Reconstruction:
+    run = Reconstruction(views, settings, **options)
+    while run.step < settings.steps:
+        run.advance()
+    return run
+
+
+def test_exposures_are_found_and_are_one_on_average(scene, generator):
+    log_gains = 0.15 * torch.randn(8, 3, generator=generator)
+    log_gains -= log_gains.mean(0)
+    settings = Settings(steps=120, views_per_step=4, max_vertices=1500, exposure="on")
+    run = finished(moved(scene, (log_gains - 0.3).exp()), settings)
+    found = run.fit.appearance.exposure.log_gains.detach()
+    assert torch.allclose(found.mean(0), torch.zeros(3), atol=1e-6)
+    assert float((found - log_gains).square().mean().sqrt()) < 0.2 * float(log_gains.square().mean().sqrt())
+    assert torch.tensor(run.fit.appearance.report()["gains"]).shape == (8, 3)
+
+
+def test_what_belongs_to_no_photograph_has_no_say(scene):
+    """Half of some pictures painted over and said to be unknown: the same run as with other paint."""
+    known = torch.ones(8, 64, 64, dtype=torch.bool)
+    known[::2, :, :32] = False
+    settings = Settings(steps=5, views_per_step=3, remesh="off", max_vertices=800)
+    found = []
+    for paint in (0, 200):
+        images = scene.train.images.clone()
+        images[~known] = torch.tensor([paint, paint, paint, 0], dtype=torch.uint8)
+        images[::2, :, 32:36] = scene.train.images[::2, :, 32:36]
+        views = dataclasses.replace(scene.train, images=images, known=known)
+        start = icosphere(3, radius=0.6)
+        found.append(finished(views, settings, start=start).mesh().vertices)
+    assert torch.equal(*found)
+
+
+def test_per_pixel_gradients_reach_the_exposures(scene, generator):
+    """Averaged over 24 estimates, against those of the rasterizer."""
+    views = moved(scene, (0.3 * torch.randn(8, 3, generator=generator)).exp())
+    run = Reconstruction(
+        views, Settings(gradients="per-pixel", exposure="on"), start=scene.mesh, light=studio_light()
+    )
+    batch = run.batch(torch.tensor([0, 3, 4, 6]))
+
+    def gradient(source) -> torch.Tensor:
+        vertices, albedo = run.fit.surface()
+        loss = source.loss(run.fit, vertices, albedo, batch, progress=0.5)
+        return torch.autograd.grad(loss, run.fit.appearance.exposure.log_gains)[0]
+
+    exact, mean = gradient(Rasterized()), sum(gradient(run.source) for _ in range(24)) / 24
+    assert bool((mean[[1, 2, 5, 7]] == 0).all())
+    exact, mean = (part[batch.index] - part[batch.index].mean() for part in (exact, mean))
+    assert float((mean * exact).sum() / (mean.norm() * exact.norm())) > 0.9
+    assert 0.7 < float(mean.norm() / exact.norm()) < 1.3
+
+
+def test_the_strength_of_gloss_is_never_negative():
+    gloss = Gloss()
+    gloss.step(0.5)
+    assert gloss.active
+    ball, camera = icosphere(2), look_at(torch.tensor([[3.0, 0, 0]]), fov_y_degrees=40, height=8, width=8)
+    for _ in range(5):
+        gloss(ball.vertices, ball.vertices, camera).sum().backward()  # less would be better
+        gloss.step(0.5)
+        assert float(gloss.strength) == 0
+
+
+def test_what_is_not_there_is_dropped(scene):
+    settings = Settings(steps=160, views_per_step=4, max_vertices=800)
+    appearance = finished(scene.train, settings).fit.appearance
+    assert appearance.gloss.dropped and appearance.exposure.dropped
+    assert appearance.report() == {} and not bool(appearance.exposure.log_gains.any())
+    always = finished(
+        scene.train, dataclasses.replace(settings, steps=8, gloss="on", exposure="on")
+    ).fit.appearance
+    assert sorted(always.report()) == ["gains", "gloss"]
+    off = finished(scene.train, dataclasses.replace(settings, steps=1, gloss="off", exposure="off"))
+    assert len(off.fit.appearance.parameters()) == 1
+
+
+def test_gloss_is_found(scene):
+    """Lamps in mirrored directions: a picture of them is learned, and views that were held out come out right."""
+    lamps = Gloss()
+    lamps.strength, lamps.active = torch.tensor([0.02]), True
+    for row, column in ((10, 12), (20, 17), (14, 24)):
+        lamps.levels[-1].data[..., row : row + 3, column : column + 3] = 4.0
+    appearance = Appearance(studio_light(), gloss=lamps)
+    cameras, mesh = cameras_around(28, 64, torch.float32), scene.mesh
+    with torch.no_grad():
+        colors = appearance.colors(mesh.vertices, mesh.faces, torch.full_like(mesh.vertices, 0.3), cameras)
+        true = render(mesh.vertices, mesh.faces, colors, cameras).clamp(0, 1)
+    straight = linear_to_srgb(true[..., :3] / true[..., 3:].clamp_min(1e-6)).clamp(0, 1)
+    images = (255 * torch.cat([straight, true[..., 3:]], -1)).round().to(torch.uint8)
+    views = Views(images, cameras, tuple(map(str, range(28))))
+    errors = {}
+    for choice in ("off", "auto"):
+        settings = Settings(steps=300, views_per_step=4, remesh="off", step_size=0.03, gloss=choice)
+        run = finished(views[list(range(24))], settings, start=mesh)
+        errors[choice] = float((run.images(cameras[list(range(24, 28))]) - true[24:]).abs().mean())
+    assert run.fit.appearance.report()["gloss"]["peak"] > 0.2
+    assert errors["auto"] < 0.6 * errors["off"]

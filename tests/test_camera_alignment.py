@@ -1,0 +1,42 @@
+"""Cameras found for a surface that stays as it is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+
+from largesteps_zg.camera_alignment import aligned
+from largesteps_zg.cameras import sphere_of_cameras
+from largesteps_zg.losses import image_loss
+from largesteps_zg.mesh import icosphere
+from largesteps_zg.renderers import render
+
+
+def test_a_camera_that_is_off_comes_back() -> None:
+    """Half a degree and a hundredth of the distance: three pixels, most of which are found again."""
+    ball = icosphere(3)
+    vertices = ball.vertices * torch.tensor([0.9, 0.6, 0.4])
+    colors = (0.5 + 0.5 * torch.sin(7 * ball.vertices)).contiguous()
+    true = sphere_of_cameras(2, distance=3.0, fov_y_degrees=40.0, height=96, width=96)
+    targets = render(vertices, ball.faces, colors, true)
+    off = true.world_to_camera.clone()
+    angle = torch.deg2rad(torch.tensor(0.5))
+    turn = torch.eye(4)
+    turn[:2, :2] = torch.tensor([[angle.cos(), -angle.sin()], [angle.sin(), angle.cos()]])
+    off = turn @ off
+    off[:, 0, 3] += 0.03
+
+    def difference(cameras) -> torch.Tensor:
+        return image_loss(render(vertices, ball.faces, colors, cameras), targets)
+
+    start = dataclasses.replace(true, world_to_camera=off)
+    found = aligned(start, difference)
+    missed = [
+        float((cameras.project(vertices)[0] - true.project(vertices)[0]).norm(dim=-1).mean())
+        for cameras in (start, found)
+    ]
+    assert missed[0] > 1.0 and missed[1] < 0.1 * missed[0]
+    assert float(difference(found)) < 0.1 * float(difference(start))
+    same = aligned(true, difference, steps=3)  # of all steps the best: never worse
+    assert float(difference(same)) <= float(difference(true)) + 1e-9

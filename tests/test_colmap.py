@@ -1,0 +1,318 @@
+"""COLMAP models in both forms, written here by hand and by pycolmap: points are where the photographs show them."""
+
+from __future__ import annotations
+
+import math
+import struct
+from pathlib import Path
+
+import numpy as np
+import pycolmap
+import pytest
+from PIL import Image
+from scene_files import ring, sphere_mask
+
+from largesteps_zg.scenes import Reading, Views
+from largesteps_zg.scenes.colmap import load, recognises
+
+BALL = (0.4, -0.3, 0.2), 0.6
+WIDTH, HEIGHT = 96, 72
+K = np.array([[110.0, 0, 50], [0, 108, 35], [0, 0, 1]])
+PINHOLE = 1, WIDTH, HEIGHT, (110.0, 108.0, 50.0, 35.0)
+NAMES = ("b.png", "a.png", "c.png", "d.png")
+
+
+def poses(count: int = 4) -> np.ndarray:
+    return ring(6).world_to_camera[:count].numpy()
+
+
+def quaternion(rotation: np.ndarray) -> np.ndarray:
+    """w x y z: the eigenvector of the largest eigenvalue of Bar-Itzhack's matrix."""
+    (a, b, c), (d, e, f), (g, h, i) = rotation
+    matrix = np.array(
+        [
+            [a + e + i, h - f, c - g, d - b],
+            [h - f, a - e - i, b + d, c + g],
+            [c - g, b + d, e - a - i, f + h],
+            [d - b, c + g, f + h, i - a - e],
+        ]
+    )
+    return np.linalg.eigh(matrix)[1][:, -1]
+
+
+def draw(folder: Path, names=NAMES, k: np.ndarray = K, size=(WIDTH, HEIGHT)) -> None:
+    for name, matrix in zip(names, poses(len(names)), strict=True):
+        pixels = np.full((size[1], size[0], 4), 80, dtype=np.uint8)
+        pixels[..., 3] = 255 * sphere_mask(matrix, k, size[::-1], *BALL)
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(file)
+
+
+def write_text(folder: Path, names=NAMES, *, camera: str = "1 PINHOLE 96 72 110 108 50 35") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["# Image list"]
+    for number, (name, matrix) in enumerate(zip(names, poses(len(names)), strict=True), start=1):
+        numbers = [*quaternion(matrix[:3, :3]), *matrix[:3, 3]]
+        lines += [f"{number} {' '.join(f'{x:.17g}' for x in numbers)} 1 {name}", "10.5 20.5 -1 3 4 7"]
+    (folder / "images.txt").write_text("\n".join(lines) + "\n")
+    (folder / "cameras.txt").write_text(f"# Cameras\n{camera}\n")
+
+
+def write_binary(folder: Path, names=NAMES, *, cameras=((1, PINHOLE),), camera_of=lambda number: 1) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    data = struct.pack("<Q", len(names))
+    for number, (name, matrix) in enumerate(zip(names, poses(len(names)), strict=True), start=1):
+        data += struct.pack("<I7dI", number, *quaternion(matrix[:3, :3]), *matrix[:3, 3], camera_of(number))
+        data += name.encode() + b"\0" + struct.pack("<Qddq", 1, 10.5, 20.5, -1)
+    (folder / "images.bin").write_bytes(data)
+    data = struct.pack("<Q", len(cameras))
+    for number, (model, width, height, params) in cameras:
+        data += struct.pack(f"<IiQQ{len(params)}d", number, model, width, height, *params)
+    (folder / "cameras.bin").write_bytes(data)
+
+
+def check(views: Views, overlap: float = 0.98) -> None:
+    for image, matrix, k in zip(
+        views.images.numpy(),
+        views.cameras.world_to_camera.numpy(),
+        views.cameras.intrinsics.numpy(),
+        strict=True,
+    ):
+        mask, expected = image[..., 3] >= 128, sphere_mask(matrix, k, image.shape[:2], *BALL)
+        assert (mask & expected).sum() / (mask | expected).sum() > overlap
+
+
+@pytest.mark.parametrize("place", ["sparse/0", "sparse", "colmap/sparse/0", "."])
+@pytest.mark.parametrize("write", [write_text, write_binary])
+def test_both_forms_wherever_they_lie(tmp_path: Path, place: str, write) -> None:
+    draw(tmp_path / "images")
+    write(tmp_path / place)
+    assert recognises(tmp_path)
+    scene = load(tmp_path)
+    assert (scene.format, scene.path, scene.test) == ("colmap", tmp_path, None)
+    assert scene.train.names == ("a", "b", "c", "d")  # in the order of names, not of the file
+    np.testing.assert_allclose(scene.train.cameras.world_to_camera.numpy(), poses()[[1, 0, 2, 3]], atol=1e-12)
+    np.testing.assert_array_equal(scene.train.cameras.intrinsics[0].numpy(), K)
+    check(scene.train, overlap=0.999)
+
+
+def test_the_folder_of_the_model_is_a_scene_too(tmp_path: Path) -> None:
+    draw(tmp_path / "images")
+    write_binary(tmp_path / "sparse" / "0")
+    check(load(tmp_path / "sparse" / "0").train)
+
+
+def test_the_part_with_most_images_is_taken(tmp_path: Path) -> None:
+    draw(tmp_path / "images")
+    write_binary(tmp_path / "sparse" / "0", NAMES[:2])
+    write_binary(tmp_path / "sparse" / "1")
+    assert len(load(tmp_path).train) == 4
+
+
+def test_models_of_pycolmap_with_rigs_and_points(tmp_path: Path) -> None:
+    """Two cameras on one rig, the second beside the first: the poses in the files of images hold the rig's."""
+    model, matrices = pycolmap.Reconstruction(), poses()
+    cameras = [
+        pycolmap.Camera(
+            model="PINHOLE", width=WIDTH, height=HEIGHT, params=[110, 108, 50, 35], camera_id=i + 1
+        )
+        for i in range(2)
+    ]
+    rig = pycolmap.Rig(rig_id=1)
+    rig.add_ref_sensor(cameras[0].sensor_id)
+    rig.add_sensor(cameras[1].sensor_id, pycolmap.Rigid3d((matrices[1] @ np.linalg.inv(matrices[0]))[:3]))
+    for camera in cameras:
+        model.add_camera(camera)
+    model.add_rig(rig)
+    frame = pycolmap.Frame(frame_id=1, rig_id=1)
+    frame.rig_from_world = pycolmap.Rigid3d(matrices[0][:3])
+    images = [
+        pycolmap.Image(name=NAMES[i], camera_id=i + 1, image_id=i + 1, keypoints=np.ones((2, 2)))
+        for i in range(2)
+    ]
+    for image in images:
+        frame.add_data_id(image.data_id)
+    model.add_frame(frame)
+    for image in images:
+        image.frame_id = 1
+        model.add_image(image)
+    track = pycolmap.Track()
+    track.add_element(1, 0)
+    track.add_element(2, 1)
+    model.add_point3D(np.zeros(3), track, np.zeros(3, dtype=np.uint8))
+    draw(tmp_path / "images", NAMES[:2])
+    for kind, write in (("sparse/0", model.write_binary), ("sparse/1", model.write_text)):
+        (tmp_path / kind).mkdir(parents=True)
+        write(str(tmp_path / kind))
+        check(load(tmp_path / kind).train, overlap=0.999)
+
+
+def test_several_cameras_and_sizes(tmp_path: Path) -> None:
+    small = np.diag([0.5, 0.5, 1]) @ K
+    write_binary(
+        tmp_path / "sparse", cameras=((1, PINHOLE), (7, (0, 48, 36, (54.5, 25.0, 17.5)))),
+        camera_of=lambda number: 1 if number < 3 else 7,
+    )  # fmt: skip
+    draw(tmp_path / "images")
+    draw(tmp_path / "images", NAMES[:2])
+    small = np.array([[54.5, 0, 25], [0, 54.5, 17.5], [0, 0, 1]])
+    for name, matrix in zip(NAMES[2:], poses()[2:], strict=True):
+        pixels = np.full((36, 48, 4), 80, dtype=np.uint8)
+        pixels[..., 3] = 255 * sphere_mask(matrix, small, (36, 48), *BALL)
+        Image.fromarray(pixels).save(tmp_path / "images" / name)
+    views = load(tmp_path).train
+    assert (views.cameras.width, views.cameras.height) == (96, 72)
+    assert views.known.flatten(1).sum(1).tolist() == [96 * 72] * 2 + [48 * 36] * 2
+    check(views, overlap=0.999)
+
+
+def test_photographs_smaller_than_the_calibration(tmp_path: Path) -> None:
+    draw(tmp_path / "images", k=np.diag([0.5, 0.5, 1]) @ K, size=(48, 36))
+    write_text(tmp_path / "sparse")
+    check(load(tmp_path).train, overlap=0.99)
+
+
+@pytest.mark.parametrize(
+    ("model", "params"),
+    [
+        ("SIMPLE_RADIAL", (110.0, 50.0, 35.0, 0.5)),
+        ("OPENCV", (110.0, 108.0, 50.0, 35.0, 0.4, 0.1, 0.02, -0.03)),
+        ("OPENCV_FISHEYE", (110.0, 108.0, 50.0, 35.0, -0.3, 0.1, 0.0, 0.0)),
+        ("FOV", (110.0, 108.0, 50.0, 35.0, 1.2)),
+        ("THIN_PRISM_FISHEYE", (110.0, 108.0, 50.0, 35.0, -0.2, 0.0, 0.01, 0.01, 0.0, 0.0, 0.02, 0.03)),
+    ],
+)
+def test_every_lens_is_undone(tmp_path: Path, model: str, params: tuple) -> None:
+    camera = pycolmap.Camera(model=model, width=WIDTH, height=HEIGHT, params=params)
+    write_text(tmp_path / "sparse", camera=f"1 {model} 96 72 {' '.join(map(str, params))}")
+    camera.rescale(2 * WIDTH, 2 * HEIGHT)  # photographs larger than the calibration's
+    v, u = np.mgrid[: camera.height, : camera.width] + 0.5
+    ideal = camera.cam_from_img(np.stack([u.ravel(), v.ravel()], axis=1))
+    rays = np.concatenate([ideal, np.ones((len(ideal), 1))], axis=1)
+    (tmp_path / "images").mkdir()
+    for name, matrix in zip(NAMES, poses(), strict=True):
+        center = matrix[:3, :3] @ np.array((0.9, -0.5, 0.3)) + matrix[:3, 3]
+        along = rays @ center / np.linalg.norm(rays, axis=1)
+        mask = (center @ center - along**2 < 0.16).reshape(u.shape)
+        pixels = np.full((*u.shape, 4), 70, dtype=np.uint8)
+        pixels[..., 3] = 255 * mask
+        Image.fromarray(pixels).save(tmp_path / "images" / name)
+    views = load(tmp_path).train
+    for image, matrix, k in zip(
+        views.images.numpy(),
+        views.cameras.world_to_camera.numpy(),
+        views.cameras.intrinsics.numpy(),
+        strict=True,
+    ):
+        mask = image[..., 3] >= 128
+        expected = sphere_mask(matrix, k, mask.shape, (0.9, -0.5, 0.3), 0.4)
+        assert (mask & expected).sum() / (mask | expected).sum() > 0.96
+
+
+def test_masks_as_colmap_names_them(tmp_path: Path) -> None:
+    names = ("left/a.jpg", "right/a.jpg", "right/b.jpg")
+    write_binary(tmp_path / "sparse", names)
+    draw(tmp_path / "drawn", tuple(f"{name}.png" for name in names))
+    for name in names:
+        pixels = np.array(Image.open(tmp_path / "drawn" / f"{name}.png"))
+        for place, part in ((f"images/{name}", pixels[..., :3]), (f"masks/{name}.png", pixels[..., 3])):
+            (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(part).save(tmp_path / place)
+    views = load(tmp_path).train
+    assert views.names == ("left/a", "right/a", "right/b")
+    check(views, overlap=0.999)
+    (tmp_path / "masks").rename(tmp_path / "elsewhere")
+    check(load(tmp_path, Reading(masks=tmp_path / "elsewhere")).train, overlap=0.999)
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+def refused(path: Path, *parts: str) -> None:
+    with pytest.raises((ValueError, OSError)) as caught:
+        load(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message, message
+
+
+def test_missing_images_are_named(tmp_path: Path) -> None:
+    write_binary(tmp_path / "sparse")
+    refused(tmp_path, "images of the model not found; looked for a.png in", "images")
+    draw(tmp_path / "images")
+    (tmp_path / "images" / "c.png").unlink()
+    refused(tmp_path, "images.bin: image c.png of the model not found; looked for", "images/c.png")
+    assert not recognises(tmp_path / "images")
+    refused(tmp_path / "images", "expected cameras.bin and images.bin")
+
+
+@pytest.mark.parametrize(
+    ("size", "parts"),
+    [
+        ((72, 96), ("image has 72x96 pixels but its camera says 96x72", "EXIF")),
+        ((96, 60), ("96x60", "cropped")),
+    ],
+)
+def test_images_of_another_shape(tmp_path: Path, size: tuple, parts: tuple) -> None:
+    write_text(tmp_path)
+    draw(tmp_path / "images", size=size)
+    refused(tmp_path, "images.txt: a.png", *parts)
+
+
+@pytest.mark.parametrize(
+    ("camera", "parts"),
+    [
+        ("1 EQUIRECTANGULAR 96 72 96 72", ("EQUIRECTANGULAR is a panorama", "perspective")),
+        ("1 HOLGA 96 72 110 50 35", ("not readable as a COLMAP model", "complete?")),
+        ("2 PINHOLE 96 72 110 108 50 35", ("not readable as a COLMAP model",)),
+        ("1 PINHOLE 96 72 110 108 50", ("not readable as a COLMAP model",)),
+        ("1 PINHOLE 96 72 -110 108 50 35", ("images.txt: a.png: expected focal lengths > 0",)),
+        ("", ("not readable as a COLMAP model",)),
+    ],
+)
+def test_cameras_that_are_none(tmp_path: Path, camera: str, parts: tuple) -> None:
+    write_text(tmp_path / "sparse", camera=camera)
+    draw(tmp_path / "images")
+    refused(tmp_path, *parts)
+
+
+def test_a_model_without_images(tmp_path: Path) -> None:
+    write_text(tmp_path / "sparse", ())
+    refused(tmp_path, "images.txt: no image has a pose")
+
+
+def test_what_is_cut_off_or_announces_too_much_is_refused(tmp_path: Path) -> None:
+    write_binary(tmp_path / "sparse")
+    draw(tmp_path / "images")
+    file = tmp_path / "sparse" / "images.bin"
+    whole = file.read_bytes()
+    for keep in (0, 7, 40, 100, len(whole) - 1):
+        file.write_bytes(whole[:keep])
+        refused(tmp_path, "images.bin: ends in the middle of an image")
+    points = whole.index(b"b.png\0") + 6
+    file.write_bytes(whole[:points] + struct.pack("<Q", 2**40) + whole[points + 8 :])
+    refused(tmp_path, "images.bin: ends in the middle of an image")
+    file.write_bytes(struct.pack("<Q", 2**62) + whole[8:])
+    refused(tmp_path, "images.bin: ends in the middle of an image")
+    file.write_bytes(whole.replace(b"c.png\0", b"c\npng\0"))
+    refused(tmp_path, "image name 'c\\npng'")
+    file.write_bytes(whole)
+    cameras = tmp_path / "sparse" / "cameras.bin"
+    data = cameras.read_bytes()
+    for keep in (0, 20, len(data) - 4):
+        cameras.write_bytes(data[:keep])
+        refused(tmp_path, "cameras.bin: ends in the middle of a camera; is the file complete?")
+    cameras.write_bytes(data.replace(struct.pack("<ii", 1, 1), struct.pack("<ii", 1, 99)))
+    refused(tmp_path, "cameras.bin: camera model number 99 is not known")
+
+
+def test_nan_in_a_pose(tmp_path: Path) -> None:
+    write_binary(tmp_path / "sparse")
+    draw(tmp_path / "images")
+    file = tmp_path / "sparse" / "images.bin"
+    data = bytearray(file.read_bytes())
+    struct.pack_into("<d", data, 8 + 4 + 32, math.nan)  # TX of the first image
+    file.write_bytes(data)
+    refused(tmp_path, "images.bin: b.png", "not finite")

@@ -1,0 +1,197 @@
+"""Masks found before a background, on drawn photographs whose mask is known; and what other views deny."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scene_files import ring, views_of_spheres
+from scipy.ndimage import gaussian_filter, label
+
+from largesteps_zg.scenes import Views
+from largesteps_zg.scenes.agreement import consistent
+from largesteps_zg.scenes.masking import check_mask, masks_from_background
+
+HEIGHT, WIDTH = 120, 160
+STONE = np.array([190, 170, 130])
+
+
+def grid() -> tuple[np.ndarray, np.ndarray]:
+    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    return x - WIDTH / 2, y - HEIGHT / 2
+
+
+def ring_mask(shift: float = 0.0) -> np.ndarray:
+    """An annulus: an object with a hole."""
+    x, y = grid()
+    radius = np.hypot(x - shift, y)
+    return (radius < 45) & (radius > 15)
+
+
+def photograph(
+    mask: np.ndarray, background, *, seed: int = 0, shade: float = 0.5, blur: float = 0.6
+) -> np.ndarray:
+    """Stone that is lit from the left before a background (H, W, 3) or (3,), with noise."""
+    generator = np.random.default_rng(seed)
+    x, _ = grid()
+    lit = STONE * (1 - shade * (x / 45).clip(-1, 1) * 0.5 - shade * 0.5)[..., None]
+    lit = lit + generator.normal(0, 6, (HEIGHT, WIDTH, 1))
+    share = gaussian_filter(mask.astype(float), blur)[..., None]
+    # As a lens does it: in light, not in the levels of a file.
+    light = share * lit.clip(0) ** 2.2 + (1 - share) * np.asarray(background, dtype=float) ** 2.2
+    image = light ** (1 / 2.2)
+    return (image + generator.normal(0, 1.5, image.shape)).clip(0, 255).astype(np.uint8)
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    return (a & b).sum() / (a | b).sum()
+
+
+def photographs(background, **options) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    masks = [ring_mask(shift) for shift in (-6, 0, 9)]
+    return [photograph(mask, background, seed=i, **options) for i, mask in enumerate(masks)], masks
+
+
+@pytest.mark.parametrize(
+    "background",
+    [(3, 2, 2), (250, 250, 248), (30, 200, 60), (40, 60, 150)],
+    ids=["black", "white", "green", "blue"],
+)
+@pytest.mark.parametrize("given", [False, True])
+def test_an_object_with_a_hole_before_one_colour(background: tuple, given: bool) -> None:
+    images, masks = photographs(background)
+    found = masks_from_background(images, background if given else "auto")
+    for mask, expected in zip(found, masks, strict=True):
+        assert mask.dtype == bool
+        assert overlap(mask, expected) > 0.97
+        assert not mask[HEIGHT // 2, WIDTH // 2]  # the hole
+
+
+def test_outlines_are_in_the_middle_of_the_blur() -> None:
+    images, masks = photographs((0, 0, 0), shade=0.1, blur=1.0)
+    for mask, expected in zip(masks_from_background(images), masks, strict=True):
+        # A ring of one pixel would be 7 % of the area.
+        assert mask.sum() == pytest.approx(expected.sum(), rel=0.01)
+
+
+def cloth() -> np.ndarray:
+    """Black, but for grey cloth with folds behind the lower part of the object, as bright as its shadows."""
+    x, y = grid()
+    levels = np.where(y > 25, 48 + 14 * np.sin(x / 5), 2.0)
+    return levels[..., None] * np.array([1.0, 0.93, 0.96])
+
+
+def test_dark_cloth_is_background_and_shadows_are_object() -> None:
+    masks = [ring_mask(shift) for shift in (-6, 0, 9)]
+    images = []
+    for i, mask in enumerate(masks):
+        image = photograph(mask, cloth(), seed=i).astype(float)
+        x, y = grid()
+        # Brown and as bright as the cloth: across the object and out to its outline, and within it, as in a groove.
+        shadow = mask & ((np.abs(y + 20) < 3) | ((np.abs(y - 20) < 6) & (np.abs(x - 20) < 4)))
+        image[shadow] = np.array([58, 46, 26]) + np.random.default_rng(i).normal(0, 3, (shadow.sum(), 3))
+        images.append(image.clip(0, 255).astype(np.uint8))
+    for mask, expected in zip(masks_from_background(images), masks, strict=True):
+        assert overlap(mask, expected) > 0.96
+
+
+def test_specks_and_pits_are_dropped_but_two_large_parts_stay() -> None:
+    x, y = grid()
+    parts = (np.hypot(x - 40, y) < 25) | (np.hypot(x + 40, y) < 18)
+    image = photograph(parts, (2, 2, 2), shade=0.2)
+    image[5:7, 5:7] = 220  # a speck
+    image[60:62, 118:120] = 0  # a pit in the right part
+    (mask,) = masks_from_background([image])
+    assert label(mask)[1] == 2
+    assert overlap(mask, parts) > 0.96
+    assert mask[60:62, 118:120].all()
+    assert not mask[:12, :12].any()
+
+
+def test_large_photographs_are_masked_at_their_own_size() -> None:
+    expected = (
+        ring_mask().repeat(6, axis=0).repeat(6, axis=1)
+    )  # 960 wide: colours are learnt from every second pixel
+    light = gaussian_filter(expected.astype(np.float32), 1.0)[..., None] * (STONE / 255) ** 2.2
+    noise = np.random.default_rng(0).normal(0, 1.5, (*expected.shape, 3))
+    image = (255 * light ** (1 / 2.2) + noise).clip(0, 255).astype(np.uint8)
+    image[356:364, 656:664] = 0  # a pit: black, but too small for a hole
+    (mask,) = masks_from_background([image])
+    assert mask[356:364, 656:664].all()
+    assert mask.shape == expected.shape
+    assert overlap(mask, expected) > 0.98
+
+
+def test_what_is_no_background_of_one_colour() -> None:
+    clutter = np.random.default_rng(1).integers(0, 256, (2, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    assert masks_from_background(list(clutter)) is None
+    x, _ = grid()
+    stripes = np.where(x[..., None] % 30 < 15, 0, 255).repeat(3, axis=-1).astype(np.uint8)
+    assert masks_from_background([stripes]) is None
+    plain = np.full((HEIGHT, WIDTH, 3), 77, dtype=np.uint8)
+    (mask,) = masks_from_background([plain])
+    assert not mask.any()
+    noise = (plain + np.random.default_rng(2).normal(0, 3, plain.shape)).astype(np.uint8)
+    (mask,) = masks_from_background([noise])
+    assert not mask.any()
+
+
+def test_masks_that_say_nothing_are_refused() -> None:
+    check_mask(np.array([[0, 255]], dtype=np.uint8), "a.png")
+    with pytest.raises(ValueError, match=r"a\.png: mask is empty"):
+        check_mask(np.array([[0, 127]], dtype=np.uint8), "a.png")
+    with pytest.raises(ValueError, match=r"a\.png: mask covers the whole image"):
+        check_mask(np.array([[128, 255]], dtype=np.uint8), "a.png")
+
+
+# --- what other views deny -------------------------------------------------------------------------------------------
+
+BALLS = ((0.0, 0, 0), 0.7), ((0.9, 0.2, 0), 0.3)
+
+
+def test_what_only_one_view_has_is_taken_away() -> None:
+    clean = views_of_spheres(ring(12, height=100, width=120), *BALLS)
+    images = clean.images.clone()
+    images[3, 2:20, 4:22, 3] = 255  # a corner that no other view has anything in
+    images[5, 80:90, 50:60, 3] = 255
+    dirty = Views(images, clean.cameras, clean.names)
+    assert int((dirty.images[..., 3] != clean.images[..., 3]).sum()) > 350
+    found = consistent(dirty)
+    difference = (found.images[..., 3] != clean.images[..., 3]).flatten(1).sum(1)
+    assert int(difference.max()) < 40  # beside the ball, where the grid is too coarse to tell
+    assert int(found.images[3, 2:20, 4:22, 3].sum()) == 0
+    assert torch.equal(found.images[..., :3], dirty.images[..., :3])
+    assert (found.names, found.known) == (dirty.names, None)
+
+
+def test_clean_masks_stay_as_they_are() -> None:
+    clean = views_of_spheres(ring(12, height=100, width=120), *BALLS)
+    assert torch.equal(consistent(clean).images, clean.images)
+
+
+def test_one_mask_that_lacks_a_part_does_not_spoil_the_others() -> None:
+    clean = views_of_spheres(ring(16, height=100, width=120), *BALLS)
+    images = clean.images.clone()
+    images[2, :, :60, 3] = 0
+    found = consistent(Views(images, clean.cameras, clean.names))
+    assert torch.equal(found.images, images)
+
+
+def test_pixels_that_are_not_known_deny_nothing() -> None:
+    clean = views_of_spheres(ring(12, height=100, width=120), *BALLS)
+    images, known = clean.images.clone(), torch.ones(12, 100, 120, dtype=torch.bool)
+    for view in range(4):  # as if these were photographs of half the width
+        known[view, :, 62:] = False
+        images[view, :, 62:] = 0
+    found = consistent(Views(images, clean.cameras, clean.names, known))
+    assert torch.equal(found.images, images)
+    assert torch.equal(found.known, known)
+
+
+def test_few_views_and_contradictions_are_left_alone() -> None:
+    views = views_of_spheres(ring(12), ((0.0, 0, 0), 0.7))
+    assert consistent(views[:3]) is not None
+    assert torch.equal(consistent(views[:3]).images, views.images[:3])
+    apart = views_of_spheres(ring(12), ((1.0, 0, 0), 0.3))
+    mixed = Views(torch.cat([views.images[:6], apart.images[6:]]), views.cameras, views.names)
+    assert torch.equal(consistent(mixed).images, mixed.images)
