@@ -23,7 +23,7 @@ from largesteps_zg.closest import closest_points
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh
 from largesteps_zg.metrics import flipped_faces, triangle_quality
 from largesteps_zg.remesh import RemeshResult, remesh
-from largesteps_zg.sizing import expected_vertices, sizing_field, within_budget
+from largesteps_zg.remeshing.sizing import expected_vertices, sizing_field, within_budget
 
 HEADER = "| mesh | before | backend | vertices | quality 1% | mean | edge/wish, 1 to 99 % | flipped | off ‰ | CPU s |"
 

@@ -21,9 +21,9 @@ from .optimize import UniformAdam, VectorAdam
 from .parameterize import LargeSteps
 from .rasterizer import edge_table
 from .remesh import remesh
+from .remeshing.sizing import curved_lengths
 from .renderers import render
 from .schedule import refined_lambda, shortest_edge
-from .sizing import curved_lengths
 from .stopwatch import Stopwatch
 
 # Colours may change from vertex to vertex, positions may not: paint has edges, surfaces have none to speak of. And the

@@ -48,8 +48,8 @@ def _machine() -> int:
 
 
 def _scene(arguments: argparse.Namespace) -> int:
-    from .overview import save_overview
-    from .scene_info import describe
+    from .overview.describe import describe
+    from .overview.picture import save_overview
     from .scenes import load_scene
 
     scene = load_scene(arguments.scene, format=arguments.format, reading=reading_of(arguments))

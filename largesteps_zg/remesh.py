@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .adaptive_remesh import facing_points
 from .metrics import flipped, triangle_quality
-from .remesh_backends import BACKENDS, VARYING
-from .sized_mesh import vertex_normals
-from .sizing import check_field, expected_vertices, graded
+from .remeshing.adaptive import facing_points
+from .remeshing.backends import BACKENDS, VARYING
+from .remeshing.sized_mesh import vertex_normals
+from .remeshing.sizing import check_field, expected_vertices, graded
 from .topology import check_start_mesh, edge_table, nonmanifold_vertices, topology
 
 _MAX_FACES = 4_000_000

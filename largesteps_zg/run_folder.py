@@ -22,13 +22,13 @@ from . import report
 from ._version import __version__
 from .atomic import atomic_path
 from .evaluate import image_quality, mesh_report
-from .export import save_glb, save_obj
+from .export.files import save_glb, save_obj
+from .export.texture import bake
+from .export.textured import TexturedMesh
+from .export.upright import up_direction
 from .mesh import Mesh, save_mesh
 from .reconstruct import Reconstruction, State
 from .scenes import Scene
-from .texture import bake
-from .textured import TexturedMesh
-from .upright import up_direction
 
 PACKAGES = ("torch", "warp-lang", "cholespy", "gpytoolbox", "trimesh", "pycolmap", "xatlas", "numpy", "scipy")
 FRAMES = 24  # of the animation

@@ -10,12 +10,12 @@ import torch
 import trimesh
 
 from largesteps_zg.closest import closest_points
-from largesteps_zg.edge_edits import _flips_well, collapse, flip, split
 from largesteps_zg.mesh import Mesh, icosphere, nonmanifold_vertices, topology, vertex_components
 from largesteps_zg.metrics import degenerate_faces, flipped_faces, triangle_quality
 from largesteps_zg.remesh import remesh
-from largesteps_zg.sized_mesh import Sized, edge_sides, vertex_normals
-from largesteps_zg.sizing import expected_vertices, graded
+from largesteps_zg.remeshing.edge_edits import _flips_well, collapse, flip, split
+from largesteps_zg.remeshing.sized_mesh import Sized, edge_sides, vertex_normals
+from largesteps_zg.remeshing.sizing import expected_vertices, graded
 
 
 def bumpy(subdivisions: int = 4) -> Mesh:

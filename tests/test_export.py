@@ -13,10 +13,10 @@ import trimesh
 from PIL import Image
 
 from largesteps_zg.color import linear_to_srgb
-from largesteps_zg.export import save_glb, save_obj
+from largesteps_zg.export.files import save_glb, save_obj
+from largesteps_zg.export.textured import TexturedMesh
+from largesteps_zg.export.upright import upright_rotation
 from largesteps_zg.mesh import Mesh, icosphere
-from largesteps_zg.textured import TexturedMesh
-from largesteps_zg.upright import upright_rotation
 
 # Two triangles of a square in the plane z = 0, cut along the diagonal: six places in the image for four vertices.
 SQUARE = Mesh(

@@ -12,7 +12,13 @@ from largesteps_zg.closest import closest_points
 from largesteps_zg.edges import edges
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.remesh import remesh
-from largesteps_zg.sizing import expected_vertices, graded, largest_curvature, sizing_field, within_budget
+from largesteps_zg.remeshing.sizing import (
+    expected_vertices,
+    graded,
+    largest_curvature,
+    sizing_field,
+    within_budget,
+)
 
 
 @pytest.mark.parametrize("radius", [0.1, 3.0])

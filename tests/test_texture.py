@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from largesteps_zg import texel_fit
 from largesteps_zg.cameras import Cameras, look_at, sphere_of_cameras
 from largesteps_zg.color import linear_to_srgb, srgb_to_linear
+from largesteps_zg.export import texel_fit
+from largesteps_zg.export.observations import Observations
+from largesteps_zg.export.texture import bake, render_textured, unwrap
 from largesteps_zg.mesh import Mesh, icosphere
-from largesteps_zg.observations import Observations
 from largesteps_zg.scenes import Views
-from largesteps_zg.texture import bake, render_textured, unwrap
 
 HALF = torch.tensor([1.0, 0.7, 0.5], dtype=torch.float64)
 SIZE = 72

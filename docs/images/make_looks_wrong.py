@@ -16,17 +16,17 @@ import numpy as np
 import torch
 from PIL import Image
 
-from largesteps_zg.camera_map import draw_map
 from largesteps_zg.cameras import Cameras
 from largesteps_zg.color import linear_to_srgb
 from largesteps_zg.drawing import GAP, WHITE, error_colors, write
+from largesteps_zg.export.texture import bake, render_textured
 from largesteps_zg.geometry import vertex_normals
 from largesteps_zg.mesh import Mesh, load_mesh
-from largesteps_zg.overview import _panel
+from largesteps_zg.overview.camera_map import draw_map
+from largesteps_zg.overview.picture import _panel
 from largesteps_zg.reconstruct import Settings, reconstruct
 from largesteps_zg.scenes import Scene, Views, bounding_sphere
 from largesteps_zg.scenes.synthetic import render_views, scene_from_mesh, studio_light
-from largesteps_zg.texture import bake, render_textured
 
 FOLDER = Path(__file__).resolve().parent
 MESHES = FOLDER.parents[1] / "meshes"

@@ -8,7 +8,7 @@ from scipy.ndimage import distance_transform_edt
 from .carve import Grid, Outline, seen
 
 REACH = 0.05  # of the bounding sphere's radius: how near a view places what it confirms
-EROSIONS = (0.5, 1.0)  # cells that are taken off what no view confirms
+EROSIONS = (0.5, 1.0, 1.5, 2.0)  # cells that are taken off what no view confirms
 
 
 def confirmed(grid: Grid, field: np.ndarray, cones: list[Outline], reach: float) -> np.ndarray:

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from .atomic import atomic_path
+from ..atomic import atomic_path
+from ..cameras import Cameras
+from ..drawing import GAP, INK, MARGIN, TEXT, WHITE, font, save_png, write
+from ..export.upright import up_direction
+from ..geometry import vertex_normals
+from ..mesh import Mesh
+from ..renderers import render
+from ..scenes import Scene, Views, bounding_sphere
 from .camera_map import draw_map
-from .cameras import Cameras
-from .drawing import GAP, INK, MARGIN, TEXT, WHITE, font, save_png, write
-from .geometry import vertex_normals
-from .mesh import Mesh
-from .renderers import render
-from .scenes import Scene, Views, bounding_sphere
-from .upright import up_direction
 
 PANELS = 6
 SIDE = 300  # pixels, the width of a photograph

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .closest import closest_points
+from ..closest import closest_points
 from .edge_edits import collapse, flip, split
 from .sized_mesh import (
     Array,

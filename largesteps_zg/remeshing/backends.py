@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .adaptive_remesh import adaptive
-from .topology import edge_table
+from ..topology import edge_table
+from .adaptive import adaptive
 
 
 def _gpytoolbox(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int) -> tuple[Tensor, Tensor]:

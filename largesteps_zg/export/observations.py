@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .cameras import Cameras
-from .geometry import face_normals
-from .mesh import Mesh
-from .rasterizer import edge_table, interpolate, rasterize
-from .renderers.rasterized import homogeneous_pixels
-from .scenes import Views
+from ..cameras import Cameras
+from ..geometry import face_normals
+from ..mesh import Mesh
+from ..rasterizer import edge_table, interpolate, rasterize
+from ..renderers.rasterized import homogeneous_pixels
+from ..scenes import Views
 
 _OPAQUE = 250  # alpha, of 255
 _DARKEST = 0.02  # shading below which a pixel says nothing about albedo

@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from .cameras import Cameras
-from .overview import save_overview as save_overview
-from .overview import sphere_or_fault
-from .scenes import Scene, Views
-from .upright import up_direction
+from ..cameras import Cameras
+from ..export.upright import up_direction
+from ..scenes import Scene, Views
+from .picture import save_overview as save_overview
+from .picture import sphere_or_fault
 
 _AXES = ("x", "y", "z")
 

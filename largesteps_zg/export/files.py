@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ._version import __version__
-from .atomic import atomic_path
-from .color import linear_to_srgb
-from .geometry import vertex_normals
-from .mesh import Mesh, check_mesh
+from .._version import __version__
+from ..atomic import atomic_path
+from ..color import linear_to_srgb
+from ..geometry import vertex_normals
+from ..mesh import Mesh, check_mesh
 from .textured import TexturedMesh
 from .upright import upright_rotation
 

@@ -14,15 +14,15 @@ from jaxtyping import Float, Int
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from .cameras import Cameras
-from .color import linear_to_srgb, srgb_to_linear
-from .geometry import compute_matrix, face_normals
-from .mesh import Mesh, check_mesh
+from ..cameras import Cameras
+from ..color import linear_to_srgb, srgb_to_linear
+from ..geometry import compute_matrix, face_normals
+from ..mesh import Mesh, check_mesh
+from ..rasterizer import Fragments, antialias, edge_table, interpolate, rasterize
+from ..renderers.rasterized import homogeneous_pixels
+from ..scenes import Views
+from ..solvers import CholeskySolver
 from .observations import Observations, observe
-from .rasterizer import Fragments, antialias, edge_table, interpolate, rasterize
-from .renderers.rasterized import homogeneous_pixels
-from .scenes import Views
-from .solvers import CholeskySolver
 from .texel_fit import fit_texels, robust_means
 from .textured import TexturedMesh
 

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .cameras import Cameras
-from .scenes import Scene
+from ..cameras import Cameras
+from ..scenes import Scene
 
 _LEVEL = 0.02  # how much the middle of the cameras' own up counts against their horizons being level
 _AXIS = 0.9994  # cosine of 2 degrees: nearer to an axis than that, the axis is meant

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .mesh import Mesh
+from ..mesh import Mesh
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from .cameras import Cameras
-from .drawing import INK, WHITE, font
-from .upright import upright_rotation
+from ..cameras import Cameras
+from ..drawing import INK, WHITE, font
+from ..export.upright import upright_rotation
 
 _TRAIN, _TEST, _SHOWN, _OBJECT = (120, 124, 134), (190, 194, 204), (24, 28, 36), (236, 238, 243)
 _AXES = (("x", (214, 64, 56)), ("y", (46, 150, 76)), ("z", (52, 98, 206)))

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .edges import edge_faces, edges
-from .topology import check_mesh
+from ..edges import edge_faces, edges
+from ..topology import check_mesh
 
 _GROWTH = 1.5
 # Of a mean edge length: the shortest and longest edges, and how far from the surface an edge may be in its middle.
