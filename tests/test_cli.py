@@ -365,3 +365,37 @@ def test_version(capsys) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--version"])
     assert caught.value.code == 0 and capsys.readouterr().out.startswith("largesteps-zg 0.")
+
+
+def test_info_of_a_scene_says_what_was_read_and_draws_it(scene: Path, tmp_path: Path, capsys) -> None:
+    picture = tmp_path / "check.png"
+    assert main(["info", str(scene), "--output", str(picture)]) == 0
+    out = capsys.readouterr().out
+    assert "6 to reconstruct from, 2 held out" in out and "start     sphere" in out and f"{picture}" in out
+    with Image.open(picture) as image:
+        assert min(image.size) > 300
+
+
+def test_a_texture_and_refined_cameras(scene: Path, tmp_path: Path, capsys) -> None:
+    arguments = ["--steps", "8", "--texture", "64", "--refine-cameras", "--output", str(tmp_path)]
+    assert main(["reconstruct", str(scene), *arguments]) == 0
+    assert "cameras   turned by" in capsys.readouterr().out
+    with Image.open(tmp_path / "mesh.png") as image:
+        assert image.size == (64, 64)
+    assert "map_Kd mesh.png" in (tmp_path / "mesh.mtl").read_text()
+    result = numbers(tmp_path)
+    found = result["cameras"].values()
+    assert all(set(one) == {"rotation_degrees", "shift_percent", "focal_percent"} for one in found)
+    assert result["held_out_cameras"] == "aligned" and len(result["cameras"]) == 6
+
+
+def test_a_mesh_from_elsewhere_is_mended_and_refined(scene: Path, tmp_path: Path, capsys) -> None:
+    true = load_scene(scene).mesh
+    soup = trimesh.Trimesh(true.vertices[true.faces].reshape(-1, 3).numpy(), process=False)
+    soup.faces = torch.arange(3 * len(true.faces)).reshape(-1, 3).numpy()
+    soup.export(tmp_path / "soup.obj")
+    arguments = ["--init", str(tmp_path / "soup.obj"), "--steps", "4", "--output", str(tmp_path / "out")]
+    assert main(["reconstruct", str(scene), *arguments]) == 0
+    assert "start     " in capsys.readouterr().out
+    mesh = numbers(tmp_path / "out")["mesh"]
+    assert mesh["watertight"] and mesh["components"] == 1

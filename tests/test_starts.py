@@ -54,9 +54,9 @@ def two_balls(gap: float) -> Mesh:
 
 
 def test_hull_of_a_ball_is_the_ball():
-    """Forty cones leave a little more than the ball; the error of a grid without distances would be half a cell."""
-    ball = icosphere(4)
-    views = views_of(ball, 40, 128)
+    """Cones leave a little more than the ball; the error of a grid without distances would be half a cell."""
+    ball = icosphere(3)
+    views = views_of(ball, 24)
     hull = hull_of(views)
     counts = topology(hull.faces, len(hull.vertices))
     assert (
@@ -65,7 +65,8 @@ def test_hull_of_a_ball_is_the_ball():
     cell = 2 * 1.06 * bounding_sphere(views)[1] / CELLS
     radii = hull.vertices.norm(dim=1)
     assert abs(float(radii.median()) - 1) < 0.15 * cell
-    assert float(radii.min()) > 1 - 0.25 * cell and float(radii.max()) < 1.06
+    assert float(radii.min()) > 0.988 - 0.25 * cell  # the middles of the faces are that far in
+    assert float(radii.max()) < 1.06
 
 
 def test_hull_moves_and_grows_with_the_scene():
@@ -97,7 +98,7 @@ def test_parts_stay_apart_and_specks_go():
         image[v - 1 : v + 1, u - 1 : u + 1, 3] = 255
     hull = hull_of(Views(images, views.cameras, views.names))
     assert topology(hull.faces).watertight and topology(hull.faces).components == 2
-    start = choose_start(views, *bounding_sphere(views))
+    start = choose_start(views, *bounding_sphere(views), cells=CELLS)
     assert start.kind == "hull" and "2 pieces without handles" in start.reason
     assert topology(start.mesh.faces).components == 2
 
@@ -105,7 +106,7 @@ def test_parts_stay_apart_and_specks_go():
 @pytest.mark.parametrize(("name", "count"), [("mug", 8), ("gear", 8), ("gear", 12), ("knot", 40)])
 def test_a_hole_through_the_object_chooses_the_hull(name: str, count: int):
     views = views_named(name, count)
-    start = choose_start(views, *bounding_sphere(views))
+    start = choose_start(views, *bounding_sphere(views), cells=64)
     assert start.kind == "hull"
     counts = topology(start.mesh.faces)
     assert counts.watertight and (counts.genus, counts.components) == (1, 1)
@@ -118,7 +119,7 @@ def test_without_a_hole_it_is_the_sphere(name: str, count: int):
     """Legs, ears and spikes enclose background in some views, and few views leave bridges between them."""
     views = views_named(name, count)
     center, radius = bounding_sphere(views)
-    start = choose_start(views, center, radius)
+    start = choose_start(views, center, radius, cells=64)
     assert start.kind == "sphere"
     assert torch.equal(start.mesh.vertices, starting_sphere(views, center, radius).vertices)
 

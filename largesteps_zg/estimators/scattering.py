@@ -66,7 +66,7 @@ SCATTER = """
             most = wp::max(most, made_plus.data[(size_t)pixel * slots + slot]);
             most = wp::max(most, made_minus.data[(size_t)pixel * slots + slot]);
         }
-        if (most >= count) fault.data[0] = most;
+        if (most >= count) wp::atomic_max(fault.data, most);
         else if (slots == 1 && corners == 3 && !direct) give_triangles(at(pixel), before, after, total);
         else give(pixel, total);
     }
@@ -179,21 +179,22 @@ def scatter(
     chunks = chunks_of(views if separate else pixels, device)
     # No two threads add to one place: views have sums of their own, or else threads do.
     sums = torch.zeros(views if separate else len(chunks), rows, dtype=plus.dtype, device=device)
-    fault = torch.full((1,), -1, dtype=torch.int32, device=device)
+    fault = torch.full((len(chunks),), -1, dtype=torch.int32, device=device)  # one for each thread
     # As flat arrays: index arithmetic by hand is quicker than strides.
     inputs = [as_flat(t) for t in (plus, minus, made_plus, made_minus, made_plus if table is None else table)]
     inputs += [int(table is None), int(not chunked), made_plus.numel() // pixels, corners, count]
-    inputs += [pixels // views, rows, as_flat(sums), as_warp(fault)]
+    inputs += [pixels // views, rows, as_flat(sums)]
     kernel = _kernels(plus.dtype, device).scatter
 
     def run(index: int, chunk: range) -> None:
         buffer, scale = (-1, pixels // views) if separate else (index, 1)
+        given = [*inputs, as_warp(fault[index:]), buffer]
         if chunked:
-            launch(kernel, 1, [*inputs, buffer, chunk.start * scale, len(chunk) * scale], device)
+            launch(kernel, 1, [*given, chunk.start * scale, len(chunk) * scale], device)
         else:
-            launch(kernel, pixels, [*inputs, buffer, 0, 1], device)
+            launch(kernel, pixels, [*given, 0, 1], device)
 
     run_chunks(run, chunks)
-    if (wrong := int(fault)) >= 0:
+    if (wrong := int(fault.max())) >= 0:
         raise ValueError(f"primitives: expected ids below {count}, got {wrong}; are they of this mesh?")
     return sums if separate or len(sums) == 1 else sums.sum(0, keepdim=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..mesh import Mesh
 from ..scenes import Views, inscribed_sphere
-from .hull import carved_hull, remeshed
+from .hull import CELLS, carved_hull, remeshed
 from .sphere import starting_sphere
 
 SHEET = (
@@ -37,7 +37,7 @@ class Start:
     reason: str
 
 
-def choose_start(views: Views, center: Tensor, radius: float) -> Start:
+def choose_start(views: Views, center: Tensor, radius: float, *, cells: int = CELLS) -> Start:
     """The sphere where the object is in one piece without holes; else the hull, for a surface keeps its topology.
 
     What is carved out of the masks may have handles that the object does not have, where few views look between two
@@ -49,6 +49,8 @@ def choose_start(views: Views, center: Tensor, radius: float) -> Start:
     views : Views
     center, radius
         ``bounding_sphere(views)``.
+    cells : int
+        Of the grid that is carved; see `visual_hull`.
 
     Raises
     ------
@@ -59,7 +61,7 @@ def choose_start(views: Views, center: Tensor, radius: float) -> Start:
     -----
     About 3 seconds for 40 views on one core where it is the sphere, 8 where the hull has handles or several parts.
     """
-    hull = carved_hull(views, center, radius)
+    hull = carved_hull(views, center, radius, cells=cells)
     holes = views_with_holes(views)
     seen = f"{holes} of {len(views)} masks show background inside the object"
     if hull.parts == 1 and (hull.genus == 0 or holes == 0):
