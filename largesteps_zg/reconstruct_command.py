@@ -116,6 +116,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def command(arguments: argparse.Namespace) -> int:
+    """Run a reconstruction; 0, 130 after Ctrl-C, 1 where a step failed."""
     settings = _settings(arguments)  # cheap mistakes first
     from .fit import NonFiniteError
     from .reconstruct import Reconstruction, State, reconstruct

@@ -122,6 +122,8 @@ def zerograds(renderer: BlackBox, seed: int) -> GradientSource:
 
 
 def smoothed(renderer: BlackBox, seed: int) -> GradientSource:
+    """Differences of a Gaussian\'s derivative, and momentum to average them."""
+
     def make(sizes: tuple[_Width, ...]) -> Estimator:
         return Smoothed(sigma=sizes, pairs=PAIRS)
 
@@ -129,6 +131,8 @@ def smoothed(renderer: BlackBox, seed: int) -> GradientSource:
 
 
 def spsa(renderer: BlackBox, seed: int) -> GradientSource:
+    """All parameters at random signs at once, and momentum to average."""
+
     def make(sizes: tuple[_Width, ...]) -> Estimator:
         return SPSA(epsilon=sizes, pairs=PAIRS)
 
