@@ -176,6 +176,12 @@ def _read(path: Path) -> trimesh.Trimesh:
         ) from error
     if not parts:
         raise ValueError(f"{path}: expected at least one triangle, got no faces; is this a point cloud?")
+    if len(parts) == 1 and len(loaded.geometry) == 1:  # copies lose colours that stand beside a material
+        (whole,) = loaded.geometry.values()
+        beside = getattr(whole.visual, "vertex_attributes", None)
+        copy: Any = parts[0].visual
+        if beside and hasattr(copy, "vertex_attributes"):
+            copy.vertex_attributes.update(dict(beside))
     joined: Any = parts[0] if len(parts) == 1 else trimesh.util.concatenate(parts)
     return joined
 
@@ -191,7 +197,7 @@ def _linear_colors(part: trimesh.Trimesh, *, linear: bool) -> Tensor | None:
     if visual.kind == "texture":
         image = getattr(visual.material, "image", None) or getattr(visual.material, "baseColorTexture", None)
         if image is None or visual.uv is None:
-            return None
+            return _attribute_colors(visual, len(part.vertices))
         visual, linear = visual.to_color(), False  # textures are sRGB in every format, glTF too
     if visual.kind not in ("vertex", "face"):
         return None
@@ -200,6 +206,16 @@ def _linear_colors(part: trimesh.Trimesh, *, linear: bool) -> Tensor | None:
         return None
     encoded = torch.from_numpy(rgba[:, :3].astype(np.float64) / 255)
     return encoded if linear else srgb_to_linear(encoded)
+
+
+def _attribute_colors(visual: Any, vertices: int) -> Tensor | None:
+    """(V, 3) float64 linear RGB of a GLB that has colours at its vertices beside a material; None where it has none."""
+    colors = (getattr(visual, "vertex_attributes", None) or {}).get("color")
+    if colors is None or np.ndim(colors) != 2 or len(colors) != vertices or np.shape(colors)[1] < 3:
+        return None
+    colors = np.asarray(colors)
+    largest = np.iinfo(colors.dtype).max if np.issubdtype(colors.dtype, np.integer) else 1.0
+    return torch.from_numpy(colors[:, :3].astype(np.float64) / largest)
 
 
 def save_mesh(path: str | os.PathLike[str], mesh: Mesh) -> None:

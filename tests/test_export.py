@@ -16,7 +16,7 @@ from largesteps_zg.color import linear_to_srgb
 from largesteps_zg.export.files import save_glb, save_obj
 from largesteps_zg.export.textured import TexturedMesh
 from largesteps_zg.export.upright import upright_rotation
-from largesteps_zg.mesh import Mesh, icosphere
+from largesteps_zg.mesh import Mesh, icosphere, load_mesh
 
 # Two triangles of a square in the plane z = 0, cut along the diagonal: six places in the image for four vertices.
 SQUARE = Mesh(
@@ -189,3 +189,13 @@ def test_textures_that_do_not_fit_are_refused(change: dict, message: str) -> Non
     parts = {"mesh": SQUARE, "uv": UV, "faces_uv": TEXTURED.faces_uv, "image": PICTURE}
     with pytest.raises(ValueError, match=message):
         TexturedMesh(**{**parts, **change})
+
+
+def test_colours_of_a_glb_are_read_back_as_they_were(tmp_path) -> None:
+    """It has a material beside them, so that trimesh keeps them as an attribute."""
+    ball = icosphere(2)
+    colors = (0.5 + 0.5 * ball.vertices).clamp(0, 1)
+    save_glb(tmp_path / "ball.glb", Mesh(ball.vertices, ball.faces, colors), up=torch.tensor([0.0, 1.0, 0.0]))
+    read = load_mesh(tmp_path / "ball.glb")
+    assert read.colors is not None
+    torch.testing.assert_close(read.colors.float(), colors, atol=1e-4, rtol=0)
