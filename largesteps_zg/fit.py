@@ -17,7 +17,7 @@ from .estimators import EvaluationError
 from .geometry import face_normals
 from .gradients import Batch, Difference, GradientSource
 from .mesh import Mesh
-from .optimize import UniformAdam, VectorAdam
+from .optimize import UniformAdam
 from .parameterize import LargeSteps
 from .rasterizer import edge_table
 from .remesh import remesh
@@ -100,7 +100,7 @@ class Fit:
             self.faces, self.rest = faces, vertices.detach().clone()
             self.edges = edge_table(faces, self.rest)
             self.shape = LargeSteps(faces, self.rest, self.lambda_)
-            self.paint = LargeSteps(faces, self.rest, 0.0 if self.source.exact_colors else COLOR_LAMBDA)
+            self.paint = LargeSteps(faces, self.rest, COLOR_LAMBDA)
             self.latent = self.shape.to_differential(vertices.detach()).requires_grad_()
             self.color_latent = self.paint.to_differential(colors.detach())
             self.color_latent.requires_grad_(not self.colors_known)
@@ -108,8 +108,7 @@ class Fit:
         self.source.topology_changed()
         betas = (self.source.momentum, 0.999)
         self.optimizer = UniformAdam([self.latent], lr=self.step_size, betas=betas)
-        each = VectorAdam if self.source.exact_colors else UniformAdam
-        self.color_optimizer = each([self.color_latent], lr=COLOR_STEP * self.step_size, betas=betas)
+        self.color_optimizer = UniformAdam([self.color_latent], lr=COLOR_STEP * self.step_size, betas=betas)
         self.before: tuple[Tensor, ...] = ()
 
     def surface(self) -> tuple[Tensor, Tensor]:
