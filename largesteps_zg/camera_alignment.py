@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 
 from .cameras import Cameras
+from .fit import Fit
+from .gradients import Batch
+from .scenes import Views
 
 STEPS = 60
 STEP = 1e-3  # first step: radians, and distances to the object
@@ -56,3 +59,28 @@ def aligned(cameras: Cameras, difference: Callable[[Cameras], Tensor], *, steps:
         optimizer.step()
         optimizer.param_groups[0]["lr"] *= 0.97
     return best
+
+
+def aligned_views(fit: Fit, cameras: Cameras, views: Views) -> Cameras:
+    """Cameras from which views fit a surface best, one after the other.
+
+    Parameters
+    ----------
+    fit : Fit
+        The surface, and how pictures are compared.
+    cameras : Cameras
+        Of the views, in the fit's coordinates.
+    views : Views
+    """
+    vertices, albedo = (part.detach() for part in fit.surface())
+    found = []
+    for i in range(len(views)):
+        targets = views.linear(i, device=vertices.device)
+        known = None if views.known is None else views.known[i : i + 1].to(vertices)
+        batch = Batch(cameras[i], targets, torch.tensor([i], device=vertices.device), known)
+
+        def difference(camera: Cameras, batch: Batch = batch) -> Tensor:
+            return fit.difference.loss(fit.images(vertices, albedo, camera), batch)
+
+        found.append(aligned(cameras[i], difference).world_to_camera)
+    return cameras._with(torch.cat(found), cameras.intrinsics)

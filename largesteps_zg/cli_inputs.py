@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from .lighting import SphericalHarmonicsLight
     from .mesh import Mesh
     from .scenes import Reading, Scene, Views
+    from .starts import Layout
 
 DEFAULT_MESH = "fennec"
 MAX_SIDE = 8192  # pixels
@@ -68,33 +70,58 @@ def light_named(name: str | None) -> SphericalHarmonicsLight | None:
 
 def mesh_named(name: str) -> Mesh | None:
     """The mesh to start from, mended where it has to be, or None for the sphere."""
-    return None if name == "sphere" else _mesh_file(name)[0]
+    return None if name == "sphere" else _mesh_file(name).mesh
 
 
-def _mesh_file(name: str) -> tuple[Mesh, list[str]]:
+@dataclass(frozen=True)
+class NamedStart:
+    """What ``--init`` names.
+
+    Attributes
+    ----------
+    mesh : Mesh
+    notes : list of str
+        What there is to say about it.
+    layout : Layout, optional
+        Where its faces lie in the image of its file.
+    fault : str
+        Why there is no layout although the file has texture coordinates, or "".
+    """
+
+    mesh: Mesh
+    notes: list[str]
+    layout: Layout | None = None
+    fault: str = ""
+
+
+def _mesh_file(name: str) -> NamedStart:
     """A mesh to start from, and what had to be mended."""
-    from .mesh import check_start_mesh, load_mesh
-    from .starts import conditioned
+    from .mesh import check_start_mesh
+    from .starts import start_from_file
 
-    mesh, done = conditioned(load_mesh(name), name)
-    check_start_mesh(mesh.vertices, mesh.faces, name=name)
-    return mesh, [f"{name}: {', '.join(done)}"] if done else []
+    start = start_from_file(name)
+    check_start_mesh(start.mesh.vertices, start.mesh.faces, name=name)
+    notes = [f"{name}: {', '.join(start.done)}"] if start.done else []
+    return NamedStart(start.mesh, notes, start.layout, start.fault)
 
 
-def start_named(name: str, views: Views) -> tuple[Mesh, list[str]]:
+def start_named(name: str, views: Views) -> NamedStart:
     """The mesh to start from, and what there is to say about it."""
-    if name not in STARTS:
-        return _mesh_file(name)
     from .scenes import bounding_sphere
+    from .scenes.sanity import check_mesh_fits
     from .starts import choose_start, starting_sphere, visual_hull
 
+    if name not in STARTS:
+        start = _mesh_file(name)
+        check_mesh_fits(start.mesh, views, name=name)
+        return start
     center, radius = bounding_sphere(views)
     if name == "sphere":
-        return starting_sphere(views, center, radius), []
+        return NamedStart(starting_sphere(views, center, radius), [])
     if name == "hull":
-        return visual_hull(views, center, radius), []
-    start = choose_start(views, center, radius)
-    return start.mesh, [f"{start.kind}: {start.reason}"]
+        return NamedStart(visual_hull(views, center, radius), [])
+    chosen = choose_start(views, center, radius)
+    return NamedStart(chosen.mesh, [f"{chosen.kind}: {chosen.reason}"])
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -141,10 +168,10 @@ def background(text: str) -> str | tuple[int, ...]:
     return red, green, blue
 
 
-def texture_size(text: str) -> int | None:
-    """Texels along a side; 0 for no texture, None for as many as the images have pixels."""
+def texture_size(text: str) -> str | int:
+    """ "off", "auto", or texels along a side."""
     if text in ("off", "auto"):
-        return 0 if text == "off" else None
+        return text
     try:
         size = int(text)
     except ValueError:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .appearance import Appearance
+from .bending import Bending
 from .camera_refinement import CameraCorrections
 from .cameras import Cameras
 from .contact import Contact
@@ -23,7 +24,7 @@ from .rasterizer import edge_table
 from .remesh import remesh
 from .remeshing.sizing import curved_lengths
 from .renderers import render
-from .schedule import refined_lambda, shortest_edge
+from .schedule import bending_weight, refined_lambda, shortest_edge
 from .stopwatch import Stopwatch
 
 # Colours may change from vertex to vertex, positions may not: paint has edges, surfaces have none to speak of. And the
@@ -58,6 +59,8 @@ class Fit:
         Of the rasterizer.
     difference : Difference
         How pictures are compared.
+    bending : float
+        Weight of the surface's `Bending` beside the loss, at the end of the run; see `schedule.bending_weight`.
     corrections : CameraCorrections, optional
         Of the run's cameras, to be found too.
 
@@ -81,6 +84,7 @@ class Fit:
         backend: str,
         stopwatch: Stopwatch,
         difference: Difference | None = None,
+        bending: float = 0.0,
         corrections: CameraCorrections | None = None,
     ) -> None:
         _check_reach(source, appearance, corrections)
@@ -88,6 +92,7 @@ class Fit:
         self.source, self.stopwatch, self.colors_known = source, stopwatch, colors_known
         self.appearance, self.corrections = appearance, corrections
         self.difference = difference or Difference()
+        self.bending = bending
         self.set_topology(vertices, faces, colors)
 
     def set_topology(self, vertices: Tensor, faces: Tensor, colors: Tensor) -> None:
@@ -105,6 +110,7 @@ class Fit:
             self.color_latent = self.paint.to_differential(colors.detach())
             self.color_latent.requires_grad_(not self.colors_known)
         self.contact = Contact(faces, self.rest)
+        self.bends = Bending(faces, self.rest) if self.bending > 0 else None
         self.source.topology_changed()
         betas = (self.source.momentum, 0.999)
         self.optimizer = UniformAdam([self.latent], lr=self.step_size, betas=betas)
@@ -158,6 +164,8 @@ class Fit:
             self._judge(vertices, albedo, batch, progress)
             loss = self._loss(vertices, albedo, batch, number=number, progress=progress)
         value = float(loss.detach())
+        if self.bends is not None:
+            loss = loss + bending_weight(self.bending, progress) * self.bends(vertices)
         # Triangles far away are not drawn, so the loss alone would not tell. Not a number is not near either.
         if not math.isfinite(value) or not bool((vertices.detach().abs() < FAR).all()):
             cause = self._cause(vertices, albedo, batch.targets)

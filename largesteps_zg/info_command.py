@@ -58,8 +58,9 @@ def _scene(arguments: argparse.Namespace) -> int:
     start, fault = None, None
     if arguments.init != "none":
         try:
-            start, why = start_named(arguments.init, scene.train)
-            for line in why:
+            named = start_named(arguments.init, scene.train)
+            start = named.mesh
+            for line in named.notes:
                 print(f"start     {line}")
         except ValueError as error:  # the picture is the more useful then
             fault = error

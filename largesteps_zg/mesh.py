@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from .atomic import atomic_path
-from .color import linear_to_srgb, srgb_to_linear
+from .color import linear_to_srgb
+from .mesh_parts import joined, linear_colors, obj_has_coordinates, read_parts
 from .topology import Topology as Topology
 from .topology import check_mesh as check_mesh
 from .topology import check_start_mesh as check_start_mesh
 from .topology import nonmanifold_vertices as nonmanifold_vertices
+from .topology import repeated_corners
 from .topology import topology as topology
 from .topology import vertex_components as vertex_components
 from .topology import weld as weld
@@ -138,84 +140,37 @@ def load_mesh(path: str | os.PathLike[str], *, dtype: torch.dtype = torch.float3
         It can't be read, has no faces, or is not a sound mesh (see `check_mesh`).
     """
     path = Path(path)
-    part = _read(path)
+    return mesh_of_parts(path, read_parts(path), dtype=dtype)
+
+
+def mesh_of_parts(path: Path, parts: list[trimesh.Trimesh], *, dtype: torch.dtype = torch.float32) -> Mesh:
+    """What `load_mesh` makes of the parts of a file. Its faces are theirs, one part after the other, but for STL."""
+    part = joined(parts)
     vertices = torch.from_numpy(np.array(part.vertices, dtype=np.float64))
     faces = torch.from_numpy(np.array(part.faces, dtype=np.int64).reshape(-1, 3))
     check_mesh(vertices, faces, name=str(path))
-    colors = _linear_colors(part, linear=path.suffix.lower() in _LINEAR_SUFFIXES)
+    colors = linear_colors(part, linear=path.suffix.lower() in _LINEAR_SUFFIXES)
     if path.suffix.lower() == ".stl":
         vertices, faces, _ = weld(vertices, faces)
         colors = None
+    if obj_has_coordinates(path):
+        vertices, faces, colors = _seams_closed(vertices, faces, colors)
     return Mesh(vertices.to(dtype), faces, None if colors is None else colors.to(dtype))
 
 
-def _read(path: Path) -> trimesh.Trimesh:
-    """One trimesh mesh from a file, or an error of one line."""
-    import trimesh
-
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: expected a mesh file, got {'a folder' if path.is_dir() else 'nothing there'}"
-        )
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path}: expected a mesh file, got an empty file")
-    kind = path.suffix.lower().lstrip(".")
-    if kind not in trimesh.available_formats():
-        raise ValueError(
-            f"{path}: expected a mesh format that trimesh reads, got suffix {path.suffix!r}; convert it to .ply or .obj"
-        )
-    try:
-        # process=False: no merging, no reordering. The vertices are those of the file.
-        loaded: Any = trimesh.load_scene(path, process=False, maintain_order=True)
-        parts = [part for part in loaded.dump() if isinstance(part, trimesh.Trimesh) and len(part.faces)]
-    except ImportError as error:
-        raise ImportError(f"{path}: reading .{kind} needs another package: {_one_line(error)}") from error
-    except Exception as error:  # the readers raise whatever a damaged file leads them to
-        raise ValueError(
-            f"{path}: expected a readable .{kind} file, got {type(error).__name__}: {_one_line(error)}; is it damaged?"
-        ) from error
-    if not parts:
-        raise ValueError(f"{path}: expected at least one triangle, got no faces; is this a point cloud?")
-    if len(parts) == 1 and len(loaded.geometry) == 1:  # copies lose colours that stand beside a material
-        (whole,) = loaded.geometry.values()
-        beside = getattr(whole.visual, "vertex_attributes", None)
-        copy: Any = parts[0].visual
-        if beside and hasattr(copy, "vertex_attributes"):
-            copy.vertex_attributes.update(dict(beside))
-    joined: Any = parts[0] if len(parts) == 1 else trimesh.util.concatenate(parts)
-    return joined
-
-
-def _one_line(error: Exception) -> str:
-    """The first line of an error's text, cut to a readable length."""
-    return (str(error).strip().splitlines() or ["no message"])[0][:120]
-
-
-def _linear_colors(part: trimesh.Trimesh, *, linear: bool) -> Tensor | None:
-    """(V, 3) float64 linear RGB of a trimesh mesh, or None where it has no colours of its own."""
-    visual: Any = part.visual
-    if visual.kind == "texture":
-        image = getattr(visual.material, "image", None) or getattr(visual.material, "baseColorTexture", None)
-        if image is None or visual.uv is None:
-            return _attribute_colors(visual, len(part.vertices))
-        visual, linear = visual.to_color(), False  # textures are sRGB in every format, glTF too
-    if visual.kind not in ("vertex", "face"):
-        return None
-    rgba = np.asarray(visual.vertex_colors)
-    if rgba.shape[0] != len(part.vertices):
-        return None
-    encoded = torch.from_numpy(rgba[:, :3].astype(np.float64) / 255)
-    return encoded if linear else srgb_to_linear(encoded)
-
-
-def _attribute_colors(visual: Any, vertices: int) -> Tensor | None:
-    """(V, 3) float64 linear RGB of a GLB that has colours at its vertices beside a material; None where it has none."""
-    colors = (getattr(visual, "vertex_attributes", None) or {}).get("color")
-    if colors is None or np.ndim(colors) != 2 or len(colors) != vertices or np.shape(colors)[1] < 3:
-        return None
-    colors = np.asarray(colors)
-    largest = np.iinfo(colors.dtype).max if np.issubdtype(colors.dtype, np.integer) else 1.0
-    return torch.from_numpy(colors[:, :3].astype(np.float64) / largest)
+def _seams_closed(
+    vertices: Tensor, faces: Tensor, colors: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Vertices of an OBJ whole again, with the mean of the colours: those split at seams follow each other."""
+    first = torch.ones(len(vertices), dtype=torch.bool)
+    first[1:] = (vertices[1:] != vertices[:-1]).any(dim=1)
+    index = first.cumsum(0) - 1
+    first[faces[repeated_corners(index[faces])]] = True  # two vertices of the file at one position
+    index = first.cumsum(0) - 1
+    if colors is not None:
+        sums = torch.zeros(int(index[-1]) + 1, 3, dtype=colors.dtype).index_add_(0, index, colors)
+        colors = sums / torch.bincount(index)[:, None]
+    return vertices[first], index[faces], colors
 
 
 def save_mesh(path: str | os.PathLike[str], mesh: Mesh) -> None:

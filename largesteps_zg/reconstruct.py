@@ -5,16 +5,18 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .appearance import Appearance
-from .camera_alignment import aligned
+from .camera_alignment import aligned_views
 from .camera_refinement import CameraCorrections
 from .cameras import Cameras
+from .coarse_images import SMALLEST, halved
+from .colorfulness import brightness_weight
 from .exposure import Exposure
 from .fit import Fit
 from .geometry import mean_edge_length, vertex_normals
@@ -26,7 +28,7 @@ from .rasterizer.api import load_backend
 from .renderers import load_renderer
 from .repair import unfold, without_self_intersections
 from .scenes import Views, bounding_sphere
-from .schedule import Remeshing, decay, remeshings, starting_lambda
+from .schedule import COARSE_UNTIL, Remeshing, decay, remeshings, starting_lambda
 from .settings import Settings as Settings
 from .settings import resolve_device as resolve_device
 from .starts.sphere import START_LEVEL as START_LEVEL
@@ -129,13 +131,20 @@ class Reconstruction:
             self.step, self.order = 0, torch.empty(0, dtype=torch.long)
             self.generator = torch.Generator().manual_seed(settings.seed)
             vertices, faces, colors = self._start(start)
+            # Estimates of colours come a channel at a time.
+            brightness = brightness_weight(views) if source.exact_colors else None
+            compared = Difference(settings.loss, brightness=brightness)
             self.fit = Fit(
                 vertices, faces, colors, self._appearance(light, source), colors_known=colors_known,
                 lambda_=starting_lambda(settings.lambda_, len(vertices)), step_size=settings.step_size, source=source,
-                backend=self.backend, stopwatch=self.stopwatch, difference=Difference(settings.loss),
+                backend=self.backend, stopwatch=self.stopwatch, difference=compared,
+                bending=settings.bending / math.sqrt(views.images[..., 0].numel()),
                 corrections=CameraCorrections(self.cameras) if settings.refine_cameras else None,
             )  # fmt: skip
             self.remeshings = self._remeshings(vertices, faces, refining)
+            # A start with detail would lose it in coarse images, and estimates count in pixels.
+            planned = settings.remesh in ("auto", "adaptive") and source.exact_colors and not refining
+            self.coarse_first = planned and min(views.images.shape[1:3]) >= SMALLEST
 
     def normalized(self, cameras: Cameras) -> Cameras:
         """Cameras of the scene, moved and scaled so that the object lies in the unit sphere."""
@@ -231,6 +240,7 @@ class Reconstruction:
                     event = "not remeshed"
         with self.stopwatch("targets"):
             batch = self.batch(self._next_views())
+            batch = halved(batch) if self.coarse_first and progress < COARSE_UNTIL else batch
         loss = self.fit.step(batch, number=self.step + 1, factor=decay(progress), progress=progress)
         self.step += 1
         return State(self.step, self.settings.steps, loss, len(self.fit.rest), event, self)
@@ -261,20 +271,7 @@ class Reconstruction:
 
     def aligned(self, views: Views) -> Cameras:
         """Cameras of the scene from which other views fit the surface best; see `camera_alignment.aligned`."""
-        cameras, fit, found = self.normalized(views.cameras), self.fit, []
-        vertices, albedo = (part.detach() for part in fit.surface())
-        for i in range(len(views)):
-            targets = views.linear(i, device=self.device)
-            known = None if views.known is None else views.known[i : i + 1].to(self.device, torch.float32)
-            where = torch.tensor([i], device=self.device)
-
-            def difference(camera: Cameras, targets=targets, known=known, where=where) -> Tensor:
-                images = fit.images(vertices, albedo, camera)
-                return fit.difference.loss(images, Batch(camera, targets, where, known))
-
-            found.append(aligned(cameras[i], difference))
-        poses = torch.cat([one.world_to_camera for one in found])
-        return self._restored(replace(cameras, world_to_camera=poses))
+        return self._restored(aligned_views(self.fit, self.normalized(views.cameras), views))
 
     def camera_report(self) -> dict[str, dict[str, float]]:
         """For each view how much its camera was corrected; empty where cameras stay as they are."""

@@ -22,7 +22,10 @@ from .cli_inputs import (
 )
 
 if TYPE_CHECKING:
+    from .mesh import Mesh
     from .reconstruct import Settings, State
+    from .run_folder import RunFolder
+    from .scenes import Views
 
 INTERRUPTED = "interrupted"
 
@@ -47,8 +50,9 @@ def add_parser(commands: Any) -> None:
     add("--light", metavar="FILE", help="known environment map (.npy, .png, .jpg); else estimated")
     _add_settings(made)
     add(
-        "--texture", type=texture_size, default=0, metavar="off|auto|N",
-        help="UV texture of N x N texels for mesh.obj and mesh.glb (default off: colours at the vertices)",
+        "--texture", type=texture_size, metavar="off|auto|N",
+        help="UV texture of N x N texels for mesh.obj and mesh.glb; with --remesh off in the layout of MESH, if it has "
+        "one (default: auto for such a MESH, else off: colours at the vertices)",
     )  # fmt: skip
     add("--resume", action="store_true", help="go on from the checkpoint in DIR")
     add("--quiet", action="store_true", help="no progress bar")
@@ -95,6 +99,10 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--loss", default="l1", metavar="l1|robust", help="robust: outliers in colour count less (default l1)"
     )
     add(
+        "--bending", type=float, default=0.025, metavar="B",
+        help="how much smooth shapes are preferred where images leave a choice; 0 for not at all (default 0.025)",
+    )  # fmt: skip
+    add(
         "--gloss",
         default="auto",
         metavar="auto|on|off",
@@ -128,10 +136,9 @@ def command(arguments: argparse.Namespace) -> int:
     scene = scene_named(arguments.scene, arguments.format, reading_of(arguments))
     light = scene.light if light is None else light
     options = {key: value for key, value in vars(arguments).items() if key != "command"}
-    folder = RunFolder(path, scene, options, texture=arguments.texture)
+    folder = RunFolder(path, scene, options)
     checkpoint = folder.load_checkpoint() if arguments.resume else None
-    start, why = start_named(arguments.init, scene.train)
-    folder.notes["start"] = why
+    start = _start(arguments, scene.train, folder, checkpoint)
     given: dict[str, Any] = {"start": start, "light": light, "refining": arguments.init not in STARTS}
     state, stopped = None, None
     try:
@@ -168,6 +175,28 @@ def command(arguments: argparse.Namespace) -> int:
         print(f"largesteps-zg: {stopped}; {path / 'mesh.ply'} is the last good mesh", file=sys.stderr)
         return 1
     return 0
+
+
+def _start(
+    arguments: argparse.Namespace, views: Views, folder: RunFolder, checkpoint: dict[str, Any] | None
+) -> Mesh:
+    """The mesh to start from; the folder is told what to say of it, and the texture to make."""
+    import torch
+
+    from .texture_choice import choose_texture
+
+    named = start_named(arguments.init, views)
+    folder.texture, notes = choose_texture(
+        arguments.texture, named.layout, keeps_faces=arguments.remesh == "off", fault=named.fault
+    )
+    folder.notes["start"] = [*named.notes, *(f"{arguments.init}: {note}" for note in notes)]
+    if checkpoint is not None and checkpoint["settings"]["remesh"] == "off" and folder.texture.layout:
+        if not torch.equal(checkpoint["fit"]["faces"].cpu(), named.mesh.faces):
+            raise ValueError(
+                f"resume: the run was started from another {arguments.init}, of other triangles; "
+                "give the same mesh, or another output folder"
+            )
+    return named.mesh
 
 
 class _CtrlC:

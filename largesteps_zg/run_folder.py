@@ -29,6 +29,7 @@ from .export.upright import up_direction
 from .mesh import Mesh, save_mesh
 from .reconstruct import Reconstruction, State
 from .scenes import Scene
+from .texture_choice import TextureChoice
 
 PACKAGES = ("torch", "warp-lang", "cholespy", "gpytoolbox", "trimesh", "pycolmap", "xatlas", "numpy", "scipy")
 FRAMES = 24  # of the animation
@@ -46,9 +47,13 @@ class RunFolder:
     scene : Scene
     options : dict
         What was asked for, for ``run.json``.
-    texture : int or None
-        Texels along each side of the texture that mesh.obj and mesh.glb get, None for as many as the images show; 0
-        for colours at the vertices.
+
+    Attributes
+    ----------
+    notes : dict
+        What the caller wants run.json to say beside.
+    texture : TextureChoice
+        What mesh.obj and mesh.glb get; colours at the vertices unless the caller sets another.
 
     Raises
     ------
@@ -57,10 +62,11 @@ class RunFolder:
         is made, so that a mistake leaves nothing behind.
     """
 
-    def __init__(self, path: Path, scene: Scene, options: dict[str, Any], *, texture: int | None = 0) -> None:
-        self.path, self.scene, self.options, self.texture = path, scene, options, texture
+    def __init__(self, path: Path, scene: Scene, options: dict[str, Any]) -> None:
+        self.path, self.scene, self.options = path, scene, options
         self.test = scene.test
-        self.notes: dict[str, Any] = {"start": []}  # what the caller wants run.json to say beside
+        self.notes: dict[str, Any] = {"start": []}
+        self.texture = TextureChoice()
         self.prepared = False
         self.losses: list[float] = []
         self.events: dict[int, str] = {}
@@ -198,9 +204,10 @@ class RunFolder:
     def _export(self, mesh: Mesh, run: Reconstruction) -> None:
         """The same mesh for other programs, with a texture where one was asked for."""
         surface: Mesh | TexturedMesh = mesh
-        if self.texture != 0:
+        if self.texture.wanted:
             views = replace(self.scene.train, cameras=run.refined_cameras())
-            surface = bake(mesh, views, run.shading, size=self.texture)
+            layout = None if self.texture.layout is None else self.texture.layout.indexed(mesh.faces)
+            surface = bake(mesh, views, run.shading, size=self.texture.size, layout=layout)
         save_obj(self.path / "mesh.obj", surface)
         save_glb(self.path / "mesh.glb", surface, up=up_direction(self.scene)[0])
 

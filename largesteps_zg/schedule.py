@@ -10,6 +10,9 @@ from dataclasses import dataclass
 REMESH_AT = (0.15, 0.35, 0.55)
 REMESH_PIXELS = (5.0, 3.0, 2.0)
 
+# So much of the run sees images of half their size: a little of it with edges of 5 pixels, so 2.5 of the coarse ones.
+COARSE_UNTIL = 0.3
+
 # With every remeshing the smoothing falls by this factor, down to a bound: strong smoothing keeps coarse triangles
 # untangled while they move far, and then makes detail slow to come.
 LAMBDA_FACTOR = 0.25
@@ -27,6 +30,15 @@ class Remeshing:
 
     step: int
     edge_length: float
+
+
+# Bending is held back so many times more at the start of a run than at its end: coarse shapes first.
+BENDING_FACTOR = 4.0
+
+
+def bending_weight(weight: float, progress: float) -> float:
+    """Weight of `Bending` when so much of the run lies behind, from its weight at the end."""
+    return weight * BENDING_FACTOR ** (1.0 - progress)
 
 
 def decay(progress: float) -> float:

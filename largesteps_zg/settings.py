@@ -36,6 +36,16 @@ class Settings:
     renderer : str
         What is called where gradients are estimates: "rasterizer", "opengl", or "FILE.py:FUNCTION"; see
         `renderers.load_renderer`.
+    loss : {"l1", "robust"}
+        How pixels are compared; see `losses.image_loss`.
+    bending : float
+        How much smooth shapes are preferred, >= 0: the weight of `Bending` beside the loss, times the root of the
+        number of pixels in all images together (noise averages out, so more and larger images show more detail). At
+        the beginning of a run four times as much.
+    gloss, exposure : {"auto", "on", "off"}
+        Whether to find what the surface mirrors, and the brightness of each image.
+    refine_cameras : bool
+        Correct poses and focal length along with the shape.
     """
 
     steps: int = 1500
@@ -50,6 +60,7 @@ class Settings:
     gradients: str = "rasterizer"
     renderer: str = "rasterizer"
     loss: str = "l1"
+    bending: float = 0.025
     gloss: str = "auto"
     exposure: str = "auto"
     refine_cameras: bool = False
@@ -63,6 +74,8 @@ class Settings:
             raise ValueError(f"lambda: expected a number >= 0, got {self.lambda_}; 19 is a good start")
         if not (math.isfinite(self.step_size) and self.step_size > 0):
             raise ValueError(f"step size: expected a number > 0, got {self.step_size}; 0.1 is a good start")
+        if not (math.isfinite(self.bending) and self.bending >= 0):
+            raise ValueError(f"bending: expected a number >= 0, got {self.bending}; 0.025 is a good start")
 
 
 def resolve_device(name: str) -> torch.device:

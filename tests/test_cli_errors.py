@@ -187,7 +187,7 @@ def test_start_mesh_that_is_missing_or_elsewhere(ball: Path, tmp_path: Path, ref
     )
     refused("reconstruct", ball, "--init", tmp_path, *QUICK, has=("expected a mesh file, got a folder",))
     save_mesh(tmp_path / "far.ply", icosphere(1, center=(900.0, 0.0, 0.0)))
-    has = ("init: the start mesh is nowhere near the object", "in the scene's coordinates?")
+    has = ("far.ply: 900 away from where the masks and cameras show", "in the coordinates of the cameras?")
     refused("reconstruct", ball, "--init", tmp_path / "far.ply", *QUICK, has=has)
     assert not (tmp_path / "output").exists()
 

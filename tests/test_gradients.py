@@ -10,6 +10,7 @@ import torch
 
 from largesteps_zg.cameras import sphere_of_cameras
 from largesteps_zg.fit import NonFiniteError
+from largesteps_zg.geometry import mean_edge_length
 from largesteps_zg.gradients import (
     GRADIENTS,
     GradientSource,
@@ -73,6 +74,7 @@ def test_counts_every_image(scene, name, each) -> None:
             return pictures
 
     source = make_source(name, Counting(), 0)
+    source.most_pairs = 1  # of per-pixel, which averages more of them on fine triangles
     state = last(reconstruct(scene.train, SHORT, source=source))
     assert source.renders == 6 * 3 * each == (drawn if name != "rasterizer" else 18)
     assert state.run.source is source
@@ -181,3 +183,10 @@ def test_the_size_of_a_pixel_moves_a_point_by_one_pixel() -> None:
 
     shift = columns(moved) - columns(points.expand(5, -1, -1))
     assert torch.allclose(shift, torch.ones_like(shift), atol=1e-4)
+
+
+@pytest.mark.parametrize(("pixels", "pairs"), [(8.0, 1), (5.0, 1), (3.0, 3), (2.0, 6), (0.5, 6)])
+def test_the_finer_the_triangles_the_more_pairs(pixels, pairs) -> None:
+    ball = icosphere(4)
+    edge = float(mean_edge_length(ball.vertices, ball.faces))
+    assert PerPixelSource(HardRasterizer(), 0)._pairs(ball.vertices, ball.faces, edge / pixels) == pairs

@@ -114,6 +114,38 @@ def test_what_is_not_finite_shows(kind, bad):
     assert not torch.isfinite(image_loss(images, torch.zeros_like(images), kind=kind))
 
 
+AXES = torch.tensor([[1, 1, 1], [1, -1, 0], [1, 1, -2]], dtype=torch.float64)
+AXES = AXES / AXES.norm(dim=1, keepdim=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(2, 5, 7, 4), (1, 3, 16, 3), (3, 1, 1, 4), (1, 2, 11, 3)])
+@pytest.mark.parametrize("known", [False, True])
+def test_brightness_and_hue_are_compared_along_axes_at_right_angles(kind, shape, known, generator):
+    images, targets = (torch.rand(shape, generator=generator) for _ in range(2))
+    weights, pixels = extras(shape, True, known, generator)
+    found, expected = images.clone().requires_grad_(), images.double().requires_grad_()
+    away = expected - targets.double()
+    turned = torch.cat([away[..., :3] @ AXES.T, away[..., 3:]], dim=-1)
+    counts = weights.double() * torch.tensor([0.4 * 3**0.5, 1, 1, 1])[: shape[3]]
+    wanted = reference(rho(kind, turned), counts, pixels)
+    given = {"kind": kind, "weights": weights, "pixel_weights": pixels, "brightness": 0.4}
+    loss = image_loss(found, targets, **given)
+    assert loss.item() == pytest.approx(wanted.sum().item(), rel=1e-6)
+    (gradient,) = torch.autograd.grad(loss, found)
+    (true,) = torch.autograd.grad(wanted.sum(), expected)
+    assert torch.allclose(gradient.double(), true, rtol=1e-5, atol=1e-6 * float(true.abs().max()))
+    assert torch.allclose(pixel_losses(images, targets, **given).double(), wanted, rtol=1e-5)
+
+
+def test_white_light_counts_as_much_as_brightness_does(generator):
+    colors = torch.rand(1, 4, 5, 3, generator=generator)
+    whiter = colors + 0.3 * torch.rand(1, 4, 5, 1, generator=generator)
+    half, whole = (float(image_loss(whiter, colors, brightness=b)) for b in (0.5, 1.0))
+    assert whole == pytest.approx(float(image_loss(whiter, colors)), rel=1e-4)
+    assert half == pytest.approx(0.5 * whole, rel=1e-4)
+
+
 def test_bad_input_is_refused_in_one_line(unchecked):
     images = torch.zeros(2, 3, 4, 3)
     with pytest.raises(
@@ -176,3 +208,9 @@ def test_bad_input_of_pixel_losses_is_refused_too(unchecked):
         pixel_losses(images, images, kind="huber")
     with pytest.raises(ValueError, match=r"^images: expected float32, got torch.float64"):
         pixel_losses(images.double(), images)
+    with pytest.raises(ValueError, match=r"^brightness: expected a number > 0, got 0.0$"):
+        image_loss(images, images, brightness=0.0)
+    with pytest.raises(
+        ValueError, match=r"^brightness: expected images of 3 or 4 channels, got 2; leave it out$"
+    ):
+        image_loss(images[..., :2], images[..., :2], brightness=0.5)

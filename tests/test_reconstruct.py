@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 import torch
 
+from largesteps_zg.bending import Bending
 from largesteps_zg.cameras import sphere_of_cameras
 from largesteps_zg.fit import NonFiniteError
 from largesteps_zg.lighting import SphericalHarmonicsLight
@@ -15,7 +16,14 @@ from largesteps_zg.metrics import flipped_faces, surface_distances
 from largesteps_zg.parameterize import LargeSteps
 from largesteps_zg.reconstruct import Reconstruction, Settings, reconstruct
 from largesteps_zg.scenes.synthetic import scene_from_mesh, studio_light
-from largesteps_zg.schedule import decay, refined_lambda, remeshings, shortest_edge, starting_lambda
+from largesteps_zg.schedule import (
+    bending_weight,
+    decay,
+    refined_lambda,
+    remeshings,
+    shortest_edge,
+    starting_lambda,
+)
 
 SHORT = Settings(steps=12, views_per_step=3, remesh=(5,), max_vertices=1500)
 
@@ -139,6 +147,7 @@ def test_too_large_steps_are_named_as_the_cause(scene) -> None:
     [
         ({"steps": 0}, "steps: expected at least 1, got 0"),
         ({"lambda_": -1.0}, "lambda: expected a number >= 0, got -1"),
+        ({"bending": -1.0}, r"^bending: expected a number >= 0, got -1.0; 0.025 is a good start$"),
         ({"step_size": 0.0}, "step size: expected a number > 0"),
         ({"views_per_step": 0}, "views per step: expected at least 1"),
         ({"lambda_": float("nan")}, "lambda: expected"),
@@ -237,3 +246,17 @@ def test_scene_from_mesh_holds_the_object_in_every_view(scene) -> None:
     assert wide.test is None and wide.train.images.shape == (2, 24, 48, 4)
     expected = sphere_of_cameras(10, distance=1.0, fov_y_degrees=35.0, height=72, width=64)
     torch.testing.assert_close(scene.train.cameras.forward.float(), expected.forward)
+
+
+def test_a_preference_for_smooth_shapes_makes_them_smoother_and_its_weight_falls(scene) -> None:
+    def bend(bending: float) -> float:
+        settings = Settings(steps=40, views_per_step=5, max_vertices=1500, bending=bending)
+        mesh = last(reconstruct(scene.train, settings)).run.fit.mesh()
+        return float(Bending(mesh.faces, mesh.vertices)(mesh.vertices))
+
+    assert bend(1.0) < bend(0.0)
+    weights = [bending_weight(3.0, progress) for progress in (0.0, 0.5, 1.0)]
+    assert weights == pytest.approx([12.0, 6.0, 3.0])
+    run = Reconstruction(scene.train, Settings(bending=0.5))
+    assert run.fit.bending == pytest.approx(0.5 / (10 * 72 * 64) ** 0.5)  # more images show more detail
+    assert Reconstruction(scene.train, Settings(bending=0.0)).fit.bends is None

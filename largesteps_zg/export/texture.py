@@ -110,6 +110,10 @@ def bake(
 
     seen = observe(split, place, views, cameras, factors, size)
     atlas = _chart_fragments(place, faces_uv, size)
+    if len(atlas.pixels) == 0:
+        raise ValueError(
+            f"layout: expected faces that cover texels, got none of {size} x {size}; raise the size"
+        )
     colors = _vertex_colors(near, owners, seen, atlas, size)
     base, used = _spread(interpolate(colors[owners].contiguous(), atlas), atlas, size)
     texels = _filled(fit_texels(seen, base, used), used).clamp(0, 1)

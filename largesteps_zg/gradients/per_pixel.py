@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..cameras import Cameras
 from ..estimators import PerPixel, PixelLosses, differentiable
-from ..geometry import vertex_normals
+from ..geometry import face_normals, vertex_normals
 from ..renderers import HardRasterizer
 from .source import Batch, Sampled, Surface, between
 
@@ -31,6 +31,10 @@ class PerPixelSource(Sampled):
     epsilon, color_epsilon = (0.6, 0.2), (0.05, 0.01)
     continuous_epsilon, continuous_color_epsilon = (0.6, 0.05), (0.05, 0.01)
     numbers = 2**24  # perturbations of a step that exist at one time; above, views share one
+    # Where edges are shorter than so many pixels, pairs are averaged until a vertex hears as much as with such edges:
+    # the finer the triangles, the fewer pixels speak of each, and the more of what they say is about its neighbours.
+    # Before, shapes are far off, and noise does not matter.
+    edge_in_pixels, most_pairs, fine_from = 5.0, 6, 0.35
 
     def loss(
         self, fit: Surface, vertices: Tensor, albedo: Tensor, batch: Batch, *, progress: float
@@ -63,6 +67,7 @@ class PerPixelSource(Sampled):
         estimator = PerPixel(
             between(*widths, progress),
             primitives=fit.faces,
+            pairs=self._pairs(rest, fit.faces, float(size.mean())) if progress >= self.fine_from else 1,
             views=views,
             units=lambda _: size if views else size.mean(0),
         )
@@ -92,6 +97,12 @@ class PerPixelSource(Sampled):
             views=self._views(batch, count) if sets == 1 else None,
         )
         return differentiable(losses, estimator, generator=self.generator)(colors.mT.reshape(-1))
+
+    def _pairs(self, vertices: Tensor, faces: Tensor, pixel: float) -> int:
+        """How many to average, from the mean area of the triangles, as if they were equilateral."""
+        area = 0.5 * float(face_normals(vertices, faces, normalize=False).norm(dim=1).mean())
+        edge = (4.0 / 3.0**0.5 * area) ** 0.5 / pixel
+        return min(max(round((self.edge_in_pixels / max(edge, 1e-6)) ** 2), 1), self.most_pairs)
 
     def _views(self, batch: Batch, vertices: int) -> int | None:
         """How many perturbations there are; None for one that all views share."""

@@ -54,10 +54,14 @@ class Difference:
     scale : float
         Of the robust kind, for colours, > 0; coverage is compared by l1 then, since surface that is missing has to be
         felt in full.
+    brightness : float or None
+        What brightness counts beside hue, see `losses.image_loss` and `colorfulness.brightness_weight`; None compares
+        red, green and blue one by one.
     """
 
     kind: str = "l1"
     scale: float = SCALE
+    brightness: float | None = None
 
     @property
     def scales(self) -> tuple[float, float, float, float]:
@@ -66,18 +70,20 @@ class Difference:
 
     def loss(self, images: Tensor, batch: Batch) -> Tensor:
         """Mean over all pixels; differentiable in the images."""
-        return image_loss(
-            images, batch.targets, kind=self.kind, scales=self.scales, pixel_weights=batch.weights
-        )
+        return image_loss(images, batch.targets, **self._how(batch))
 
     def of_pixels(self, images: Tensor, batch: Batch) -> Tensor:
         """(B, H, W): what each pixel adds to `loss`."""
-        return pixel_losses(
-            images, batch.targets, kind=self.kind, scales=self.scales, pixel_weights=batch.weights
-        )
+        return pixel_losses(images, batch.targets, **self._how(batch))
+
+    def _how(self, batch: Batch) -> dict[str, Any]:
+        """Arguments that both losses take."""
+        return {
+            "kind": self.kind, "scales": self.scales, "pixel_weights": batch.weights, "brightness": self.brightness,
+        }  # fmt: skip
 
     def of_channels(self, images: Tensor, batch: Batch) -> Tensor:
-        """(B, H, W, 3): what each of a pixel's colour channels adds to `loss`."""
+        """(B, H, W, 3): differences of red, green and blue one by one, over the number of pixels."""
         values = (images[..., :3] - batch.targets[..., :3]).abs_()
         if self.kind == "l2":
             values.square_()

@@ -3,5 +3,8 @@
 from .choose import Start as Start
 from .choose import choose_start as choose_start
 from .condition import conditioned as conditioned
+from .from_file import FileStart as FileStart
+from .from_file import start_from_file as start_from_file
 from .hull import visual_hull as visual_hull
+from .layout import Layout as Layout
 from .sphere import starting_sphere as starting_sphere

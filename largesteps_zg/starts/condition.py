@@ -11,6 +11,7 @@ from torch import Tensor
 from ..mesh import Mesh, check_mesh, check_start_mesh, topology, weld
 from ..topology import nonmanifold_vertices, repeated_corners, vertex_components
 from .split import check_crowded, connected, sides, split
+from .surface import Surface
 
 _FULL = 0.01  # volume over area^1.5 above which an open surface has an inside; a ball has 0.094
 
@@ -52,34 +53,41 @@ def conditioned(mesh: Mesh, name: str = "start mesh") -> tuple[Mesh, list[str]]:
     >>> len(whole.vertices), done
     (4, ['welded 2 coincident vertices'])
     """
+    whole, _, done = conditioned_corners(mesh, None, name)
+    return whole, done
+
+
+def conditioned_corners(
+    mesh: Mesh, corners: Tensor | None, name: str = "start mesh"
+) -> tuple[Mesh, Tensor | None, list[str]]:
+    """`conditioned`, and values (F, 3, K) at the corners of the faces, which go where these go.
+
+    Where an edge had to be cut in two they are interpolated.
+    """
     sound = (
-        ~repeated_corners(mesh.faces) if mesh.faces.ndim == 2 and mesh.faces.shape[1] == 3 else slice(None)
+        ~repeated_corners(mesh.faces).cpu()
+        if mesh.faces.ndim == 2 and mesh.faces.shape[1] == 3
+        else slice(None)
     )
-    faces = mesh.faces[sound].long().cpu()
+    faces = mesh.faces.cpu()[sound].long()
     check_mesh(mesh.vertices, faces, name=name)
-    vertices, faces, colors, done = _welded(mesh, faces)
-    faces = _single(faces, len(mesh.faces), done)
-    if len(faces) == 0:
+    surface, done = _welded(mesh, faces, None if corners is None else corners[sound])
+    surface = _single(surface, len(mesh.faces), done)
+    if len(surface.faces) == 0:
         raise ValueError(f"{name}: expected a surface, got nothing but faces without area; is its scale 0?")
-    faces = _wound(vertices, faces, name, done)
-    crowded = check_crowded(faces, name)
-    touching = len(nonmanifold_vertices(faces, len(vertices)))
-    if crowded or touching:
-        vertices, faces, colors = split(vertices, faces, colors)
-        what = _count(crowded, "edge", "edges") + " with more than two faces"
-        done.append(
-            f"split {what if crowded else _count(touching, 'vertex', 'vertices') + ' where it touched itself'}"
-        )
-    faces = _outside_out(vertices, faces, done)
-    vertices, faces, colors = _without_unused(vertices, faces, colors)
-    if not done and len(vertices) == len(mesh.vertices):
-        return mesh, done
-    check_start_mesh(vertices, faces, name=name)
-    device = mesh.vertices.device
-    return Mesh(vertices, faces, colors).to(device, mesh.vertices.dtype), done
+    surface = surface.turned(_against_most(surface, name, done))
+    surface = _taken_apart(surface, name, done)
+    surface = surface.turned(_inside_out(surface, done))
+    used, inverse = torch.unique(surface.faces, return_inverse=True)
+    surface = surface.regrouped(used, inverse.view(-1, 3))
+    if not done and len(surface.vertices) == len(mesh.vertices):
+        return mesh, corners, done
+    check_start_mesh(surface.vertices, surface.faces, name=name)
+    whole = Mesh(surface.vertices, surface.faces, surface.colors)
+    return whole.to(mesh.vertices.device, mesh.vertices.dtype), surface.corners, done
 
 
-def _welded(mesh: Mesh, faces: Tensor) -> tuple[Tensor, Tensor, Tensor | None, list[str]]:
+def _welded(mesh: Mesh, faces: Tensor, corners: Tensor | None) -> tuple[Surface, list[str]]:
     """One vertex at each position, with the mean of the colours there; float64 on the CPU."""
     used = torch.unique(faces)
     vertices, _, index = weld(mesh.vertices.detach().double().cpu(), faces)
@@ -90,12 +98,13 @@ def _welded(mesh: Mesh, faces: Tensor) -> tuple[Tensor, Tensor, Tensor | None, l
         given = mesh.colors.detach().double().cpu()[used]
         colors = torch.zeros_like(vertices).index_add_(0, index[used], given) / count
     done = [f"welded {_count(merged, 'coincident vertex', 'coincident vertices')}"] if merged else []
-    return vertices, index[faces], colors, done
+    return Surface(vertices, index[faces], colors, corners), done
 
 
-def _single(faces: Tensor, before: int, done: list[str]) -> Tensor:
+def _single(surface: Surface, before: int, done: list[str]) -> Surface:
     """Faces of three different corners, each once."""
-    faces = faces[~repeated_corners(faces)]
+    surface = surface.kept(~repeated_corners(surface.faces))
+    faces = surface.faces
     if len(faces) < before:
         done.append(f"dropped {_count(before - len(faces), 'face', 'faces')} of no area")
     group = torch.unique(faces.sort(dim=1).values, dim=0, return_inverse=True)[1]
@@ -103,18 +112,32 @@ def _single(faces: Tensor, before: int, done: list[str]) -> Tensor:
     first = first.scatter_reduce_(0, group, torch.arange(len(faces)), "amin").sort().values
     if len(first) < len(faces):
         done.append(f"dropped {_count(len(faces) - len(first), 'duplicate face', 'duplicate faces')}")
-    return faces[first]
+    return surface.kept(first)
 
 
-def _wound(vertices: Tensor, faces: Tensor, name: str, done: list[str]) -> Tensor:
-    """One winding on each patch that hangs together through edges of two faces; the larger part keeps its own."""
+def _taken_apart(surface: Surface, name: str, done: list[str]) -> Surface:
+    """At most two faces at an edge, and one fan of faces around a vertex."""
+    crowded = check_crowded(surface.faces, name)
+    touching = len(nonmanifold_vertices(surface.faces, len(surface.vertices)))
+    if not crowded and not touching:
+        return surface
+    what = _count(crowded, "edge", "edges") + " with more than two faces"
+    done.append(
+        f"split {what if crowded else _count(touching, 'vertex', 'vertices') + ' where it touched itself'}"
+    )
+    return split(surface)
+
+
+def _against_most(surface: Surface, name: str, done: list[str]) -> Tensor:
+    """(F,) bool: faces wound against the larger part of the patch that hangs together through edges of two faces."""
+    vertices, faces = surface.vertices, surface.faces
     face, _, upwards, edge = sides(faces)
     count = np.bincount(edge)
     first = np.flatnonzero(np.diff(edge, prepend=-1))[count == 2]
     a, b = face[first], face[first + 1]
     against = upwards[first] == upwards[first + 1]
     if not against.any():
-        return faces
+        return torch.zeros(len(faces), dtype=torch.bool)
     # Each face twice, as it is and turned, linked with its neighbours as they agree: two halves of one patch.
     n = len(faces)
     one = np.concatenate([a, a + n])
@@ -132,11 +155,12 @@ def _wound(vertices: Tensor, faces: Tensor, name: str, done: list[str]) -> Tenso
     # Where both halves weigh the same the first label wins, the same for all faces of a patch.
     wrong |= (area[kept] == area[turned]) & (kept > turned)
     done.append(f"turned {_count(int(wrong.sum()), 'face', 'faces')} to the winding around")
-    return torch.where(wrong[:, None], faces.flip(1), faces)
+    return wrong
 
 
-def _outside_out(vertices: Tensor, faces: Tensor, done: list[str]) -> Tensor:
-    """Components that look inwards turned over, but for the inner walls of hollow ones."""
+def _inside_out(surface: Surface, done: list[str]) -> Tensor:
+    """(F,) bool: faces of components that look inwards, but for the inner walls of hollow ones."""
+    vertices, faces = surface.vertices, surface.faces
     label = vertex_components(faces, len(vertices))[faces[:, 0]]
     groups: dict[int, list[int]] = defaultdict(list)
     for number, component in enumerate(label.tolist()):
@@ -149,15 +173,14 @@ def _outside_out(vertices: Tensor, faces: Tensor, done: list[str]) -> Tensor:
             inward.append(part)
     walls = _inner_walls(vertices, faces, inward)
     turned = [part for part, wall in zip(inward, walls, strict=True) if not wall]
+    wrong = torch.zeros(len(faces), dtype=torch.bool)
     if turned:
-        faces = faces.clone()
-        every = torch.cat(turned)
-        faces[every] = faces[every].flip(1)
+        wrong[torch.cat(turned)] = True
         whole = len(turned) == len(groups)
         done.append(
             "turned it inside out" if whole else f"turned {len(turned)} of {len(groups)} parts inside out"
         )
-    return faces
+    return wrong
 
 
 def _inner_walls(vertices: Tensor, faces: Tensor, inward: list[Tensor]) -> list[bool]:
@@ -183,14 +206,6 @@ def _volume_and_area(vertices: Tensor, faces: Tensor) -> tuple[float, float]:
     return float(torch.linalg.det(corners).sum()) / 6, float(
         torch.linalg.cross(b - a, c - a).norm(dim=1).sum()
     ) / 2
-
-
-def _without_unused(
-    vertices: Tensor, faces: Tensor, colors: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The mesh without vertices that no face uses."""
-    used, inverse = torch.unique(faces, return_inverse=True)
-    return vertices[used], inverse.view(-1, 3), None if colors is None else colors[used]
 
 
 def _count(number: int, one: str, many: str) -> str:

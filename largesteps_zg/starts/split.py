@@ -8,6 +8,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
+from .surface import Surface
+
 _MOST = 0.2  # of the edges; what is beyond is no surface with faults but a heap of triangles
 
 
@@ -46,7 +48,7 @@ def sides(faces: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
     return order // 3, order % 3, (start < end)[order], edge
 
 
-def split(vertices: Tensor, faces: Tensor, colors: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+def split(surface: Surface) -> Surface:
     """A vertex of its own for every fan of faces; at edges of more than two faces those go on together that bound the
     same solid.
 
@@ -57,11 +59,11 @@ def split(vertices: Tensor, faces: Tensor, colors: Tensor | None) -> tuple[Tenso
      solid |                       .---
                                    |
     """
-    vertices, faces, colors = _split_fans(vertices, faces, colors)
+    surface = _split_fans(surface)
     # Where the fans of an edge hang together at both of its ends, it gets a middle, where they do not.
-    while len(where := _crowded(faces)):
-        vertices, faces, colors = _split_fans(*_bisected(vertices, faces, colors, where))
-    return vertices, faces, colors
+    while len(where := _crowded(surface.faces)):
+        surface = _split_fans(_bisected(surface, where))
+    return surface
 
 
 def _crowded(faces: Tensor) -> np.ndarray:
@@ -73,12 +75,10 @@ def _crowded(faces: Tensor) -> np.ndarray:
     return np.sort(np.stack([f[ends[:, 0], ends[:, 1]], f[ends[:, 0], ends[:, 2]]], axis=1), axis=1)
 
 
-def _bisected(
-    vertices: Tensor, faces: Tensor, colors: Tensor | None, where: np.ndarray
-) -> tuple[Tensor, Tensor, Tensor | None]:
+def _bisected(surface: Surface, where: np.ndarray) -> Surface:
     """A new vertex in the middle of edges, as many of them as there are without two in one face."""
-    face, corner, _, edge = sides(faces)
-    f = faces.numpy()
+    face, corner, _, edge = sides(surface.faces)
+    f = surface.faces.numpy()
     ends = np.sort(np.stack([f[face, corner], f[face, (corner + 1) % 3]], axis=1), axis=1)
     at: dict[tuple[int, int], list[int]] = {(int(a), int(b)): [] for a, b in where}
     for side in np.flatnonzero(np.isin(edge, edge[np.isin(ends, where).all(axis=1)])).tolist():
@@ -87,29 +87,42 @@ def _bisected(
             at[key].append(side)
     busy: set[int] = set()
     middles: list[tuple[int, int]] = []
-    halves: list[list[int]] = []
+    cut: list[tuple[int, int, int]] = []  # face, corner from which the edge runs, new vertex
     for key, around in at.items():
         mine = {int(face[side]) for side in around}
         if mine & busy:
             continue
         busy |= mine
-        m = len(vertices) + len(middles)
+        cut += [(int(face[side]), int(corner[side]), len(surface.vertices) + len(middles)) for side in around]
         middles.append(key)
-        for side in around:
-            a, b, c = (int(f[face[side], (corner[side] + i) % 3]) for i in range(3))
-            halves += [[a, m, c], [m, b, c]]
-    left = torch.ones(len(faces), dtype=torch.bool)
-    left[list(busy)] = False
-    pairs = torch.tensor(middles)
-    vertices = torch.cat([vertices, vertices[pairs].mean(dim=1)])
-    colors = None if colors is None else torch.cat([colors, colors[pairs].mean(dim=1)])
-    return vertices, torch.cat([faces[left], torch.tensor(halves)]), colors
+    return _halved(surface, torch.tensor(cut), torch.tensor(middles))
 
 
-def _split_fans(
-    vertices: Tensor, faces: Tensor, colors: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor | None]:
+def _halved(surface: Surface, cut: Tensor, ends: Tensor) -> Surface:
+    """Faces cut in two from the middle of an edge to the corner across, the halves last; new vertices between ends."""
+    face, corner, middle = cut.unbind(1)
+    order = (corner[:, None] + torch.arange(3)) % 3
+    a, b, c = surface.faces[face[:, None], order].unbind(1)
+    halves = torch.stack([a, middle, c, middle, b, c], dim=1).view(-1, 3)
+    left = torch.ones(len(surface.faces), dtype=torch.bool)
+    left[face] = False
+    corners = surface.corners
+    if corners is not None:
+        a, b, c = corners[face[:, None], order].unbind(1)
+        m = (a + b) / 2
+        corners = torch.cat([corners[left], torch.stack([a, m, c, m, b, c], dim=1).view(-1, 3, a.shape[1])])
+    colors = surface.colors
+    return Surface(
+        torch.cat([surface.vertices, surface.vertices[ends].mean(dim=1)]),
+        torch.cat([surface.faces[left], halves]),
+        None if colors is None else torch.cat([colors, colors[ends].mean(dim=1)]),
+        corners,
+    )
+
+
+def _split_fans(surface: Surface) -> Surface:
     """A vertex for each fan, which at edges of more than two faces goes on as `_around` says."""
+    vertices, faces = surface.vertices, surface.faces
     face, corner, upwards, edge = sides(faces)
     count = np.bincount(edge)
     first = np.flatnonzero(np.diff(edge, prepend=-1))
@@ -128,7 +141,7 @@ def _split_fans(
     fan = connected(here, there, 3 * len(faces))
     old = torch.empty(int(fan.max()) + 1, dtype=torch.int64)
     old[fan] = faces.reshape(-1)
-    return vertices[old], fan.view(-1, 3), None if colors is None else colors[old]
+    return surface.regrouped(old, fan.view(-1, 3))
 
 
 def _around(

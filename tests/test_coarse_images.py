@@ -1,0 +1,85 @@
+"""Images at half their size: exact means, cameras that see the same, and when a run takes them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from largesteps_zg.cameras import sphere_of_cameras
+from largesteps_zg.coarse_images import halved
+from largesteps_zg.gradients import Batch
+from largesteps_zg.mesh import Mesh, icosphere
+from largesteps_zg.reconstruct import Reconstruction, Settings
+from largesteps_zg.renderers import render
+from largesteps_zg.scenes.synthetic import scene_from_mesh
+from largesteps_zg.schedule import COARSE_UNTIL
+
+
+@pytest.fixture(scope="module")
+def scene():
+    ball = icosphere(3)
+    return scene_from_mesh(
+        Mesh(ball.vertices, ball.faces), views=4, test_views=1, height=256, width=258, up="z"
+    )
+
+
+@pytest.mark.parametrize("height, width", [(6, 8), (7, 9)])
+def test_every_pixel_is_the_mean_of_four_and_odd_rests_are_left_out(height, width, generator):
+    images = torch.rand(2, height, width, 4, generator=generator)
+    weights = torch.rand(2, height, width, generator=generator)
+    cameras = sphere_of_cameras(2, distance=3.0, fov_y_degrees=40, height=height, width=width)
+    made = halved(Batch(cameras, images, torch.arange(2), weights))
+    assert made.targets.shape == (2, height // 2, width // 2, 4)
+    for row in range(height // 2):
+        for column in range(width // 2):
+            block = slice(2 * row, 2 * row + 2), slice(2 * column, 2 * column + 2)
+            assert torch.allclose(made.targets[:, row, column], images[:, block[0], block[1]].mean((1, 2)))
+            assert torch.allclose(made.weights[:, row, column], weights[:, block[0], block[1]].mean((1, 2)))
+    assert halved(Batch(cameras, images, torch.arange(2))).weights is None
+
+
+@pytest.mark.parametrize("width", [96, 97])
+def test_its_cameras_see_the_surface_where_it_is_in_the_means(width):
+    ball = icosphere(4)
+    cameras = sphere_of_cameras(3, distance=3.0, fov_y_degrees=50, height=96, width=width)
+    white = torch.ones_like(ball.vertices)
+    large = render(ball.vertices, ball.faces, white, cameras)
+    batch = halved(Batch(cameras, large, torch.arange(3)))
+    assert (batch.cameras.height, batch.cameras.width) == (48, width // 2)
+    small = render(ball.vertices, ball.faces, white, batch.cameras)
+    # Half a pixel off, outlines would differ by 0.5; antialiasing is good to some hundredths.
+    assert float((small - batch.targets).abs().amax()) < 0.3
+    assert float((small - batch.targets).mean().abs()) < 1e-3
+
+
+@pytest.mark.parametrize(
+    "change, coarse",
+    [
+        ({}, True),
+        ({"remesh": "adaptive"}, True),
+        ({"remesh": "off"}, False),
+        ({"gradients": "per-pixel"}, False),
+    ],
+)
+def test_a_run_that_remeshes_begins_with_them(scene, change, coarse, monkeypatch):
+    run = Reconstruction(scene.train, Settings(steps=10, views_per_step=2, **change))
+    seen = []
+    step = run.fit.step
+
+    def watched(batch, **options):
+        seen.append(batch.targets.shape[1:3])
+        return step(batch, **options)
+
+    monkeypatch.setattr(run.fit, "step", watched)
+    for progress in (0.0, COARSE_UNTIL - 0.01, COARSE_UNTIL, 0.9):
+        run.advance(progress)
+    small = (128, 129) if coarse else (256, 258)
+    assert seen == [small, small, (256, 258), (256, 258)]
+
+
+def test_not_where_the_start_has_detail_or_images_are_small(scene):
+    start = Mesh(scene.mesh.vertices, scene.mesh.faces)
+    assert not Reconstruction(scene.train, Settings(), start=start, refining=True).coarse_first
+    ball = icosphere(3)
+    small = scene_from_mesh(Mesh(ball.vertices, ball.faces), views=3, test_views=1, height=250, width=300)
+    assert not Reconstruction(small.train, Settings()).coarse_first

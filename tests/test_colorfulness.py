@@ -1,0 +1,56 @@
+"""How much hue there is, and what brightness counts then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from largesteps_zg.colorfulness import COLORFUL, GREY, LEAST, VIEWS, brightness_weight, colorfulness
+from largesteps_zg.mesh import Mesh, icosphere
+from largesteps_zg.scenes.synthetic import scene_from_mesh
+
+
+@pytest.fixture(scope="module")
+def views():
+    ball = icosphere(2)
+    return scene_from_mesh(Mesh(ball.vertices, ball.faces), views=3, test_views=1, height=16, width=16).train
+
+
+def of_color(views, *rgb: int):
+    """The same views, all of one colour within and without their masks."""
+    images = views.images.clone()
+    images[..., :3] = torch.tensor(rgb, dtype=torch.uint8)
+    return replace(views, images=images)
+
+
+def test_grey_has_none_and_a_pure_colour_most(views):
+    assert colorfulness(of_color(views, 90, 90, 90)) < 1e-6
+    assert colorfulness(of_color(views, 255, 0, 0)) == pytest.approx(2**0.5)
+    assert colorfulness(of_color(views, 255, 0, 255)) == pytest.approx(0.5**0.5)
+    assert colorfulness(of_color(views, 0, 0, 0)) == 0.0
+
+
+def test_what_is_outside_the_masks_does_not_count(views):
+    images = of_color(views, 120, 120, 120).images
+    images[..., :3][images[..., 3] == 0] = torch.tensor([255, 0, 0], dtype=torch.uint8)
+    assert colorfulness(replace(views, images=images)) < 1e-6
+
+
+def test_brightness_counts_in_full_without_hue_and_least_with_much(views):
+    assert brightness_weight(of_color(views, 90, 90, 90)) == 1.0
+    assert brightness_weight(of_color(views, 255, 0, 0)) == pytest.approx(LEAST)
+    middling = of_color(views, 130, 110, 110)
+    share = (colorfulness(middling) - GREY) / (COLORFUL - GREY)
+    assert 0.1 < share < 0.9
+    assert brightness_weight(middling) == pytest.approx(1 - (1 - LEAST) * share)
+
+
+def test_of_many_views_some_are_enough(views):
+    many = replace(
+        of_color(views, 255, 0, 0)[[0] * (2 * VIEWS)],
+        images=of_color(views, 255, 0, 0).images[[0] * (2 * VIEWS)].clone(),
+    )
+    many.images[1::2, ..., :3] = 90
+    assert colorfulness(many) == pytest.approx(2**0.5)
