@@ -29,7 +29,7 @@ def add_parser(commands: Any) -> None:
     add = made.add_argument
     add(
         "target", nargs="?", default=DEFAULT_MESH, metavar="SCENE|MESH",
-        help=f"a folder as for reconstruct; or a mesh file or built-in name, shown in clay (default {DEFAULT_MESH})",
+        help=f"a scene as for reconstruct; or a mesh file or built-in name, shown in clay (default {DEFAULT_MESH})",
     )  # fmt: skip
     add("--output", required=True, metavar="DIR", help="folder for report.html, results.json and meshes")
     add(
@@ -146,7 +146,7 @@ def _choices(arguments: argparse.Namespace) -> tuple[list[str], Budget, range]:
 
 
 def _target(arguments: argparse.Namespace) -> Target:
-    """A folder's scene, or a mesh in clay."""
+    """The scene of a folder or an XML file, or a mesh in clay."""
     from .cli_inputs import built_in_meshes, light_named, mesh_named
     from .comparison import jobs
     from .mesh import load_mesh
@@ -154,7 +154,7 @@ def _target(arguments: argparse.Namespace) -> Target:
 
     light, start = light_named(arguments.light), mesh_named(arguments.init)
     place = Path(arguments.target)
-    if place.is_dir():
+    if place.is_dir() or place.suffix.lower() == ".xml":  # Mitsuba's
         for name in ("views", "size"):
             if getattr(arguments, name) is not None:
                 raise ValueError(f"{name}: {place} is a scene, which has its own; leave out --{name}")

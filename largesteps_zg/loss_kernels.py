@@ -175,33 +175,37 @@ COMPARE_PIXELS = (
     SHAPES
     + AXES
     + """
-    const auto compare_all = [&](auto count, auto value, bool weighted) {
+    const auto compare_all = [&](auto count, auto value, auto turn, bool weighted) {
         const wp::float32 *image = images.data, *target = targets.data;
         const wp::float32 *weight = weights.data, *sharp = sharps.data;
         for (size_t i = first; i < (size_t)last; ++i) {
-            wp::float32 total = 0;
-            if (axes) {
-                wp::float32 d[4];
-                for (size_t n = 0; n < count(); ++n) d[n] = image[count() * i + n] - target[count() * i + n];
-                turned(d[0], d[1], d[2]);
-                for (size_t n = 0; n < count(); ++n) total += weight[n] * value(d[n], sharp[n]);
-            } else {
-                for (size_t n = 0; n < count(); ++n) {
-                    const size_t place = count() * i + n;
-                    total += weight[n] * value(image[place] - target[place], sharp[n]);
-                }
-            }
+            wp::float32 d[count()], total = 0;
+            for (size_t n = 0; n < count(); ++n) d[n] = image[count() * i + n] - target[count() * i + n];
+            turn(d);
+            for (size_t n = 0; n < count(); ++n) total += weight[n] * value(d[n], sharp[n]);
             losses.data[i] = weighted ? known.data[i] * total : total;
         }
     };
     with_shape([&](auto value, auto) {
-        const auto compare = [&](auto count) {
-            if (weighted) compare_all(count, value, true);
-            else compare_all(count, value, false);
+        const auto compare_any = [&]() {
+            for (size_t i = first; i < (size_t)last; ++i) {
+                wp::float32 total = 0;
+                for (size_t place = channels * i, n = 0; n < (size_t)channels; ++place, ++n)
+                    total += weights.data[n] * value(images.data[place] - targets.data[place], sharps.data[n]);
+                losses.data[i] = weighted ? known.data[i] * total : total;
+            }
         };
-        if (channels == 4) compare([]() { return (size_t)4; });
-        else if (channels == 3) compare([]() { return (size_t)3; });
-        else compare([&]() { return (size_t)channels; });
+        const auto compare = [&](auto count, auto turn) {
+            if (weighted) compare_all(count, value, turn, true);
+            else compare_all(count, value, turn, false);
+        };
+        const auto as_they_are = [](wp::float32*) {};
+        const auto along_axes = [&](wp::float32* d) { turned(d[0], d[1], d[2]); };
+        if (axes && channels == 4) compare([]() { return (size_t)4; }, along_axes);
+        else if (axes) compare([]() { return (size_t)3; }, along_axes);
+        else if (channels == 4) compare([]() { return (size_t)4; }, as_they_are);
+        else if (channels == 3) compare([]() { return (size_t)3; }, as_they_are);
+        else compare_any();
     });
 """
 )

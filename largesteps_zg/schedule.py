@@ -10,7 +10,8 @@ from dataclasses import dataclass
 REMESH_AT = (0.15, 0.35, 0.55)
 REMESH_PIXELS = (5.0, 3.0, 2.0)
 
-# So much of the run sees images of half their size: a little of it with edges of 5 pixels, so 2.5 of the coarse ones.
+# So much of the run sees images of half their size: until edges become shorter than 2.5 pixels of those. Cameras that
+# are refined start moving then.
 COARSE_UNTIL = 0.3
 
 # With every remeshing the smoothing falls by this factor, down to a bound: strong smoothing keeps coarse triangles

@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 import torch
 
-from largesteps_zg.cameras import sphere_of_cameras
+from largesteps_zg.cameras import Cameras, sphere_of_cameras
 from largesteps_zg.fit import NonFiniteError
 from largesteps_zg.geometry import mean_edge_length
 from largesteps_zg.gradients import (
@@ -185,8 +185,13 @@ def test_the_size_of_a_pixel_moves_a_point_by_one_pixel() -> None:
     assert torch.allclose(shift, torch.ones_like(shift), atol=1e-4)
 
 
-@pytest.mark.parametrize(("pixels", "pairs"), [(8.0, 1), (5.0, 1), (3.0, 3), (2.0, 6), (0.5, 6)])
+@pytest.mark.parametrize(("pixels", "pairs"), [(8.0, 1), (4.0, 1), (3.0, 2), (2.0, 5), (0.5, 6)])
 def test_the_finer_the_triangles_the_more_pairs(pixels, pairs) -> None:
     ball = icosphere(4)
-    edge = float(mean_edge_length(ball.vertices, ball.faces))
-    assert PerPixelSource(HardRasterizer(), 0)._pairs(ball.vertices, ball.faces, edge / pixels) == pairs
+    cameras = sphere_of_cameras(2, distance=30.0, fov_y_degrees=5, height=64, width=64)
+    size = float(mean_edge_length(ball.vertices, ball.faces)) / float(
+        pixel_size(ball.vertices, cameras).mean()
+    )
+    factors = torch.tensor([pixels / size, pixels / size, 1.0])
+    finer = Cameras(cameras.world_to_camera, factors[:, None] * cameras.intrinsics, 64, 64)
+    assert PerPixelSource(HardRasterizer(), 0)._pairs(ball.vertices, ball.faces, finer) == pairs
