@@ -138,7 +138,7 @@ class Reconstruction:
                 vertices, faces, colors, self._appearance(light, source), colors_known=colors_known,
                 lambda_=starting_lambda(settings.lambda_, len(vertices)), step_size=settings.step_size, source=source,
                 backend=self.backend, stopwatch=self.stopwatch, difference=compared,
-                bending=settings.bending / math.sqrt(views.images[..., 0].numel()),
+                bending=source.bending_share * settings.bending / math.sqrt(views.images[..., 0].numel()),
                 corrections=CameraCorrections(self.cameras) if settings.refine_cameras else None,
             )  # fmt: skip
             self.remeshings = self._remeshings(vertices, faces, refining)

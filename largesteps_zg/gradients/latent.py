@@ -42,6 +42,7 @@ class LatentSource(Sampled):
     """
 
     lambda_bound = 5.0
+    bending_share = 0.0  # with it ZeroGrads needs more than twice the renders for the same image loss
     color_share, light_share = 0.5, 0.1  # sizes for colours and light over that for positions
 
     def __init__(

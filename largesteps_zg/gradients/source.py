@@ -131,6 +131,9 @@ class GradientSource(ABC):
         Of the optimiser of positions and colours, in [0, 1).
     lambda_bound : float
         To which the smoothing may fall as triangles become finer: noise has to be spread over more of them.
+    bending_share : float
+        Of the weight of `Bending`, whose gradient is exact: 0 for estimates that are too short, beside which it would
+        rule.
     reaches_colors, reaches_cameras : bool
         Whether gradients reach what colours are made of beside light and albedo (gloss, exposure), and the cameras.
     exact_colors : bool
@@ -146,6 +149,7 @@ class GradientSource(ABC):
     step_factor: float = 1.0
     momentum: float = 0.9
     lambda_bound: float = 1.0
+    bending_share: float = 1.0
 
     def __init__(self) -> None:
         self.renders = 0
