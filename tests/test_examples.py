@@ -34,6 +34,9 @@ PROMISES = {
     "15_per_pixel": (r"-> ([\d.]+) permille", 1.0, 15.0),
     "16_texture": (r"([\d.]+) times less", 4.0, 100.0),
     "17_opengl": (r"([\d.]+) times less", 5.0, 100.0),
+    "18_photographs": (r"outlines ([\d.]+) pixels apart", 0.0, 0.5),
+    "19_topology": (r"from the hull (\d+) times nearer", 10, 1000),
+    "20_export": (r"worth ([\d.]+) dB", 1.0, 10.0),
 }
 
 

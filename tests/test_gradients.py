@@ -185,7 +185,7 @@ def test_the_size_of_a_pixel_moves_a_point_by_one_pixel() -> None:
     assert torch.allclose(shift, torch.ones_like(shift), atol=1e-4)
 
 
-@pytest.mark.parametrize(("pixels", "pairs"), [(8.0, 1), (4.0, 1), (3.0, 2), (2.0, 5), (0.5, 6)])
+@pytest.mark.parametrize(("pixels", "pairs"), [(8.0, 1), (5.0, 1), (4.0, 2), (3.0, 3), (2.0, 6), (0.5, 6)])
 def test_the_finer_the_triangles_the_more_pairs(pixels, pairs) -> None:
     ball = icosphere(4)
     cameras = sphere_of_cameras(2, distance=30.0, fov_y_degrees=5, height=64, width=64)

@@ -1,9 +1,9 @@
 """The picture in docs/choosing.md of what `--bending` does to a glossy scene: a photograph, and results in clay.
 
-    python benchmarks/path_traced.py --output out/scenes      # in Blender's environment, see there
-    largesteps-zg reconstruct out/scenes/fennec-gloss --bending 0 --output out/bumpy
-    largesteps-zg reconstruct out/scenes/fennec-gloss --output out/smooth
-    python docs/images/make_bending.py out/scenes/fennec-gloss out/bumpy/mesh.ply out/smooth/mesh.ply
+python benchmarks/path_traced.py --output out/scenes      # in Blender's environment, see there
+largesteps-zg reconstruct out/scenes/fennec-gloss --bending 0 --output out/bumpy
+largesteps-zg reconstruct out/scenes/fennec-gloss --output out/smooth
+python docs/images/make_bending.py out/scenes/fennec-gloss out/bumpy/mesh.ply out/smooth/mesh.ply
 """
 
 from __future__ import annotations

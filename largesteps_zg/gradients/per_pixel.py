@@ -36,7 +36,8 @@ class PerPixelSource(Sampled):
     numbers = 2**24  # perturbations of a step that exist at one time; above, views share one
     # Where edges are shorter than so many pixels, pairs are averaged until a vertex hears as much as with such edges.
     # In the first part of a run shapes are far off, and noise does not matter.
-    edge_in_pixels, most_pairs, fine_from = 4.5, 6, 0.35
+    edge_in_pixels, most_pairs, fine_from = 5.0, 6, 0.35
+    coarse_pairs = 2  # up to so many, triangles count as coarse
 
     def loss(
         self, fit: Surface, vertices: Tensor, albedo: Tensor, batch: Batch, *, progress: float
@@ -44,7 +45,7 @@ class PerPixelSource(Sampled):
         """See `GradientSource`."""
         colors = fit.shaded(vertices, albedo, batch)
         pairs = self._pairs(vertices.detach(), fit.faces, batch.cameras) if progress >= self.fine_from else 1
-        if pairs == 1 and colors.dim() == 2:
+        if pairs <= self.coarse_pairs and colors.dim() == 2:
             return self._of_both(fit, vertices, colors, batch, progress)
         order = torch.randperm(len(batch), generator=self.generator).to(vertices.device)
         half = (len(batch) + 1) // 2
