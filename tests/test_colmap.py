@@ -103,6 +103,17 @@ def test_the_folder_of_the_model_is_a_scene_too(tmp_path: Path) -> None:
     check(load(tmp_path / "sparse" / "0").train)
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\n\n", "\n\n\n"])
+def test_the_last_image_counts_although_an_editor_took_its_empty_line(tmp_path: Path, end: str) -> None:
+    draw(tmp_path / "images")
+    model = tmp_path / "sparse" / "0"
+    write_text(model)
+    lines = (model / "images.txt").read_text().splitlines()
+    lines[2::2] = [""] * len(lines[2::2])  # no points, so an empty line after each image
+    (model / "images.txt").write_text("\n".join(lines).rstrip("\n") + end)
+    assert set(load(tmp_path).train.names) == {Path(name).stem for name in NAMES}
+
+
 def test_the_part_with_most_images_is_taken(tmp_path: Path) -> None:
     draw(tmp_path / "images")
     write_binary(tmp_path / "sparse" / "0", NAMES[:2])

@@ -201,6 +201,10 @@ def _essentials(model: Path, suffix: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("cameras", "images"):
             shutil.copyfile(model / f"{name}{suffix}", os.path.join(folder, f"{name}{suffix}"))
+        if suffix == ".txt":
+            # Without the line of the last image's points, empty or not, COLMAP drops the image without a word.
+            with open(os.path.join(folder, "images.txt"), "ab") as copy:
+                copy.write(b"\n\n")
         Path(folder, f"points3D{suffix}").write_bytes(bytes(8) if suffix == ".bin" else b"")
         yield folder
 
