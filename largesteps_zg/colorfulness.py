@@ -17,8 +17,7 @@ def colorfulness(views: Views) -> float:
     every = max(1, len(views) // VIEWS)
     hue = brightness = 0.0
     for i in range(0, len(views), every):
-        image = views.linear(i)[0]
-        colors = image[..., :3][image[..., 3] > 0.5].double()
+        colors = views.linear(i)[0, ..., :3].double()  # premultiplied: nothing outside the masks
         grey = colors.mean(dim=-1, keepdim=True)
         hue += float((colors - grey).norm(dim=-1).sum())
         brightness += float(3**0.5 * grey.sum())

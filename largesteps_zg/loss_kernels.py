@@ -128,7 +128,7 @@ COMPARE = (
 
 
 @wp.func_native(COMPARE)
-def native_rows(
+def _rows(
     images: wp.array(dtype=wp.float32),
     targets: wp.array(dtype=wp.float32),
     weights: wp.array(dtype=wp.float32),
@@ -163,8 +163,9 @@ def compare_rows(
     sums: wp.array(dtype=wp.float32),
     gradient: wp.array(dtype=wp.float32),
 ):
+    """Sums of rows of pixels and the gradient, `block` rows to a thread."""
     first = begin + wp.tid() * block
-    native_rows(
+    _rows(
         images, targets, weights, sharps, known, weighted, kind, axes, channels, size, first, first + block, sums,
         gradient,
     )  # fmt: skip
@@ -212,7 +213,7 @@ COMPARE_PIXELS = (
 
 
 @wp.func_native(COMPARE_PIXELS)
-def native_pixels(
+def _pixels(
     images: wp.array(dtype=wp.float32),
     targets: wp.array(dtype=wp.float32),
     weights: wp.array(dtype=wp.float32),
@@ -243,7 +244,8 @@ def compare_pixels(
     channels: int,
     losses: wp.array(dtype=wp.float32),
 ):
+    """The loss of every pixel, `block` pixels to a thread."""
     first = begin + wp.tid() * block
-    native_pixels(
+    _pixels(
         images, targets, weights, sharps, known, weighted, kind, axes, channels, first, first + block, losses
     )  # fmt: skip
