@@ -57,6 +57,7 @@ class Appearance:
         index: Int[Tensor, " B"] | None = None,
         *,
         light: Tensor | None = None,
+        mirrored: bool = True,
     ) -> Tensor:
         """Colours of the vertices: (V, 3) where all views see the same, else (B, V, 3).
 
@@ -69,15 +70,28 @@ class Appearance:
             Which of the run's views they are; none of them by default, then the exposure is the mean one.
         light : (K, 3), optional
             In place of the present one.
+        mirrored : bool
+            With gloss, where there is some.
         """
         normals = vertex_normals(vertices, faces)
         shading = SphericalHarmonicsLight(self.light if light is None else light)
         colors = albedo * shading(normals)
-        if self.gloss is not None and self.gloss.active:
+        if self.gloss is not None and self.gloss.active and mirrored:
             colors = colors + self.gloss(vertices, normals, cameras)
         if self.exposure is not None and not self.exposure.dropped and index is not None:
             colors = self.exposure(colors, index)
         return colors
+
+    def brightness(self, weight: float | None) -> float | None:
+        """What brightness counts at present, from what it counts beside highlights that are explained.
+
+        Its square before there is gloss to explain them; 1 on a surface that turned out matt.
+        """
+        if weight is None or self.gloss is None:
+            return weight
+        if self.gloss.dropped:
+            return 1.0
+        return weight if self.gloss.active else weight**2
 
     def parameters(self) -> list[Tensor]:
         """Everything that may change, the light first."""

@@ -92,6 +92,7 @@ class Fit:
         self.source, self.stopwatch, self.colors_known = source, stopwatch, colors_known
         self.appearance, self.corrections = appearance, corrections
         self.difference = difference or Difference()
+        self.brightness = self.difference.brightness
         self.bending = bending
         self.set_topology(vertices, faces, colors)
 
@@ -147,8 +148,6 @@ class Fit:
         NonFiniteError
             And goes back to the surface of the step before, the last one whose loss was finite.
         """
-        self.optimizer.param_groups[0]["lr"] = self.step_size * factor
-        self.color_optimizer.param_groups[0]["lr"] = COLOR_STEP * self.step_size * factor
         with self.stopwatch("solve"):
             vertices, albedo = self.surface()
         with self.stopwatch("contact"):
@@ -160,6 +159,7 @@ class Fit:
         moving = self.corrections if self.corrections and self.corrections.moves(progress) else None
         if moving is not None:
             batch = replace(batch, cameras=moving.apply(batch.cameras, batch.index))
+        self.difference = replace(self.difference, brightness=self.appearance.brightness(self.brightness))
         with self.stopwatch("render"):
             self._judge(vertices, albedo, batch, progress)
             loss = self._loss(vertices, albedo, batch, number=number, progress=progress)
@@ -178,6 +178,9 @@ class Fit:
             loss.backward()
         self._check_gradients(number, value)
         with self.stopwatch("optimizer"):
+            size = self.step_size * factor * self.source.shortening(progress)
+            self.optimizer.param_groups[0]["lr"] = size
+            self.color_optimizer.param_groups[0]["lr"] = COLOR_STEP * size
             self.before = tuple(part.detach().clone() for part in self._parts())
             self.optimizer.step()
             self.color_optimizer.step()
@@ -188,14 +191,20 @@ class Fit:
 
     @torch.no_grad()
     def _judge(self, vertices: Tensor, albedo: Tensor, batch: Batch, progress: float) -> None:
-        """Whether exposures are worth having, once in a run."""
-        exposure = self.appearance.exposure
-        if exposure is not None and exposure.undecided(progress):
-            colors = self.shaded(vertices, albedo, batch)
-            images = render(
-                vertices, self.faces, colors, batch.cameras, edges=self.edges, backend=self.backend
+        """Whether exposures and gloss are worth having, once in a run each."""
+        exposure, gloss = self.appearance.exposure, self.appearance.gloss
+
+        def images(*, mirrored: bool = True) -> Tensor:
+            colors = self.appearance.colors(
+                vertices, self.faces, albedo, batch.cameras, batch.index, mirrored=mirrored
             )
-            exposure.judge(images, batch, self.difference)
+            return render(vertices, self.faces, colors, batch.cameras, edges=self.edges, backend=self.backend)
+
+        if exposure is not None and exposure.undecided(progress):
+            exposure.judge(images(), batch, self.difference)
+        if gloss is not None and gloss.undecided(progress):
+            losses = (self.difference.loss(images(mirrored=mirrored), batch) for mirrored in (True, False))
+            gloss.judge(*map(float, losses))
 
     @torch.no_grad()
     def _follow(self, turn: Tensor, scale: float, shift: Tensor) -> None:

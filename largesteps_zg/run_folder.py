@@ -236,7 +236,7 @@ class RunFolder:
             },
             **self.notes,
             "appearance": run.fit.appearance.report(),
-            "brightness": run.fit.difference.brightness,
+            "brightness": run.fit.brightness,
             "cameras": run.camera_report(),
             "remeshed": sorted(step for step, event in self.events.items() if event == "remeshed"),
             "not_remeshed": sorted(step for step, event in self.events.items() if event != "remeshed"),

@@ -149,6 +149,18 @@ def test_a_copy_is_independent(scene, name) -> None:
         assert torch.equal(now["generator"], state["generator"])
 
 
+@pytest.mark.parametrize(("level", "last_of_first"), [(2, 1.0), (4, 3 ** (-5 / 6))])
+def test_per_pixel_steps_end_shorter_on_fine_triangles_alone(scene, level, last_of_first) -> None:
+    """Edges of some 8 and 2 pixels, in the same run without remeshing."""
+    start = icosphere(level)
+    start = dataclasses.replace(start, vertices=0.7 * start.vertices)
+    settings = dataclasses.replace(SHORT, gradients="per-pixel", remesh="off")
+    states = reconstruct(scene.train, settings, start=start)
+    rates = [state.run.fit.optimizer.param_groups[0]["lr"] for state in states]
+    assert rates[0] == pytest.approx(settings.step_size * PerPixelSource.step_factor)
+    assert rates[-1] == pytest.approx(rates[0] * 0.03 ** (5 / 6) * last_of_first)
+
+
 def test_a_renderer_that_fails_stops_the_run_with_the_step(scene) -> None:
     calls = 0
 

@@ -28,7 +28,7 @@ class PerPixelSource(Sampled):
 
     reaches_colors = True
     step_factor = 2.0
-    lambda_bound = 5.0
+    lambda_bound = 2.5
     # At the beginning and at the end of a run, pixels and linear RGB. Where outlines jump from pixel to pixel, far
     # smaller ones find few pixels that change, and those change a lot: noise; colours stay above the steps of 8 bits.
     epsilon, color_epsilon = (0.6, 0.2), (0.05, 0.01)
@@ -38,6 +38,10 @@ class PerPixelSource(Sampled):
     # In the first part of a run shapes are far off, and noise does not matter.
     edge_in_pixels, most_pairs, fine_from = 5.0, 6, 0.35
     coarse_pairs = 2  # up to so many, triangles count as coarse
+    # Steps on fine triangles end so many times shorter than others: noise averages out over more of them. Coarse ones
+    # would not get where they have to.
+    settling = 3.0
+    fine = False
 
     def loss(
         self, fit: Surface, vertices: Tensor, albedo: Tensor, batch: Batch, *, progress: float
@@ -45,7 +49,8 @@ class PerPixelSource(Sampled):
         """See `GradientSource`."""
         colors = fit.shaded(vertices, albedo, batch)
         pairs = self._pairs(vertices.detach(), fit.faces, batch.cameras) if progress >= self.fine_from else 1
-        if pairs <= self.coarse_pairs and colors.dim() == 2:
+        self.fine = pairs > self.coarse_pairs
+        if not self.fine and colors.dim() == 2:
             return self._of_both(fit, vertices, colors, batch, progress)
         order = torch.randperm(len(batch), generator=self.generator).to(vertices.device)
         half = (len(batch) + 1) // 2
@@ -55,6 +60,10 @@ class PerPixelSource(Sampled):
             return loss
         paint = self._of_colors(fit, vertices, _seen(colors, painted), batch[painted], progress)
         return loss + (paint - paint.detach())  # both are means of the same loss
+
+    def shortening(self, progress: float) -> float:
+        """See `GradientSource`."""
+        return self.settling**-progress if self.fine else 1.0
 
     def _of_both(
         self, fit: Surface, vertices: Tensor, colors: Tensor, batch: Batch, progress: float

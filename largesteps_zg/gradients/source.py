@@ -174,6 +174,10 @@ class GradientSource(ABC):
             Share of the run that lies behind, in [0, 1).
         """
 
+    def shortening(self, progress: float) -> float:
+        """Factor on the step that follows from the last `loss`, beside those of the run."""
+        return 1.0
+
     def state_dict(self) -> dict[str, Any]:
         """All that later steps depend on."""
         return {"renders": self.renders}
