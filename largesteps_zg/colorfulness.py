@@ -28,8 +28,7 @@ def brightness_weight(views: Views) -> float:
     """What brightness counts, in [0.45, 1]: all where there is hardly any hue, little where hue tells as well.
 
     White highlights wander over a surface with the camera, and a shape that follows them gets dents. They leave hue
-    alone: with this weight and with `Bending` the path-traced glossy fennec ends as near to the truth as in clay. Where
-    all is grey, brightness is all there is.
+    alone. Where all is grey, brightness is all there is. `Appearance.brightness` says what becomes of it along a run.
     """
     share = (colorfulness(views) - GREY) / (COLORFUL - GREY)
     return 1.0 - (1.0 - LEAST) * float(torch.tensor(share).clamp(0.0, 1.0))
