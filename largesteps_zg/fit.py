@@ -139,7 +139,7 @@ class Fit:
         return self.appearance.colors(vertices, self.faces, albedo, batch.cameras, batch.index, light=light)
 
     def step(self, batch: Batch, *, number: int, factor: float, progress: float) -> float:
-        """One gradient step against some of the views; the loss before it.
+        """One gradient step against some of the views; the loss before it, with brightness in full.
 
         `factor` is that of the step sizes, `progress` the share of the run that lies behind.
 
@@ -187,7 +187,7 @@ class Fit:
             self.appearance.step(batch.index, progress=progress)
             if moving is not None:
                 self._follow(*moving.step(progress))
-        return value
+        return value if self.source.shown is None else self.source.shown
 
     @torch.no_grad()
     def _judge(self, vertices: Tensor, albedo: Tensor, batch: Batch, progress: float) -> None:

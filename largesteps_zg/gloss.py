@@ -17,8 +17,8 @@ START = 0.45  # share of the run: mirrored directions mean nothing before there 
 STEP, STRENGTH_STEP, GRAZING_STEP, NEARNESS_STEP = 0.03, 0.003, 0.01, 0.003
 GRAZING = 12.0  # to start with: between matt paint and glass
 NEAREST = 0.9  # surroundings stay outside the scene, whose radius is 1
-# At this share of the run a surface is taken for matt where pictures without gloss fit less than this share worse.
-# Glazed surfaces came to 0.53 to 0.63, photographs of plaster to 0.12, matt surfaces to 0.
+# At this share of the run a surface is taken for matt where gloss takes away less than this share of the loss. Glazed
+# surfaces came to 0.53 to 0.63, photographs of plaster to 0.12, matt surfaces to 0.
 DECIDE, EARNED = 0.6, 1.0 / 3.0
 
 

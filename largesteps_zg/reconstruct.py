@@ -50,7 +50,7 @@ class State:
         Steps taken, 1 to `steps`.
     steps : int
     loss : float
-        Of this step's views, before it.
+        Of this step's views, before it, with brightness in full.
     vertices : int
         How many.
     event : str

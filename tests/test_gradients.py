@@ -149,6 +149,19 @@ def test_a_copy_is_independent(scene, name) -> None:
         assert torch.equal(now["generator"], state["generator"])
 
 
+def test_the_loss_that_is_shown_does_not_know_what_brightness_counts_at_the_time(scene) -> None:
+    run = Reconstruction(scene.train, SHORT)
+    vertices, albedo = run.fit.surface()
+    batch, found = run.batch(torch.arange(8)), []
+    for weight in (0.2, 1.0):
+        run.fit.difference = dataclasses.replace(run.fit.difference, brightness=weight)
+        found.append(
+            (float(run.source.loss(run.fit, vertices, albedo, batch, progress=0.1)), run.source.shown)
+        )
+    (low, shown), (full, same) = found
+    assert low < full == pytest.approx(shown) and same == shown
+
+
 @pytest.mark.parametrize(("level", "last_of_first"), [(2, 1.0), (4, 3 ** (-5 / 6))])
 def test_per_pixel_steps_end_shorter_on_fine_triangles_alone(scene, level, last_of_first) -> None:
     """Edges of some 8 and 2 pixels, in the same run without remeshing."""

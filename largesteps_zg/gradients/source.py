@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -141,6 +141,9 @@ class GradientSource(ABC):
         neighbours share what is known.
     renders : int
         Images made so far to get gradients.
+    shown : float or None
+        What to report of the last loss, with brightness in full, since that counts less at some times of a run than at
+        others; None for the loss itself.
     """
 
     exact_colors: bool = False
@@ -150,6 +153,7 @@ class GradientSource(ABC):
     momentum: float = 0.9
     lambda_bound: float = 1.0
     bending_share: float = 1.0
+    shown: float | None = None
 
     def __init__(self) -> None:
         self.renders = 0
@@ -201,6 +205,9 @@ class Rasterized(GradientSource):
         self.renders += len(batch)
         colors = fit.shaded(vertices, albedo, batch)
         images = render(vertices, fit.faces, colors, batch.cameras, edges=fit.edges, backend=fit.backend)
+        if fit.difference.brightness is not None:
+            with torch.no_grad():
+                self.shown = float(replace(fit.difference, brightness=1.0).loss(images, batch))
         return fit.difference.loss(images, batch)
 
 
