@@ -23,7 +23,7 @@ DECIDE, EARNED = 0.6, 1.0 / 3.0
 
 
 class Gloss:
-    """A term that is added to diffuse colours: what the surface mirrors at x, seen in direction w from normal n.
+    """A term that is added to diffuse colours: what the surface mirrors at x, of normal n, towards a camera at w.
 
     ::
 
@@ -34,7 +34,7 @@ class Gloss:
     it is positive and as bright as a lamp where it has to. The strength begins at 0, never falls below it, and stays
     there where a mirrored picture explains nothing. Surfaces mirror more towards grazing angles: Schlick's form of
     Fresnel's law, its fifth power lowered to the third for rough ones. Surroundings at a distance of d radii look
-    different from different places on the surface: to first order in 1/d as if x/d were added to the direction.
+    different from different places x, in radii from the middle: to first order in 1/d as if x/d were added to r.
     Nothing is hidden by the surface itself.
 
     Parameters

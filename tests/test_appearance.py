@@ -127,12 +127,8 @@ def test_gradients_of_the_mirrored_light_reach_all_of_it_and_the_surface(generat
     outward, camera = directions(12, generator), cameras_around(2)
 
     def colors(strength, grazing, nearness, coarse, vertices, normals) -> torch.Tensor:
-        gloss.strength, gloss.log_grazing, gloss.nearness, gloss.levels[0] = (
-            strength,
-            grazing,
-            nearness,
-            coarse,
-        )
+        gloss.strength, gloss.log_grazing, gloss.nearness = strength, grazing, nearness
+        gloss.levels[0] = coarse
         return gloss(vertices, normals, camera)
 
     own = (gloss.strength, gloss.log_grazing, gloss.nearness, gloss.levels[0])
@@ -140,16 +136,21 @@ def test_gradients_of_the_mirrored_light_reach_all_of_it_and_the_surface(generat
     assert torch.autograd.gradcheck(colors, inputs)
 
 
-def test_surroundings_at_a_distance_are_seen_where_a_ray_meets_them(generator):
+def test_surroundings_at_a_distance_are_seen_where_a_ray_meets_them(generator, monkeypatch):
     """To first order in one over the distance: twice as far, a quarter of the error."""
-    ball, rays = directions(200, generator) * 0.8, directions(200, generator)
+    gloss, camera = some_gloss(generator), cameras_around(1)
+    places, normals = directions(200, generator) * 0.8, directions(200, generator)
+    towards = torch.nn.functional.normalize(camera.centers - places, dim=1)
+    rays = 2 * (normals * towards).sum(1, keepdim=True) * normals - towards
+    seen = []
+    monkeypatch.setattr(gloss, "surroundings", lambda at: seen.append(at[0]) or torch.ones_like(at))
 
     def error(distance: float) -> float:
-        along = (ball * rays).sum(1)
-        reach = -along + (along**2 + distance**2 - (ball**2).sum(1)).sqrt()
-        met = (ball + reach[:, None] * rays) / distance
-        taken = torch.nn.functional.normalize(rays + ball / distance, dim=1)
-        return float((met - taken).norm(dim=1).mean())
+        along = (places * rays).sum(1)
+        reach = -along + (along**2 + distance**2 - (places**2).sum(1)).sqrt()
+        gloss.nearness = torch.tensor([1.0 / distance], dtype=torch.float64)
+        gloss(places, normals, camera)
+        return float(((places + reach[:, None] * rays) / distance - seen[-1]).norm(dim=1).mean())
 
     assert error(10.0) == pytest.approx(error(5.0) / 4, rel=0.1)
     assert error(5.0) < 0.03
@@ -248,15 +249,23 @@ def test_per_pixel_gradients_reach_the_exposures(scene, generator):
     assert 0.7 < float(mean.norm() / exact.norm()) < 1.3
 
 
-def test_the_strength_of_gloss_is_never_negative():
+def test_the_strength_of_gloss_is_never_negative_and_surroundings_stay_outside_the_scene():
     gloss = Gloss()
     gloss.step(0.5)
     assert gloss.active
     ball, camera = icosphere(2), look_at(torch.tensor([[3.0, 0, 0]]), fov_y_degrees=40, height=8, width=8)
-    for _ in range(5):
-        gloss(ball.vertices, ball.vertices, camera).sum().backward()  # less would be better
-        gloss.step(0.5)
-        assert float(gloss.strength) == 0
+    for slope in (1.0, -1000.0):
+        for _ in range(5):
+            gloss(ball.vertices, ball.vertices, camera).sum().backward()  # less would be better
+            gloss.nearness.grad = torch.full_like(gloss.nearness, slope)
+            gloss.step(0.5)
+            assert float(gloss.strength.detach()) == 0
+            assert 0 <= float(gloss.nearness.detach()) <= 0.9
+    assert float(gloss.nearness.detach()) > 0
+    with torch.no_grad():
+        gloss.nearness.fill_(5.0)
+    gloss.step(0.5)
+    assert gloss.report()["nearness"] == pytest.approx(0.9)
 
 
 def test_what_is_not_there_is_dropped(scene):
@@ -293,6 +302,5 @@ def test_gloss_is_found(scene):
         run = finished(views[list(range(24))], settings, start=mesh)
         errors[choice] = float((run.images(cameras[list(range(24, 28))]) - true[24:]).abs().mean())
     found = run.fit.appearance.report()["gloss"]
-    print(found, errors)
     assert found["peak"] > 0.2 and 0.1 < found["nearness"] < 0.3
     assert errors["auto"] < 0.6 * errors["off"]

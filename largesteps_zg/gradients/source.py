@@ -205,7 +205,8 @@ class Rasterized(GradientSource):
         self.renders += len(batch)
         colors = fit.shaded(vertices, albedo, batch)
         images = render(vertices, fit.faces, colors, batch.cameras, edges=fit.edges, backend=fit.backend)
-        if fit.difference.brightness is not None:
+        self.shown = None
+        if fit.difference.brightness not in (None, 1.0):
             with torch.no_grad():
                 self.shown = float(replace(fit.difference, brightness=1.0).loss(images, batch))
         return fit.difference.loss(images, batch)
