@@ -77,7 +77,7 @@ class Appearance:
         shading = SphericalHarmonicsLight(self.light if light is None else light)
         colors = albedo * shading(normals)
         if self.gloss is not None and self.gloss.active and mirrored:
-            colors = colors + self.gloss(vertices, normals, cameras)
+            colors = colors + self.gloss(vertices, faces, normals, cameras, index)
         if self.exposure is not None and not self.exposure.dropped and index is not None:
             colors = self.exposure(colors, index)
         return colors
@@ -92,6 +92,11 @@ class Appearance:
         if self.gloss.dropped:
             return 1.0
         return weight if self.gloss.active else weight**2
+
+    def topology_changed(self) -> None:
+        """Vertices are others."""
+        if self.gloss is not None:
+            self.gloss.topology_changed()
 
     def parameters(self) -> list[Tensor]:
         """Everything that may change, the light first."""

@@ -113,6 +113,7 @@ class Fit:
         self.contact = Contact(faces, self.rest)
         self.bends = Bending(faces, self.rest) if self.bending > 0 else None
         self.source.topology_changed()
+        self.appearance.topology_changed()
         betas = (self.source.momentum, 0.999)
         self.optimizer = UniformAdam([self.latent], lr=self.step_size, betas=betas)
         self.color_optimizer = UniformAdam([self.color_latent], lr=COLOR_STEP * self.step_size, betas=betas)
@@ -255,18 +256,21 @@ class Fit:
     def remesh(self, edge_length: float, *, max_vertices: int, adaptive: bool = False) -> None:
         """Triangles of that edge length, or around it, longer for the bound's sake; and less smoothing."""
         with torch.no_grad(), self.stopwatch("remesh"):
-            vertices, albedo = self.surface()
+            vertices = self.surface()[0]
             if adaptive:
                 lengths = curved_lengths(vertices, self.faces, edge_length, max_vertices)
-                actual = float(lengths.median())
             else:
                 area = 0.5 * float(face_normals(vertices, self.faces, normalize=False).norm(dim=1).sum())
-                actual = max(edge_length, shortest_edge(area, max_vertices))
-                lengths = torch.tensor(actual)
+                lengths = torch.tensor(max(edge_length, shortest_edge(area, max_vertices)))
+        self.remesh_to(lengths, planned=edge_length)
+
+    def remesh_to(self, lengths: Tensor, *, planned: float) -> None:
+        """Triangles of one edge length or one at each vertex, where `planned` would have been the typical one."""
+        with torch.no_grad(), self.stopwatch("remesh"):
+            vertices, albedo = self.surface()
             result = remesh(vertices, self.faces, lengths, attributes={"albedo": albedo})
-        self.lambda_ = refined_lambda(
-            self.lambda_, self.source.lambda_bound, planned=edge_length, actual=actual
-        )
+        actual = float(lengths.median())
+        self.lambda_ = refined_lambda(self.lambda_, self.source.lambda_bound, planned=planned, actual=actual)
         self.set_topology(result.vertices, result.faces, result.attributes["albedo"])
 
     def mesh(self) -> Mesh:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .appearance import Appearance
 from .camera_alignment import aligned_views
-from .camera_refinement import CameraCorrections
+from .camera_refinement import corrections_of
 from .cameras import Cameras
 from .coarse_images import SMALLEST, halved
 from .colorfulness import brightness_weight
@@ -139,7 +139,9 @@ class Reconstruction:
                 lambda_=starting_lambda(settings.lambda_, len(vertices)), step_size=settings.step_size, source=source,
                 backend=self.backend, stopwatch=self.stopwatch, difference=compared,
                 bending=source.bending_share * settings.bending / math.sqrt(views.images[..., 0].numel()),
-                corrections=CameraCorrections(self.cameras) if settings.refine_cameras else None,
+                corrections=corrections_of(
+                    self.cameras, settings.refine_cameras, reached=source.reaches_cameras
+                ),
             )  # fmt: skip
             self.remeshings = self._remeshings(vertices, faces, refining)
             # A start with detail would lose it in coarse images, and estimates count in pixels.
@@ -261,9 +263,10 @@ class Reconstruction:
 
     def refined_cameras(self) -> Cameras:
         """Cameras of the views to reconstruct from, in the scene's coordinates, with their corrections."""
-        if self.fit.corrections is None:
+        corrections = self.fit.corrections
+        if corrections is None or corrections.dropped:
             return self.views.cameras
-        return self._restored(self.fit.corrections.cameras())
+        return self._restored(corrections.cameras())
 
     def _restored(self, cameras: Cameras) -> Cameras:
         """Cameras of the unit sphere, as cameras of the scene."""
@@ -276,7 +279,9 @@ class Reconstruction:
     def camera_report(self) -> dict[str, dict[str, float]]:
         """For each view how much its camera was corrected; empty where cameras stay as they are."""
         corrections = self.fit.corrections
-        return {} if corrections is None else dict(zip(self.views.names, corrections.report(), strict=True))
+        if corrections is None or corrections.dropped:
+            return {}
+        return dict(zip(self.views.names, corrections.report(), strict=True))
 
     def images(self, cameras: Cameras) -> Tensor:
         """(B, H, W, 4) float32 on the CPU: the present state seen by cameras of the scene, a view at a time."""

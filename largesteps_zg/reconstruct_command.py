@@ -109,7 +109,14 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         help="reflections that move with the view (default auto)",
     )
     add("--exposure", default="auto", metavar="auto|on|off", help="brightness of each image (default auto)")
-    add("--refine-cameras", action="store_true", help="correct poses and focal length along with the shape")
+    add(
+        "--refine-cameras", action="store_const", const="on", default="auto",
+        help="correct poses and focal length along with the shape where they are off by a quarter of a pixel; the "
+        "default wherever gradients reach cameras",
+    )  # fmt: skip
+    add(
+        "--no-refine-cameras", dest="refine_cameras", action="store_const", const="off", help="keep cameras as given"
+    )  # fmt: skip
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -245,6 +252,10 @@ class _Progress:
         self.bar.close()
 
 
+def _quality(measured: dict[str, float]) -> str:
+    return f"PSNR {measured['psnr_db']:.1f} dB, mask IoU {measured['mask_iou']:.4f}"
+
+
 def _summary(path: Path, result: dict[str, Any]) -> str:
     mesh = result["mesh"]
     lines = [
@@ -256,20 +267,25 @@ def _summary(path: Path, result: dict[str, Any]) -> str:
         f"{mesh['self_intersecting_faces']} self-intersecting",
     ]
     if "held_out" in result:
-        held = result["held_out"]
-        lines.append(f"held out  PSNR {held['psnr_db']:.1f} dB, mask IoU {held['mask_iou']:.4f}")
+        lines.append(f"held out  {_quality(result['held_out'])}")
+        if "held_out_aligned" in result:
+            lines[-1] += f"; {_quality(result['held_out_aligned'])} with their cameras aligned too"
     if "distance_to_truth" in mesh:
         truth = mesh["distance_to_truth"]
         lines.append(
             f"truth     Chamfer {truth['chamfer_permille']:.2f} permille of the diagonal, "
             f"F-score {truth['f_score']:.3f} at 0.5 %, normals {truth['normal_consistency']:.3f}"
         )
+    off = result["cameras_off_pixels"]
     if result["cameras"]:
         turns = [found["rotation_degrees"] for found in result["cameras"].values()]
         shifts = [found["shift_percent"] for found in result["cameras"].values()]
         lines.append(
-            f"cameras   turned by {max(turns):.2f} degrees and shifted by {max(shifts):.2f} % of the distance at most"
+            f"cameras   corrected{f' by {off:.2g} pixels' if off else ''}: turned by up to {max(turns):.2f} degrees, "
+            f"shifted by up to {max(shifts):.2f} % of the distance"
         )
+    elif off is not None:
+        lines.append(f"cameras   kept as given: corrections came to {off:.2g} pixels, which is nothing")
     lines += [
         f"mesh:     {path / 'mesh.ply'}, mesh.obj, mesh.glb",
         f"pictures: {path / 'comparison.png'}, {path / 'progression.gif'}",

@@ -28,7 +28,7 @@ from .export.textured import TexturedMesh
 from .export.upright import up_direction
 from .mesh import Mesh, save_mesh
 from .reconstruct import Reconstruction, State
-from .scenes import Scene
+from .scenes import Scene, Views
 from .texture_choice import TextureChoice
 
 PACKAGES = ("torch", "warp-lang", "cholespy", "gpytoolbox", "trimesh", "pycolmap", "xatlas", "numpy", "scipy")
@@ -179,16 +179,11 @@ class RunFolder:
         with run.stopwatch("evaluate"):
             result["mesh"] = mesh_report(mesh, scene.mesh)
             if scene.test is not None:
-                cameras = scene.test.cameras
-                if run.fit.corrections is not None:
-                    # The given ones fit the given world, not the one with corrected cameras.
-                    cameras = run.aligned(scene.test)
-                    self.test = replace(scene.test, cameras=cameras)
-                images = (
-                    run.images(cameras[i])[0] for i in range(len(cameras))
-                )  # one at a time: splits are large
-                result["held_out"] = image_quality(images, scene.test)
-                result["held_out_cameras"] = "given" if run.fit.corrections is None else "aligned"
+                result["held_out"] = _quality(run, scene.test)
+                if run.fit.corrections is not None and run.fit.corrections.kept:
+                    # Nothing has corrected the given ones.
+                    self.test = replace(scene.test, cameras=run.aligned(scene.test))
+                    result["held_out_aligned"] = _quality(run, self.test)
         self.memory["evaluate"] = peak_memory_mib()
         with run.stopwatch("pictures"):
             self._draw(state)
@@ -238,6 +233,7 @@ class RunFolder:
             "appearance": run.fit.appearance.report(),
             "brightness": run.fit.brightness,
             "cameras": run.camera_report(),
+            "cameras_off_pixels": run.fit.corrections and run.fit.corrections.found,
             "remeshed": sorted(step for step, event in self.events.items() if event == "remeshed"),
             "not_remeshed": sorted(step for step, event in self.events.items() if event != "remeshed"),
             "peak_cuda_memory_mib": round(torch.cuda.max_memory_allocated(run.device) / 2**20)
@@ -271,6 +267,11 @@ class RunFolder:
             target=target,
             labels=[labels[i] for i in few],
         )
+
+
+def _quality(run: Reconstruction, views: Views) -> dict[str, float]:
+    """How well the result shows views, rendered one at a time: splits are large."""
+    return image_quality((run.images(views.cameras[i])[0] for i in range(len(views))), views)
 
 
 def versions() -> dict[str, str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
+CHOICES = ("auto", "on", "off")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -42,10 +44,9 @@ class Settings:
         How much smooth shapes are preferred, >= 0: the weight of `Bending` beside the loss, times the root of the
         number of pixels in all images together (noise averages out, so more and larger images show more detail). At
         the beginning of a run four times as much.
-    gloss, exposure : {"auto", "on", "off"}
-        Whether to find what the surface mirrors, and the brightness of each image.
-    refine_cameras : bool
-        Correct poses and focal length along with the shape.
+    gloss, exposure, refine_cameras : {"auto", "on", "off"}
+        Whether to find what the surface mirrors, the brightness of each image, and corrections of poses and focal
+        length. "auto" drops what turns out, half-way, to be nothing.
     """
 
     steps: int = 1500
@@ -63,7 +64,7 @@ class Settings:
     bending: float = 0.025
     gloss: str = "auto"
     exposure: str = "auto"
-    refine_cameras: bool = False
+    refine_cameras: str = "auto"
 
     def __post_init__(self) -> None:
         for name in ("steps", "views_per_step", "max_vertices"):
@@ -74,6 +75,9 @@ class Settings:
             raise ValueError(f"lambda: expected a number >= 0, got {self.lambda_}; 19 is a good start")
         if not (math.isfinite(self.step_size) and self.step_size > 0):
             raise ValueError(f"step size: expected a number > 0, got {self.step_size}; 0.1 is a good start")
+        for name in ("gloss", "exposure", "refine_cameras"):
+            if (choice := getattr(self, name)) not in CHOICES:
+                raise ValueError(f"{name.replace('_', ' ')}: expected auto, on or off, got {choice!r}")
         if not (math.isfinite(self.bending) and self.bending >= 0):
             raise ValueError(f"bending: expected a number >= 0, got {self.bending}; 0.025 is a good start")
 

@@ -129,7 +129,7 @@ def test_gradients_of_the_mirrored_light_reach_all_of_it_and_the_surface(generat
     def colors(strength, grazing, nearness, coarse, vertices, normals) -> torch.Tensor:
         gloss.strength, gloss.log_grazing, gloss.nearness = strength, grazing, nearness
         gloss.levels[0] = coarse
-        return gloss(vertices, normals, camera)
+        return gloss(vertices, ball.faces, normals, camera)
 
     own = (gloss.strength, gloss.log_grazing, gloss.nearness, gloss.levels[0])
     inputs = [part.clone().requires_grad_() for part in (*own, ball.vertices, outward)]
@@ -149,7 +149,7 @@ def test_surroundings_at_a_distance_are_seen_where_a_ray_meets_them(generator, m
         along = (places * rays).sum(1)
         reach = -along + (along**2 + distance**2 - (places**2).sum(1)).sqrt()
         gloss.nearness = torch.tensor([1.0 / distance], dtype=torch.float64)
-        gloss(places, normals, camera)
+        gloss(places, torch.zeros(1, 3, dtype=torch.long), normals, camera)
         return float(((places + reach[:, None] * rays) / distance - seen[-1]).norm(dim=1).mean())
 
     assert error(10.0) == pytest.approx(error(5.0) / 4, rel=0.1)
@@ -256,7 +256,7 @@ def test_the_strength_of_gloss_is_never_negative_and_surroundings_stay_outside_t
     ball, camera = icosphere(2), look_at(torch.tensor([[3.0, 0, 0]]), fov_y_degrees=40, height=8, width=8)
     for slope in (1.0, -1000.0):
         for _ in range(5):
-            gloss(ball.vertices, ball.vertices, camera).sum().backward()  # less would be better
+            gloss(ball.vertices, ball.faces, ball.vertices, camera).sum().backward()  # less would be better
             gloss.nearness.grad = torch.full_like(gloss.nearness, slope)
             gloss.step(0.5)
             assert float(gloss.strength.detach()) == 0

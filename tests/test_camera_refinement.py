@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from largesteps_zg import camera_refinement
+from largesteps_zg.camera_alignment import similarity
 from largesteps_zg.camera_model import rigid
-from largesteps_zg.camera_refinement import CameraCorrections, similarity
+from largesteps_zg.camera_refinement import CameraCorrections, corrections_of
 from largesteps_zg.cameras import Cameras, sphere_of_cameras
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.reconstruct import Reconstruction, Settings
@@ -150,6 +151,26 @@ def test_what_moves_all_cameras_alike_is_taken_out(generator):
     assert max(view["shift_percent"] for view in corrections.report()) < 1e-6
 
 
+def test_a_tilt_of_all_cameras_is_made_up_for_by_where_they_are(generator):
+    """Cameras of a ring that all look higher see the world lower: the world stays where the given ones saw it."""
+    given = ring()
+    corrections = CameraCorrections(given)
+    tilt = torch.linalg.matrix_exp(
+        torch.tensor([[0, 0, 0], [0, 0, 0.002], [0, -0.002, 0]], dtype=torch.float64)
+    )
+    corrections.turns[:] = tilt
+    corrections.shifts = ((tilt - torch.eye(3)) @ given.world_to_camera[:, :3, 3:])[
+        ..., 0
+    ] / corrections.distance[:, None]
+    before, vertices = corrections.cameras(), bumpy_ball()[0]
+    assert corrections.pixels() > 0.1
+    q, scale, shift = corrections._fix_gauge()
+    after = corrections.cameras()
+    assert torch.allclose(before.project(vertices)[0], after.project(scale * vertices @ q.T + shift)[0])
+    assert corrections.pixels() < 0.04  # perspective, which tells a tilt from a shift
+    assert corrections._fix_gauge()[2].norm() < 1e-9  # nothing is left to take out
+
+
 def test_the_report_is_in_degrees_and_percent():
     given = ring()
     corrections = CameraCorrections(given)
@@ -194,7 +215,7 @@ def pose_errors(found: Cameras, true: Cameras) -> tuple[float, float]:
 
 def refined(views) -> Reconstruction:
     """A short run that refines cameras."""
-    settings = Settings(steps=200, views_per_step=4, max_vertices=1500, refine_cameras=True)
+    settings = Settings(steps=200, views_per_step=4, max_vertices=1500, refine_cameras="on")
     run = Reconstruction(views, settings)
     while run.step < settings.steps:
         run.advance()
@@ -211,7 +232,8 @@ def test_disturbed_cameras_come_back(scene, generator):
     assert after[0] < 0.5 * before[0] and after[1] < 0.5 * before[1]
 
 
-def test_a_wrong_focal_length_is_found(scene):
+def test_a_wrong_focal_length_is_found(scene, monkeypatch):
+    monkeypatch.setattr(camera_refinement, "LEAST", 0.0)  # the object looks the same within 0.1 pixels
     given = scene.train.cameras
     zoom = torch.tensor([1.04, 1.04, 1.0])[:, None].to(given.intrinsics)
     wrong = Cameras(given.world_to_camera, given.intrinsics.clone(), given.height, given.width)
@@ -240,6 +262,26 @@ def test_corrections_count_in_pixels():
     assert not bool(again.shifts.any())
 
 
+def test_by_default_cameras_are_corrected_where_they_can_be_and_have_to_be(scene):
+    given = ring()
+    for choice, reached in (("auto", True), ("on", True), ("on", False)):
+        assert corrections_of(given, choice, reached=reached) is not None
+    assert corrections_of(given, "auto", reached=False) is None
+    assert corrections_of(given[[0, 1]], "auto", reached=True) is None
+    assert corrections_of(given, "off", reached=True) is None
+    run = Reconstruction(scene.train, Settings(steps=5, max_vertices=600))
+    while run.step < 5:
+        run.advance()
+        if run.step == 3:
+            assert not run.fit.corrections.kept and len(run.camera_report()) == 12
+    assert run.fit.corrections.dropped and 0 < run.fit.corrections.found < 0.25
+    assert (
+        not run.fit.corrections.kept
+        and run.camera_report() == {}
+        and run.refined_cameras() is run.views.cameras
+    )
+
+
 def test_a_run_that_refines_goes_on_from_a_checkpoint_to_the_bit(scene, tmp_path, monkeypatch):
     monkeypatch.setattr(camera_refinement, "LEAST", 0.0)
     settings = Settings(
@@ -247,7 +289,7 @@ def test_a_run_that_refines_goes_on_from_a_checkpoint_to_the_bit(scene, tmp_path
         views_per_step=3,
         remesh=(3,),
         max_vertices=600,
-        refine_cameras=True,
+        refine_cameras="on",
         gloss="on",
         exposure="on",
     )
@@ -271,7 +313,7 @@ def test_a_run_that_refines_goes_on_from_a_checkpoint_to_the_bit(scene, tmp_path
 
 def test_what_cannot_be_refined_is_refused(scene, unchecked):
     with pytest.raises(ValueError, match=r"^refine cameras: expected the gradients of the rasterizer, which"):
-        Reconstruction(scene.train, Settings(gradients="per-pixel", refine_cameras=True))
+        Reconstruction(scene.train, Settings(gradients="per-pixel", refine_cameras="on"))
     with pytest.raises(ValueError, match=r"^refine cameras: expected at least 3 views, got 2; leave it off$"):
         CameraCorrections(ring()[[0, 1]])
     with pytest.raises(

@@ -154,6 +154,22 @@ def test_degenerate_triangles_draw_nothing(work):
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_colours_are_between_those_of_the_corners_where_triangles_are_seen_edge_on(work, dtype):
+    """A visual hull is full of planes through a camera and the centres of a row of its pixels."""
+    generator = torch.Generator().manual_seed(0)
+    depths = 3.5 + 0.2 * torch.rand(1, 900, 1, generator=generator, dtype=dtype)
+    columns = 60 * torch.rand(1, 900, 1, generator=generator, dtype=dtype)
+    rows = (torch.arange(900) // 3 % 30 + 0.5)[None, :, None].to(dtype)
+    points = torch.cat([columns * depths, rows * depths, depths], dim=2).requires_grad_()
+    seen = rasterize(points, soup_faces(300), (30, 60))
+    assert len(seen.pixels) > 100
+    values = interpolate(torch.rand(900, 2, generator=generator, dtype=dtype), seen)
+    assert 0 <= float(values.detach().min()) and float(values.detach().max()) <= 1
+    values.sum().backward()
+    assert bool(torch.isfinite(points.grad).all())
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
 def test_repeats_are_the_same_and_threads_change_no_id(dtype):
     vertices, faces = sphere(4, seed=2)
     points = torch.cat([seen_at(vertices, 48, shift=(s, s)) for s in (0.0, 3.3, 7.7)]).to(dtype)

@@ -148,6 +148,8 @@ def test_too_large_steps_are_named_as_the_cause(scene) -> None:
         ({"steps": 0}, "steps: expected at least 1, got 0"),
         ({"lambda_": -1.0}, "lambda: expected a number >= 0, got -1"),
         ({"bending": -1.0}, r"^bending: expected a number >= 0, got -1.0; 0.025 is a good start$"),
+        ({"gloss": "maybe"}, r"^gloss: expected auto, on or off, got 'maybe'$"),
+        ({"refine_cameras": True}, r"^refine cameras: expected auto, on or off, got True$"),
         ({"step_size": 0.0}, "step size: expected a number > 0"),
         ({"views_per_step": 0}, "views per step: expected at least 1"),
         ({"lambda_": float("nan")}, "lambda: expected"),

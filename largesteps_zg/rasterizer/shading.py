@@ -32,10 +32,13 @@ EACH_FRAGMENT = """
         const real ax = a[0] - px * a[2], ay = a[1] - py * a[2], bx = b[0] - px * b[2];
         const real by = b[1] - py * b[2], cx = c[0] - px * c[2], cy = c[1] - py * c[2];
         real wa = bx * cy - by * cx, wb = cx * ay - cy * ax, wc = ax * by - ay * bx;
-        const real scale = real(1) / (wa + wb + wc);
-        wa *= scale;
-        wb *= scale;
-        wc *= scale;
+        // Seen edge-on all digits cancel: then any point of the triangle is as good, and none has a derivative.
+        const real sum = wa + wb + wc;
+        const bool whole = wp::abs(sum) > real(0.5) * (wp::abs(wa) + wp::abs(wb) + wp::abs(wc));
+        const real scale = whole ? real(1) / sum : real(0), rest = whole ? real(0) : real(1) / real(3);
+        wa = wa * scale + rest;
+        wb = wb * scale + rest;
+        wc = wc * scale + rest;
         const real* given = attributes.data + (shared >= 0 ? 0 : (size_t)view * vertices * channels);
         const real *va = given + (size_t)i * channels, *vb = given + (size_t)j * channels;
         const real* vc = given + (size_t)k * channels;
