@@ -8,7 +8,7 @@ multiplied by 1/2 to 3/2. They stay between the first and the last length of the
 
 Claim: none is better than the default, one length from the size of a pixel, by more than a tenth.
 
-    python benchmarks/moving_edges.py SCENE [--steps 1500] [--max-vertices 20000]
+    python benchmarks/moving_edges.py SCENE [--steps 1500] [--max-vertices 50000]
 """
 
 from __future__ import annotations

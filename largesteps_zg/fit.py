@@ -28,8 +28,8 @@ from .schedule import bending_weight, refined_lambda, shortest_edge
 from .stopwatch import Stopwatch
 
 # Colours may change from vertex to vertex, positions may not: paint has edges, surfaces have none to speak of. And the
-# sooner colours are right, the less of paint is taken for relief. Of noisy estimates neighbours have to share some.
-COLOR_LAMBDA = 1.0
+# sooner colours are right, the less of paint is taken for relief. Of noisy estimates neighbours have to share more.
+COLOR_LAMBDA, NOISY_COLOR_LAMBDA = 0.1, 1.0
 COLOR_STEP = 0.5  # of the step size of the positions
 FAR = 100.0  # radii of the scene: a vertex out there has been thrown
 
@@ -106,7 +106,8 @@ class Fit:
             self.faces, self.rest = faces, vertices.detach().clone()
             self.edges = edge_table(faces, self.rest)
             self.shape = LargeSteps(faces, self.rest, self.lambda_)
-            self.paint = LargeSteps(faces, self.rest, COLOR_LAMBDA)
+            smoothing = COLOR_LAMBDA if self.source.exact_colors else NOISY_COLOR_LAMBDA
+            self.paint = LargeSteps(faces, self.rest, smoothing)
             self.latent = self.shape.to_differential(vertices.detach()).requires_grad_()
             self.color_latent = self.paint.to_differential(colors.detach())
             self.color_latent.requires_grad_(not self.colors_known)

@@ -78,7 +78,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     add("--views-per-step", type=int, default=8, metavar="K", help="images compared in a step (default 8)")
     add(
-        "--max-vertices", type=int, default=20_000, metavar="N", help="bound of the remeshing (default 20000)"
+        "--max-vertices", type=int, default=50_000, metavar="N", help="bound of the remeshing (default 50000)"
     )
     add("--device", default="auto", metavar="auto|cpu|cuda", help="where to compute (default auto)")
     add("--backend", default="auto", metavar="auto|warp|nvdiffrast", help="the rasterizer (default auto)")

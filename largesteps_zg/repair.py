@@ -7,9 +7,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .edges import edges
+from .geometry import mean_edge_length
 from .metrics import flipped
 from .self_intersections import self_intersections
 from .topology import vertex_components
+
+# Mean edges: a patch in which a vertex had to move farther, and which is not mended for that, goes back. Folds in a
+# body give way within 1.5; the rim of a sheet looks folded however small it becomes, and would be smoothed away.
+FARTHEST = 2.0
 
 
 def unfold(
@@ -22,19 +27,19 @@ def unfold(
     vertices : (V, 3) float
     faces : (F, 3) int
     rounds : int
-        The most smoothing steps. What is folded over a large region stays so.
+        The most smoothing steps. What is folded over a large region stays so, and what looks so: the rim of a sheet.
 
     Returns
     -------
     (V, 3) float
         The given tensor itself where nothing is folded. Only corners of flipped faces move, and those around them
-        where that is not enough.
+        where that is not enough. A patch in which that takes more than two mean edges, and is not enough, stays as it is.
 
     Notes
     -----
     Not differentiable in how it chooses; meant for results. A flipped face is one that `metrics.flipped` finds.
     """
-    pairs = None
+    given, pairs = vertices, None
     for number in range(rounds):
         folded = flipped(vertices, faces)
         if not bool(folded.any()):
@@ -49,7 +54,7 @@ def unfold(
         for _ in range(number // 5):  # what does not give way is held by its surroundings
             moved[faces[moved[faces].any(dim=1)].reshape(-1)] = True
         vertices = torch.where(moved[:, None], middle, vertices)
-    return vertices
+    return _where_worth_it(given, vertices, faces, flipped(vertices, faces))
 
 
 def without_self_intersections(
@@ -71,7 +76,8 @@ def without_self_intersections(
     -------
     (V, 3) float
         The given tensor itself where no face passes through another, or nothing helps. `self_intersections` of it
-        are never more than before; parts that lie deep inside each other stay so.
+        are never more than before; parts that lie deep inside each other stay so. A patch that would have to move by
+        more than two mean edges, and still meet itself, stays as it is.
 
     Raises
     ------
@@ -87,6 +93,7 @@ def without_self_intersections(
         return vertices
     pairs = edges(faces)
     pairs = torch.cat([pairs, pairs.flip(1)])
+    given, given_met = vertices, met
     rings = torch.ones(len(vertices), dtype=torch.int64, device=vertices.device)
     for _ in range(rounds):
         moved = _within_rings(met, faces, pairs, rings)
@@ -106,7 +113,19 @@ def without_self_intersections(
             rings = rings + 1
         if not bool(met.any()):
             break
-    return vertices
+    vertices = _where_worth_it(given, vertices, faces, met)
+    return vertices if int(self_intersections(vertices, faces).sum()) < int(given_met.sum()) else given
+
+
+def _where_worth_it(given: Tensor, moved: Tensor, faces: Tensor, left: Tensor) -> Tensor:
+    """The new positions of patches that had to move little or in which no face is `left`; the given ones elsewhere."""
+    ways = (moved - given).norm(dim=1)
+    if not bool((ways > 0).any()):
+        return given
+    patch = vertex_components(faces[(ways > 0)[faces].any(dim=1)], len(given))
+    farthest = torch.zeros_like(ways).scatter_reduce(0, patch, ways, "amax")
+    kept = (farthest <= FARTHEST * mean_edge_length(given, faces)) | (_counts(left, faces, patch, len(given)) == 0)
+    return torch.where(kept[patch][:, None], moved, given)
 
 
 def _within_rings(met: Tensor, faces: Tensor, pairs: Tensor, rings: Tensor) -> Tensor:
@@ -129,6 +148,6 @@ def _smoothed(vertices: Tensor, pairs: Tensor, moved: Tensor, sweeps: int) -> Te
     return vertices
 
 
-def _counts(found: Tensor, faces: Tensor, patch: Tensor) -> Tensor:
+def _counts(found: Tensor, faces: Tensor, patch: Tensor, size: int = 0) -> Tensor:
     """Number of faces that were found in each patch."""
-    return torch.bincount(patch[faces[found][:, 0]], minlength=int(patch.max()) + 1)
+    return torch.bincount(patch[faces[found][:, 0]], minlength=max(size, int(patch.max()) + 1))

@@ -54,7 +54,7 @@ class Settings:
     step_size: float = 0.1
     views_per_step: int = 8
     remesh: str | tuple[int, ...] = "auto"
-    max_vertices: int = 20_000
+    max_vertices: int = 50_000
     device: str = "auto"
     backend: str = "auto"
     seed: int = 0

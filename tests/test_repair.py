@@ -96,3 +96,26 @@ def test_only_the_patches_that_gain_are_taken_over(monkeypatch) -> None:
     mended = without_self_intersections(both, joined)
     assert int(self_intersections(mended[:count], faces).sum()) == 0
     assert torch.equal(mended[count:], both[count:])
+
+
+def test_the_rim_of_a_sheet_stays_where_it_is(generator) -> None:
+    """What looks folded and meets itself there would shrink by edges, if it were smoothed until it does not."""
+    ball = icosphere(4, dtype=torch.float64)
+    sheet = ball.vertices * torch.tensor([1.0, 1.0, 0.004])
+    sheet += 0.008 * torch.randn(sheet.shape, generator=generator, dtype=torch.float64)
+    assert flipped_faces(sheet, ball.faces) > 100 and int(self_intersections(sheet, ball.faces).sum()) > 100
+    for mend in (unfold, without_self_intersections):
+        assert float((mend(sheet, ball.faces) - sheet).norm(dim=1).max()) < 2 * 0.07  # edges
+
+
+def test_a_fold_in_a_body_is_mended_beside_a_sheet(generator) -> None:
+    ball = icosphere(3, dtype=torch.float64)
+    body = ball.vertices.clone()
+    ring = ball.faces[(ball.faces == 40).any(1)].unique()
+    body[40] = 2 * body[ring[ring != 40][0]] - body[40]
+    sheet = ball.vertices * torch.tensor([1.0, 1.0, 0.004]) + 3.0
+    sheet += 0.02 * torch.randn(sheet.shape, generator=generator, dtype=torch.float64)
+    both = torch.cat([body, sheet]), torch.cat([ball.faces, ball.faces + len(body)])
+    mended = unfold(*both)
+    assert flipped_faces(mended[: len(body)], ball.faces) == 0
+    assert float((mended[len(body) :] - sheet).norm(dim=1).max()) < 2 * 0.16
