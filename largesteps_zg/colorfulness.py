@@ -10,6 +10,7 @@ VIEWS = 16  # are enough to tell
 # Path-traced clay under a coloured sky has 0.04 to 0.06, what is painted, glazed or of stone 0.4 to 0.6.
 GREY, COLORFUL = 0.1, 0.3
 LEAST = 0.45
+FEW, MANY = 8, 24  # views
 
 
 def colorfulness(views: Views) -> float:
@@ -28,7 +29,11 @@ def brightness_weight(views: Views) -> float:
     """What brightness counts, in [0.45, 1]: all where there is hardly any hue, little where hue tells as well.
 
     White highlights wander over a surface with the camera, and a shape that follows them gets dents. They leave hue
-    alone. Where all is grey, brightness is all there is. `Appearance.brightness` says what becomes of it along a run.
+    alone. Where all is grey, brightness is all there is; and of a place that only two or three views see, shading has
+    to tell what outlines do not: from 24 views down to 8 it comes to count in full. `Appearance.brightness` says what
+    becomes of it along a run.
     """
-    share = (colorfulness(views) - GREY) / (COLORFUL - GREY)
-    return 1.0 - (1.0 - LEAST) * float(torch.tensor(share).clamp(0.0, 1.0))
+    hue = (colorfulness(views) - GREY) / (COLORFUL - GREY)
+    many = (len(views) - FEW) / (MANY - FEW)
+    shares = torch.tensor([hue, many]).clamp(0.0, 1.0)
+    return 1.0 - (1.0 - LEAST) * float(shares.prod())

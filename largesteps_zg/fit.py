@@ -28,8 +28,9 @@ from .schedule import bending_weight, refined_lambda, shortest_edge
 from .stopwatch import Stopwatch
 
 # Colours may change from vertex to vertex, positions may not: paint has edges, surfaces have none to speak of. And the
-# sooner colours are right, the less of paint is taken for relief. Of noisy estimates neighbours have to share more.
-COLOR_LAMBDA, NOISY_COLOR_LAMBDA = 0.1, 1.0
+# sooner colours are right, the less of paint is taken for relief. Of noisy estimates neighbours have to share some.
+# When the shape is there colours become as sharp as triangles are; sooner, they would take noise and shading for paint.
+COLOR_LAMBDA, SHARP_COLOR_LAMBDA, SHARP = 1.0, 0.1, 0.75
 COLOR_STEP = 0.5  # of the step size of the positions
 FAR = 100.0  # radii of the scene: a vertex out there has been thrown
 
@@ -93,7 +94,7 @@ class Fit:
         self.appearance, self.corrections = appearance, corrections
         self.difference = difference or Difference()
         self.brightness = self.difference.brightness
-        self.bending = bending
+        self.bending, self.color_lambda = bending, COLOR_LAMBDA
         self.set_topology(vertices, faces, colors)
 
     def set_topology(self, vertices: Tensor, faces: Tensor, colors: Tensor) -> None:
@@ -106,19 +107,25 @@ class Fit:
             self.faces, self.rest = faces, vertices.detach().clone()
             self.edges = edge_table(faces, self.rest)
             self.shape = LargeSteps(faces, self.rest, self.lambda_)
-            smoothing = COLOR_LAMBDA if self.source.exact_colors else NOISY_COLOR_LAMBDA
-            self.paint = LargeSteps(faces, self.rest, smoothing)
             self.latent = self.shape.to_differential(vertices.detach()).requires_grad_()
-            self.color_latent = self.paint.to_differential(colors.detach())
-            self.color_latent.requires_grad_(not self.colors_known)
         self.contact = Contact(faces, self.rest)
         self.bends = Bending(faces, self.rest) if self.bending > 0 else None
         self.source.topology_changed()
         self.appearance.topology_changed()
-        betas = (self.source.momentum, 0.999)
-        self.optimizer = UniformAdam([self.latent], lr=self.step_size, betas=betas)
-        self.color_optimizer = UniformAdam([self.color_latent], lr=COLOR_STEP * self.step_size, betas=betas)
+        self.optimizer = self._optimizer(self.latent)
+        self._set_colors(colors)
+
+    def _set_colors(self, colors: Tensor) -> None:
+        """Start afresh with the vertices' colours."""
+        with self.stopwatch("factor"):
+            self.paint = LargeSteps(self.faces, self.rest, self.color_lambda)
+            self.color_latent = self.paint.to_differential(colors.detach())
+            self.color_latent.requires_grad_(not self.colors_known)
+        self.color_optimizer = self._optimizer(self.color_latent)
         self.before: tuple[Tensor, ...] = ()
+
+    def _optimizer(self, latent: Tensor) -> UniformAdam:
+        return UniformAdam([latent], lr=self.step_size, betas=(self.source.momentum, 0.999))
 
     def surface(self) -> tuple[Tensor, Tensor]:
         """Positions and albedo, differentiable in the latents."""
@@ -150,6 +157,9 @@ class Fit:
         NonFiniteError
             And goes back to the surface of the step before, the last one whose loss was finite.
         """
+        if progress >= SHARP and self.color_lambda > SHARP_COLOR_LAMBDA and self.source.exact_colors:
+            self.color_lambda = SHARP_COLOR_LAMBDA
+            self._set_colors(self.surface()[1])
         with self.stopwatch("solve"):
             vertices, albedo = self.surface()
         with self.stopwatch("contact"):
@@ -285,6 +295,7 @@ class Fit:
         return {
             "faces": self.faces,
             "lambda_": self.lambda_,
+            "color_lambda": self.color_lambda,
             "rest": self.rest,
             "latent": self.latent.detach(),
             "color_latent": self.color_latent.detach(),
@@ -298,7 +309,7 @@ class Fit:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`, to the bit on the same machine."""
-        self.lambda_ = state["lambda_"]
+        self.lambda_, self.color_lambda = state["lambda_"], state["color_lambda"]
         self.set_topology(state["rest"], state["faces"], torch.zeros_like(state["rest"]))
         with torch.no_grad():
             self.latent.copy_(state["latent"])

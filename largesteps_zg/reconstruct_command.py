@@ -61,7 +61,7 @@ def add_parser(commands: Any) -> None:
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--steps", type=int, default=1500, metavar="N", help="gradient steps (default 1500)")
-    add("--lambda", dest="lambda_", type=float, default=19.0, metavar="L", help="smoothing (default 19)")
+    add("--lambda", dest="lambda_", type=float, default=5.0, metavar="L", help="smoothing (default 5)")
     add(
         "--step-size",
         type=float,

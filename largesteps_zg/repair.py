@@ -33,7 +33,7 @@ def unfold(
     -------
     (V, 3) float
         The given tensor itself where nothing is folded. Only corners of flipped faces move, and those around them
-        where that is not enough. A patch in which that takes more than two mean edges, and is not enough, stays as it is.
+        where that is not enough. A patch in which that takes more than two mean edges, and is not enough, stays.
 
     Notes
     -----
@@ -124,7 +124,9 @@ def _where_worth_it(given: Tensor, moved: Tensor, faces: Tensor, left: Tensor) -
         return given
     patch = vertex_components(faces[(ways > 0)[faces].any(dim=1)], len(given))
     farthest = torch.zeros_like(ways).scatter_reduce(0, patch, ways, "amax")
-    kept = (farthest <= FARTHEST * mean_edge_length(given, faces)) | (_counts(left, faces, patch, len(given)) == 0)
+    kept = (farthest <= FARTHEST * mean_edge_length(given, faces)) | (
+        _counts(left, faces, patch, len(given)) == 0
+    )
     return torch.where(kept[patch][:, None], moved, given)
 
 

@@ -50,7 +50,7 @@ class Settings:
     """
 
     steps: int = 1500
-    lambda_: float = 19.0
+    lambda_: float = 5.0
     step_size: float = 0.1
     views_per_step: int = 8
     remesh: str | tuple[int, ...] = "auto"
@@ -72,7 +72,7 @@ class Settings:
             if value < 1:
                 raise ValueError(f"{name.replace('_', ' ')}: expected at least 1, got {value}")
         if not (math.isfinite(self.lambda_) and self.lambda_ >= 0):
-            raise ValueError(f"lambda: expected a number >= 0, got {self.lambda_}; 19 is a good start")
+            raise ValueError(f"lambda: expected a number >= 0, got {self.lambda_}; 5 is a good start")
         if not (math.isfinite(self.step_size) and self.step_size > 0):
             raise ValueError(f"step size: expected a number > 0, got {self.step_size}; 0.1 is a good start")
         for name in ("gloss", "exposure", "refine_cameras"):

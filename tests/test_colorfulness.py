@@ -15,7 +15,7 @@ from largesteps_zg.scenes.synthetic import scene_from_mesh
 @pytest.fixture(scope="module")
 def views():
     ball = icosphere(2)
-    return scene_from_mesh(Mesh(ball.vertices, ball.faces), views=3, test_views=1, height=16, width=16).train
+    return scene_from_mesh(Mesh(ball.vertices, ball.faces), views=24, test_views=1, height=16, width=16).train
 
 
 def of_color(views, *rgb: int):
@@ -45,6 +45,12 @@ def test_brightness_counts_in_full_without_hue_and_least_with_much(views):
     share = (colorfulness(middling) - GREY) / (COLORFUL - GREY)
     assert 0.1 < share < 0.9
     assert brightness_weight(middling) == pytest.approx(1 - (1 - LEAST) * share)
+
+
+def test_brightness_counts_in_full_with_few_views(views):
+    colorful = of_color(views, 255, 0, 0)
+    weights = [brightness_weight(colorful[list(range(count))]) for count in (4, 8, 16, 24)]
+    assert weights == pytest.approx([1.0, 1.0, (1 + LEAST) / 2, LEAST])
 
 
 def test_of_many_views_some_are_enough(views):

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 import torch
 
+from largesteps_zg import fit
 from largesteps_zg.bending import Bending
 from largesteps_zg.cameras import sphere_of_cameras
 from largesteps_zg.fit import NonFiniteError
@@ -59,6 +60,24 @@ def test_finds_the_shape_in_the_scenes_own_coordinates(scene) -> None:
     assert found.normal_consistency > 0.98
     assert topology(mesh.faces).watertight and flipped_faces(mesh.vertices, mesh.faces) == 0
     assert state.step == 150 and state.loss < 0.02
+
+
+def test_colours_become_sharp_when_the_shape_is_there(scene) -> None:
+    """And go on from where they were; those that are estimated stay smooth."""
+    run = Reconstruction(scene.train, dataclasses.replace(SHORT, steps=40))
+    albedo = {}
+    while run.step < 40:
+        run.advance()
+        albedo[run.step] = run.fit.surface()[1].detach()
+        assert run.fit.color_lambda == (fit.COLOR_LAMBDA if run.step <= 30 else fit.SHARP_COLOR_LAMBDA)
+    moves = {i: float((albedo[i] - albedo[i - 1]).abs().max()) for i in (29, 30, 31)}
+    assert moves[31] < 3 * max(moves[29], moves[30])
+    noisy = Reconstruction(
+        scene.train, dataclasses.replace(SHORT, steps=4, remesh="off", gradients="per-pixel")
+    )
+    while noisy.step < 4:
+        noisy.advance()
+    assert noisy.fit.color_lambda == fit.COLOR_LAMBDA
 
 
 def test_refines_a_given_mesh(scene) -> None:
@@ -149,7 +168,7 @@ def test_too_large_steps_are_named_as_the_cause(scene) -> None:
         ({"lambda_": -1.0}, "lambda: expected a number >= 0, got -1"),
         ({"bending": -1.0}, r"^bending: expected a number >= 0, got -1.0; 0.025 is a good start$"),
         ({"gloss": "maybe"}, r"^gloss: expected auto, on or off, got 'maybe'$"),
-        ({"refine_cameras": True}, r"^refine cameras: expected auto, on or off, got True$"),
+        ({"refine_cameras": "yes"}, r"^refine cameras: expected auto, on or off, got 'yes'$"),
         ({"step_size": 0.0}, "step size: expected a number > 0"),
         ({"views_per_step": 0}, "views per step: expected at least 1"),
         ({"lambda_": float("nan")}, "lambda: expected"),

@@ -72,6 +72,7 @@ def _reconstruction(job: Job, renderer: BlackBox) -> Reconstruction:
     settings = Settings(
         steps=int(job.budget.amount) if job.budget.unit == "steps" else 1, lambda_=job.lambda_, remesh="off",
         views_per_step=VIEWS_PER_STEP, device=job.device, seed=job.seed, gradients=job.gradient,
+        gloss="off", exposure="off", refine_cameras="off",  # the same unknowns for all
     )  # fmt: skip
     source = make_source(job.gradient, renderer, job.seed)
     return Reconstruction(
