@@ -151,7 +151,7 @@ def test_run_json_says_how_it_was_made_and_how_good_it_is(finished: Path, scene:
     assert result["finished"] is True and result["stopped"] is None and result["steps"] == STEPS
     assert len(result["loss"]) == STEPS and result["loss"][-1] < 0.8 * result["loss"][0]
     assert result["remeshed"] == [4, 9]
-    assert result["settings"]["lambda_"] == 19.0 and result["settings"]["remesh"] == [4, 9]
+    assert result["settings"]["lambda_"] == 5.0 and result["settings"]["remesh"] == [4, 9]
     assert result["options"]["scene"] == str(scene) and result["options"]["views_per_step"] == 2
     assert result["seed"] == 0 and result["backend"] == "warp" and result["device"].startswith("cpu")
     assert result["versions"]["torch"] == torch.__version__ and "largesteps_zg" in result["versions"]

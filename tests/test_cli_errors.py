@@ -234,7 +234,7 @@ def test_a_scene_is_never_overwritten(ball: Path, refused) -> None:
     [
         (["--backend", "opengl"], ("backend: expected one of auto, warp, nvdiffrast", "'opengl'")),
         (["--device", "tpu"], ("device: expected auto, cpu or cuda, got 'tpu'",)),
-        (["--lambda", "-1"], ("lambda: expected a number >= 0, got -1", "19 is a good start")),
+        (["--lambda", "-1"], ("lambda: expected a number >= 0, got -1", "5 is a good start")),
         (["--lambda", "nan"], ("lambda: expected a number >= 0, got nan",)),
         (["--steps", "0"], ("steps: expected at least 1, got 0",)),
         (["--step-size", "0"], ("step size: expected a number > 0", "0.1 is a good start")),
@@ -332,8 +332,8 @@ def test_resume_with_other_settings_or_another_scene(
 
     again(
         "--lambda",
-        "5",
-        has=("resume: the run was started with lambda_ = 19.0, now it is 5.0", "same options"),
+        "19",
+        has=("resume: the run was started with lambda_ = 5.0, now it is 19.0", "same options"),
     )
     again("--steps", "9", has=("started with steps = 2, now it is 9",))
     again("--seed", "1", has=("started with seed = 0, now it is 1",))
