@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import torch
 
 from largesteps_zg import meshes
+from largesteps_zg.gradients import Rasterized
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh
 from largesteps_zg.metrics import flipped_faces, surface_distances
 from largesteps_zg.parameterize import LargeSteps
@@ -114,7 +115,7 @@ def table_lambda(scene: Scene, steps: int) -> list[str]:
             settings = Settings(steps=steps, lambda_=lambda_, remesh=remesh)
             results[lambda_] = reconstruction(scene, settings, level=level)
             print(f"| {name} | {lambda_:g} | {results[lambda_]} |", flush=True)
-    default, best = results[DEFAULT.lambda_].normals, max(result.normals for result in results.values())
+    default, best = results[Rasterized.lambda_].normals, max(result.normals for result in results.values())
     return [f"lambda: normals {default:.3f}, the best {best:.3f}"] if default < best - 0.05 else []
 
 

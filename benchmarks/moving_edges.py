@@ -8,7 +8,7 @@ multiplied by 1/2 to 3/2. They stay between the first and the last length of the
 
 Claim: none is better than the default, one length from the size of a pixel, by more than a tenth.
 
-    python benchmarks/moving_edges.py SCENE [--steps 1500] [--max-vertices 50000]
+    python benchmarks/moving_edges.py SCENE [--steps 1500] [--max-vertices N]
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class MovingEdges(Reconstruction):
                 / around
             )
             lengths = (now * (0.5 + speed)).clamp(self.shortest, self.longest)
-        lengths = within_budget(lengths, vertices, faces, self.settings.max_vertices)
+        lengths = within_budget(lengths, vertices, faces, self.max_vertices)
         print(
             f"  step {self.step}: speed {float(speed.median()):.2f}, {len(vertices)} vertices",
             file=sys.stderr,

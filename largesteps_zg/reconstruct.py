@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -112,12 +112,14 @@ class Reconstruction:
         refining: bool = False,
         source: GradientSource | None = None,
     ) -> None:
-        self.settings = settings
         self.device = resolve_device(settings.device)
         self.backend = "warp" if settings.backend == "auto" else settings.backend
         load_backend(self.backend)
         if source is None:
             source = make_source(settings.gradients, load_renderer(settings.renderer), settings.seed)
+        lambda_ = source.lambda_ if settings.lambda_ is None else settings.lambda_
+        self.max_vertices = source.max_vertices if settings.max_vertices is None else settings.max_vertices
+        self.settings = replace(settings, lambda_=lambda_, max_vertices=self.max_vertices)
         self.stopwatch = Stopwatch()
         if start is not None:
             check_start_mesh(start.vertices, start.faces)
@@ -136,7 +138,7 @@ class Reconstruction:
             compared = Difference(settings.loss, brightness=brightness)
             self.fit = Fit(
                 vertices, faces, colors, self._appearance(light, source), colors_known=colors_known,
-                lambda_=starting_lambda(settings.lambda_, len(vertices)), step_size=settings.step_size, source=source,
+                lambda_=starting_lambda(lambda_, len(vertices)), step_size=settings.step_size, source=source,
                 backend=self.backend, stopwatch=self.stopwatch, difference=compared,
                 bending=source.bending_share * settings.bending / math.sqrt(views.images[..., 0].numel()),
                 corrections=corrections_of(
@@ -234,7 +236,7 @@ class Reconstruction:
                 try:
                     self.fit.remesh(
                         remeshing.edge_length,
-                        max_vertices=self.settings.max_vertices,
+                        max_vertices=self.max_vertices,
                         adaptive=self.settings.remesh == "adaptive",
                     )
                     event = "remeshed"
@@ -251,8 +253,7 @@ class Reconstruction:
         """The mesh in the scene's coordinates, on the CPU, with its albedo as colours; folds are smoothed out."""
         mesh = self.fit.mesh()
         vertices = without_self_intersections(unfold(mesh.vertices, mesh.faces), mesh.faces)
-        mesh = Mesh(vertices, mesh.faces, mesh.colors)
-        vertices = mesh.vertices.double().cpu() * self.radius + self.center
+        vertices = vertices.double().cpu() * self.radius + self.center
         colors = None if mesh.colors is None else mesh.colors.cpu()
         return Mesh(vertices, mesh.faces.cpu(), colors)
 

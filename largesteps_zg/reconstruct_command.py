@@ -61,7 +61,7 @@ def add_parser(commands: Any) -> None:
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--steps", type=int, default=1500, metavar="N", help="gradient steps (default 1500)")
-    add("--lambda", dest="lambda_", type=float, default=5.0, metavar="L", help="smoothing (default 5)")
+    add("--lambda", dest="lambda_", type=float, metavar="L", help="smoothing (default 5; 19 for estimates)")
     add(
         "--step-size",
         type=float,
@@ -78,7 +78,10 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     add("--views-per-step", type=int, default=8, metavar="K", help="images compared in a step (default 8)")
     add(
-        "--max-vertices", type=int, default=50_000, metavar="N", help="bound of the remeshing (default 50000)"
+        "--max-vertices",
+        type=int,
+        metavar="N",
+        help="bound of the remeshing (default 50000; 20000 for estimates)",
     )
     add("--device", default="auto", metavar="auto|cpu|cuda", help="where to compute (default auto)")
     add("--backend", default="auto", metavar="auto|warp|nvdiffrast", help="the rasterizer (default auto)")

@@ -18,17 +18,19 @@ class Settings:
     ----------
     steps : int
         Gradient steps, >= 1.
-    lambda_ : float
+    lambda_ : float, optional
         Smoothing of the parametrization at a start of 2,562 vertices, >= 0; see `LargeSteps`. On finer and coarser
-        starts it is what reaches as far. A quarter with every remeshing, down to 1.
+        starts it is what reaches as far. A quarter with every remeshing, down to 1. By default 5, and 19 where
+        gradients are estimates.
     step_size : float
         Of the positions' optimiser at the first step, > 0, in a scene scaled to the unit sphere. Falls to 3 %.
     views_per_step : int
         Images compared in each step, >= 1; all of them are seen before one is seen again.
     remesh : "auto", "adaptive", "off" or tuple of steps
         When; "adaptive" is as "auto", with edges shorter where the surface is curved and longer where it is flat.
-    max_vertices : int
-        What the remeshing keeps to, up to some per cent, by longer edges where the images would ask for more.
+    max_vertices : int, optional
+        What the remeshing keeps to, up to some per cent, by longer edges where the images would ask for more. By
+        default 50,000, and 20,000 where gradients are estimates.
     device : {"auto", "cpu", "cuda", ...}
     backend : {"auto", "warp", "nvdiffrast"}
     seed : int
@@ -50,11 +52,11 @@ class Settings:
     """
 
     steps: int = 1500
-    lambda_: float = 5.0
+    lambda_: float | None = None
     step_size: float = 0.1
     views_per_step: int = 8
     remesh: str | tuple[int, ...] = "auto"
-    max_vertices: int = 50_000
+    max_vertices: int | None = None
     device: str = "auto"
     backend: str = "auto"
     seed: int = 0
@@ -69,9 +71,9 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("steps", "views_per_step", "max_vertices"):
             value = getattr(self, name)
-            if value < 1:
+            if value is not None and value < 1:
                 raise ValueError(f"{name.replace('_', ' ')}: expected at least 1, got {value}")
-        if not (math.isfinite(self.lambda_) and self.lambda_ >= 0):
+        if self.lambda_ is not None and not (math.isfinite(self.lambda_) and self.lambda_ >= 0):
             raise ValueError(f"lambda: expected a number >= 0, got {self.lambda_}; 5 is a good start")
         if not (math.isfinite(self.step_size) and self.step_size > 0):
             raise ValueError(f"step size: expected a number > 0, got {self.step_size}; 0.1 is a good start")

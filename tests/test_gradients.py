@@ -219,3 +219,15 @@ def test_the_finer_the_triangles_the_more_pairs(pixels, pairs) -> None:
     factors = torch.tensor([pixels / size, pixels / size, 1.0])
     finer = Cameras(cameras.world_to_camera, factors[:, None] * cameras.intrinsics, 64, 64)
     assert PerPixelSource(HardRasterizer(), 0)._pairs(ball.vertices, ball.faces, finer) == pairs
+
+
+def test_estimates_have_more_smoothing_and_fewer_vertices_by_default(scene) -> None:
+    found = {}
+    for gradients in ("rasterizer", "per-pixel"):
+        run = Reconstruction(scene.train, Settings(steps=1, gradients=gradients))
+        found[gradients] = run.settings.lambda_, run.settings.max_vertices, run.fit.lambda_
+    assert found == {"rasterizer": (5.0, 50_000, 5.0), "per-pixel": (19.0, 20_000, 19.0)}
+    asked = Reconstruction(
+        scene.train, Settings(steps=1, gradients="per-pixel", lambda_=7.0, max_vertices=900)
+    )
+    assert (asked.settings.lambda_, asked.settings.max_vertices, asked.fit.lambda_) == (7.0, 900, 7.0)

@@ -137,7 +137,7 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_does(scene, stop: int, t
 def test_resume_refuses_other_settings(scene) -> None:
     checkpoint = next(iter(reconstruct(scene.train, SHORT))).run.state_dict()
     with pytest.raises(ValueError, match="started with lambda_ = 19"):
-        next(iter(reconstruct(scene.train, dataclasses.replace(SHORT, lambda_=5.0), checkpoint=checkpoint)))
+        next(iter(reconstruct(scene.train, dataclasses.replace(SHORT, lambda_=7.0), checkpoint=checkpoint)))
 
 
 def test_every_view_is_seen_before_one_is_seen_again(scene) -> None:
@@ -228,7 +228,7 @@ def test_lambda_reaches_as_far_on_any_tessellation() -> None:
 
 
 def test_the_loop_smooths_less_after_a_remeshing_and_remembers_it(scene) -> None:
-    settings = dataclasses.replace(SHORT, steps=3, remesh=(1,))
+    settings = dataclasses.replace(SHORT, steps=3, remesh=(1,), lambda_=19.0)
     states = reconstruct(scene.train, settings)
     assert (
         next(states).run.fit.shape.matrix.to_dense()[0, 0] == 1 + 5 * 19

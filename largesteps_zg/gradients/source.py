@@ -129,6 +129,8 @@ class GradientSource(ABC):
         by the size of what it is given takes steps the shorter the more of that is noise.
     momentum : float
         Of the optimiser of positions and colours, in [0, 1).
+    lambda_, max_vertices : float, int
+        Defaults of a run's smoothing and of the bound on its vertices: noise wants more of the one, fewer of the other.
     lambda_bound : float
         To which the smoothing may fall as triangles become finer: noise has to be spread over more of them.
     bending_share : float
@@ -151,6 +153,8 @@ class GradientSource(ABC):
     reaches_cameras: bool = False
     step_factor: float = 1.0
     momentum: float = 0.9
+    lambda_: float = 19.0
+    max_vertices: int = 20_000
     lambda_bound: float = 1.0
     bending_share: float = 1.0
     shown: float | None = None
@@ -197,6 +201,8 @@ class Rasterized(GradientSource):
     exact_colors = True
     reaches_colors = True
     reaches_cameras = True
+    lambda_ = 5.0
+    max_vertices = 50_000
 
     def loss(
         self, fit: Surface, vertices: Tensor, albedo: Tensor, batch: Batch, *, progress: float
