@@ -136,7 +136,7 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_does(scene, stop: int, t
 
 def test_resume_refuses_other_settings(scene) -> None:
     checkpoint = next(iter(reconstruct(scene.train, SHORT))).run.state_dict()
-    with pytest.raises(ValueError, match="started with lambda_ = 19"):
+    with pytest.raises(ValueError, match="started with lambda_ = 5"):
         next(iter(reconstruct(scene.train, dataclasses.replace(SHORT, lambda_=7.0), checkpoint=checkpoint)))
 
 

@@ -6,12 +6,14 @@ largesteps-zg reconstruct out/scenes/fennec-gloss --output out/smooth
 python docs/images/make_clay.py bending.png out/scenes/fennec-gloss --views 4 \
     --meshes out/bumpy/mesh.ply out/smooth/mesh.ply --captions "--bending 0" default
 largesteps-zg reconstruct TEMPLE --output out/temple      # Middlebury's templeSparseRing
-python docs/images/make_clay.py temple.png TEMPLE --views 0 1 --turn --meshes out/temple/mesh.ply --captions result
+python docs/images/make_clay.py temple.png TEMPLE --views 0 1 --turn 90 270 \
+    --meshes out/temple/mesh.ply --captions result
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +52,9 @@ def main() -> None:
     parser.add_argument("--views", type=int, nargs="+", default=[0], help="held-out ones; a row each")
     parser.add_argument("--meshes", nargs="+", required=True)
     parser.add_argument("--captions", nargs="+", required=True, help="of the meshes")
-    parser.add_argument("--turn", action="store_true", help="photographs lie on their side")
+    parser.add_argument(
+        "--turn", type=int, nargs="+", default=[0], help="degrees, where photographs lie on their side"
+    )
     arguments = parser.parse_args()
     views = load_scene(arguments.scene).test
     assert views is not None, "the scene has no held-out views"
@@ -58,15 +62,13 @@ def main() -> None:
     captions = ["photograph", *arguments.captions]
     width, height = len(captions) * (SIDE + GAP) - GAP, len(arguments.views) * (SIDE + GAP)
     sheet = Image.new("RGB", (width, height + TEXT), WHITE)
-    for row, view in enumerate(arguments.views):
+    for row, (view, turn) in enumerate(zip(arguments.views, itertools.cycle(arguments.turn), strict=False)):
         photograph = views.linear(view)[0]
         window = around(photograph[..., 3].numpy() > 0.5)
         panels = [photograph, *(in_clay(mesh, views.cameras[view]) for mesh in meshes)]
         for column, image in enumerate(panels):
             picture = Image.fromarray(displayed(image.clamp(0, 1).numpy()[None])[0][window])
-            if arguments.turn:
-                picture = picture.transpose(Image.Transpose.ROTATE_90)
-            picture = picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+            picture = picture.rotate(turn, expand=True).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
             sheet.paste(picture, (column * (SIDE + GAP), row * (SIDE + GAP)))
     for column, caption in enumerate(captions):
         write(sheet, (column * (SIDE + GAP) + SIDE / 2, height + TEXT - 5), caption, anchor="ms", size=TEXT)
