@@ -48,7 +48,7 @@ class Settings:
         the beginning of a run four times as much.
     gloss, exposure, refine_cameras : {"auto", "on", "off"}
         Whether to find what the surface mirrors, the brightness of each image, and corrections of poses and focal
-        length. "auto" drops what turns out, half-way, to be nothing; corrections of cameras are dropped then by "on" too.
+        length. "auto" drops what turns out, half-way, to be nothing; "on" does so too for corrections of cameras.
     """
 
     steps: int = 1500
