@@ -160,8 +160,17 @@ class CameraCorrections:
 
         In the unit of the intrinsics; the ball has 0.6 times the radius of the scene.
         """
-        moved = self.cameras().project(self._ball)[0] - self.given.project(self._ball)[0]  # (N, 12, 2)
+        return self.pixels_from(self.given)
+
+    def pixels_from(self, cameras: Cameras) -> float:
+        """By how much the run's cameras see the object elsewhere than others in their places; see `pixels`."""
+        moved = self.cameras().project(self._ball)[0] - cameras.project(self._ball)[0]  # (N, 12, 2)
         return float(moved.square().sum(-1).mean().sqrt())
+
+    def mean(self, cameras: Cameras, weights: Float[Tensor, "B N"]) -> Cameras:
+        """Other cameras, float64, each with a weighted mean of the corrections; each row of the weights comes to 1."""
+        u, _, vt = torch.linalg.svd(torch.einsum("bn,nij->bij", weights, self.turns))
+        return _moved(cameras, u @ vt, weights @ self.shifts, self.log_focal)
 
     def report(self) -> list[dict[str, float]]:
         """For each view: by how much it turned, its centre moved, and its focal length changed.
@@ -209,12 +218,7 @@ class CameraCorrections:
             adam.load_state_dict(state["adams"][name])
 
     def _corrected(self, index: Tensor) -> Cameras:
-        given = self.given[index]
-        rotation = self.turns[index] @ given.world_to_camera[:, :3, :3]
-        translation = given.world_to_camera[:, :3, 3] + self.distance[index][:, None] * self.shifts[index]
-        made = given.world_to_camera.clone()
-        made[:, :3, :3], made[:, :3, 3] = rotation, translation
-        return given._with(made, _zoomed(given.intrinsics, self.log_focal))
+        return _moved(self.given[index], self.turns[index], self.shifts[index], self.log_focal)
 
     def _fix_gauge(self) -> tuple[Tensor, float, Tensor]:
         """Move all corrected cameras alike, so that a ball in the middle is seen where the given ones see it."""
@@ -275,6 +279,14 @@ def motion_in_images(
         shift = shift - scale * turn @ own_turn.T @ step[4:] / own_scale
         turn, scale = turn @ own_turn.T, scale / own_scale
     return turn, scale, shift
+
+
+def _moved(cameras: Cameras, turns: Tensor, shifts: Tensor, log_focal: Tensor) -> Cameras:
+    """Cameras with a correction each; shifts in distances to the object."""
+    made = cameras.world_to_camera.clone()
+    made[:, :3, :3] = turns @ made[:, :3, :3]
+    made[:, :3, 3] += made[:, :3, 3].norm(dim=1, keepdim=True) * shifts
+    return cameras._with(made, _zoomed(cameras.intrinsics, log_focal))
 
 
 def _cross(vectors: Tensor) -> Tensor:

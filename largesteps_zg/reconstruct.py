@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from .appearance import Appearance
-from .camera_alignment import aligned_views
 from .camera_refinement import corrections_of
 from .cameras import Cameras
 from .coarse_images import SMALLEST, halved
@@ -267,15 +266,11 @@ class Reconstruction:
         corrections = self.fit.corrections
         if corrections is None or corrections.dropped:
             return self.views.cameras
-        return self._restored(corrections.cameras())
+        return self.restored(corrections.cameras())
 
-    def _restored(self, cameras: Cameras) -> Cameras:
+    def restored(self, cameras: Cameras) -> Cameras:
         """Cameras of the unit sphere, as cameras of the scene."""
         return cameras.to("cpu", torch.float64).transformed(self.radius, -self.center / self.radius)
-
-    def aligned(self, views: Views) -> Cameras:
-        """Cameras of the scene from which other views fit the surface best; see `camera_alignment.aligned`."""
-        return self._restored(aligned_views(self.fit, self.normalized(views.cameras), views))
 
     def camera_report(self) -> dict[str, dict[str, float]]:
         """For each view how much its camera was corrected; empty where cameras stay as they are."""

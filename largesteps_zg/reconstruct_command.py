@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from .scenes import Views
 
 INTERRUPTED = "interrupted"
+HELD_OUT_CAMERAS = {
+    "held_out_predicted": "with their cameras corrected as their neighbours'",
+    "held_out_aligned": "with their cameras aligned to the photographs",
+}
 
 
 def add_parser(commands: Any) -> None:
@@ -271,8 +275,9 @@ def _summary(path: Path, result: dict[str, Any]) -> str:
     ]
     if "held_out" in result:
         lines.append(f"held out  {_quality(result['held_out'])}")
-        if "held_out_aligned" in result:
-            lines[-1] += f"; {_quality(result['held_out_aligned'])} with their cameras aligned too"
+    for name, note in HELD_OUT_CAMERAS.items():
+        if name in result:
+            lines.append(f"          {_quality(result[name])} {note}")
     if "distance_to_truth" in mesh:
         truth = mesh["distance_to_truth"]
         lines.append(

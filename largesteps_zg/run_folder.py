@@ -26,6 +26,7 @@ from .export.files import save_glb, save_obj
 from .export.texture import bake
 from .export.textured import TexturedMesh
 from .export.upright import up_direction
+from .held_out import held_out_cameras
 from .mesh import Mesh, save_mesh
 from .reconstruct import Reconstruction, State
 from .scenes import Scene, Views
@@ -179,11 +180,9 @@ class RunFolder:
         with run.stopwatch("evaluate"):
             result["mesh"] = mesh_report(mesh, scene.mesh)
             if scene.test is not None:
-                result["held_out"] = _quality(run, scene.test)
-                if run.fit.corrections is not None and run.fit.corrections.kept:
-                    # Nothing has corrected the given ones.
-                    self.test = replace(scene.test, cameras=run.aligned(scene.test))
-                    result["held_out_aligned"] = _quality(run, self.test)
+                for name, cameras in held_out_cameras(run, scene.test).items():
+                    self.test = replace(scene.test, cameras=cameras)
+                    result[name] = _quality(run, self.test)
         self.memory["evaluate"] = peak_memory_mib()
         with run.stopwatch("pictures"):
             self._draw(state)

@@ -381,7 +381,7 @@ def test_a_texture_and_refined_cameras(scene: Path, tmp_path: Path, capsys, monk
     arguments = ["--steps", "8", "--texture", "64", "--refine-cameras", "--output", str(tmp_path)]
     assert main(["reconstruct", str(scene), *arguments]) == 0
     printed = capsys.readouterr().out
-    assert "cameras   corrected by" in printed and "with their cameras aligned too" in printed
+    assert "cameras   corrected by" in printed and "with their cameras aligned to the photographs" in printed
     with Image.open(tmp_path / "mesh.png") as image:
         assert image.size == (64, 64)
     assert "map_Kd mesh.png" in (tmp_path / "mesh.mtl").read_text()

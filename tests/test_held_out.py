@@ -1,0 +1,86 @@
+"""From where held-out photographs are looked at."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from largesteps_zg.cameras import Cameras
+from largesteps_zg.held_out import held_out_cameras
+from largesteps_zg.mesh import icosphere
+from largesteps_zg.reconstruct import Reconstruction, Settings
+from largesteps_zg.scenes import Scene
+from largesteps_zg.scenes.synthetic import scene_from_mesh
+
+SHIFT = torch.tensor([0.02, -0.01, 0.0], dtype=torch.float64)  # of distances to the object: 2 pixels
+
+
+def shifted(cameras: Cameras, distances: torch.Tensor, sign: float = 1.0) -> Cameras:
+    """All of them off alike in their own axes, as with a principal point that is wrong."""
+    world = cameras.world_to_camera.double().clone()
+    world[:, :3, 3] += sign * distances[:, None] * SHIFT
+    return Cameras(world, cameras.intrinsics.double(), cameras.height, cameras.width)
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    """A ball in the middle of 12 cameras, at the scale of 3 and away from the origin."""
+    ball = icosphere(3)
+    mesh = dataclasses.replace(ball, vertices=3.0 * ball.vertices * torch.tensor([1.0, 0.8, 0.7]))
+    return scene_from_mesh(mesh, views=12, test_views=3, height=64, width=64)
+
+
+def distances(run: Reconstruction, cameras: Cameras) -> torch.Tensor:
+    """To the object's centre, in the unit of the scene."""
+    return run.radius * run.normalized(cameras).world_to_camera[:, :3, 3].norm(dim=1).double()
+
+
+def corrected(run: Reconstruction, shifts: torch.Tensor) -> Reconstruction:
+    """As if it had found these corrections."""
+    corrections = run.fit.corrections
+    assert corrections is not None
+    corrections.shifts.copy_(shifts)
+    assert corrections.moves(0.6) and corrections.kept
+    return run
+
+
+def test_given_cameras_are_kept_where_the_run_kept_its_own(scene: Scene) -> None:
+    run = Reconstruction(scene.train, Settings(device="cpu"))
+    assert scene.test is not None
+    assert held_out_cameras(run, scene.test) == {"held_out": scene.test.cameras}
+    run.fit.corrections = None
+    assert list(held_out_cameras(run, scene.test)) == ["held_out"]
+
+
+def test_others_are_corrected_as_the_run_s_were_in_the_scene_s_own_unit(scene: Scene) -> None:
+    """All cameras, held-out ones too, are off by the same shift: it is foretold, and the photographs agree."""
+    assert scene.mesh is not None and scene.test is not None
+    plain = Reconstruction(scene.train, Settings(device="cpu"))
+    test = dataclasses.replace(
+        scene.test, cameras=shifted(scene.test.cameras, distances(plain, scene.test.cameras), -1.0)
+    )
+    run = corrected(
+        Reconstruction(scene.train, Settings(device="cpu"), start=scene.mesh), SHIFT.expand(12, 3)
+    )
+    found = held_out_cameras(run, test)
+    assert list(found) == ["held_out", "held_out_predicted", "held_out_aligned"]
+
+    def pixels(cameras: Cameras) -> float:
+        points = scene.mesh.vertices.double()
+        off = cameras.to(dtype=torch.float64).project(points)[0]
+        return float(
+            (off - scene.test.cameras.to(dtype=torch.float64).project(points)[0]).norm(dim=-1).mean()
+        )
+
+    assert pixels(found["held_out"]) > 1.5
+    assert pixels(found["held_out_predicted"]) < 0.05 * pixels(found["held_out"])
+    assert pixels(found["held_out_aligned"]) < 0.5 * pixels(found["held_out"])
+
+
+def test_errors_without_rhyme_are_not_foretold_but_still_fitted(scene: Scene, generator) -> None:
+    assert scene.test is not None
+    random = 0.01 * torch.randn(12, 3, generator=generator, dtype=torch.float64)
+    run = corrected(Reconstruction(scene.train, Settings(device="cpu")), random)
+    assert list(held_out_cameras(run, scene.test)) == ["held_out", "held_out_aligned"]
