@@ -58,6 +58,18 @@ def test_rays_meet_what_they_meet_when_traced_by_hand(generator):
     assert not bool(hidden_directions(mesh.vertices, mesh.faces, normals, -normals[None]).any())
 
 
+def test_only_what_is_met_from_outside_hides():
+    """Of an open sheet above another the back hides nothing, and turned over it does."""
+    square = torch.tensor([[-1.0, -1.0, 0.0], [1.0, -1.0, 0.0], [1.0, 1.0, 0.0], [-1.0, 1.0, 0.0]]) / 2
+    low = square * 0.2
+    vertices = torch.cat([low, square + torch.tensor([0.0, 0.0, 0.5])])
+    sheet = torch.tensor([[0, 1, 2], [0, 2, 3]])
+    up = torch.tensor([0.0, 0.0, 1.0]).expand(1, 8, 3)
+    for above, hides in ((sheet + 4, False), ((sheet + 4).flip(1), True)):
+        found = hidden_directions(vertices, torch.cat([sheet, above]), up[0].contiguous(), up)
+        assert found[0, :4].tolist() == [hides] * 4
+
+
 def test_nothing_is_hidden_on_a_ball(generator):
     ball = icosphere(3)
     rays = torch.nn.functional.normalize(torch.randn(3, 642, 3, generator=generator), dim=-1)
