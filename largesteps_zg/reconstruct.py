@@ -244,7 +244,8 @@ class Reconstruction:
         with self.stopwatch("targets"):
             batch = self.batch(self._next_views())
             batch = halved(batch) if self.coarse_first and progress < COARSE_UNTIL else batch
-        loss = self.fit.step(batch, number=self.step + 1, factor=decay(progress), progress=progress)
+        factor = decay(progress, late=self.source.exact_colors)
+        loss = self.fit.step(batch, number=self.step + 1, factor=factor, progress=progress)
         self.step += 1
         return State(self.step, self.settings.steps, loss, len(self.fit.rest), event, self)
 

@@ -21,7 +21,7 @@ LAMBDA_FACTOR = 0.25
 # Vertices of the default start, at which lambda is what it says.
 REFERENCE_VERTICES = 2562
 
-# Step sizes fall by this factor over the run, exponentially: a constant one keeps the noise of the few views of a step.
+# Step sizes fall by this factor over the run: a constant one keeps the noise of the few views of a step.
 DECAY = 0.03
 
 
@@ -42,9 +42,13 @@ def bending_weight(weight: float, progress: float) -> float:
     return weight * BENDING_FACTOR ** (1.0 - progress)
 
 
-def decay(progress: float) -> float:
-    """Factor of the step sizes, from 1 down to `DECAY`, when so much of the run lies behind."""
-    return DECAY**progress
+def decay(progress: float, *, late: bool = False) -> float:
+    """Factor of the step sizes, from 1 down to `DECAY`, when so much of the run lies behind.
+
+    It falls exponentially, or `late`: slowly at first, so that the finest triangles, which come when half of the run is
+    over, have long steps before them too. Noise wants the former.
+    """
+    return DECAY ** (progress**2 if late else progress)
 
 
 def starting_lambda(lambda_: float, vertices: int) -> float:

@@ -23,7 +23,8 @@ class Settings:
         starts it is what reaches as far. A quarter with every remeshing, down to 1. By default 5, and 19 where
         gradients are estimates.
     step_size : float
-        Of the positions' optimiser at the first step, > 0, in a scene scaled to the unit sphere. Falls to 3 %.
+        Of the positions' optimiser at the first step, > 0, in a scene scaled to the unit sphere. Falls to 3 %, most
+        of it late in the run where gradients are exact.
     views_per_step : int
         Images compared in each step, >= 1; all of them are seen before one is seen again.
     remesh : "auto", "adaptive", "off" or tuple of steps

@@ -191,9 +191,19 @@ def test_a_start_mesh_elsewhere_is_refused(scene) -> None:
         Reconstruction(scene.train, SHORT, start=icosphere(2))
 
 
+@pytest.mark.parametrize(("gradients", "late"), [("rasterizer", True), ("per-pixel", False)])
+def test_steps_stay_long_for_longer_without_noise(scene, gradients, late) -> None:
+    run = Reconstruction(scene.train, dataclasses.replace(SHORT, gradients=gradients))
+    run.advance(progress=0.5)
+    size = run.fit.step_size * decay(0.5, late=late) * run.source.shortening(0.5)
+    assert run.fit.optimizer.param_groups[0]["lr"] == pytest.approx(size)
+
+
 def test_decay_and_remeshing_schedule() -> None:
     assert decay(0.0) == 1.0
     assert decay(1.0) == pytest.approx(0.03)
+    assert decay(0.5) == pytest.approx(0.03**0.5) and decay(0.5, late=True) == pytest.approx(0.03**0.25)
+    assert decay(0.0, late=True) == 1.0 and decay(1.0, late=True) == pytest.approx(0.03)
     common = {"steps": 1000, "pixel": 0.01, "edge_length": 0.08}
     auto = remeshings("auto", **common)
     assert [r.step for r in auto] == [150, 350, 550]

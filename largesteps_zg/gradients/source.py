@@ -139,8 +139,8 @@ class GradientSource(ABC):
     reaches_colors, reaches_cameras : bool
         Whether gradients reach what colours are made of beside light and albedo (gloss, exposure), and the cameras.
     exact_colors : bool
-        Whether gradients of colours have no noise, so that each vertex can have a colour and steps of its own; else
-        neighbours share what is known.
+        Whether gradients of colours have no noise, so that each vertex can have a colour and steps of its own, and
+        steps stay long for longer (`schedule.decay`); else neighbours share what is known.
     renders : int
         Images made so far to get gradients.
     shown : float or None
