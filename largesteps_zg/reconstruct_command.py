@@ -260,7 +260,8 @@ class _Progress:
 
 
 def _quality(measured: dict[str, float]) -> str:
-    return f"PSNR {measured['psnr_db']:.1f} dB, mask IoU {measured['mask_iou']:.4f}"
+    linear, shown = measured["psnr_db"], measured["psnr_srgb_db"]
+    return f"PSNR {linear:.1f} dB ({shown:.1f} in sRGB), mask IoU {measured['mask_iou']:.4f}"
 
 
 def _summary(path: Path, result: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from largesteps_zg import run_folder
+from largesteps_zg.color import linear_to_srgb, srgb_to_linear
 from largesteps_zg.evaluate import image_quality, mesh_report
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.reconstruct import Settings, reconstruct
@@ -164,8 +165,8 @@ def test_json_is_standard_and_readable() -> None:
 
 def test_a_perfect_image_has_no_finite_psnr(scene: Scene) -> None:
     quality = image_quality(scene.test.linear(), scene.test)
-    assert quality == {"psnr_db": math.inf, "mask_iou": 1.0}
-    assert json.loads(_json(quality)) == {"psnr_db": None, "mask_iou": 1.0}
+    assert quality == {"psnr_db": math.inf, "psnr_srgb_db": math.inf, "mask_iou": 1.0}
+    assert json.loads(_json(quality)) == {"psnr_db": None, "psnr_srgb_db": None, "mask_iou": 1.0}
 
 
 # --- quality ---------------------------------------------------------------------------------------------------------
@@ -183,6 +184,22 @@ def test_image_quality_of_a_known_error(scene: Scene) -> None:
     outside = target.clone()
     outside[..., :3][target[..., 3] <= 0.5] = 9.0  # the background does not count
     assert image_quality(outside, scene.test)["psnr_db"] == math.inf
+
+
+def test_image_quality_in_srgb_is_that_of_the_bytes_in_files(scene: Scene) -> None:
+    images = scene.test.images.clone()
+    images[..., :3] //= 2
+    dim = dataclasses.replace(scene.test, images=images)
+    target = dim.linear()
+    brighter = target.clone()
+    brighter[..., :3] = srgb_to_linear(linear_to_srgb(target[..., :3]) + 0.1)
+    quality = image_quality(brighter, dim)
+    assert quality["psnr_srgb_db"] == pytest.approx(20.0, abs=1e-3)
+    assert quality["psnr_db"] > 21.0
+    glaring, white = (
+        torch.cat([value * torch.ones_like(target[..., :3]), target[..., 3:]], -1) for value in (7.0, 1.0)
+    )
+    assert image_quality(glaring, dim)["psnr_srgb_db"] == image_quality(white, dim)["psnr_srgb_db"]
 
 
 def test_mesh_report_of_a_sphere_against_a_smaller_one() -> None:
