@@ -52,9 +52,8 @@ def _left(corrections: CameraCorrections, width: float) -> float:
 def _weights(cameras: Cameras, known: Cameras, width: float, *, others: bool = False) -> Float[Tensor, "B N"]:
     """What each known camera counts for each of the cameras, 1 together; a camera itself nothing where `others`."""
     axes, known_axes = (c.world_to_camera[:, :3, :3].flatten(1) for c in (cameras, known))
-    cosines = 0.5 * (
-        axes @ known_axes.T - 1
-    )  # of the angle of A Bᵀ, whose trace is the product of their elements
+    # A turn A Bᵀ by some angle has the trace 1 + 2 cos(angle): the sum of the products of their elements.
+    cosines = 0.5 * (axes @ known_axes.T - 1)
     exponents = -0.5 * (cosines.clamp(-1, 1).acos() / width).square()
     if others:
         exponents.fill_diagonal_(-torch.inf)

@@ -45,10 +45,10 @@ def bending_weight(weight: float, progress: float) -> float:
 def decay(progress: float, *, late: bool = False) -> float:
     """Factor of the step sizes, from 1 down to `DECAY`, when so much of the run lies behind.
 
-    It falls exponentially, or `late`: slowly at first, so that the finest triangles, which come when half of the run is
-    over, have long steps before them too. Noise wants the former.
+    It falls exponentially, or `late`: slower at first, so that the finest triangles, which come when half of the run is
+    over, have longer steps before them. Noise wants the former; later still, narrow places become tangled.
     """
-    return DECAY ** (progress**2 if late else progress)
+    return DECAY ** (progress**1.5 if late else progress)
 
 
 def starting_lambda(lambda_: float, vertices: int) -> float:

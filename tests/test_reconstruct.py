@@ -202,7 +202,7 @@ def test_steps_stay_long_for_longer_without_noise(scene, gradients, late) -> Non
 def test_decay_and_remeshing_schedule() -> None:
     assert decay(0.0) == 1.0
     assert decay(1.0) == pytest.approx(0.03)
-    assert decay(0.5) == pytest.approx(0.03**0.5) and decay(0.5, late=True) == pytest.approx(0.03**0.25)
+    assert decay(0.5) == pytest.approx(0.03**0.5) and decay(0.25, late=True) == pytest.approx(0.03**0.125)
     assert decay(0.0, late=True) == 1.0 and decay(1.0, late=True) == pytest.approx(0.03)
     common = {"steps": 1000, "pixel": 0.01, "edge_length": 0.08}
     auto = remeshings("auto", **common)
