@@ -213,9 +213,9 @@ def pose_errors(found: Cameras, true: Cameras) -> tuple[float, float]:
     return math.degrees(2 * float(sine.asin().mean())), float((moved / true.centers.norm(dim=1)).mean())
 
 
-def refined(views) -> Reconstruction:
+def refined(views, *, steps: int = 200) -> Reconstruction:
     """A short run that refines cameras."""
-    settings = Settings(steps=200, views_per_step=4, max_vertices=1500, refine_cameras="on")
+    settings = Settings(steps=steps, views_per_step=4, max_vertices=1500, refine_cameras="on")
     run = Reconstruction(views, settings)
     while run.step < settings.steps:
         run.advance()
@@ -238,9 +238,9 @@ def test_a_wrong_focal_length_is_found(scene, monkeypatch):
     zoom = torch.tensor([1.04, 1.04, 1.0])[:, None].to(given.intrinsics)
     wrong = Cameras(given.world_to_camera, given.intrinsics.clone(), given.height, given.width)
     wrong.intrinsics[:, :2, :2] *= zoom[:2]
-    run = refined(dataclasses.replace(scene.train, cameras=wrong))
+    run = refined(dataclasses.replace(scene.train, cameras=wrong), steps=300)
     found = run.fit.corrections.report()[0]["focal_percent"]
-    assert -4.4 < found < -2.6  # -3.8; 200 steps come most of the way
+    assert -4.4 < found < -2.6  # -3.8; 300 steps come most of the way
 
 
 def test_exact_cameras_stay_exact(scene):
