@@ -52,10 +52,8 @@ def table(mesh: Mesh, truth: Mesh, cameras: Cameras) -> None:
     away = 1000 * closest_points(points, mesh.vertices, mesh.faces).distances / extent
     print("| seen by | of the surface | permille off | of the mean |\n| --- | ---: | ---: | ---: |")
     for name, where in (("no view", seen == 0), ("one", seen == 1), ("two", seen == 2), ("more", seen > 2)):
-        off = float(away[where].sum())
-        print(
-            f"| {name} | {int(where.sum()) / SAMPLES:.0%} | {off / int(where.sum()):.2f} | {off / SAMPLES:.2f} |"
-        )
+        count, off = int(where.sum()), float(away[where].sum())
+        print(f"| {name} | {count / SAMPLES:.0%} | {off / max(count, 1):.2f} | {off / SAMPLES:.2f} |")
 
 
 def main() -> None:

@@ -180,6 +180,7 @@ class RunFolder:
         with run.stopwatch("evaluate"):
             result["mesh"] = mesh_report(mesh, scene.mesh)
             if scene.test is not None:
+                # Of these cameras the last fit best, and pictures are drawn from them.
                 for name, cameras in held_out_cameras(run, scene.test).items():
                     self.test = replace(scene.test, cameras=cameras)
                     result[name] = _quality(run, self.test)

@@ -26,11 +26,6 @@ def joined(a: Cameras, b: Cameras) -> Cameras:
     return Cameras(world, torch.cat([a.intrinsics, b.intrinsics]), a.height, a.width)
 
 
-def wrong(corrections: CameraCorrections, cameras: Cameras) -> float:
-    """Pixels from where the run's cameras see the object."""
-    return corrections.pixels_from(cameras)
-
-
 def corrected(given: Cameras, turns: torch.Tensor, shifts: torch.Tensor) -> CameraCorrections:
     made = CameraCorrections(given)
     made.turns.copy_(turns)
@@ -52,7 +47,7 @@ def seen_apart(a: Cameras, b: Cameras) -> float:
 
 
 def test_what_changes_slowly_along_an_orbit_is_foretold() -> None:
-    """Shift and roll follow a sine of the angle, which cameras left out are foretold to a sixth of a pixel from 30°."""
+    """Shift and roll follow a sine of the angle; views between two that are 30° apart are foretold to a seventh."""
 
     def errors(degrees: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
         angles = torch.deg2rad(torch.tensor(degrees, dtype=torch.float64))

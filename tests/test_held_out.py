@@ -26,9 +26,9 @@ def shifted(cameras: Cameras, distances: torch.Tensor, sign: float = 1.0) -> Cam
 
 @pytest.fixture(scope="module")
 def scene() -> Scene:
-    """A ball in the middle of 12 cameras, at the scale of 3 and away from the origin."""
+    """A ball amid 12 cameras, at the scale of 3 and away from the origin."""
     ball = icosphere(3)
-    mesh = dataclasses.replace(ball, vertices=3.0 * ball.vertices * torch.tensor([1.0, 0.8, 0.7]))
+    mesh = dataclasses.replace(ball, vertices=3.0 * ball.vertices * torch.tensor([1.0, 0.8, 0.7]) + 5.0)
     return scene_from_mesh(mesh, views=12, test_views=3, height=64, width=64)
 
 
