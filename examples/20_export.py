@@ -1,7 +1,7 @@
 """20. The result for other programs: a texture, OBJ with MTL and PNG, GLB; read again and compared with photographs.
 
 A coarse mesh is quick to find and easy to work with, but its vertices are too few for eyes and a nose. A texture holds
-what they cannot: `bake` gathers it from the photographs, with the light taken out. The files are read by trimesh,
+what they cannot: `bake_run` gathers it from the photographs, with the light taken out. The files are read by trimesh,
 which knows nothing of this project; then the light is put back, for a comparison with photographs that were held out.
 
     python examples/20_export.py
@@ -19,8 +19,9 @@ import torch
 import trimesh
 
 from largesteps_zg import Mesh, load_mesh, meshes
+from largesteps_zg.baking import bake_run
 from largesteps_zg.evaluate import image_quality
-from largesteps_zg.export import TexturedMesh, bake, render_textured, save_glb, save_obj
+from largesteps_zg.export import TexturedMesh, render_textured, save_glb, save_obj
 from largesteps_zg.mesh import weld
 from largesteps_zg.reconstruct import Settings, reconstruct
 from largesteps_zg.renderers import render
@@ -52,7 +53,7 @@ scene = scene_from_mesh(load_mesh(meshes.path("fennec")), views=20, test_views=3
 start = visual_hull(scene.train, *bounding_sphere(scene.train), cells=64, vertices=1500)
 *_, state = reconstruct(scene.train, Settings(steps=150, remesh="off", views_per_step=4), start=start)
 run, photographs = state.run, scene.test
-textured = bake(run.mesh(), scene.train, run.shading)
+textured = bake_run(run)
 
 mesh, side, after = textured.mesh, len(textured.image), []
 lit = mesh.colors * run.shading(mesh.vertices, mesh.faces, photographs.cameras)[0]

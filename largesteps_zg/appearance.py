@@ -78,7 +78,7 @@ class Appearance:
         colors = albedo * shading(normals)
         if self.gloss is not None and self.gloss.active and mirrored:
             colors = colors + self.gloss(vertices, faces, normals, cameras, index)
-        if self.exposure is not None and not self.exposure.dropped and index is not None:
+        if self.exposure is not None and self.has_exposures and index is not None:
             colors = self.exposure(colors, index)
         return colors
 
@@ -103,6 +103,11 @@ class Appearance:
         found = [self.light]
         found += [] if self.exposure is None else [self.exposure.log_gains]
         return found + ([] if self.gloss is None else self.gloss.parameters())
+
+    @property
+    def has_exposures(self) -> bool:
+        """Whether photographs differ in exposure."""
+        return self.exposure is not None and not self.exposure.dropped
 
     def zero_grad(self) -> None:
         """Forget gradients."""

@@ -1,6 +1,10 @@
-"""From where to look at a result, to compare it with photographs that were held out."""
+"""How to look at a result, to compare it with photographs that were held out: from where, and how exposed."""
 
 from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from .camera_alignment import aligned_views
 from .camera_prediction import predicted
@@ -31,3 +35,22 @@ def held_out_cameras(run: Reconstruction, views: Views) -> dict[str, Cameras]:
             found["held_out_predicted"] = run.restored(foretold)
         found["held_out_aligned"] = run.restored(aligned_views(run.fit, given, views))
     return found
+
+
+def exposed(image: Float[Tensor, "H W 4"], photograph: Float[Tensor, "H W 4"]) -> Float[Tensor, "H W 4"]:
+    """An image of a result, its left half as the right half of the photograph was exposed, and the other way round.
+
+    How a photograph was exposed nothing tells but itself. One gain for each channel, the best by least squares where
+    both see the object; no pixel has a say in the gain by which it is judged (as in the evaluation of NeRF in the Wild,
+    Martin-Brualla et al., CVPR 2021). Linear colours, premultiplied.
+    """
+    both = (image[..., 3] > 0.5) & (photograph[..., 3] > 0.5)
+    columns = both.sum(dim=0).cumsum(0)
+    left = (columns <= columns[-1] / 2).expand_as(both)
+    result = image.clone()
+    for half, other in ((left, ~left), (~left, left)):
+        made, taken = image[both & other][:, :3], photograph[both & other][:, :3]
+        light = made.square().sum(0)
+        gain = torch.where(light > 0, (made * taken).sum(0) / light, torch.ones_like(light))
+        result[..., :3] = torch.where(half[..., None], image[..., :3] * gain, result[..., :3])
+    return result

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 INTERRUPTED = "interrupted"
 HELD_OUT_CAMERAS = {
     "held_out_predicted": "with their cameras corrected as their neighbours'",
+    "held_out_exposed": "with their exposures too, each half by the other half",
     "held_out_aligned": "with their cameras aligned to the photographs",
 }
 

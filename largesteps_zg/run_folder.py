@@ -21,12 +21,12 @@ from torch import Tensor
 from . import report
 from ._version import __version__
 from .atomic import atomic_path
+from .baking import bake_run
 from .evaluate import image_quality, mesh_report
 from .export.files import save_glb, save_obj
-from .export.texture import bake
 from .export.textured import TexturedMesh
 from .export.upright import up_direction
-from .held_out import held_out_cameras
+from .held_out import exposed, held_out_cameras
 from .mesh import Mesh, save_mesh
 from .reconstruct import Reconstruction, State
 from .scenes import Scene, Views
@@ -181,9 +181,14 @@ class RunFolder:
             result["mesh"] = mesh_report(mesh, scene.mesh)
             if scene.test is not None:
                 # Of these cameras the last fit best, and pictures are drawn from them.
-                for name, cameras in held_out_cameras(run, scene.test).items():
+                seen_from = held_out_cameras(run, scene.test)
+                for name, cameras in seen_from.items():
                     self.test = replace(scene.test, cameras=cameras)
                     result[name] = _quality(run, self.test)
+                if run.fit.appearance.has_exposures:
+                    cameras = seen_from.get("held_out_predicted", scene.test.cameras)
+                    views = replace(scene.test, cameras=cameras)
+                    result["held_out_exposed"] = _quality(run, views, exposures=True)
         self.memory["evaluate"] = peak_memory_mib()
         with run.stopwatch("pictures"):
             self._draw(state)
@@ -200,9 +205,8 @@ class RunFolder:
         """The same mesh for other programs, with a texture where one was asked for."""
         surface: Mesh | TexturedMesh = mesh
         if self.texture.wanted:
-            views = replace(self.scene.train, cameras=run.refined_cameras())
             layout = None if self.texture.layout is None else self.texture.layout.indexed(mesh.faces)
-            surface = bake(mesh, views, run.shading, size=self.texture.size, layout=layout)
+            surface = bake_run(run, mesh, size=self.texture.size, layout=layout)
         save_obj(self.path / "mesh.obj", surface)
         save_glb(self.path / "mesh.glb", surface, up=up_direction(self.scene)[0])
 
@@ -269,9 +273,14 @@ class RunFolder:
         )
 
 
-def _quality(run: Reconstruction, views: Views) -> dict[str, float]:
-    """How well the result shows views, rendered one at a time: splits are large."""
-    return image_quality((run.images(views.cameras[i])[0] for i in range(len(views))), views)
+def _quality(run: Reconstruction, views: Views, *, exposures: bool = False) -> dict[str, float]:
+    """How well the result shows views, with their own exposures or not; rendered one at a time: splits are large."""
+
+    def shown(index: int) -> Tensor:
+        image = run.images(views.cameras[index])[0]
+        return exposed(image, views.linear(index)[0]) if exposures else image
+
+    return image_quality(map(shown, range(len(views))), views)
 
 
 def versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""From where held-out photographs are looked at."""
+"""From where held-out photographs are looked at, and how exposed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from largesteps_zg.cameras import Cameras
-from largesteps_zg.held_out import held_out_cameras
+from largesteps_zg.held_out import exposed, held_out_cameras
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.scenes import Scene
@@ -84,3 +84,39 @@ def test_errors_without_rhyme_are_not_foretold_but_still_fitted(scene: Scene, ge
     random = 0.01 * torch.randn(12, 3, generator=generator, dtype=torch.float64)
     run = corrected(Reconstruction(scene.train, Settings(device="cpu")), random)
     assert list(held_out_cameras(run, scene.test)) == ["held_out", "held_out_aligned"]
+
+
+def picture(generator: torch.Generator, columns: slice) -> torch.Tensor:
+    """(8, 10, 4): colours in these columns, nothing elsewhere."""
+    made = torch.zeros(8, 10, 4)
+    made[:, columns] = torch.cat([0.1 + torch.rand(8, 10, 3, generator=generator), torch.ones(8, 10, 1)], -1)[
+        :, columns
+    ]
+    return made
+
+
+def test_each_half_is_exposed_as_the_other_half_tells(generator) -> None:
+    """The object fills columns 2 to 7; its halves end between 4 and 5."""
+    image = picture(generator, slice(2, 8))
+    gains = torch.tensor([0.8, 1.1, 1.5])
+    photograph = image.clone()
+    photograph[..., :3] *= gains
+    torch.testing.assert_close(exposed(image, photograph), photograph)
+    photograph[:, :5, :3] = torch.rand(8, 5, 3, generator=generator)  # says nothing about itself, ...
+    found = exposed(image, photograph)
+    torch.testing.assert_close(found[:, :5, :3], image[:, :5, :3] * gains)
+    made, taken = image[:, 2:5, :3].reshape(-1, 3), photograph[:, 2:5, :3].reshape(-1, 3)
+    fitted = [
+        float(torch.linalg.lstsq(made[:, [k]], taken[:, [k]]).solution) for k in range(3)
+    ]  # ... but about the other
+    torch.testing.assert_close(found[:, 5:, :3], image[:, 5:, :3] * torch.tensor(fitted))
+    assert torch.equal(found[..., 3], image[..., 3])
+
+
+def test_what_only_one_of_them_shows_has_no_say_in_exposures(generator) -> None:
+    image = picture(generator, slice(0, 6))
+    photograph = picture(generator, slice(2, 10))
+    photograph[:, 2:6, :3] = 2 * image[:, 2:6, :3]
+    torch.testing.assert_close(exposed(image, photograph)[..., :3], 2 * image[..., :3])
+    apart = picture(generator, slice(8, 10))  # nothing in common: as it was
+    assert torch.equal(exposed(image, apart), image)

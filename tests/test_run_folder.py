@@ -13,6 +13,7 @@ import torch
 from largesteps_zg import run_folder
 from largesteps_zg.color import linear_to_srgb, srgb_to_linear
 from largesteps_zg.evaluate import image_quality, mesh_report
+from largesteps_zg.held_out import exposed
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.reconstruct import Settings, reconstruct
 from largesteps_zg.run_folder import (
@@ -136,6 +137,28 @@ def test_held_out_views_are_rendered_one_at_a_time(scene, states, tmp_path, monk
     result = folder.finish(state)
     assert counts[-2:] == [1, 1]
     assert result["held_out"] == image_quality(images(scene.test.cameras), scene.test)
+
+
+@pytest.mark.parametrize("exposure", ["on", "off"])
+def test_where_photographs_differ_in_exposure_held_out_ones_may_too(
+    scene, tmp_path, monkeypatch, exposure
+) -> None:
+    darker = dataclasses.replace(scene.test, images=scene.test.images.clone())
+    darker.images[..., :3] //= 2
+    dark = dataclasses.replace(scene, test=darker)
+    monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
+    state = next(reconstruct(scene.train, dataclasses.replace(SETTINGS, exposure=exposure)))
+    folder = RunFolder(tmp_path, dark, {})
+    folder.watch(state)
+    result = folder.finish(state)
+    if exposure == "off":
+        assert "held_out_exposed" not in result
+        return
+    made, taken = state.run.images(darker.cameras), darker.linear()
+    expected = image_quality([exposed(made[i], taken[i]) for i in range(len(made))], darker)
+    assert result["held_out_exposed"] == pytest.approx(expected)
+    assert expected["psnr_db"] > result["held_out"]["psnr_db"] + 3
+    assert expected["mask_iou"] == result["held_out"]["mask_iou"]
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------

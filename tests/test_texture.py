@@ -114,14 +114,41 @@ def test_exposure_may_differ_from_view_to_view() -> None:
     times = torch.linspace(0.4, 1.0, len(views), dtype=torch.float64)
     darker = [photograph(views.cameras[i], light=float(times[i])).images for i in range(len(views))]
     views = Views(torch.cat(darker), views.cameras, views.names)
-    centers = views.cameras.centers
-
-    def shading(vertices: Tensor, faces: Tensor, cameras: Cameras) -> Tensor:
-        index = (cameras.centers[:, None] - centers).norm(dim=-1).argmin(dim=1)
-        return times[index][:, None, None].expand(-1, len(vertices), 3)
-
-    colors, points = on_surface(bake(box(), views, shading, size=96))
+    textured = bake(box(), views, gains=times[:, None].expand(-1, 3), size=96)
+    colors, points = on_surface(textured)
     assert float((colors - paint(points)).abs().mean()) < 0.03
+    colors, points = on_surface(bake(box(), views, size=96))
+    assert float((colors - paint(points)).abs().mean()) > 0.1
+
+
+def test_highlights_stay_out_of_the_texture() -> None:
+    """A sheen of a strength for each view, red, under exposures and light."""
+    cameras = around()
+    sheen = torch.linspace(0.0, 0.2, len(cameras), dtype=torch.float64)[:, None] * torch.tensor(
+        [1.0, 0.2, 0.2]
+    )
+    gains = torch.linspace(0.6, 1.0, len(cameras), dtype=torch.float64)[:, None].expand(-1, 3)
+    images = []
+    for i in range(len(cameras)):
+        one = photograph(cameras[i], color=lambda p, i=i: gains[i] * (paint(p) * LIGHT + sheen[i]))
+        images.append(one.images)
+    views = Views(torch.cat(images), cameras, tuple(f"view{i}" for i in range(len(cameras))))
+
+    def which(seen: Cameras) -> Tensor:
+        return (seen.centers[:, None] - cameras.centers).norm(dim=-1).argmin(dim=1)
+
+    def shading(vertices: Tensor, faces: Tensor, seen: Cameras) -> Tensor:
+        return LIGHT.expand(len(seen), len(vertices), 3)
+
+    def highlights(vertices: Tensor, faces: Tensor, seen: Cameras) -> Tensor:
+        return sheen[which(seen)][:, None].expand(-1, len(vertices), 3)
+
+    def off(**known) -> float:
+        colors, points = on_surface(bake(box(), views, shading, size=96, **known))
+        return float((colors - paint(points)).abs().mean())
+
+    assert off(highlights=highlights, gains=gains) < 0.03
+    assert off(gains=gains) > 0.05
 
 
 def test_what_covers_the_object_in_one_view_is_outvoted() -> None:
@@ -232,6 +259,8 @@ def test_the_stencil_is_the_normal_matrix(generator: torch.Generator) -> None:
             {"layout": (torch.arange(36).view(12, 3), torch.full((36, 2), 1.5))},
             r"layout: expected texture coordinates in \[0, 1\], got 1.5 to 1.5",
         ),
+        ({"gains": torch.ones(7, 3)}, r"gains: expected \(8, 3\), views and channels, got \(7, 3\)"),
+        ({"gains": torch.zeros(8, 3)}, "gains: expected finite numbers > 0, got 0 to 0"),
         ({"mesh": Mesh(box().vertices + 100.0, box().faces)}, "views: none of them sees the mesh"),
     ],
 )

@@ -32,9 +32,9 @@ class Observations:
     share : (P, 2) float32
         How far to the right and down from there, in [0, 1].
     color : (P, 3) float32
-        Linear, divided by the shading.
+        Linear, without what is added to the albedo's light, divided by the factors.
     gain : (P,) float32
-        The shading's mean: what a difference of albedo is worth in the photograph.
+        The factors' mean: what a difference of albedo is worth in the photograph.
     weight : (P,) float32
         Of how squarely the surface is seen, in (0, 1].
     """
@@ -51,7 +51,7 @@ def observe(
     place: Tensor,
     views: Views,
     cameras: Cameras,
-    factors: Callable[[int], Tensor],
+    look: Callable[[int], tuple[Tensor, Tensor]],
     size: int,
 ) -> Observations:
     """Look at a mesh from all views.
@@ -65,8 +65,9 @@ def observe(
     views : Views
     cameras : Cameras
         Of the views, in the mesh's coordinates, float32.
-    factors : callable
-        Shading (N, 3) at the vertices in the view of an index.
+    look : callable
+        Of the view of an index: factors (N, 3) at the vertices and what is added (N, 3), which make its colours from
+        albedo.
     size : int
         Texels along a side of the image.
     """
@@ -76,7 +77,8 @@ def observe(
     for i in range(len(views)):
         points = homogeneous_pixels(mesh.vertices, cameras[i])
         fragments = rasterize(points, mesh.faces, (cameras.height, cameras.width), edges=edges)
-        at = interpolate(torch.cat([place, mesh.vertices, factors(i)], dim=1), fragments)  # (N, 8)
+        at = interpolate(torch.cat([place, mesh.vertices, *look(i)], dim=1), fragments)  # (pixels, 11)
+        factors, added = at[:, 5:8], at[:, 8:]
         pixels = fragments.pixels.long()
         sight = torch.nn.functional.normalize(at[:, 2:5] - cameras[i].centers, dim=1)
         cosine = (sight * normals[fragments.triangles.long()]).sum(1).abs()
@@ -85,13 +87,13 @@ def observe(
             depth / cameras.intrinsics[i, 0, 0] / cosine.clamp(min=_LEAST_COSINE)
         )  # of depth, by the pixel
         good = _steady(depth, slope, pixels, views, i)
-        good &= (cosine > _LEAST_COSINE) & (at[:, 5:].amin(1) > _DARKEST)
+        good &= (cosine > _LEAST_COSINE) & (factors.amin(1) > _DARKEST)
         image = views.linear(i)[0, ..., :3].reshape(-1, 3)
         corner = (at[good, :2] - 0.5).clamp(0, size - 1.001)
         low = corner.floor().clamp(max=size - 2)
         texel = low[:, 1].long() * size + low[:, 0].long()
-        color = image[pixels[good]] / at[good, 5:]
-        parts.append((texel, corner - low, color, at[good, 5:].mean(1), cosine[good].square()))
+        color = (image[pixels[good]] - added[good]) / factors[good]
+        parts.append((texel, corner - low, color, factors[good].mean(1), cosine[good].square()))
     merged = Observations(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
     if len(merged.texel) == 0:
         raise ValueError(

@@ -26,7 +26,7 @@ from .observations import Observations, observe
 from .texel_fit import fit_texels, robust_means
 from .textured import TexturedMesh
 
-# Factors (B, V, 3) that turn albedo at the vertices into what the cameras see: light, times exposure.
+# (B, V, 3) at vertices (V, 3) of faces (F, 3), as the cameras see them: factors of the albedo, or light beside it.
 Shading = Callable[[Tensor, Tensor, Cameras], Tensor]
 
 PADDING = 4  # texels between charts: three levels of a mip map stay clean
@@ -41,6 +41,8 @@ def bake(
     views: Views,
     shading: Shading | None = None,
     *,
+    highlights: Shading | None = None,
+    gains: Float[Tensor, "B 3"] | None = None,
     size: int | None = None,
     layout: tuple[Int[Tensor, "F 3"], Float[Tensor, "N 2"]] | None = None,
 ) -> TexturedMesh:
@@ -48,9 +50,10 @@ def bake(
 
     Minimises over the texels T, in linear light, with the mesh and its light held fixed::
 
-        sum_p w_p |s_p (A T)_p - c_p|  +  lambda |grad (T - B)|^2  +  epsilon |T - B|^2
+        sum_p w_p |g_p (s_p (A T)_p + h_p) - c_p|  +  lambda |grad (T - B)|^2  +  epsilon |T - B|^2
 
-    c_p is the colour of a pixel, s_p the shading there, A the bilinear lookup, w_p how squarely and how well inside its
+    c_p is the colour of a pixel, s_p the shading there, h_p the highlights, g_p the exposure of its photograph, A the
+    bilinear lookup, w_p how squarely and how well inside its
     outline the pixel sees the surface, and B the colours of the vertices, found first in the same way. The absolute
     value lets shadows, highlights and what stands in front in a few of the photographs be outvoted; B carries colour to
     texels that no photograph sees, across the seams of the atlas.
@@ -63,8 +66,12 @@ def bake(
         Pixels that are not known, not wholly inside the mask, or within two pixels of an outline are left out.
     shading : callable, optional
         ``shading(vertices, faces, cameras) -> (B, V, 3)``: what turns albedo into the light that the cameras see
-        (light times exposure; vertices (V, 3), faces (F, 3) and cameras as given here, one view at a time). The texture
-        then holds albedo; by default it holds what is seen, light included.
+        (vertices (V, 3), faces (F, 3) and cameras as given here, one view at a time). The texture then holds albedo; by
+        default it holds what is seen, light included.
+    highlights : callable, optional
+        Likewise, what they see on top of that. The texture is without it.
+    gains : (B, 3), optional
+        Exposure of each view and channel, in linear light, > 0; 1 by default.
     size : int, optional
         Texels along each side, 16 to 8192; by default the power of two from 256 to 4096 at which a texel is no larger
         than a pixel of most views.
@@ -80,7 +87,7 @@ def bake(
     Raises
     ------
     ValueError
-        An unsound mesh, a size or a layout out of range, or views of which none sees the mesh.
+        An unsound mesh, gains, a size or a layout out of range, or views of which none sees the mesh.
     ImportError
         `xatlas` is missing.
 
@@ -99,16 +106,22 @@ def bake(
         size = _size_for(near, cameras)
     elif not 16 <= size <= 8192:
         raise ValueError(f"size: expected 16 to 8192 texels, got {size}")
+    exposures = torch.ones(len(views), 3) if gains is None else _checked_gains(gains, len(views))
     faces_uv, uv = unwrap(near, size=size) if layout is None else _checked_layout(near, layout)
     owners = TexturedMesh(near, uv, faces_uv, torch.zeros(1, 1, 3, dtype=torch.uint8)).owners
     place = torch.stack([size * uv[:, 0], size * (1 - uv[:, 1])], dim=1)  # texels, from the upper left
     split = Mesh(near.vertices[owners], faces_uv)
 
-    def factors(index: int) -> Tensor:
-        made = None if shading is None else shading(mesh.vertices, mesh.faces, views.cameras[index])
-        return torch.ones(len(owners), 3) if made is None else made[0].detach().float().cpu()[owners]
+    def at_places(of: Shading | None, index: int, otherwise: float) -> Tensor:
+        if of is None:
+            return torch.full((len(owners), 3), otherwise)
+        return of(mesh.vertices, mesh.faces, views.cameras[index])[0].detach().float().cpu()[owners]
 
-    seen = observe(split, place, views, cameras, factors, size)
+    def look(index: int) -> tuple[Tensor, Tensor]:
+        gain = exposures[index]
+        return gain * at_places(shading, index, 1.0), gain * at_places(highlights, index, 0.0)
+
+    seen = observe(split, place, views, cameras, look, size)
     atlas = _chart_fragments(place, faces_uv, size)
     if len(atlas.pixels) == 0:
         raise ValueError(
@@ -215,6 +228,15 @@ def _size_for(mesh: Mesh, cameras: Cameras) -> int:
     area = 0.5 * float(face_normals(mesh.vertices, mesh.faces, normalize=False).norm(dim=1).sum())
     side = math.sqrt(area / _FILLED) / pixel
     return min(max(2 ** math.ceil(math.log2(side)), SMALLEST), LARGEST)
+
+
+def _checked_gains(gains: Tensor, views: int) -> Tensor:
+    """Exposures as given, on the CPU as float32."""
+    if gains.shape != (views, 3):
+        raise ValueError(f"gains: expected ({views}, 3), views and channels, got {tuple(gains.shape)}")
+    if not bool(((gains > 0) & gains.isfinite()).all()):
+        raise ValueError(f"gains: expected finite numbers > 0, got {gains.min():.3g} to {gains.max():.3g}")
+    return gains.detach().float().cpu()
 
 
 def _checked_layout(mesh: Mesh, layout: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
