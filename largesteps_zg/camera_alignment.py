@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from .cameras import Cameras
@@ -60,28 +59,6 @@ def aligned(cameras: Cameras, difference: Callable[[Cameras], Tensor], *, steps:
         optimizer.step()
         optimizer.param_groups[0]["lr"] *= 0.97
     return best
-
-
-def similarity(cameras: Cameras, targets: Cameras) -> tuple[Float[Tensor, "3 3"], float, Float[Tensor, " 3"]]:
-    """Q, s, q, so that ``s Q X + q`` brings the cameras onto their targets as well as a movement of the world can.
-
-    Least squares over the centres, in units of their spread, and over the axes of the cameras, with equal weights.
-
-    References
-    ----------
-    Umeyama: Least-squares estimation of transformation parameters between two point patterns. PAMI 13(4), 1991.
-    """
-    axes, wanted_axes = (c.world_to_camera[:, :3, :3].mT for c in (cameras, targets))
-    centers, wanted = cameras.centers, targets.centers
-    mean, wanted_mean = centers.mean(0), wanted.mean(0)
-    centers, wanted = centers - mean, wanted - wanted_mean
-    spread = wanted.square().sum(1).mean().clamp_min(1e-12)
-    u, _, vt = torch.linalg.svd(wanted.T @ centers / spread + (wanted_axes @ axes.mT).sum(0))
-    flip = torch.ones(3).to(u)
-    flip[2] = torch.linalg.det(u @ vt).sign()
-    turn = u @ (flip[:, None] * vt)
-    scale = float((wanted * (centers @ turn.T)).sum() / centers.square().sum().clamp_min(1e-12))
-    return turn, scale, wanted_mean - scale * turn @ mean
 
 
 def aligned_views(fit: Fit, cameras: Cameras, views: Views) -> Cameras:

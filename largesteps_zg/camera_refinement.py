@@ -229,7 +229,8 @@ class CameraCorrections:
         turned = rotation @ turn.T
         translation = scale * now.world_to_camera[:, :3, 3] - turned @ shift
         given = self.given.world_to_camera
-        self.turns = turned @ given[:, :3, :3].mT
+        # The inverse, since rotations read from files are rounded: what their transposes leave would add up.
+        self.turns = turned @ torch.linalg.inv(given[:, :3, :3])
         self.shifts = (translation - given[:, :3, 3]) / self.distance[:, None]
         return turn, scale, shift
 

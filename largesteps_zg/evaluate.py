@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
@@ -30,7 +31,7 @@ def image_quality(images: Iterable[Tensor], views: Views) -> dict[str, float]:
     -------
     dict
         ``psnr_db``, of linear RGB; ``psnr_srgb_db``, of what image files hold, as most publications compare;
-        ``mask_iou``.
+        ``mask_iou``. Views whose masks are empty don't count; NaN where all are.
     """
     ratios: list[float] = []
     shown: list[float] = []
@@ -38,12 +39,17 @@ def image_quality(images: Iterable[Tensor], views: Views) -> dict[str, float]:
     for i, image in enumerate(images):
         target = views.linear(i, device=image.device)[0]
         mask = target[..., 3] > 0.5
+        if not bool(mask.any()):
+            continue
+        covered = image[..., 3]
+        if views.known is not None:
+            covered = covered * views.known[i].to(covered)
         ratios.append(psnr(image[..., :3], target[..., :3], mask))
         seen, wanted = (linear_to_srgb(of[..., :3].clamp(0.0, 1.0)) for of in (image, target))
         shown.append(psnr(seen, wanted, mask))
-        overlaps.append(mask_iou(image[..., 3], mask.float()))
+        overlaps.append(mask_iou(covered, mask.float()))
     named = {"psnr_db": ratios, "psnr_srgb_db": shown, "mask_iou": overlaps}
-    return {name: sum(values) / len(values) for name, values in named.items()}
+    return {name: sum(values) / len(values) if values else math.nan for name, values in named.items()}
 
 
 def mesh_report(mesh: Mesh, truth: Mesh | None) -> dict[str, Any]:

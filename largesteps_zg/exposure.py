@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,7 +10,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .gradients import Batch, Difference
-from .losses import image_loss
 from .row_adam import RowAdam
 
 START = 0.1  # share of the run: before, the shape is so far off that colours say little
@@ -52,7 +52,7 @@ class Exposure:
         self._decided = True
         without = images.clone()
         without[..., :3] *= (-self.log_gains[batch.index]).exp()[:, None, None]
-        change = image_loss(without, images, pixel_weights=batch.weights)
+        change = difference.loss(without, replace(batch, targets=images))
         earned = difference.loss(without, batch) - difference.loss(images, batch)
         small = float(self.log_gains.square().mean().sqrt()) < LEAST
         self.dropped = small or float(earned) < EARNED * float(change)

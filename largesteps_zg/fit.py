@@ -92,8 +92,7 @@ class Fit:
         self.lambda_, self.step_size, self.backend = lambda_, step_size * source.step_factor, backend
         self.source, self.stopwatch, self.colors_known = source, stopwatch, colors_known
         self.appearance, self.corrections = appearance, corrections
-        self.difference = difference or Difference()
-        self.brightness = self.difference.brightness
+        self._compared = difference or Difference()
         self.bending, self.color_lambda = bending, COLOR_LAMBDA
         self.set_topology(vertices, faces, colors)
 
@@ -124,12 +123,31 @@ class Fit:
         self.color_optimizer = self._optimizer(self.color_latent)
         self.before: tuple[Tensor, ...] = ()
 
+    def _sharpen(self) -> None:
+        """Let colours change from vertex to vertex; what there is to go back to stays the same."""
+        paint, before = self.paint, self.before
+        self.color_lambda = SHARP_COLOR_LAMBDA
+        self._set_colors(self.surface()[1])
+        if before:
+            latent, colors, *others = before
+            self.before = (latent, self.paint.to_differential(paint.from_differential(colors)), *others)
+
     def _optimizer(self, latent: Tensor) -> UniformAdam:
         return UniformAdam([latent], lr=self.step_size, betas=(self.source.momentum, 0.999))
 
     def surface(self) -> tuple[Tensor, Tensor]:
         """Positions and albedo, differentiable in the latents."""
         return self.shape.from_differential(self.latent), self.paint.from_differential(self.color_latent)
+
+    @property
+    def difference(self) -> Difference:
+        """How pictures are compared at present: highlights decide what brightness counts."""
+        return replace(self._compared, brightness=self.appearance.brightness(self.brightness))
+
+    @property
+    def brightness(self) -> float | None:
+        """What brightness counts beside highlights that are explained."""
+        return self._compared.brightness
 
     @property
     def light(self) -> Tensor:
@@ -158,8 +176,7 @@ class Fit:
             And goes back to the surface of the step before, the last one whose loss was finite.
         """
         if progress >= SHARP and self.color_lambda > SHARP_COLOR_LAMBDA and self.source.exact_colors:
-            self.color_lambda = SHARP_COLOR_LAMBDA
-            self._set_colors(self.surface()[1])
+            self._sharpen()
         with self.stopwatch("solve"):
             vertices, albedo = self.surface()
         with self.stopwatch("contact"):
@@ -171,7 +188,6 @@ class Fit:
         moving = self.corrections if self.corrections and self.corrections.moves(progress) else None
         if moving is not None:
             batch = replace(batch, cameras=moving.apply(batch.cameras, batch.index))
-        self.difference = replace(self.difference, brightness=self.appearance.brightness(self.brightness))
         with self.stopwatch("render"):
             self._judge(vertices, albedo, batch, progress)
             loss = self._loss(vertices, albedo, batch, number=number, progress=progress)

@@ -45,8 +45,9 @@ def exposed(image: Float[Tensor, "H W 4"], photograph: Float[Tensor, "H W 4"]) -
     Martin-Brualla et al., CVPR 2021). Linear colours, premultiplied.
     """
     both = (image[..., 3] > 0.5) & (photograph[..., 3] > 0.5)
-    columns = both.sum(dim=0).cumsum(0)
-    left = (columns <= columns[-1] / 2).expand_as(both)
+    columns = both.sum(dim=0)
+    before = columns.cumsum(0) - columns  # in the columns to the left
+    left = (before < before[-1].add(columns[-1]) / 2).expand_as(both)
     result = image.clone()
     for half, other in ((left, ~left), (~left, left)):
         made, taken = image[both & other][:, :3], photograph[both & other][:, :3]

@@ -23,6 +23,7 @@ from .gloss import Gloss
 from .gradients import Batch, Difference, GradientSource, make_source
 from .lighting import SphericalHarmonicsLight
 from .mesh import Mesh, check_start_mesh
+from .nested import moved
 from .rasterizer.api import load_backend
 from .renderers import load_renderer
 from .repair import unfold, without_self_intersections
@@ -64,15 +65,6 @@ class State:
     vertices: int
     event: str
     run: Reconstruction
-
-
-def _moved(value: Any, device: torch.device) -> Any:
-    """Nested dicts and lists with their tensors on a device."""
-    if isinstance(value, Tensor):
-        return value.to(device)
-    if isinstance(value, dict):
-        return {key: _moved(item, device) for key, item in value.items()}
-    return [_moved(item, device) for item in value] if isinstance(value, list) else value
 
 
 class Reconstruction:
@@ -119,6 +111,7 @@ class Reconstruction:
         lambda_ = source.lambda_ if settings.lambda_ is None else settings.lambda_
         self.max_vertices = source.max_vertices if settings.max_vertices is None else settings.max_vertices
         self.settings = replace(settings, lambda_=lambda_, max_vertices=self.max_vertices)
+        self.refining = refining
         self.stopwatch = Stopwatch()
         if start is not None:
             check_start_mesh(start.vertices, start.faces)
@@ -144,7 +137,7 @@ class Reconstruction:
                     self.cameras, settings.refine_cameras, reached=source.reaches_cameras
                 ),
             )  # fmt: skip
-            self.remeshings = self._remeshings(vertices, faces, refining)
+            self.remeshings = self._remeshings(vertices, faces)
             # A start with detail would lose it in coarse images, and estimates count in pixels.
             planned = settings.remesh in ("auto", "adaptive") and source.exact_colors and not refining
             self.coarse_first = planned and min(views.images.shape[1:3]) >= SMALLEST
@@ -191,24 +184,23 @@ class Reconstruction:
         colors = torch.full_like(vertices, 0.5) if start.colors is None else start.colors.to(vertices)
         return vertices, start.faces.to(self.device), colors
 
-    def _remeshings(self, vertices: Tensor, faces: Tensor, refining: bool) -> tuple[Remeshing, ...]:
+    def _remeshings(self, vertices: Tensor, faces: Tensor) -> tuple[Remeshing, ...]:
         # Depth over focal length: the size of a pixel on the object.
         depth = self.cameras.world_to_camera[:, 2, 3]
         pixel = float((depth / self.cameras.intrinsics[:, 0, 0]).median())
         edge_length = float(mean_edge_length(vertices, faces))
         return remeshings(
-            self.settings.remesh,
-            steps=self.settings.steps,
-            pixel=pixel,
-            edge_length=edge_length,
-            longest=edge_length if refining else math.inf,
-        )
+            self.settings.remesh, steps=self.settings.steps, pixel=pixel, edge_length=edge_length,
+            longest=edge_length if self.refining else math.inf,
+        )  # fmt: skip
 
     def _next_views(self) -> Tensor:
         """Indices for a step, drawn without replacement until all have been seen."""
         count = min(self.settings.views_per_step, len(self.views))
-        while len(self.order) < count:
-            self.order = torch.cat([self.order, torch.randperm(len(self.views), generator=self.generator)])
+        if len(self.order) < count:
+            drawn = torch.randperm(len(self.views), generator=self.generator)
+            left = torch.isin(drawn, self.order)  # no step sees a view twice
+            self.order = torch.cat([self.order, drawn[~left], drawn[left]])
         chosen, self.order = self.order[:count], self.order[count:]
         return chosen
 
@@ -260,7 +252,10 @@ class Reconstruction:
     def shading(self, vertices: Tensor, faces: Tensor, cameras: Cameras) -> Tensor:
         """(1, V, 3) on the CPU: what turns albedo into diffuse colour, for `texture.bake`."""
         light = SphericalHarmonicsLight(self.fit.light.detach().cpu())
-        return light(vertex_normals(vertices.float(), faces))[None]
+        near = (
+            vertices.double() - self.center
+        ) / self.radius  # far from the origin floats have no digits left
+        return light(vertex_normals(near.float(), faces))[None]
 
     def refined_cameras(self) -> Cameras:
         """Cameras of the views to reconstruct from, in the scene's coordinates, with their corrections."""
@@ -288,6 +283,14 @@ class Reconstruction:
             made = [self.fit.images(vertices, albedo, placed[i]).cpu() for i in range(len(placed))]
         return torch.cat(made)
 
+    def _given(self) -> dict[str, bool]:
+        """What a run must be given again to go on."""
+        return {
+            "a known light": not self.fit.light.requires_grad,
+            "known colours": self.fit.colors_known,
+            "a start to refine": self.refining,
+        }
+
     def state_dict(self) -> dict[str, Any]:
         """A checkpoint, of tensors and plain values, that later steps don't change."""
         state = {
@@ -297,7 +300,7 @@ class Reconstruction:
             "generator": self.generator.get_state(),
             "center": self.center,
             "radius": self.radius,
-            "light_known": not self.fit.light.requires_grad,
+            "given": self._given(),
             "seconds": dict(self.stopwatch.seconds),
             "fit": self.fit.state_dict(),
         }
@@ -312,7 +315,7 @@ class Reconstruction:
             If a setting that decides the result differs; says which.
         """
         state = copy.deepcopy(state)  # optimisers would go on in the caller's tensors
-        state["fit"] = _moved(state["fit"], self.device)
+        state["fit"] = moved(state["fit"], self.device)
         mine, theirs = asdict(self.settings), state["settings"]
         for name in mine:
             if name not in ("device",) and mine[name] != theirs.get(name):
@@ -320,10 +323,10 @@ class Reconstruction:
                     f"resume: the run was started with {name} = {theirs.get(name)}, now it is {mine[name]}; "
                     "give the same options, or another output folder"
                 )
-        if state["light_known"] == self.fit.light.requires_grad:
-            raise ValueError(
-                "resume: the run was started with another choice of light; give the same options"
-            )
+        for name, mine_too in self._given().items():
+            if state["given"][name] != mine_too:
+                was = "without" if mine_too else "with"
+                raise ValueError(f"resume: the run was started {was} {name}; give the same options")
         if not torch.allclose(self.center, state["center"]) or not math.isclose(self.radius, state["radius"]):
             raise ValueError(
                 "resume: the run was started on another scene; give the same one, or another output folder"

@@ -36,6 +36,7 @@ PACKAGES = ("torch", "warp-lang", "cholespy", "gpytoolbox", "trimesh", "pycolmap
 FRAMES = 24  # of the animation
 SHOWN = 3  # views in the comparison
 CHECKPOINT_SECONDS = 30.0
+CHECKPOINT_LAYOUT = 2  # counted up where an older checkpoint could not be gone on from
 
 
 class RunFolder:
@@ -100,10 +101,12 @@ class RunFolder:
         try:
             state = torch.load(file, map_location="cpu", weights_only=True)
             run, folder, inputs = state["run"], state["folder"], state["inputs"]
-            if len(folder["losses"]) != run["step"]:
-                raise ValueError("another number of losses than of steps")
+            if state["layout"] != CHECKPOINT_LAYOUT or len(folder["losses"]) != run["step"]:
+                raise ValueError("another version's, or another number of losses than of steps")
         except Exception as error:  # a damaged file leads its reader to nearly any
-            raise ValueError(f"resume: {file} is not a readable checkpoint; run without --resume") from error
+            raise ValueError(
+                f"resume: {file} is not a readable checkpoint of this version; run without --resume"
+            ) from error
         for name, value in self._inputs().items():
             if inputs.get(name) != value:
                 raise ValueError(
@@ -158,7 +161,8 @@ class RunFolder:
             "frame_steps": self.frame_steps, "seconds": self.seconds(),
         }  # fmt: skip
         with state.run.stopwatch("checkpoint"), atomic_path(self.checkpoint_file) as part:
-            torch.save({"run": state.run.state_dict(), "folder": folder, "inputs": self._inputs()}, part)
+            state_dict = {"run": state.run.state_dict(), "folder": folder, "inputs": self._inputs()}
+            torch.save({"layout": CHECKPOINT_LAYOUT, **state_dict}, part)
         self.saved_at = time.perf_counter()
 
     def finish(self, state: State, *, stopped: str | None = None, resumable: bool = True) -> dict[str, Any]:

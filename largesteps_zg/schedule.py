@@ -109,7 +109,8 @@ def remeshings(
     ordered = sorted(set(choice))
     ratio = REMESH_PIXELS[-1] * pixel / edge_length
     return tuple(
-        Remeshing(step, edge_length * ratio ** ((i + 1) / len(ordered))) for i, step in enumerate(ordered)
+        Remeshing(step, min(edge_length * ratio ** ((i + 1) / len(ordered)), longest))
+        for i, step in enumerate(ordered)
     )
 
 

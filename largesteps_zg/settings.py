@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 CHOICES = ("auto", "on", "off")
+LOSSES = ("l1", "l2", "robust")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Settings:
     renderer : str
         What is called where gradients are estimates: "rasterizer", "opengl", or "FILE.py:FUNCTION"; see
         `renderers.load_renderer`.
-    loss : {"l1", "robust"}
+    loss : {"l1", "l2", "robust"}
         How pixels are compared; see `losses.image_loss`.
     bending : float
         How much smooth shapes are preferred, >= 0: the weight of `Bending` beside the loss, times the root of the
@@ -78,6 +79,8 @@ class Settings:
             raise ValueError(f"lambda: expected a number >= 0, got {self.lambda_}; 5 is a good start")
         if not (math.isfinite(self.step_size) and self.step_size > 0):
             raise ValueError(f"step size: expected a number > 0, got {self.step_size}; 0.1 is a good start")
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss: expected {' or '.join(LOSSES)}, got {self.loss!r}")
         for name in ("gloss", "exposure", "refine_cameras"):
             if (choice := getattr(self, name)) not in CHOICES:
                 raise ValueError(f"{name.replace('_', ' ')}: expected auto, on or off, got {choice!r}")

@@ -14,7 +14,7 @@ from largesteps_zg.color import linear_to_srgb, srgb_to_linear
 from largesteps_zg.exposure import Exposure
 from largesteps_zg.geometry import vertex_normals
 from largesteps_zg.gloss import SIZES, Gloss, octahedral
-from largesteps_zg.gradients import Rasterized
+from largesteps_zg.gradients import Difference, Rasterized
 from largesteps_zg.lighting import SphericalHarmonicsLight
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.reconstruct import Reconstruction, Settings
@@ -211,6 +211,37 @@ def test_exposures_are_found_and_are_one_on_average(scene, generator):
     assert torch.allclose(found.mean(0), torch.zeros(3), atol=1e-6)
     assert float((found - log_gains).square().mean().sqrt()) < 0.2 * float(log_gains.square().mean().sqrt())
     assert torch.tensor(run.fit.appearance.report()["gains"]).shape == (8, 3)
+
+
+@pytest.mark.parametrize("brightness", [None, 1.0, 0.3])
+@pytest.mark.parametrize("kind", ["l1", "robust"])
+def test_gains_are_kept_for_what_they_explain_whatever_counts(scene, generator, kind, brightness):
+    """Pictures that have the exposures of their photographs; then photographs that have none."""
+    batch = Reconstruction(scene.train, Settings()).batch(torch.arange(8))
+    log_gains = 0.15 * torch.randn(8, 3, generator=generator)
+    taken = batch.targets.clone()
+    taken[..., :3] *= log_gains.exp()[:, None, None]
+    difference = Difference(kind, brightness=brightness)
+    for targets, dropped in (
+        (taken, False),
+        (0.8 * taken + 0.2 * batch.targets, False),
+        (batch.targets, True),
+    ):
+        exposure = Exposure(8)
+        with torch.no_grad():
+            exposure.log_gains.copy_(log_gains)
+        exposure.judge(taken, dataclasses.replace(batch, targets=targets), difference)
+        assert exposure.dropped == dropped and not exposure.undecided(0.9)
+
+
+def test_exposures_that_are_there_are_kept_by_default(scene, generator):
+    views = moved(scene, (0.15 * torch.randn(8, 3, generator=generator) - 0.3).exp())
+    settings = Settings(steps=120, views_per_step=4, max_vertices=1500)
+    run = Reconstruction(views, settings)
+    while run.step <= 60:
+        run.advance()
+    assert not run.fit.appearance.exposure.undecided(0.5)
+    assert "gains" in run.fit.appearance.report()
 
 
 def test_what_belongs_to_no_photograph_has_no_say(scene):

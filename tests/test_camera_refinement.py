@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from largesteps_zg import camera_refinement
-from largesteps_zg.camera_alignment import similarity
 from largesteps_zg.camera_model import rigid
 from largesteps_zg.camera_refinement import CameraCorrections, corrections_of
 from largesteps_zg.cameras import Cameras, sphere_of_cameras
@@ -122,6 +121,21 @@ def test_nothing_moves_before_the_first_step(generator):
     assert all(max(abs(value) for value in view.values()) < 1e-12 for view in corrections.report())
 
 
+def similarity(cameras: Cameras, targets: Cameras) -> tuple[torch.Tensor, float, torch.Tensor]:
+    """Q, s, q: ``s Q X + q`` brings cameras onto their targets, by centres and axes (Umeyama, PAMI 1991)."""
+    axes, wanted_axes = (c.world_to_camera[:, :3, :3].mT for c in (cameras, targets))
+    centers, wanted = cameras.centers, targets.centers
+    mean, wanted_mean = centers.mean(0), wanted.mean(0)
+    centers, wanted = centers - mean, wanted - wanted_mean
+    spreads = centers.square().sum(1).mean() * wanted.square().sum(1).mean()
+    u, _, vt = torch.linalg.svd(wanted.T @ centers / spreads.sqrt() + (wanted_axes @ axes.mT).sum(0))
+    flip = torch.ones(3).to(u)
+    flip[2] = torch.linalg.det(u @ vt).sign()
+    turn = u @ (flip[:, None] * vt)
+    scale = float((wanted * (centers @ turn.T)).sum() / centers.square().sum())
+    return turn, scale, wanted_mean - scale * turn @ mean
+
+
 def test_a_similarity_of_the_world_is_found_exactly(generator):
     given = ring()
     turn, scale, shift = rotations(1, 0.4, generator)[0], 1.3, torch.tensor([0.2, -0.1, 0.4]).double()
@@ -169,6 +183,18 @@ def test_a_tilt_of_all_cameras_is_made_up_for_by_where_they_are(generator):
     assert torch.allclose(before.project(vertices)[0], after.project(scale * vertices @ q.T + shift)[0])
     assert corrections.pixels() < 0.04  # perspective, which tells a tilt from a shift
     assert corrections._fix_gauge()[2].norm() < 1e-9  # nothing is left to take out
+
+
+@pytest.mark.parametrize("decimals", [3, 5])
+def test_rotations_that_were_rounded_in_a_file_do_not_drift(decimals):
+    given = ring()
+    rounded = given.world_to_camera.clone()
+    rounded[:, :3, :3] = rounded[:, :3, :3].mul(10**decimals).round() / 10**decimals
+    corrections = CameraCorrections(Cameras(rounded, given.intrinsics, given.height, given.width))
+    for _ in range(300):  # each took the error of the transpose once more
+        corrections._fix_gauge()
+    assert corrections.pixels() < 1e-6
+    assert torch.allclose(corrections.turns.mT @ corrections.turns, torch.eye(3).double().expand(7, 3, 3))
 
 
 def test_the_report_is_in_degrees_and_percent():

@@ -48,12 +48,19 @@ def last(iterator):
 
 
 @every_source
-def test_same_seed_same_mesh_and_a_resumed_run_ends_where_the_whole_one_does(scene, name, tmp_path) -> None:
+@pytest.mark.parametrize("stop", [3, 4])
+def test_same_seed_same_mesh_and_a_resumed_run_ends_where_the_whole_one_does(
+    scene, name, stop, tmp_path
+) -> None:
+    """Stopped right before new triangles come, or after; and saved again before the next step."""
     settings = dataclasses.replace(SHORT, gradients=name)
     for state in reconstruct(scene.train, settings):
-        if state.step == 4:
+        if state.step == stop:
             torch.save(state.run.state_dict(), tmp_path / "c.pt")
     checkpoint = torch.load(tmp_path / "c.pt", weights_only=True)
+    again = Reconstruction(scene.train, settings)
+    again.load_state_dict(checkpoint)
+    checkpoint = again.state_dict()
     resumed = last(reconstruct(scene.train, settings, checkpoint=checkpoint)).run
     assert torch.equal(state.run.mesh().vertices, resumed.mesh().vertices)
     assert resumed.source.renders == state.run.source.renders
@@ -154,7 +161,8 @@ def test_the_loss_that_is_shown_does_not_know_what_brightness_counts_at_the_time
     vertices, albedo = run.fit.surface()
     batch, found = run.batch(torch.arange(8)), []
     for weight in (0.2, 1.0):
-        run.fit.difference = dataclasses.replace(run.fit.difference, brightness=weight)
+        run.fit.appearance.gloss = None  # which has a say in it
+        run.fit._compared = dataclasses.replace(run.fit.difference, brightness=weight)
         loss = run.source.loss(run.fit, vertices, albedo, batch, progress=0.1)
         found.append((float(loss.detach()), run.source.shown))
     (low, shown), (full, itself) = found

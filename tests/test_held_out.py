@@ -120,3 +120,12 @@ def test_what_only_one_of_them_shows_has_no_say_in_exposures(generator) -> None:
     torch.testing.assert_close(exposed(image, photograph)[..., :3], 2 * image[..., :3])
     apart = picture(generator, slice(8, 10))  # nothing in common: as it was
     assert torch.equal(exposed(image, apart), image)
+
+
+def test_a_thin_object_has_two_halves_too() -> None:
+    image = torch.zeros(6, 5, 4)
+    image[:, 2], image[:4, 3] = 0.3, 0.3
+    image[..., 3] = (image[..., 3] > 0).float()
+    photograph = image.clone()
+    photograph[..., :3] *= 2
+    torch.testing.assert_close(exposed(image, photograph), photograph)

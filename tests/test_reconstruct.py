@@ -11,11 +11,13 @@ from largesteps_zg import fit
 from largesteps_zg.bending import Bending
 from largesteps_zg.cameras import sphere_of_cameras
 from largesteps_zg.fit import NonFiniteError
+from largesteps_zg.gradients import Difference
 from largesteps_zg.lighting import SphericalHarmonicsLight
 from largesteps_zg.mesh import Mesh, icosphere, topology
 from largesteps_zg.metrics import flipped_faces, surface_distances
 from largesteps_zg.parameterize import LargeSteps
 from largesteps_zg.reconstruct import Reconstruction, Settings, reconstruct
+from largesteps_zg.scenes import bounding_sphere
 from largesteps_zg.scenes.synthetic import scene_from_mesh, studio_light
 from largesteps_zg.schedule import (
     bending_weight,
@@ -145,6 +147,17 @@ def test_every_view_is_seen_before_one_is_seen_again(scene) -> None:
     assert sorted(torch.cat([run._next_views(), run._next_views()]).tolist()) == list(range(10))
 
 
+@pytest.mark.parametrize("count", [3, 7, 10, 99])
+def test_no_step_sees_a_view_twice_and_all_are_seen_as_often(scene, count) -> None:
+    run = Reconstruction(scene.train, dataclasses.replace(SHORT, views_per_step=count))
+    seen = torch.zeros(10)
+    for _ in range(50):
+        chosen = run._next_views()
+        assert len(chosen) == min(count, 10) == len(set(chosen.tolist()))
+        seen[chosen] += 1
+        assert seen.max() - seen.min() <= 2
+
+
 def test_a_non_finite_loss_stops_with_step_and_cause_and_keeps_the_mesh(scene) -> None:
     states = reconstruct(scene.train, SHORT)
     state = next(states)
@@ -154,6 +167,57 @@ def test_a_non_finite_loss_stops_with_step_and_cause_and_keeps_the_mesh(scene) -
     with pytest.raises(NonFiniteError, match=r"step 2: the loss is nan; the target images"):
         next(states)
     assert bool(torch.isfinite(state.run.mesh().vertices).all()) and len(good.vertices) == 2562
+
+
+@pytest.mark.parametrize("step", [8, 9, 10])
+def test_a_surface_that_is_thrown_away_comes_back(scene, step) -> None:
+    """Before colours become sharp, in that step (the tenth of twelve), and after it."""
+    for state in reconstruct(scene.train, SHORT):
+        good = state.run.mesh()
+        if state.step == step:
+            break
+    with torch.no_grad():
+        state.run.fit.latent[7] = float("nan")
+    with pytest.raises(NonFiniteError, match=f"step {step + 1}: .* the positions are not finite"):
+        state.run.advance()
+    mesh = state.run.mesh()
+    assert bool(mesh.vertices.isfinite().all()) and bool(mesh.colors.isfinite().all())
+    assert float((mesh.vertices - good.vertices).norm(dim=1).max()) < 0.1 * state.run.radius
+    assert float((mesh.colors - good.colors).abs().mean()) < 0.02
+
+
+def test_what_counts_is_known_before_the_first_step_of_a_resumed_run(scene) -> None:
+    run = last(reconstruct(scene.train, SHORT)).run
+    run.fit.appearance.gloss.dropped = not run.fit.appearance.gloss.dropped
+    run.fit._compared = Difference(brightness=0.3)
+    again = Reconstruction(scene.train, SHORT)
+    again.fit._compared = run.fit._compared
+    again.load_state_dict(run.state_dict())
+    assert again.fit.difference == run.fit.difference
+
+
+@pytest.mark.parametrize("option", ["colors_known", "refining"])
+def test_resume_refuses_another_kind_of_start(scene, option) -> None:
+    start = icosphere(3, radius=0.5)
+    start = dataclasses.replace(start, vertices=start.vertices + bounding_sphere(scene.train)[0])
+    checkpoint = next(iter(reconstruct(scene.train, SHORT, start=start))).run.state_dict()
+    with pytest.raises(ValueError, match=r"^resume: the run was started without .*; give the same options$"):
+        next(iter(reconstruct(scene.train, SHORT, start=start, checkpoint=checkpoint, **{option: True})))
+
+
+def test_shading_does_not_depend_on_where_the_scene_lies(scene) -> None:
+    """Floats have no digits left for normals at a million radii."""
+    shift = torch.tensor([3e6, -2e6, 5e6], dtype=torch.float64)
+    cameras = scene.train.cameras.to(dtype=torch.float64)
+    far = Reconstruction(dataclasses.replace(scene.train, cameras=cameras.transformed(1.0, -shift)), SHORT)
+    near = Reconstruction(scene.train, SHORT)
+    with torch.no_grad():
+        for run in (near, far):
+            run.fit.light[1:4] = torch.tensor([0.5, -0.4, 0.3])[:, None]
+    mesh = egg()
+    expected = near.shading(mesh.vertices, mesh.faces, near.views.cameras)
+    found = far.shading(mesh.vertices.double() + shift, mesh.faces, far.views.cameras)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
 def test_too_large_steps_are_named_as_the_cause(scene) -> None:
@@ -169,6 +233,7 @@ def test_too_large_steps_are_named_as_the_cause(scene) -> None:
         ({"bending": -1.0}, r"^bending: expected a number >= 0, got -1.0; 0.025 is a good start$"),
         ({"gloss": "maybe"}, r"^gloss: expected auto, on or off, got 'maybe'$"),
         ({"refine_cameras": "yes"}, r"^refine cameras: expected auto, on or off, got 'yes'$"),
+        ({"loss": "l3"}, r"^loss: expected l1 or l2 or robust, got 'l3'$"),
         ({"step_size": 0.0}, "step size: expected a number > 0"),
         ({"views_per_step": 0}, "views per step: expected at least 1"),
         ({"lambda_": float("nan")}, "lambda: expected"),
@@ -213,6 +278,9 @@ def test_decay_and_remeshing_schedule() -> None:
     assert [r.edge_length for r in remeshings((10, 20), **common)] == pytest.approx([0.04, 0.02])
     with pytest.raises(ValueError, match=r"remesh: expected steps in \[0, 1000\), got 1000"):
         remeshings((1000,), **common)
+    # A start with detail of its own keeps it.
+    for choice in ("auto", (10, 20)):
+        assert all(r.edge_length <= 0.015 for r in remeshings(choice, longest=0.015, **common))
 
 
 def test_smoothing_falls_to_one_and_never_rises() -> None:

@@ -209,6 +209,20 @@ def test_image_quality_of_a_known_error(scene: Scene) -> None:
     assert image_quality(outside, scene.test)["psnr_db"] == math.inf
 
 
+def test_what_no_photograph_knows_and_views_of_nothing_do_not_count(scene: Scene) -> None:
+    views = scene.test
+    image = views.linear()
+    known = torch.ones(views.images.shape[:3], dtype=torch.bool)
+    known[:, :, :16] = False
+    partly = dataclasses.replace(views, images=views.images * known[..., None], known=known)
+    assert image_quality(image, partly)["mask_iou"] == pytest.approx(1.0)
+    emptied = dataclasses.replace(views, images=views.images.clone())
+    emptied.images[0] = 0
+    assert image_quality(0.5 * image, emptied) == image_quality(0.5 * image[1:], views[1])
+    emptied.images[:] = 0
+    assert all(math.isnan(value) for value in image_quality(image, emptied).values())
+
+
 def test_image_quality_in_srgb_is_that_of_the_bytes_in_files(scene: Scene) -> None:
     images = scene.test.images.clone()
     images[..., :3] //= 2

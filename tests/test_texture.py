@@ -12,6 +12,7 @@ from largesteps_zg.color import linear_to_srgb, srgb_to_linear
 from largesteps_zg.export import texel_fit
 from largesteps_zg.export.observations import Observations
 from largesteps_zg.export.texture import bake, render_textured, unwrap
+from largesteps_zg.geometry import face_normals
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.scenes import Views
 
@@ -248,6 +249,17 @@ def test_the_stencil_is_the_normal_matrix(generator: torch.Generator) -> None:
     torch.testing.assert_close(texel_fit._times(stencil, x).view(3, -1).T, expected, atol=1e-4, rtol=1e-4)
     apart = lookup.T @ (own[:, None] * (color - lookup @ base.view(3, -1).T))
     torch.testing.assert_close(right.reshape(3, -1).T, apart, atol=1e-4, rtol=1e-4)
+
+
+def test_a_layout_with_room_only_for_what_no_view_sees_is_refused() -> None:
+    mesh, view = box(), VIEWS[[0]]
+    uv = 0.4 * torch.rand(12, 3, 2, generator=torch.Generator().manual_seed(1))
+    towards = view.cameras.centers[0] - mesh.vertices[mesh.faces].mean(1)
+    uv[(face_normals(mesh.vertices, mesh.faces) * towards).sum(1) > 0] = 0.9
+    with pytest.raises(
+        ValueError, match="layout: expected texels where the views see the mesh, got none of 64"
+    ):
+        bake(mesh, view, size=64, layout=(torch.arange(36).view(12, 3), uv.view(36, 2)))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from ..scenes import Views
 _OPAQUE = 250  # alpha, of 255
 _DARKEST = 0.02  # shading below which a pixel says nothing about albedo
 _LEAST_COSINE = 0.15  # of the angle to the normal: beyond 81 degrees a pixel is a smear
-_STEP = 3.0  # pixels of depth, beside what the surface's slope explains, that are another surface
+_STEP = 3.0  # times the depth that the surface's slope explains from pixel to pixel: more is another surface
 
 
 @dataclass(frozen=True)

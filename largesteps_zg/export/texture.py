@@ -271,6 +271,10 @@ def _vertex_colors(mesh: Mesh, owners: Tensor, seen: Observations, atlas: Fragme
     (interpolate(ones, atlas) * data).sum().backward()
     assert ones.grad is not None
     total = torch.zeros(len(mesh.vertices), 4).index_add(0, owners, ones.grad).double()
+    if not bool(total[:, 3].any()):
+        raise ValueError(
+            f"layout: expected texels where the views see the mesh, got none of {size} x {size}; raise the size"
+        )
     total /= total[:, 3].mean()
     smoothing = compute_matrix(mesh.vertices.double(), mesh.faces, _VERTEX_SMOOTHING)  # I + mu L
     everyone = torch.arange(len(mesh.vertices))

@@ -64,7 +64,7 @@ class LatentSource(Sampled):
 
     def topology_changed(self) -> None:
         """Other parameters, so an estimator that knows nothing."""
-        self._estimator = None
+        self._estimator, self._loaded = None, None
 
     def loss(
         self, fit: Surface, vertices: Tensor, albedo: Tensor, batch: Batch, *, progress: float
@@ -101,7 +101,8 @@ class LatentSource(Sampled):
 
     def state_dict(self) -> dict[str, Any]:
         """Its own, and the estimator's."""
-        return {**super().state_dict(), "estimator": self._estimator and self._estimator.state_dict()}
+        estimator = self._loaded if self._estimator is None else self._estimator.state_dict()
+        return {**super().state_dict(), "estimator": estimator}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""

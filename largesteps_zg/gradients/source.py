@@ -105,7 +105,11 @@ class Surface(Protocol):
     shape: LargeSteps
     paint: LargeSteps
     backend: str
-    difference: Difference
+
+    @property
+    def difference(self) -> Difference:
+        """How pictures are compared at present."""
+        ...
 
     @property
     def light(self) -> Tensor:

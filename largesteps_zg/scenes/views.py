@@ -73,7 +73,7 @@ class Views:
 
     def __getitem__(self, index: Index) -> Views:
         """Some of the views, always as a batch."""
-        chosen = torch.arange(len(self))[index].reshape(-1)
+        chosen = torch.arange(len(self))[index.cpu() if isinstance(index, Tensor) else index].reshape(-1)
         names = tuple(self.names[i] for i in chosen.tolist())
         where = chosen.to(self.images.device)
         known = None if self.known is None else self.known[where]

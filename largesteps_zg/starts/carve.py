@@ -167,8 +167,9 @@ def _votes(grid: Grid, cones: list[Outline], dissenters: int, slack: float) -> n
 
 @dataclass(frozen=True)
 class Seen:
-    """Where a view's rays enter and leave the hull for good, on pixels about as large as a cell."""
+    """Where a view's rays enter and leave the hull for good, on coarse pixels about as large as a cell."""
 
+    step: float  # pixels to a coarse one
     row: np.ndarray  # (N,) of each point
     column: np.ndarray
     depth: np.ndarray
@@ -187,7 +188,7 @@ def seen(cone: Outline, points: np.ndarray, cell: float) -> Seen:
     first, last = np.full(size, np.inf), np.full(size, -np.inf)
     np.minimum.at(first, (row, column), depth)
     np.maximum.at(last, (row, column), depth)
-    return Seen(row, column, depth, first, last)
+    return Seen(step, row, column, depth, first, last)
 
 
 def coverage(grid: Grid, field: np.ndarray, cones: list[Outline]) -> float:
@@ -199,7 +200,7 @@ def coverage(grid: Grid, field: np.ndarray, cones: list[Outline]) -> float:
     for cone in cones:
         found = seen(cone, points, grid.cell)
         rows, columns = np.nonzero(cone.distance > 0)
-        step = np.array(cone.distance.shape) / np.array(found.first.shape)
-        hit = np.isfinite(found.first)[(rows / step[0]).astype(int), (columns / step[1]).astype(int)]
+        at = tuple(((pixels + 0.5) / found.step).astype(int) for pixels in (rows, columns))
+        hit = np.isfinite(found.first)[at]
         shares.append(hit.mean() if len(hit) else 1.0)
     return float(np.mean(shares))
