@@ -48,5 +48,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield part
         os.replace(part, path)
+    except OSError as error:
+        if error.filename is None or Path(os.fsdecode(error.filename)) != part:
+            raise
+        raise type(error)(error.errno, error.strerror, str(path)) from None  # nobody has asked for `part`
     finally:
         part.unlink(missing_ok=True)  # gone already where the rename succeeded

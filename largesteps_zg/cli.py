@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -25,6 +27,10 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0, 2 for bad input, 1 for a run that failed, 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no degree sign is no reason to stop
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong with a file is said in one line
     arguments = _parser().parse_args(argv)
     try:
         return arguments.command(arguments)
@@ -80,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _render(arguments: argparse.Namespace) -> int:
     from .mesh import load_mesh
-    from .run_folder import refuse_scene, writable_folder
+    from .output_folder import refuse_scene, writable_folder
     from .scenes import save_scene
     from .scenes.synthetic import scene_from_mesh
 

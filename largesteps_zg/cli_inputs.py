@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .lighting import SphericalHarmonicsLight
     from .mesh import Mesh
+    from .mesh_parts import Attributes
     from .scenes import Reading, Scene, Views
     from .starts import Layout
 
 DEFAULT_MESH = "fennec"
 MAX_SIDE = 8192  # pixels
 STARTS = ("auto", "sphere", "hull")
+LEAST_OVERLAP = 0.5  # of outlines and masks; a start mesh below it is said to
 MAX_SIZE, HOLD_OUT = 800, 8  # of `Reading`, which --help must not wait for
 
 
@@ -86,12 +88,15 @@ class NamedStart:
         Where its faces lie in the image of its file.
     fault : str
         Why there is no layout although the file has texture coordinates, or "".
+    attributes : Attributes, optional
+        What else the file has at its vertices and faces.
     """
 
     mesh: Mesh
     notes: list[str]
     layout: Layout | None = None
     fault: str = ""
+    attributes: Attributes | None = None
 
 
 def _mesh_file(name: str) -> NamedStart:
@@ -102,18 +107,24 @@ def _mesh_file(name: str) -> NamedStart:
     start = start_from_file(name)
     check_start_mesh(start.mesh.vertices, start.mesh.faces, name=name)
     notes = [f"{name}: {', '.join(start.done)}"] if start.done else []
-    return NamedStart(start.mesh, notes, start.layout, start.fault)
+    return NamedStart(start.mesh, notes, start.layout, start.fault, start.attributes)
 
 
 def start_named(name: str, views: Views) -> NamedStart:
     """The mesh to start from, and what there is to say about it."""
     from .scenes import bounding_sphere
     from .scenes.sanity import check_mesh_fits
-    from .starts import choose_start, starting_sphere, visual_hull
+    from .starts import choose_start, silhouette_overlap, starting_sphere, visual_hull
 
     if name not in STARTS:
         start = _mesh_file(name)
         check_mesh_fits(start.mesh, views, name=name)
+        overlap = silhouette_overlap(start.mesh, views)
+        if overlap < LEAST_OVERLAP:
+            start.notes.append(
+                f"{name}: its outlines and the masks overlap by {overlap:.0%} only; does it lie as the scene does? "
+                "GLB files are turned upright, PLY and OBJ files of a run are not"
+            )
         return start
     center, radius = bounding_sphere(views)
     if name == "sphere":

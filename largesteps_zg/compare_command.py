@@ -83,8 +83,8 @@ def command(arguments: argparse.Namespace) -> int:
     from .comparison import jobs
     from .comparison.folder import ComparisonFolder
     from .comparison.table import finished, text_table
+    from .output_folder import refuse_scene, writable_folder
     from .renderers import load_renderer
-    from .run_folder import refuse_scene, writable_folder
 
     path = writable_folder(arguments.output)
     refuse_scene(path)

@@ -47,11 +47,25 @@ def _machine() -> int:
     return 0
 
 
+def _picture(name: str) -> Path:
+    """Where the picture goes, checked before any work."""
+    from .output_folder import writable_folder
+
+    path = Path(name)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"output: expected a picture NAME.png, got {name}")
+    if path.is_dir():
+        raise ValueError(f"output: expected a picture NAME.png, {name} is a folder")
+    writable_folder(path.parent)
+    return path
+
+
 def _scene(arguments: argparse.Namespace) -> int:
     from .overview.describe import describe
     from .overview.picture import save_overview
     from .scenes import load_scene
 
+    path = _picture(arguments.output or "info.png")
     scene = load_scene(arguments.scene, format=arguments.format, reading=reading_of(arguments))
     for line in describe(scene):
         print(line)
@@ -64,7 +78,7 @@ def _scene(arguments: argparse.Namespace) -> int:
                 print(f"start     {line}")
         except ValueError as error:  # the picture is the more useful then
             fault = error
-    path = Path(arguments.output or "info.png")
+    path.parent.mkdir(parents=True, exist_ok=True)
     save_overview(path, scene, start)
     print(f"picture:  {path}")
     if fault is not None:

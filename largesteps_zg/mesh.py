@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .atomic import atomic_path
 from .color import linear_to_srgb
-from .mesh_parts import joined, linear_colors, obj_has_coordinates, read_parts
+from .mesh_parts import Attributes, joined, linear_colors, obj_has_coordinates, read_parts
 from .topology import Topology as Topology
 from .topology import check_mesh as check_mesh
 from .topology import check_start_mesh as check_start_mesh
@@ -143,12 +143,17 @@ def load_mesh(path: str | os.PathLike[str], *, dtype: torch.dtype = torch.float3
     return mesh_of_parts(path, read_parts(path), dtype=dtype)
 
 
-def mesh_of_parts(path: Path, parts: list[trimesh.Trimesh], *, dtype: torch.dtype = torch.float32) -> Mesh:
-    """What `load_mesh` makes of the parts of a file. Its faces are theirs, one part after the other, but for STL."""
+def mesh_of_parts(
+    path: Path, parts: list[trimesh.Trimesh], *, dtype: torch.dtype = torch.float32, repeated: bool = False
+) -> Mesh:
+    """What `load_mesh` makes of the parts of a file. Its faces are theirs, one part after the other, but for STL.
+
+    With `repeated`, faces that name a vertex twice are left to the caller.
+    """
     part = joined(parts)
     vertices = torch.from_numpy(np.array(part.vertices, dtype=np.float64))
     faces = torch.from_numpy(np.array(part.faces, dtype=np.int64).reshape(-1, 3))
-    check_mesh(vertices, faces, name=str(path))
+    check_mesh(vertices, faces[~repeated_corners(faces)] if repeated else faces, name=str(path))
     colors = linear_colors(part, linear=path.suffix.lower() in _LINEAR_SUFFIXES)
     if path.suffix.lower() == ".stl":
         vertices, faces, _ = weld(vertices, faces)
@@ -173,8 +178,8 @@ def _seams_closed(
     return vertices[first], index[faces], colors
 
 
-def save_mesh(path: str | os.PathLike[str], mesh: Mesh) -> None:
-    """Write a mesh as PLY, OBJ, STL or GLB, chosen by the suffix.
+def save_mesh(path: str | os.PathLike[str], mesh: Mesh, *, attributes: Attributes | None = None) -> None:
+    """Write a mesh as PLY, OBJ, STL or GLB, chosen by the suffix; other attributes only in PLY.
 
     Colours are rounded to 8 bits: sRGB in PLY and OBJ, linear in GLB (as glTF defines them); STL has none.
     PLY holds 32-bit positions. The file appears whole or not at all: it is written beside and then renamed.
@@ -209,6 +214,9 @@ def save_mesh(path: str | os.PathLike[str], mesh: Mesh) -> None:
         vertex_colors=None if suffix == ".stl" else colors,
         process=False,
     )
+    if attributes is not None and suffix == ".ply":
+        part.vertex_attributes.update(attributes.vertex)
+        part.face_attributes.update(attributes.face)
     content: Any = part.export(file_type=suffix.lstrip("."))
     with atomic_path(path) as part_path:
         part_path.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,13 @@ from .color import srgb_to_linear
 if TYPE_CHECKING:
     import trimesh
     from PIL.Image import Image
+
+
+# Properties of PLY files that are read as what they are.
+_UNDERSTOOD = {
+    *("x", "y", "z", "nx", "ny", "nz", "red", "green", "blue", "alpha"),
+    *("s", "t", "u", "v", "texture_u", "texture_v", "vertex_indices", "vertex_index"),
+}
 
 
 def read_parts(path: Path) -> list[trimesh.Trimesh]:
@@ -110,6 +118,38 @@ def _attribute_colors(visual: Any, vertices: int) -> Tensor | None:
     colors = np.asarray(colors)
     largest = np.iinfo(colors.dtype).max if np.issubdtype(colors.dtype, np.integer) else 1.0
     return torch.from_numpy(colors[:, :3].astype(np.float64) / largest)
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """Numbers of a PLY file beside positions, normals, colours and texture coordinates, by their names.
+
+    Attributes
+    ----------
+    vertex : dict of (V,) arrays
+    face : dict of (F,) arrays
+    """
+
+    vertex: dict[str, np.ndarray]
+    face: dict[str, np.ndarray]
+
+    @property
+    def names(self) -> list[str]:
+        """All of them."""
+        return [*self.vertex, *self.face]
+
+
+def ply_attributes(parts: list[trimesh.Trimesh]) -> Attributes:
+    """What a file of one part has beside what a mesh here holds."""
+    raw = parts[0].metadata.get("_ply_raw", {}) if len(parts) == 1 else {}
+
+    def numbers(element: str, count: int) -> dict[str, np.ndarray]:
+        data = raw.get(element, {}).get("data")
+        names = getattr(getattr(data, "dtype", None), "names", None) or ()
+        own = {name: np.array(data[name]) for name in names if name not in _UNDERSTOOD}
+        return {name: array for name, array in own.items() if array.shape == (count,)}
+
+    return Attributes(numbers("vertex", len(parts[0].vertices)), numbers("face", len(parts[0].faces)))
 
 
 def texture_image(part: trimesh.Trimesh) -> Image | None:

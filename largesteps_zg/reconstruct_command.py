@@ -142,8 +142,9 @@ def command(arguments: argparse.Namespace) -> int:
     """Run a reconstruction; 0, 130 after Ctrl-C, 1 where a step failed."""
     settings = _settings(arguments)  # cheap mistakes first
     from .fit import NonFiniteError
+    from .output_folder import refuse_scene, writable_folder
     from .reconstruct import Reconstruction, State, reconstruct
-    from .run_folder import RunFolder, refuse_scene, writable_folder
+    from .run_folder import RunFolder
 
     path = writable_folder(arguments.output)
     refuse_scene(path)
@@ -204,6 +205,12 @@ def _start(
     folder.texture, notes = choose_texture(
         arguments.texture, named.layout, keeps_faces=arguments.remesh == "off", fault=named.fault
     )
+    if named.attributes is not None and named.attributes.names:
+        if arguments.remesh == "off":
+            folder.attributes = named.attributes
+        else:
+            lost = ", ".join(named.attributes.names)
+            notes.append(f"{lost} lost in remeshing; --remesh off keeps what vertices and faces have")
     folder.notes["start"] = [*named.notes, *(f"{arguments.init}: {note}" for note in notes)]
     if checkpoint is not None and checkpoint["settings"]["remesh"] == "off" and folder.texture.layout:
         if not torch.equal(checkpoint["fit"]["faces"].cpu(), named.mesh.faces):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import re
 import sys
 import tempfile
 import time
+import zlib
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,6 +28,7 @@ from .export.textured import TexturedMesh
 from .export.upright import up_direction
 from .held_out import exposed, held_out_cameras
 from .mesh import Mesh, save_mesh
+from .mesh_parts import Attributes
 from .reconstruct import Reconstruction, State
 from .scenes import Scene, Views
 from .texture_choice import TextureChoice
@@ -56,6 +57,8 @@ class RunFolder:
         What the caller wants run.json to say beside.
     texture : TextureChoice
         What mesh.obj and mesh.glb get; colours at the vertices unless the caller sets another.
+    attributes : Attributes, optional
+        Of the start mesh, for mesh.ply, where its vertices and faces stay as they are.
 
     Raises
     ------
@@ -69,6 +72,7 @@ class RunFolder:
         self.test = scene.test
         self.notes: dict[str, Any] = {"start": []}
         self.texture = TextureChoice()
+        self.attributes: Attributes | None = None
         self.prepared = False
         self.losses: list[float] = []
         self.events: dict[int, str] = {}
@@ -101,6 +105,7 @@ class RunFolder:
         try:
             state = torch.load(file, map_location="cpu", weights_only=True)
             run, folder, inputs = state["run"], state["folder"], state["inputs"]
+            state["images"] = int(state["images"])
             if state["layout"] != CHECKPOINT_LAYOUT or len(folder["losses"]) != run["step"]:
                 raise ValueError("another version's, or another number of losses than of steps")
         except Exception as error:  # a damaged file leads its reader to nearly any
@@ -113,6 +118,11 @@ class RunFolder:
                     f"resume: the run was started with --{name} {inputs.get(name)}, now it is {value}; "
                     "give the same options, or another output folder"
                 )
+        if state["images"] != self._fingerprint():
+            raise ValueError(
+                f"resume: the run in {self.path} was started on other images or masks than {_named(self.scene)} has; "
+                "give the same scene, or another output folder"
+            )
         self.losses = list(folder["losses"])
         self.events = dict(folder["events"])
         self.frames, self.frame_steps = list(folder["frames"]), list(folder["frame_steps"])
@@ -123,6 +133,10 @@ class RunFolder:
         """Names of the files that decide the result beside the scene, without folders: those may have been moved."""
         given = {name: self.options.get(name) for name in ("init", "light")}
         return {name: None if file is None else Path(file).name for name, file in given.items()}
+
+    def _fingerprint(self) -> int:
+        """Of the photographs with their masks, wherever they lie."""
+        return zlib.crc32(self.scene.train.images.cpu().contiguous().numpy().data)
 
     def is_complete(self) -> bool:
         """Whether a run that took all its steps also wrote what it leaves behind."""
@@ -162,7 +176,7 @@ class RunFolder:
         }  # fmt: skip
         with state.run.stopwatch("checkpoint"), atomic_path(self.checkpoint_file) as part:
             state_dict = {"run": state.run.state_dict(), "folder": folder, "inputs": self._inputs()}
-            torch.save({"layout": CHECKPOINT_LAYOUT, **state_dict}, part)
+            torch.save({"layout": CHECKPOINT_LAYOUT, "images": self._fingerprint(), **state_dict}, part)
         self.saved_at = time.perf_counter()
 
     def finish(self, state: State, *, stopped: str | None = None, resumable: bool = True) -> dict[str, Any]:
@@ -177,7 +191,7 @@ class RunFolder:
         run, scene = state.run, self.scene
         self.memory["steps"] = peak_memory_mib()
         mesh = run.mesh()
-        save_mesh(self.path / "mesh.ply", mesh)
+        save_mesh(self.path / "mesh.ply", mesh, attributes=self.attributes)
         result = self._summary(state, stopped)
         with run.stopwatch("export"):
             self._export(mesh, run)
@@ -211,6 +225,8 @@ class RunFolder:
         if self.texture.wanted:
             layout = None if self.texture.layout is None else self.texture.layout.indexed(mesh.faces)
             surface = bake_run(run, mesh, size=self.texture.size, layout=layout)
+        for left in ("mesh.mtl", "mesh.png"):  # by an earlier run with a texture
+            (self.path / left).unlink(missing_ok=True)
         save_obj(self.path / "mesh.obj", surface)
         save_glb(self.path / "mesh.glb", surface, up=up_direction(self.scene)[0])
 
@@ -298,36 +314,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def writable_folder(path: str | os.PathLike[str]) -> Path:
-    """The folder to write to, which need not be there yet and isn't made.
-
-    Raises
-    ------
-    ValueError
-        If it is a file, or lies where nothing can be made.
-    """
-    folder = Path(path)
-    try:
-        # The folder itself, or the one in which it would be made.
-        nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    except OSError as error:
-        raise ValueError(
-            f"output: {folder} cannot be a folder ({error.strerror}); choose another name"
-        ) from error
-    if not nearest.is_dir():
-        raise ValueError(f"output: expected a folder, {nearest} is a file; choose another name")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ValueError(f"output: cannot write to {nearest}; choose another folder")
-    return folder
-
-
-def refuse_scene(folder: Path) -> None:
-    """ValueError for a folder that holds a scene: its mesh.ply, the true surface, would be overwritten."""
-    found = sorted(folder.glob("transforms*.json"))
-    if found:
-        raise ValueError(
-            f"output: {folder} holds a scene ({found[0].name}), which would be overwritten; choose another folder"
-        )
+def _named(scene: Scene) -> str:
+    return "the built-in scene" if scene.path is None else str(scene.path)
 
 
 def _json(content: dict[str, Any]) -> str:

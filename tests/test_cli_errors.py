@@ -348,6 +348,10 @@ def test_resume_with_other_settings_or_another_scene(
             row[3] += 0.5
     rewrite(tmp_path / "moved", content)
     again(scene=tmp_path / "moved", has=("resume: the run was started on another scene",))
+    image = np.array(Image.open(tmp_path / "moved" / "train" / "r_002.png"))
+    image[10:20, 10:20, :3] //= 2
+    Image.fromarray(image).save(tmp_path / "moved" / "train" / "r_002.png")
+    again(scene=tmp_path / "moved", has=("on other images or masks than", "give the same scene"))
 
 
 # --- failures while running ------------------------------------------------------------------------------------------

@@ -15,16 +15,9 @@ from largesteps_zg.color import linear_to_srgb, srgb_to_linear
 from largesteps_zg.evaluate import image_quality, mesh_report
 from largesteps_zg.held_out import exposed
 from largesteps_zg.mesh import Mesh, icosphere
+from largesteps_zg.output_folder import refuse_scene, writable_folder
 from largesteps_zg.reconstruct import Settings, reconstruct
-from largesteps_zg.run_folder import (
-    RunFolder,
-    _frame_steps,
-    _json,
-    _to_bytes,
-    refuse_scene,
-    versions,
-    writable_folder,
-)
+from largesteps_zg.run_folder import RunFolder, _frame_steps, _json, _to_bytes, versions
 from largesteps_zg.scenes import Scene
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
@@ -287,6 +280,33 @@ def test_writable_folder_makes_nothing(tmp_path: Path, monkeypatch) -> None:
 def test_any_scene_is_recognised(tmp_path: Path) -> None:
     refuse_scene(tmp_path)
     refuse_scene(tmp_path / "not there")
-    (tmp_path / "transforms.json").touch()
-    with pytest.raises(ValueError, match="holds a scene"):
-        refuse_scene(tmp_path)
+    for number, name in enumerate(
+        (
+            "transforms.json",
+            "cameras_sphere.npz",
+            "temple_par.txt",
+            "cams/0_cam.txt",
+            "sparse/0/cameras.bin",
+            "a.JPG",
+        )
+    ):
+        folder = tmp_path / str(number)
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).touch()
+        with pytest.raises(ValueError, match=r"holds a scene .* would be overwritten or disturbed"):
+            refuse_scene(folder)
+    (folder / "run.json").touch()  # pictures of a run
+    refuse_scene(folder)
+    with pytest.raises(ValueError, match="output: expected a folder, got an empty name"):
+        writable_folder("")
+
+
+def test_an_image_of_an_earlier_run_does_not_stay(scene, states, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
+    for name in ("mesh.png", "mesh.mtl", "run.json"):
+        (tmp_path / name).touch()
+    state = next(states)
+    folder = RunFolder(tmp_path, scene, {})
+    folder.watch(state)
+    folder.finish(state)
+    assert not (tmp_path / "mesh.png").exists() and not (tmp_path / "mesh.mtl").exists()

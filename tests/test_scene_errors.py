@@ -41,9 +41,9 @@ def test_no_folder(tmp_path: Path) -> None:
 
 
 def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
-    write_scene(tmp_path)
-    refused(tmp_path / "transforms_train.json", "not a scene in a known format")
-    refused(tmp_path / "transforms_train.json", "found neither", format="transforms")
+    (tmp_path / "notes.json").write_text("{}")
+    refused(tmp_path / "notes.json", "not a scene in a known format")
+    refused(tmp_path / "notes.json", "found neither", format="transforms")
 
 
 def test_unknown_form_of_folder(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ _PIXELS = 2**28
 _SMALL = 400  # pixels; what is no longer than this is not worth cutting
 _MARGIN = 0.25  # of the object's width and height
 _SAVING = 0.2  # of the pixels
+_LEAST_LEFT = 0.05  # of a photograph's pixels, without its distortion: no lens takes away more
 
 
 _Given = TypeVar("_Given")
@@ -43,6 +44,7 @@ class _Photo:
     intrinsics: np.ndarray  # (3, 3)
     source: str  # "alpha", "file", "background" or, where there is no mask yet, "none" and "opaque"
     known: np.ndarray | None = None  # (H, W) bool
+    mask: Path | None = None  # the file that it was found in
 
     def cut(self, x0: int, y0: int, x1: int, y1: int) -> _Photo:
         """The part from columns x0 to x1 and rows y0 to y1."""
@@ -100,6 +102,7 @@ def assemble(shots: Sequence[Shot], reading: Reading) -> Views:
     spare = (_PIXELS / len(shots) * 4 / 3) ** 0.5  # the longer side of 4 x 3
     limit = int(min(max(spare, reading.max_size), _SPARE * reading.max_size))
     photos = _in_threads(lambda shot: _read(shot, reading).at_most(limit), shots)
+    _check_masks_are_their_own(photos)
     photos = _with_masks(photos, reading)
     photos = _in_threads(_without_lens, photos)
     if any(photo.source == "background" for photo in photos):
@@ -141,7 +144,7 @@ def _read(shot: Shot, reading: Reading) -> _Photo:
     source = "file" if file is not None else "alpha" if not opaque else "opaque" if has_alpha else "none"
     if source in ("file", "alpha"):
         check_mask(pixels[..., 3], file or shot.image)
-    return _Photo(shot, pixels, shot.intrinsics, source)
+    return _Photo(shot, pixels, shot.intrinsics, source, mask=file)
 
 
 def _mask_file(shot: Shot, reading: Reading, opaque: bool) -> Path | None:
@@ -156,6 +159,20 @@ def _mask_file(shot: Shot, reading: Reading, opaque: bool) -> Path | None:
             f"{reading.masks}: no mask for {shot.image}; looked for {shot.image.stem}.png and {shot.image.name}.png"
         )
     return found
+
+
+def _check_masks_are_their_own(photos: Sequence[_Photo]) -> None:
+    """ValueError where one file was found beside two photographs; a scene that names one for both means it."""
+    owners: dict[Path, Path] = {}
+    for photo in photos:
+        if photo.mask is None or photo.mask == photo.shot.mask:
+            continue
+        owner = owners.setdefault(photo.mask, photo.shot.image)
+        if owner != photo.shot.image:
+            raise ValueError(
+                f"{photo.mask}: found as the mask of {owner} and of {photo.shot.image} alike; give each its own, in "
+                "folders like the images'"
+            )
 
 
 def _with_masks(photos: list[_Photo], reading: Reading) -> list[_Photo]:
@@ -199,6 +216,11 @@ def _without_lens(photo: _Photo) -> _Photo:
         pixels, intrinsics, known = undistorted(photo.pixels, photo.shot.lens, photo.intrinsics, scale)
     except ValueError as error:
         raise ValueError(f"{photo.shot.where}: {error}") from None
+    if pixels[..., 0].size < _LEAST_LEFT * photo.pixels[..., 0].size:
+        raise ValueError(
+            f"{photo.shot.where}: {pixels.shape[1]}x{pixels.shape[0]} pixels would be left of {photo.pixels.shape[1]}x"
+            f"{photo.pixels.shape[0]} without distortion; check the coefficients"
+        )
     if pixels[..., 3].max() < 128:
         raise ValueError(
             f"{photo.shot.where}: the object is beyond the border of the undistorted image; check the coefficients"

@@ -11,6 +11,7 @@ knows are undone, except panoramas. The model's own folder (sparse/0) is a scene
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import shutil
@@ -26,6 +27,7 @@ import numpy as np
 from .assemble import assemble
 from .images import find_image, image_size, sibling_mask
 from .reading import Lens, Reading, Shot
+from .sanity import check_shots
 from .views import Scene
 
 LOOKS_FOR = "cameras.bin and images.bin (or .txt) in sparse/0, sparse or the folder itself"
@@ -34,12 +36,13 @@ _PLACES = ("sparse", "colmap/sparse", "dense/sparse", "colmap/text", "")
 
 
 def recognises(path: Path) -> bool:
-    """Whether the folder, or one that a model is usually in, holds a model."""
-    return _model(path) is not None
+    """Whether the folder, or one that a model is usually in, holds a model; or the path is a file of one."""
+    return _model(_folder(path)) is not None
 
 
 def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     """Read the scene in a folder; see `scenes.load_scene` for what is raised."""
+    path = _folder(path)
     model = _model(path)
     if model is None:
         raise FileNotFoundError(f"{path}: expected {LOOKS_FOR}, found neither")
@@ -47,11 +50,17 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     return Scene(path=path, format="colmap", train=views)
 
 
+def _folder(path: Path) -> Path:
+    """The scene's or the model's, also where a file of the model is named."""
+    return path.parent if path.is_file() and path.stem in ("cameras", "images") else path
+
+
 def _model(path: Path) -> Path | None:
     """The folder of the model; of several parts (sparse/0, sparse/1) the one with most about its images."""
     for place in _PLACES:
         folder = path / place
-        parts = [folder, *(folder.glob("[0-9]*") if place and folder.is_dir() else ())]
+        numbered = place or path.name == "sparse"
+        parts = [folder, *(folder.glob("[0-9]*") if numbered and folder.is_dir() else ())]
         found = [part for part in parts if _suffix(part)]
         if found:
             return max(found, key=lambda part: (part / f"images{_suffix(part)}").stat().st_size)
@@ -79,7 +88,9 @@ def _shots(path: Path, model: Path) -> list[Shot]:
         matrix, camera_id = poses[name]
         image = find_image(root, name)
         if image is None:
-            raise FileNotFoundError(f"{where}: image {name} of the model not found; looked for {root / name}")
+            raise FileNotFoundError(
+                f"{where}: image {name} of the model not found; looked for {root / name}{_cut_name(model, root, name)}"
+            )
         intrinsics, lens = _camera(cameras[camera_id], image, f"{where}: {name}")
         shots.append(
             Shot(
@@ -92,6 +103,7 @@ def _shots(path: Path, model: Path) -> list[Shot]:
                 spare_mask=sibling_mask(root.parent, image),
             )
         )
+    check_shots(shots, sized=True)
     return shots
 
 
@@ -104,8 +116,17 @@ def _image_folder(path: Path, model: Path, names: list[str]) -> Path:
     if found is None:
         raise FileNotFoundError(
             f"{path}: images of the model not found; looked for {names[0]} in {path / 'images'} and {path}"
+            + _cut_name(model, path / "images", names[0])
         )
     return found
+
+
+def _cut_name(model: Path, root: Path, name: str) -> str:
+    """A hint, where a text model has cut a name at its first space."""
+    longer = [file.name for file in root.glob("*") if file.name.startswith(f"{name} ")]
+    if _suffix(model) != ".txt" or not longer:
+        return ""
+    return f"; text models cannot hold names with spaces such as {min(longer)!r}: save the model as .bin"
 
 
 def _camera(camera: Any, image: Path, where: str) -> tuple[np.ndarray, Lens | None]:
@@ -148,18 +169,25 @@ def _read(model: Path) -> tuple[dict[str, tuple[np.ndarray, int]], dict[int, Any
         try:
             reconstruction = pycolmap.Reconstruction(copy)
             cameras = {int(number): camera for number, camera in reconstruction.cameras.items()}
-            poses = {}
-            for image in reconstruction.images.values():
-                if image.has_pose and image.camera_id in cameras:
-                    matrix = np.eye(4)
-                    matrix[:3] = image.cam_from_world().matrix()
-                    poses[_file_name(image.name)] = (matrix, int(image.camera_id))
+            posed = [
+                (_file_name(image.name), image.cam_from_world(), int(image.camera_id))
+                for image in reconstruction.images.values()
+                if image.has_pose and image.camera_id in cameras
+            ]
         except Exception as error:
             # ValueError, IndexError, RuntimeError, MemoryError, UnicodeDecodeError, ...: whatever C++ came across.
             reason = _reason(error)
             raise ValueError(
                 f"{model}: not readable as a COLMAP model ({reason}); are cameras{suffix} and images{suffix} complete?"
             ) from error
+    poses: dict[str, tuple[np.ndarray, int]] = {}
+    for name, pose, camera_id in posed:
+        where = f"{model / 'images'}{suffix}: {name}"
+        if name in poses:
+            raise ValueError(f"{where}: two images have this name; keep one of them")
+        if not np.linalg.norm(pose.rotation.quat) > 0.5:
+            raise ValueError(f"{where}: expected a unit quaternion, got {pose.rotation.quat.tolist()}")
+        poses[name] = (np.vstack([pose.matrix(), [0.0, 0.0, 0.0, 1.0]]), camera_id)
     return poses, cameras
 
 
@@ -202,6 +230,9 @@ def _essentials(model: Path, suffix: str) -> Iterator[str]:
         for name in ("cameras", "images"):
             shutil.copyfile(model / f"{name}{suffix}", os.path.join(folder, f"{name}{suffix}"))
         if suffix == ".txt":
+            for name in ("cameras", "images"):
+                content = Path(folder, f"{name}.txt").read_bytes()
+                Path(folder, f"{name}.txt").write_bytes(content.removeprefix(codecs.BOM_UTF8))
             # Without the line of the last image's points, empty or not, COLMAP drops the image without a word.
             with open(os.path.join(folder, "images.txt"), "ab") as copy:
                 copy.write(b"\n\n")

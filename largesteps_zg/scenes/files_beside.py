@@ -13,7 +13,10 @@ def images_in(folder: Path) -> list[Path]:
     """The image files of a folder in the order of their names, 9 before 10; [] where there is no folder."""
     if not folder.is_dir():
         return []
-    files = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file()]
+    found = (
+        file for file in folder.iterdir() if not file.name.startswith(".")
+    )  # macOS leaves ._a.png beside a.png
+    files = [file for file in found if file.suffix.lower() in SUFFIXES and file.is_file()]
     return sorted(files, key=_natural)
 
 

@@ -19,6 +19,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as image:
             yield image
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise ValueError(f"{path}: image has too many pixels to be read; make it smaller") from error
     except Exception as error:
         # Pillow's decoders raise nearly anything for damaged files: OSError, SyntaxError, struct.error, EOFError, ...
         reason = (str(error).splitlines() or [type(error).__name__])[0].replace(str(path), "file")
@@ -61,7 +63,7 @@ def read_mask(path: Path) -> np.ndarray:
         A damaged file, or floating-point pixels.
     """
     with _opened(path) as image:
-        image = _eight_bit(image)
+        image = _eight_bit(image, labels=True)
         if "A" in image.getbands() or "transparency" in image.info:
             alpha = np.array(image.convert("RGBA").getchannel("A"))
             if alpha.min() < 255:
@@ -111,10 +113,12 @@ def sibling_mask(folder: Path, image: Path) -> Path | None:
     return next((file for file in found if file is not None), None)
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey and float images as 8-bit; Pillow itself converts 16-bit colour when it opens the file."""
+def _eight_bit(image: Image.Image, *, labels: bool = False) -> Image.Image:
+    """16-bit grey as 8-bit, labels of 0 and 1 as 0 and 255; Pillow itself converts 16-bit colour on opening."""
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.float64)
+        if labels and values.max() == 1:
+            values *= 65535
         return Image.fromarray(np.clip(values / 257 + 0.5, 0, 255).astype(np.uint8))
     if image.mode == "F":
         raise ValueError("floating-point pixels; expected 8-bit or 16-bit sRGB")

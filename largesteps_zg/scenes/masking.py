@@ -29,6 +29,9 @@ _BINS = 96  # of each channel's signed root of the difference from the backgroun
 _SPECK = 0.02  # of the largest piece: smaller ones are no object
 _PIT = 1.5e-4  # of the image: smaller holes are none
 _BAND = 2  # pixels by which outlines may move in the end
+_ALL_AROUND = (
+    0.98  # of the border; an object that fills it and has a hole inside is rarer than an inverted mask
+)
 _DARK = 0.3  # of a hole shows the background where it is a hole, and not a shadow
 
 _Item = TypeVar("_Item")
@@ -36,7 +39,7 @@ _Result = TypeVar("_Result")
 
 
 def check_mask(mask: np.ndarray, source: object) -> None:
-    """ValueError for masks (H, W) uint8 that say nothing about the object; `source` begins the message."""
+    """ValueError for masks (H, W) uint8 that say nothing about the object, or the opposite; `source` begins it."""
     if mask.max() < 128:
         raise ValueError(
             f"{source}: mask is empty, so the view sees no object; correct the mask or remove the view"
@@ -45,6 +48,13 @@ def check_mask(mask: np.ndarray, source: object) -> None:
         raise ValueError(
             f"{source}: mask covers the whole image, so nothing outlines the object; give a mask "
             "(alpha 0 on the background, or a file in 'masks') or remove the view"
+        )
+    inside = mask >= 128
+    border = np.concatenate([inside[0], inside[-1], inside[1:-1, 0], inside[1:-1, -1]])
+    if border.mean() >= _ALL_AROUND and inside.mean() > 0.5:
+        raise ValueError(
+            f"{source}: mask covers {inside.mean():.0%} of the image and {border.mean():.0%} of its border; is it "
+            "inverted? Expected 255 on the object and 0 around it"
         )
 
 

@@ -32,7 +32,7 @@ _MASKS = ("masks", "mask")
 
 def recognises(path: Path) -> bool:
     """Whether the path is such a file, or a folder with one."""
-    return path.name.endswith(_ENDING) if path.is_file() else any(path.glob(f"*{_ENDING}"))
+    return path.name.endswith(_ENDING) if path.is_file() else any(path.glob(f"[!.]*{_ENDING}"))
 
 
 def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
@@ -51,7 +51,7 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
 
 
 def _cameras_file(folder: Path) -> Path:
-    found = sorted(folder.glob(f"*{_ENDING}"))
+    found = sorted(folder.glob(f"[!.]*{_ENDING}"))
     if not found:
         raise FileNotFoundError(f"{folder}: expected {LOOKS_FOR}, found no such file")
     if len(found) > 1:

@@ -35,15 +35,16 @@ LOOKS_FOR = "scene.xml"
 
 
 def recognises(path: Path) -> bool:
-    """Whether the path is an XML file, or a folder with a scene.xml or just one XML file that has a <scene> in it."""
+    """Whether the path is an XML file, or a folder with a scene.xml or an XML file that has a <scene> in it."""
     if path.is_file():
         return path.suffix.lower() == ".xml"
     if (path / "scene.xml").is_file():
         return True
-    files = sorted(path.glob("*.xml"))
-    if len(files) != 1:
-        return False
-    with files[0].open("rb") as file:
+    return any(_begins_a_scene(file) for file in path.glob("[!.]*.xml") if file.is_file())
+
+
+def _begins_a_scene(path: Path) -> bool:
+    with path.open("rb") as file:
         return b"<scene" in file.read(4096)
 
 
@@ -62,9 +63,11 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
 
 
 def _scene_file(folder: Path) -> Path:
-    files = [folder / "scene.xml"] if (folder / "scene.xml").is_file() else sorted(folder.glob("*.xml"))
+    files = [folder / "scene.xml"] if (folder / "scene.xml").is_file() else sorted(folder.glob("[!.]*.xml"))
     if not files:
         raise FileNotFoundError(f"{folder}: expected {LOOKS_FOR}, found no such file")
+    if len(files) > 1:
+        files = [file for file in files if _begins_a_scene(file)] or files
     if len(files) > 1:
         names = ", ".join(file.name for file in files[:4])
         raise ValueError(f"{folder}: expected scene.xml, got {names}; give the path of the right one")

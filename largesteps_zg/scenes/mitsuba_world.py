@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..lighting import SphericalHarmonicsLight, from_environment_map, spherical_harmonics
 from ..mesh import Mesh, load_mesh
-from .mitsuba_xml import color, number, string, to_world
+from .mitsuba_xml import color, is_spectrum, number, string, to_world
 from .radiance import read_radiance
 
 SHAPES = ("ply", "obj")
@@ -51,13 +51,13 @@ def _shape(element: ElementTree.Element, file: Path) -> Mesh:
 
 
 def read_light(root: ElementTree.Element, file: Path) -> SphericalHarmonicsLight | None:
-    """The sum of environment map and constant emitters; None where there are none, or others that are not distant."""
+    """The sum of environment map and constant emitters; None where there are none, or others, or spectra among them."""
     total: Tensor | None = None
     for emitter in root.iter("emitter"):
         where = f"{file}: emitter {emitter.get('id') or emitter.get('type')}"
         if emitter.get("type") == "envmap":
             coefficients = _environment(emitter, file, where)
-        elif emitter.get("type") == "constant":
+        elif emitter.get("type") == "constant" and not is_spectrum(emitter, "radiance"):
             radiance = torch.from_numpy(color(emitter, "radiance", where)).float()
             coefficients = SphericalHarmonicsLight.ambient(2).coefficients * radiance
         else:

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from ..color import srgb_to_linear
 from .fields import kind, text
 from .text_files import numbers, read_text
 
@@ -96,10 +98,20 @@ def whole(element: ElementTree.Element, name: str, default: int, where: str) -> 
 
 
 def color(element: ElementTree.Element, name: str, where: str) -> np.ndarray:
-    """(3,) linear RGB of a property, from three numbers or one; 1 where there is none."""
+    """(3,) linear RGB of a property, from three numbers, one, or an sRGB colour #rrggbb; 1 where there is none."""
     found = _property(element, name)
-    values = np.ones(1) if found is None else _numbers(found.get("value", ""), (1, 3), where, name)
+    value = "1" if found is None else found.get("value", "")
+    if re.fullmatch(r"\s*#[0-9a-fA-F]{6}\s*", value):
+        levels = torch.tensor([int(value.strip()[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        return srgb_to_linear(levels.double()).numpy()
+    values = _numbers(value, (1, 3), where, name)
     return np.broadcast_to(values, (3,)).copy()
+
+
+def is_spectrum(element: ElementTree.Element, name: str) -> bool:
+    """Whether a property is given by wavelengths, as 400:0.5, 700:0.8."""
+    found = _property(element, name)
+    return found is not None and ":" in found.get("value", "")
 
 
 def string(element: ElementTree.Element, name: str, where: str) -> str | None:

@@ -34,13 +34,13 @@ _MASKED = "_masked"
 
 def recognises(path: Path) -> bool:
     """Whether the folder has files of cameras in its `cams`."""
-    return any(any((path / name).glob(f"*{_ENDING}")) for name in _CAMERAS)
+    return any(any((path / name).glob(f"[!.]*{_ENDING}")) for name in _CAMERAS)
 
 
 def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     """Read the scene in a folder; see `scenes.load_scene` for what is raised."""
     files = next(
-        (found for found in (sorted((path / name).glob(f"*{_ENDING}")) for name in _CAMERAS) if found), []
+        (found for found in (sorted((path / name).glob(f"[!.]*{_ENDING}")) for name in _CAMERAS) if found), []
     )
     if not files:
         raise FileNotFoundError(f"{path}: expected {LOOKS_FOR}, found no such file")

@@ -29,7 +29,7 @@ def check_scene(scene: Scene) -> None:
     """
     check_views(scene.train)
     if scene.mesh is not None:
-        check_mesh_fits(scene.mesh, scene.train, name="mesh")
+        check_mesh_fits(scene.mesh, scene.train, name=f"{scene.path}: mesh" if scene.path else "mesh")
 
 
 def check_views(views: Views) -> None:
@@ -40,7 +40,8 @@ def check_views(views: Views) -> None:
         place = ", ".join(f"{x:.4g}" for x in centers[0])
         raise ValueError(
             f"views: all {len(views)} cameras are in one place ({place}), which says nothing of how far the object "
-            "is; are translations missing, or was the object turned before a fixed camera? Give poses relative to it"
+            "is; are translations missing, are poses world-to-camera where camera-to-world is expected (or the other "
+            "way round), or was the object turned before a fixed camera? Give poses relative to the object"
         )
     point = meeting_point(views)
     if point is None:

@@ -30,6 +30,7 @@ from .fields import kind, matrix, number, read_json, text
 from .images import SUFFIXES, find_image, image_size, sibling_mask
 from .lenses import fisheye_lens, opencv_lens
 from .reading import Lens, Reading, Shot
+from .sanity import check_shots
 from .views import Scene
 
 LOOKS_FOR = "transforms_train.json or transforms.json"
@@ -54,12 +55,14 @@ class _Frame:
 
 
 def recognises(path: Path) -> bool:
-    """Whether the folder holds a file that `load` begins with."""
+    """Whether the folder holds a file that `load` begins with, or is such a file."""
+    path = _folder(path)
     return (path / "transforms_train.json").is_file() or (path / "transforms.json").is_file()
 
 
 def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     """Read the scene in a folder; see `scenes.load_scene` for what is raised."""
+    path = _folder(path)
     train, test = (_shots(path, frames) for frames in _splits(path))
     # Together, so that all agree about the background.
     views = assemble([*train, *test], reading)
@@ -71,6 +74,12 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
         test=views[len(train) :] if test else None,
         mesh=load_mesh(meshes[0]) if meshes else None,
     )
+
+
+def _folder(path: Path) -> Path:
+    """The scene's, also where one of its files is named."""
+    named = path.is_file() and path.name.startswith("transforms") and path.suffix == ".json"
+    return path.parent if named else path
 
 
 def _splits(path: Path) -> tuple[list[_Frame], list[_Frame]]:
@@ -90,7 +99,8 @@ def _splits(path: Path) -> tuple[list[_Frame], list[_Frame]]:
         held_out_ids = {id(frame) for frame in test or []}
         train = [frame for frame in frames if id(frame) not in held_out_ids]
     if not train:
-        raise ValueError(f"{file}: no frame is left for training; shorten test_filenames")
+        cure = "shorten test_filenames" if content.get("train_filenames") is None else "fill train_filenames"
+        raise ValueError(f"{file}: no frame is left for training; {cure}")
     return train, test or []
 
 
@@ -141,7 +151,7 @@ def _shots(folder: Path, frames: list[_Frame]) -> list[Shot]:
         cameras = from_opengl(poses, torch.stack(intrinsics), height=1, width=1)
     except ValueError as error:
         raise ValueError(f"{frames[0].where.split(': frame')[0]}: {error}") from None
-    return [
+    shots = [
         Shot(
             image,
             name,
@@ -156,6 +166,8 @@ def _shots(folder: Path, frames: list[_Frame]) -> list[Shot]:
             frames, images, _names(images), cameras.world_to_camera, intrinsics, lenses, strict=True
         )
     ]
+    check_shots(shots, sized=all(frame.get("w") is not None for frame in frames))
+    return shots
 
 
 def _lens(frame: _Frame, intrinsics: np.ndarray) -> Lens | None:
@@ -245,6 +257,7 @@ def _mask(folder: Path, frame: _Frame) -> Path | None:
 
 def _names(files: Sequence[Path]) -> tuple[str, ...]:
     """What tells the files apart: their paths below the folder that all are in, without suffixes where that does."""
+    files = [file.absolute() for file in files]
     common = os.path.commonpath([file.parent for file in files])
     paths = [Path(os.path.relpath(file, common)) for file in files]
     short = [path.with_suffix("").as_posix() for path in paths]

@@ -7,4 +7,5 @@ from .from_file import FileStart as FileStart
 from .from_file import start_from_file as start_from_file
 from .hull import visual_hull as visual_hull
 from .layout import Layout as Layout
+from .overlap import silhouette_overlap as silhouette_overlap
 from .sphere import starting_sphere as starting_sphere

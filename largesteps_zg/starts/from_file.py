@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..mesh import Mesh, mesh_of_parts
-from ..mesh_parts import read_parts
+from ..mesh_parts import Attributes, ply_attributes, read_parts
 from .condition import conditioned_corners
 from .layout import Layout, layout_of
 
@@ -26,12 +26,15 @@ class FileStart:
         Where its faces lie in its image, in their order and winding.
     fault : str
         Why there is no layout although the file has texture coordinates, or "".
+    attributes : Attributes
+        What else the file has at the vertices and faces; none where these had to be mended, which is said in `done`.
     """
 
     mesh: Mesh
     done: list[str]
     layout: Layout | None
     fault: str
+    attributes: Attributes
 
 
 def start_from_file(path: str | os.PathLike[str]) -> FileStart:
@@ -44,9 +47,13 @@ def start_from_file(path: str | os.PathLike[str]) -> FileStart:
     """
     path = Path(path)
     parts = read_parts(path)
-    mesh = mesh_of_parts(path, parts)
+    mesh = mesh_of_parts(path, parts, repeated=True)
     layout, fault = layout_of(path, parts)
     whole, corners, done = conditioned_corners(mesh, None if layout is None else layout.corners, str(path))
     if layout is not None and corners is not None:
         layout = replace(layout, corners=corners)
-    return FileStart(whole, done, layout, fault)
+    attributes = ply_attributes(parts)
+    if done and attributes.names:
+        done = [*done, f"left out {', '.join(attributes.names)}, whose vertices or faces are others now"]
+        attributes = Attributes({}, {})
+    return FileStart(whole, done, layout, fault, attributes)
