@@ -1,10 +1,11 @@
-"""Cameras found for a surface that stays as it is: what held-out views need where the others were corrected."""
+"""Cameras laid onto a surface that stays as it is, as held-out views need it, or onto other cameras."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from .cameras import Cameras
@@ -59,6 +60,30 @@ def aligned(cameras: Cameras, difference: Callable[[Cameras], Tensor], *, steps:
         optimizer.step()
         optimizer.param_groups[0]["lr"] *= 0.97
     return best
+
+
+def similarity(cameras: Cameras, targets: Cameras) -> tuple[Float[Tensor, "3 3"], float, Float[Tensor, " 3"]]:
+    """Q, s, q, so that ``s Q X + q`` brings cameras onto their targets as well as a movement of the world can.
+
+    Least squares over the axes of the cameras and over their centres, in units of their spreads. Refined cameras and
+    true ones differ by such a movement, beside their errors.
+
+    References
+    ----------
+    Umeyama: Least-squares estimation of transformation parameters between two point patterns. PAMI 13(4), 1991.
+    """
+    axes, wanted_axes = (c.world_to_camera[:, :3, :3].mT for c in (cameras, targets))
+    centers, wanted = cameras.centers, targets.centers
+    mean, wanted_mean = centers.mean(0), wanted.mean(0)
+    centers, wanted = centers - mean, wanted - wanted_mean
+    squares = centers.square().sum(1).mean(), wanted.square().sum(1).mean()
+    together = (squares[0] * squares[1]).sqrt().clamp_min(1e-12)
+    u, _, vt = torch.linalg.svd(wanted.T @ centers / together + (wanted_axes @ axes.mT).sum(0))
+    flip = torch.ones(3).to(u)
+    flip[2] = torch.linalg.det(u @ vt).sign()
+    turn = u @ (flip[:, None] * vt)
+    scale = float((wanted * (centers @ turn.T)).sum() / centers.square().sum().clamp_min(1e-12))
+    return turn, scale, wanted_mean - scale * turn @ mean
 
 
 def aligned_views(fit: Fit, cameras: Cameras, views: Views) -> Cameras:

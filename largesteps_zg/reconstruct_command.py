@@ -132,6 +132,10 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     from .reconstruct import Settings, resolve_device
 
     settings = Settings(**{field.name: getattr(arguments, field.name) for field in fields(Settings)})
+    if settings.renderer != "rasterizer" and settings.gradients == "rasterizer":
+        raise ValueError(
+            f"renderer: {settings.renderer} is called for estimates alone; add --gradients per-pixel, for instance"
+        )
     fault = rasterizer_fault(settings.backend, resolve_device(settings.device))
     if fault is not None:
         raise ImportError(f"backend: {settings.backend} {fault}")
@@ -303,6 +307,7 @@ def _summary(path: Path, result: dict[str, Any]) -> str:
         )
     elif off is not None:
         lines.append(f"cameras   kept as given: corrections came to {off:.2g} pixels, which is nothing")
+    lines += [f"scene     {note}" for note in result["scene"]["notes"]]
     lines += [
         f"mesh:     {path / 'mesh.ply'}, mesh.obj, mesh.glb",
         f"pictures: {path / 'comparison.png'}, {path / 'progression.gif'}",

@@ -248,6 +248,7 @@ class RunFolder:
             "scene": {
                 "path": None if self.scene.path is None else str(self.scene.path),
                 "format": self.scene.format,
+                "notes": list(self.scene.notes),
                 "views": len(self.scene.train),
                 "size": list(self.scene.train.images.shape[1:3]),
                 "center": run.center.tolist(),

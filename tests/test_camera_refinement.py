@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from largesteps_zg import camera_refinement
+from largesteps_zg.camera_alignment import similarity
 from largesteps_zg.camera_model import rigid
 from largesteps_zg.camera_refinement import CameraCorrections, corrections_of
 from largesteps_zg.cameras import Cameras, sphere_of_cameras
@@ -119,21 +120,6 @@ def test_nothing_moves_before_the_first_step(generator):
     assert torch.equal(made.world_to_camera, given.world_to_camera[index])
     assert torch.equal(made.intrinsics, given.intrinsics[index])
     assert all(max(abs(value) for value in view.values()) < 1e-12 for view in corrections.report())
-
-
-def similarity(cameras: Cameras, targets: Cameras) -> tuple[torch.Tensor, float, torch.Tensor]:
-    """Q, s, q: ``s Q X + q`` brings cameras onto their targets, by centres and axes (Umeyama, PAMI 1991)."""
-    axes, wanted_axes = (c.world_to_camera[:, :3, :3].mT for c in (cameras, targets))
-    centers, wanted = cameras.centers, targets.centers
-    mean, wanted_mean = centers.mean(0), wanted.mean(0)
-    centers, wanted = centers - mean, wanted - wanted_mean
-    spreads = centers.square().sum(1).mean() * wanted.square().sum(1).mean()
-    u, _, vt = torch.linalg.svd(wanted.T @ centers / spreads.sqrt() + (wanted_axes @ axes.mT).sum(0))
-    flip = torch.ones(3).to(u)
-    flip[2] = torch.linalg.det(u @ vt).sign()
-    turn = u @ (flip[:, None] * vt)
-    scale = float((wanted * (centers @ turn.T)).sum() / centers.square().sum())
-    return turn, scale, wanted_mean - scale * turn @ mean
 
 
 def test_a_similarity_of_the_world_is_found_exactly(generator):

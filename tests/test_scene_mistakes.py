@@ -24,6 +24,7 @@ from format_files import (
 from PIL import Image
 from test_scene_errors import refused
 
+from largesteps_zg.overview.describe import describe
 from largesteps_zg.scenes import load_scene
 from largesteps_zg.scenes.images import read_mask
 from largesteps_zg.scenes.masking import check_mask
@@ -181,6 +182,20 @@ def test_colours_as_mitsuba_writes_them(tmp_path: Path, emitter: str, light) -> 
     assert found is not None
     ratio = found.coefficients[0] / found.coefficients[0, 0]
     torch.testing.assert_close(ratio, torch.tensor(light), atol=1e-5, rtol=0)
+
+
+def test_cameras_without_an_image_are_told(tmp_path: Path) -> None:
+    """The last photograph is missing and the others are numbered from 1: each takes the camera of another one."""
+    write_idr(tmp_path)
+    assert load_scene(tmp_path).notes == ()
+    (tmp_path / "image" / f"{COUNT - 1:06d}.png").unlink()
+    (tmp_path / "mask" / f"{COUNT - 1:03d}.png").unlink()
+    for i in reversed(range(COUNT - 1)):
+        (tmp_path / "image" / f"{i:06d}.png").rename(tmp_path / "image" / f"{i + 1:06d}.png")
+        (tmp_path / "mask" / f"{i:03d}.png").rename(tmp_path / "mask" / f"{i + 1:03d}.png")
+    scene = load_scene(tmp_path)
+    note = "cameras_sphere.npz: no image is numbered as world_mat 0; do all of them count from 0?"
+    assert scene.notes == (note,) and f"          {note}" in describe(scene)
 
 
 # --- masks -----------------------------------------------------------------------------------------------------------

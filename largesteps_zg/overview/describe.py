@@ -32,6 +32,7 @@ def describe(scene: Scene) -> list[str]:
     rows = [("scene", f"{scene.path}, {scene.format}" if scene.path is not None else scene.format)]
     held_out = "none held out" if scene.test is None else f"{len(scene.test)} held out"
     rows += [("views", f"{len(scene.train)} to reconstruct from, {held_out}; {_sizes(scene.train)}")]
+    rows += [("", note) for note in scene.notes]
     rows += [("masks", _masks(scene.train)), ("cameras", _cameras(scene.train.cameras, sphere))]
     if sphere is None:
         rows += [("object", f"NOT FOUND: {fault}")]

@@ -55,7 +55,7 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     check_shots(shots)
     views = assemble(shots, reading)
     _check_scale_mats(file, arrays, keys, views)
-    return Scene(path=path, format="idr", train=views)
+    return Scene(path=path, format="idr", train=views, notes=_left_out(file, arrays, keys))
 
 
 def _cameras_file(folder: Path) -> Path:
@@ -95,7 +95,7 @@ def _read_arrays(file: Path) -> dict[str, np.ndarray]:
 
 def _keys(file: Path, arrays: Mapping[str, np.ndarray], images: list[Path]) -> list[int]:
     """The number of the camera of each image: the one in its name, else its place in the order of names."""
-    known = sorted(int(name.rsplit("_", 1)[1]) for name in arrays if name.startswith("world_mat_"))
+    known = _numbers(arrays)
     own = [last_number(image.stem) for image in images]
     numbered = [number for number in own if number is not None and number in known]
     if len(set(numbered)) == len(images):
@@ -106,6 +106,21 @@ def _keys(file: Path, arrays: Mapping[str, np.ndarray], images: list[Path]) -> l
         f"{file}: {len(known)} cameras for {len(images)} images in {images[0].parent}, and the images' numbers do not "
         "tell which is whose; expected one image per camera"
     )
+
+
+def _numbers(arrays: Mapping[str, np.ndarray]) -> list[int]:
+    """Of the cameras."""
+    return sorted(int(name.rsplit("_", 1)[1]) for name in arrays if name.startswith("world_mat_"))
+
+
+def _left_out(file: Path, arrays: Mapping[str, np.ndarray], keys: list[int]) -> tuple[str, ...]:
+    """Cameras without an image: photographs that were taken out, or are numbered from 1."""
+    lost = [number for number in _numbers(arrays) if number not in keys]
+    if not lost:
+        return ()
+    some = ", ".join(map(str, lost[:4])) + ", ..." * (len(lost) > 4)
+    plural = "s" * (len(lost) > 1)
+    return (f"{file.name}: no image is numbered as world_mat{plural} {some}; do all of them count from 0?",)
 
 
 def _shot(file: Path, arrays: Mapping[str, np.ndarray], key: int, image: Path, mask: Path | None) -> Shot:

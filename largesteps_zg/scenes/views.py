@@ -125,6 +125,8 @@ class Scene:
         The direction that points up in the scene's coordinates, where the format fixes one.
     light : SphericalHarmonicsLight or None
         Where it is known.
+    notes : tuple of str
+        What was left out in reading, a phrase each.
     """
 
     path: Path | None
@@ -134,3 +136,4 @@ class Scene:
     mesh: Mesh | None = None
     up: Tensor | None = None
     light: SphericalHarmonicsLight | None = None
+    notes: tuple[str, ...] = ()
