@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -33,7 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong with a file is said in one line
     arguments = _parser().parse_args(argv)
     try:
-        return arguments.command(arguments)
+        status: int = arguments.command(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read, as `head` does, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
+        return 1
     except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
         print(f"largesteps-zg: {_one_line(error)}", file=sys.stderr)
         return 2

@@ -241,7 +241,8 @@ class _CtrlC:
         self.asked = True
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self.before)
+        # None: a handler that was not installed from Python.
+        signal.signal(signal.SIGINT, signal.SIG_DFL if self.before is None else self.before)
 
 
 class _Progress:

@@ -348,10 +348,12 @@ def test_resume_with_other_settings_or_another_scene(
             row[3] += 0.5
     rewrite(tmp_path / "moved", content)
     again(scene=tmp_path / "moved", has=("resume: the run was started on another scene",))
-    image = np.array(Image.open(tmp_path / "moved" / "train" / "r_002.png"))
+    shutil.copytree(ball, tmp_path / "painted")
+    file = sorted((tmp_path / "painted").rglob("*.png"))[-1]
+    image = np.array(Image.open(file))
     image[10:20, 10:20, :3] //= 2
-    Image.fromarray(image).save(tmp_path / "moved" / "train" / "r_002.png")
-    again(scene=tmp_path / "moved", has=("on other images or masks than", "give the same scene"))
+    Image.fromarray(image).save(file)
+    again(scene=tmp_path / "painted", has=("on other images or masks than", "give the same scene"))
 
 
 # --- failures while running ------------------------------------------------------------------------------------------
@@ -415,3 +417,51 @@ def test_as_a_process(command: list[str], has: str, tmp_path: Path) -> None:
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.count("\n") == 1 and has in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_reader_that_stops_reading_is_no_fault() -> None:
+    """As `largesteps-zg info | head -1` does, here before the first line."""
+    command = [sys.executable, "-m", "largesteps_zg", "info"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        error = process.stderr.read()
+    assert error == "" and process.returncode == 1
+
+
+def test_a_terminal_without_the_letters_still_gets_the_rest(ball: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "largesteps_zg", "info", str(ball), "--init", "none"]
+    command += ["--output", str(tmp_path / "new" / "i.png")]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and done.stderr == b"" and b"? wide" in done.stdout
+    assert (tmp_path / "new" / "i.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("i.jpg", "output: expected a picture NAME.png, got"),
+        ("folder.png", "folder.png is a folder"),
+        ("file.png/i.png", "file.png is a file"),
+    ],
+)
+def test_where_the_picture_of_a_scene_cannot_go(
+    ball: Path, tmp_path: Path, name: str, message: str, capfd
+) -> None:
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file.png").touch()
+    assert main(["info", str(ball), "--init", "none", "--output", str(tmp_path / name)]) == 2
+    out, err = capfd.readouterr()
+    assert message in err and err.count("\n") == 1 and out == ""
+
+
+def test_a_renderer_that_nothing_would_call(ball: Path, refused) -> None:
+    refused(
+        "reconstruct", ball, "--renderer", "opengl", has=("renderer: opengl", "add --gradients per-pixel")
+    )
+
+
+def test_files_that_cannot_be_written_are_named_as_they_were_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(OSError) as caught:
+        save_mesh(tmp_path / "nowhere" / "mesh.ply", icosphere(0))
+    assert caught.value.filename == str(tmp_path / "nowhere" / "mesh.ply")
