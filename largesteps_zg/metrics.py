@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .closest import ClosestPoints, closest_points
-from .mesh import Mesh, check_mesh
+from .mesh import Mesh, check_mesh, topology
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class SurfaceDistances:
         In the unit of the vertices.
     normal_consistency : float
         Mean cosine in [-1, 1] between the normal at a point and that of the nearest face of the other surface,
-        mean of both directions. Signed: -1 for the same surface inside out.
+        mean of both directions. Signed: -1 for the same surface inside out; but where the reference is open, and so
+        has no outside, of its two normals the nearer one.
     diagonal : float
         Of the reference's bounding box.
     """
@@ -94,10 +95,11 @@ def surface_distances(
     check_mesh(reference.vertices, reference.faces, name="reference")
     generator = torch.Generator().manual_seed(0) if generator is None else generator
     mesh, reference = (Mesh(m.vertices.detach(), m.faces).to("cpu", torch.float64) for m in (mesh, reference))
+    closed = topology(reference.faces).watertight
     points, of = sample_surface(mesh.vertices, mesh.faces, samples, generator=generator)
-    to, cosine_to = _meet(points, of, mesh, reference)
+    to, cosine_to = _meet(points, of, mesh, reference, signed=closed)
     points, of = sample_surface(reference.vertices, reference.faces, samples, generator=generator)
-    back, cosine_back = _meet(points, of, reference, mesh)
+    back, cosine_back = _meet(points, of, reference, mesh, signed=closed)
     diagonal = float((reference.vertices.amax(dim=0) - reference.vertices.amin(dim=0)).norm())
     threshold = threshold_fraction * diagonal
     precision, recall = (float((d.distances <= threshold).double().mean()) for d in (to, back))
@@ -117,12 +119,15 @@ def surface_distances(
     )
 
 
-def _meet(points: Tensor, of: Tensor, source: Mesh, target: Mesh) -> tuple[ClosestPoints, float]:
+def _meet(
+    points: Tensor, of: Tensor, source: Mesh, target: Mesh, *, signed: bool
+) -> tuple[ClosestPoints, float]:
     """Closest points on the target, and the mean cosine between the normals there and at the source."""
     found = closest_points(points, target.vertices, target.faces)
     here = torch.nn.functional.normalize(_face_crosses(source.vertices, source.faces)[of], dim=1)
     there = torch.nn.functional.normalize(_face_crosses(target.vertices, target.faces)[found.faces], dim=1)
-    return found, float((here * there).sum(dim=1).mean())
+    cosine = (here * there).sum(dim=1)
+    return found, float((cosine if signed else cosine.abs()).mean())
 
 
 def _face_crosses(vertices: Tensor, faces: Tensor) -> Tensor:

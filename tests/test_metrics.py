@@ -89,6 +89,19 @@ def test_a_surface_against_itself_and_inside_out():
     assert surface_distances(turned, ball, samples=1000).normal_consistency == pytest.approx(-1)
 
 
+def test_an_open_surface_has_no_outside():
+    """A thin plate around a square, both of whose sides are right; and the square turned over."""
+    corners = torch.tensor([[x, y, z] for z in (-0.001, 0.001) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))])
+    sides = [[0, 2, 1], [0, 3, 2], [4, 5, 6], [4, 6, 7]]
+    rims = [face for i in range(4) for j in [(i + 1) % 4] for face in ([i, j, j + 4], [i, j + 4, i + 4])]
+    plate = Mesh(corners.double(), torch.tensor(sides + rims))
+    sheet = Mesh(corners[:4].double(), torch.tensor([[0, 1, 2], [0, 2, 3]]))
+    assert surface_distances(plate, sheet, samples=2000).normal_consistency > 0.99
+    turned = Mesh(sheet.vertices, sheet.faces.flip(1))
+    assert surface_distances(turned, sheet, samples=1000).normal_consistency == pytest.approx(1)
+    assert surface_distances(sheet, plate, samples=2000).normal_consistency < 0.6  # a plate has one
+
+
 def test_distances_do_not_depend_on_the_tessellation_and_scale_with_the_scene():
     coarse = square()
     fine = (
