@@ -14,7 +14,7 @@ from .self_occlusion import SelfOcclusion
 
 # Texels along a side of the pictures that are added: coarse ones let fine ones start right.
 SIZES = (4, 8, 16, 32)
-START = 0.2  # share of the run: mirrored directions mean nothing before there are normals
+START = 0.3  # share of the run: mirrored directions mean nothing before there are normals
 STEP, STRENGTH_STEP, GRAZING_STEP, NEARNESS_STEP = 0.03, 0.003, 0.01, 0.003
 GRAZING = 12.0  # to start with: between matt paint and glass
 NEAREST = 0.9  # surroundings stay outside the scene, whose radius is 1

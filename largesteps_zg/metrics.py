@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .closest import ClosestPoints, closest_points
-from .mesh import Mesh, check_mesh, topology
+from .mesh import Mesh, check_mesh
+from .solids import has_inside
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class SurfaceDistances:
         In the unit of the vertices.
     normal_consistency : float
         Mean cosine in [-1, 1] between the normal at a point and that of the nearest face of the other surface,
-        mean of both directions. Signed: -1 for the same surface inside out; but where the reference is open, and so
-        has no outside, of its two normals the nearer one.
+        mean of both directions. Signed: -1 for the same surface inside out. Where the reference is a sheet, which has
+        no outside (`solids.has_inside`), of its two normals the nearer one.
     diagonal : float
         Of the reference's bounding box.
     """
@@ -95,11 +96,11 @@ def surface_distances(
     check_mesh(reference.vertices, reference.faces, name="reference")
     generator = torch.Generator().manual_seed(0) if generator is None else generator
     mesh, reference = (Mesh(m.vertices.detach(), m.faces).to("cpu", torch.float64) for m in (mesh, reference))
-    closed = topology(reference.faces).watertight
+    sided = has_inside(reference.vertices, reference.faces)
     points, of = sample_surface(mesh.vertices, mesh.faces, samples, generator=generator)
-    to, cosine_to = _meet(points, of, mesh, reference, signed=closed)
+    to, cosine_to = _meet(points, of, mesh, reference, signed=sided)
     points, of = sample_surface(reference.vertices, reference.faces, samples, generator=generator)
-    back, cosine_back = _meet(points, of, reference, mesh, signed=closed)
+    back, cosine_back = _meet(points, of, reference, mesh, signed=sided)
     diagonal = float((reference.vertices.amax(dim=0) - reference.vertices.amin(dim=0)).norm())
     threshold = threshold_fraction * diagonal
     precision, recall = (float((d.distances <= threshold).double().mean()) for d in (to, back))

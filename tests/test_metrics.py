@@ -89,7 +89,7 @@ def test_a_surface_against_itself_and_inside_out():
     assert surface_distances(turned, ball, samples=1000).normal_consistency == pytest.approx(-1)
 
 
-def test_an_open_surface_has_no_outside():
+def test_a_sheet_has_no_outside_but_a_ball_with_a_hole_has():
     """A thin plate around a square, both of whose sides are right; and the square turned over."""
     corners = torch.tensor([[x, y, z] for z in (-0.001, 0.001) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))])
     sides = [[0, 2, 1], [0, 3, 2], [4, 5, 6], [4, 6, 7]]
@@ -100,6 +100,10 @@ def test_an_open_surface_has_no_outside():
     turned = Mesh(sheet.vertices, sheet.faces.flip(1))
     assert surface_distances(turned, sheet, samples=1000).normal_consistency == pytest.approx(1)
     assert surface_distances(sheet, plate, samples=2000).normal_consistency < 0.6  # a plate has one
+    ball = icosphere(2)
+    bowl = Mesh(ball.vertices, ball.faces[ball.vertices[ball.faces, 2].mean(1) < 0.5])
+    turned = Mesh(bowl.vertices, bowl.faces.flip(1))
+    assert surface_distances(turned, bowl, samples=1000).normal_consistency == pytest.approx(-1)
 
 
 def test_distances_do_not_depend_on_the_tessellation_and_scale_with_the_scene():

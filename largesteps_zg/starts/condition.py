@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..mesh import Mesh, check_mesh, check_start_mesh, topology, weld
+from ..mesh import Mesh, check_mesh, check_start_mesh, weld
+from ..solids import has_inside, signed_volume
 from ..topology import nonmanifold_vertices, repeated_corners, vertex_components
 from .split import check_crowded, connected, sides, split
 from .surface import Surface
-
-_FULL = 0.01  # volume over area^1.5 above which an open surface has an inside; a ball has 0.094
 
 
 def conditioned(mesh: Mesh, name: str = "start mesh") -> tuple[Mesh, list[str]]:
@@ -167,9 +166,7 @@ def _inside_out(surface: Surface, done: list[str]) -> Tensor:
         groups[component].append(number)
     inward = []
     for part in (torch.tensor(group) for group in groups.values()):
-        volume, area = _volume_and_area(vertices, faces[part])
-        closed = topology(faces[part]).watertight
-        if volume < 0 and (closed or -volume > _FULL * area**1.5):
+        if signed_volume(vertices, faces[part]) < 0 and has_inside(vertices, faces[part]):
             inward.append(part)
     walls = _inner_walls(vertices, faces, inward)
     turned = [part for part, wall in zip(inward, walls, strict=True) if not wall]
@@ -197,15 +194,6 @@ def _inner_walls(vertices: Tensor, faces: Tensor, inward: list[Tensor]) -> list[
             inside = abs(float(fast_winding_number(point, vertices.numpy(), faces[others].numpy())[0])) > 0.5
         walls.append(inside)
     return walls
-
-
-def _volume_and_area(vertices: Tensor, faces: Tensor) -> tuple[float, float]:
-    """Of the solid inside (closed off from its middle, where it is open), and of the surface."""
-    corners = vertices[faces] - vertices[faces].mean(dim=(0, 1))
-    a, b, c = corners.unbind(dim=1)
-    return float(torch.linalg.det(corners).sum()) / 6, float(
-        torch.linalg.cross(b - a, c - a).norm(dim=1).sum()
-    ) / 2
 
 
 def _count(number: int, one: str, many: str) -> str:
