@@ -252,9 +252,8 @@ class Reconstruction:
     def shading(self, vertices: Tensor, faces: Tensor, cameras: Cameras) -> Tensor:
         """(1, V, 3) on the CPU: what turns albedo into diffuse colour, for `texture.bake`."""
         light = SphericalHarmonicsLight(self.fit.light.detach().cpu())
-        near = (
-            vertices.double() - self.center
-        ) / self.radius  # far from the origin floats have no digits left
+        # Far from the origin floats have no digits left for normals.
+        near = (vertices.double() - self.center) / self.radius
         return light(vertex_normals(near.float(), faces))[None]
 
     def refined_cameras(self) -> Cameras:

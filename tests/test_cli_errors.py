@@ -320,6 +320,9 @@ def test_resume_without_or_with_a_damaged_checkpoint(
     for content in (b"", b"no checkpoint at all", good[: len(good) // 2], b"\x80\x02}q\x00."):
         file.write_bytes(content)
         refused(*command, has=("resume: ", "checkpoint.pt is not a readable checkpoint", "without --resume"))
+    older = torch.load(run_of_two_steps / "checkpoint.pt", weights_only=True)
+    torch.save({**older, "layout": older["layout"] - 1}, file)
+    refused(*command, has=("is not a readable checkpoint of this version",))
     torch.save({"run": {}, "folder": {}}, file)
     refused(*command, has=("is not a readable checkpoint",))
 

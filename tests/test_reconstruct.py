@@ -15,6 +15,7 @@ from largesteps_zg.gradients import Difference
 from largesteps_zg.lighting import SphericalHarmonicsLight
 from largesteps_zg.mesh import Mesh, icosphere, topology
 from largesteps_zg.metrics import flipped_faces, surface_distances
+from largesteps_zg.nested import moved
 from largesteps_zg.parameterize import LargeSteps
 from largesteps_zg.reconstruct import Reconstruction, Settings, reconstruct
 from largesteps_zg.scenes import bounding_sphere
@@ -188,12 +189,19 @@ def test_a_surface_that_is_thrown_away_comes_back(scene, step) -> None:
 
 def test_what_counts_is_known_before_the_first_step_of_a_resumed_run(scene) -> None:
     run = last(reconstruct(scene.train, SHORT)).run
-    run.fit.appearance.gloss.dropped = not run.fit.appearance.gloss.dropped
+    run.fit.appearance.gloss.dropped = True  # a matt surface
     run.fit._compared = Difference(brightness=0.3)
     again = Reconstruction(scene.train, SHORT)
     again.fit._compared = run.fit._compared
     again.load_state_dict(run.state_dict())
-    assert again.fit.difference == run.fit.difference
+    assert again.fit.difference == run.fit.difference == Difference(brightness=1.0)
+
+
+def test_checkpoints_move_to_another_device_whatever_holds_their_tensors() -> None:
+    one = torch.ones(2)
+    found = moved({"a": one, "b": [one, {"c": one}], "d": 3, "e": None}, torch.device("meta"))
+    assert found["a"].is_meta and found["b"][0].is_meta and found["b"][1]["c"].is_meta
+    assert found["d"] == 3 and found["e"] is None and not one.is_meta
 
 
 @pytest.mark.parametrize("option", ["colors_known", "refining"])
