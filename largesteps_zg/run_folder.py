@@ -11,6 +11,7 @@ import tempfile
 import time
 import zlib
 from dataclasses import asdict, replace
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ class RunFolder:
                     f"resume: the run was started with --{name} {inputs.get(name)}, now it is {value}; "
                     "give the same options, or another output folder"
                 )
-        if state["images"] != self._fingerprint():
+        if state["images"] != self._fingerprint:
             raise ValueError(
                 f"resume: the run in {self.path} was started on other images or masks than {_named(self.scene)} has; "
                 "give the same scene, or another output folder"
@@ -134,6 +135,7 @@ class RunFolder:
         given = {name: self.options.get(name) for name in ("init", "light")}
         return {name: None if file is None else Path(file).name for name, file in given.items()}
 
+    @cached_property
     def _fingerprint(self) -> int:
         """Of the photographs with their masks, wherever they lie."""
         return zlib.crc32(self.scene.train.images.cpu().contiguous().numpy().data)
@@ -176,7 +178,7 @@ class RunFolder:
         }  # fmt: skip
         with state.run.stopwatch("checkpoint"), atomic_path(self.checkpoint_file) as part:
             state_dict = {"run": state.run.state_dict(), "folder": folder, "inputs": self._inputs()}
-            torch.save({"layout": CHECKPOINT_LAYOUT, "images": self._fingerprint(), **state_dict}, part)
+            torch.save({"layout": CHECKPOINT_LAYOUT, "images": self._fingerprint, **state_dict}, part)
         self.saved_at = time.perf_counter()
 
     def finish(self, state: State, *, stopped: str | None = None, resumable: bool = True) -> dict[str, Any]:
