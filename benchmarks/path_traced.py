@@ -35,7 +35,9 @@ except ImportError:  # not needed for --check
 
 MESHES = Path(__file__).resolve().parents[1] / "meshes"
 SCENES = ("fennec-clay", "fennec-paint", "fennec-gloss", "gear-clay", "gear-gloss", "mug-clay", "leaf-clay",
-          "leaf-paint")  # fmt: skip
+          "leaf-paint", "leaves-paint")  # fmt: skip
+# Three of the built-in leaf: radians about z, then about x, size, height; in its own axes.
+LEAVES = ((0.0, 0.3, 0.55, -0.15), (2.1, 0.7, 0.5, 0.0), (4.2, -0.1, 0.52, 0.15))
 DISTANCE, FOV = 3.0, math.radians(40.0)  # the unit ball, which all meshes fit, just fills the image
 CREASED = ("gear",)  # edges bent by more than SHARP stay sharp; all other meshes are smooth everywhere
 SHARP = math.radians(40.0)
@@ -109,11 +111,40 @@ def fill_ramp(ramp: Any, stops: list[tuple[float, tuple[float, float, float]]]) 
 # The stage
 
 
-def add_object(shape: str, material: str) -> None:
-    """A built-in mesh, its y axis turned up, subdivided once so that facets are no larger than a pixel or two."""
-    bpy.ops.wm.ply_import(filepath=str(MESHES / f"{shape}.ply"), forward_axis="NEGATIVE_Z", up_axis="Y")
-    solid = bpy.context.object
+def load_mesh(name: str) -> Any:
+    """A built-in mesh as an object, its y axis turned up."""
+    bpy.ops.wm.ply_import(filepath=str(MESHES / f"{name}.ply"), forward_axis="NEGATIVE_Z", up_axis="Y")
     bpy.ops.object.transform_apply(location=True, rotation=True, scale=True)
+    return bpy.context.object
+
+
+def three_leaves() -> Any:
+    """An open surface in three parts, none of which touches another, in the unit ball."""
+    up = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # from the leaf's own axes
+    parts = []
+    for about_z, about_x, size, height in LEAVES:
+        (c, s), (e, f) = ((math.cos(angle), math.sin(angle)) for angle in (about_z, about_x))
+        turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ np.array([[1, 0, 0], [0, e, -f], [0, f, e]])
+        matrix = np.eye(4)
+        matrix[:3, :3] = size * up @ turn @ up.T
+        matrix[:3, 3] = up @ (0.5 * c, 0.5 * s, height)
+        part = load_mesh("leaf")
+        part.matrix_world = matrix.T.tolist()  # Blender takes columns
+        parts.append(part)
+    for part in parts:
+        part.select_set(True)
+    bpy.ops.object.join()
+    bpy.ops.object.transform_apply(location=True, rotation=True, scale=True)
+    solid = bpy.context.object
+    farthest = max(vertex.co.length for vertex in solid.data.vertices)
+    solid.scale = (min(1.0, 0.97 / farthest),) * 3
+    bpy.ops.object.transform_apply(location=True, rotation=True, scale=True)
+    return solid
+
+
+def add_object(shape: str, material: str) -> None:
+    """A built-in mesh or three leaves, subdivided once so that facets are no larger than a pixel or two."""
+    solid = three_leaves() if shape == "leaves" else load_mesh(shape)
     mesh = solid.data
     if shape in CREASED:
         mesh.set_sharp_from_angle(angle=SHARP)
@@ -252,10 +283,10 @@ def agreement(folder: Path) -> np.ndarray:
 def main() -> None:
     """Render the scenes that are missing, or check those that are there."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    shapes = sorted(file.stem for file in MESHES.glob("*.ply"))
+    shapes = [*sorted(file.stem for file in MESHES.glob("*.ply")), "leaves"]
     known = [f"{shape}-{material}" for shape in shapes for material in MATERIALS]
     parser.add_argument("scenes", nargs="*", default=SCENES, metavar="SHAPE-MATERIAL",
-                        help=f"of {', '.join(shapes)} and {', '.join(MATERIALS)} (default: eight of them)")  # fmt: skip
+                        help=f"of {', '.join(shapes)} and {', '.join(MATERIALS)} (default: nine of them)")  # fmt: skip
     parser.add_argument("--output", type=Path, required=True, help="folder that receives a folder per scene")
     parser.add_argument("--check", action="store_true", help="render nothing; compare what is there")
     parser.add_argument("--views", type=int, default=24, help="to reconstruct from (default 24)")

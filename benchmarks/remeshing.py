@@ -2,7 +2,8 @@
 
 Claims: at one length the 1st percentile of the quality of adaptive's triangles is within 0.02 of gpytoolbox's or above,
 nothing is flipped, and 20,000 vertices take about 2 s of one idle core (4 s on a busy one). Lengths that follow the
-curvature bring the same number of vertices nearer to the old surface.
+curvature bring the same number of vertices nearer to the old surface. Of a thin lens adaptive leaves 95 % or
+more of the area, whatever the length; the others cut its rim back.
 
     OMP_NUM_THREADS=1 python benchmarks/remeshing.py           # half a minute
 """
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 
 from largesteps_zg.closest import closest_points
+from largesteps_zg.geometry import face_normals
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh
 from largesteps_zg.metrics import flipped_faces, triangle_quality
 from largesteps_zg.remesh import RemeshResult, remesh
@@ -64,6 +66,33 @@ def sag(mesh: Mesh, result: RemeshResult) -> float:
     return float(torch.quantile(closest_points(mesh.vertices, result.vertices, result.faces).distances, 0.99))
 
 
+def lens(thickness: float) -> Mesh:
+    """A ball pressed into a disc with a sharp rim."""
+    ball = icosphere(5, dtype=torch.float64)
+    return Mesh(ball.vertices * torch.tensor([1.0, 1.0, thickness / 2]).double(), ball.faces)
+
+
+def area(vertices: Tensor, faces: Tensor) -> float:
+    """Of all faces together."""
+    return float(face_normals(vertices, faces, normalize=False).norm(dim=1).sum()) / 2
+
+
+def sheets(backends: list[str]) -> None:
+    """A table: what is left of a thin lens of radius 1."""
+    print(f"\n| thickness | edge length |{'|'.join(f' {name}: area, flipped ' for name in backends)}|")
+    print("|---" * (2 + len(backends)) + "|")
+    for thickness in (0.02, 0.1):
+        mesh = lens(thickness)
+        for wish in (0.05, 0.1, 0.2):
+            cells = []
+            for backend in backends:
+                result = remesh(mesh.vertices, mesh.faces, wish, backend=backend)
+                kept = area(result.vertices, result.faces) / area(mesh.vertices, mesh.faces)
+                cells.append(f" {kept:.0%}, {flipped_faces(result.vertices, result.faces)} ")
+                assert backend != "adaptive" or kept > 0.95, kept
+            print(f"| {thickness} | {wish} |{'|'.join(cells)}|", flush=True)
+
+
 def main() -> None:
     """Measure, print the tables, check the claims."""
     argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
@@ -97,6 +126,7 @@ def main() -> None:
         print(line, flush=True)
         same = row(name, mesh, (unit / len(result.vertices)) ** 0.5, "adaptive")[2]
         assert low > 0.7 and sag(mesh, result) < sag(mesh, same)
+    sheets(backends)
 
 
 if __name__ == "__main__":

@@ -35,8 +35,9 @@ def capabilities() -> dict[str, list[Row]]:
             ),
         ],
         "remeshing": [
-            _module("gpytoolbox", "gpytoolbox", "the default", "pip install gpytoolbox"),
-            _module("pymeshlab", "pymeshlab", "GPL", "pip install pymeshlab (GPL)"),
+            ("adaptive", True, "built in, the default"),
+            _module("gpytoolbox", "gpytoolbox", "where that fails", "pip install gpytoolbox"),
+            _module("pymeshlab", "pymeshlab", "where both fail; GPL", "pip install pymeshlab (GPL)"),
         ],
         "versions": [(name, None, number) for name, number in versions().items()],
     }

@@ -1,4 +1,4 @@
-"""Thin parts stay apart: the two sides of a sheet are kept from passing through each other."""
+"""Parts of a surface stay apart: the two sides of a sheet, and the walls of a cleft, don't pass through each other."""
 
 from __future__ import annotations
 
@@ -9,35 +9,75 @@ import warp as wp
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .edges import edges
 from .geometry import mean_edge_length, vertex_normals
 from .rasterizer.launch import as_warp, launch
+from .topology import edge_table
 
-REACH = 3.0  # mean edges: how far behind the surface its other side is looked for
-APART = 0.25  # mean edges: how thick a sheet stays
+REACH = 3.0  # mean edges: how far another part is looked for
+APART = 0.1  # mean edges: how thick a sheet stays
+CLEFT = 0.05  # mean edges: how far walls stay apart once they have met
+SHALLOW = wp.constant(0.1)  # of the reach: how deep in each other parts are taken for the walls of a cleft
 REFRESH = 5  # steps between two searches
+_SWEEPS = 3  # of pushes in a step: each vertex takes part in several
+_PARALLEL = wp.constant(0.7)  # cosine: of two parts that face each other; an edge is no sheet
+
+
+@wp.func
+def _winding(mesh: wp.uint64, origin: wp.vec3, direction: wp.vec3, step: float):
+    """How often the surface leaves through a ray, less how often it enters: 0 outside, 1 inside."""
+    total = wp.float32(0.0)
+    for _ in range(64):
+        hit = wp.mesh_query_ray(mesh, origin, direction, 1.0e6)
+        if not hit.result:
+            break
+        total += wp.sign(wp.dot(hit.normal, direction))
+        origin += (hit.t + step) * direction
+    return total
 
 
 @wp.kernel(enable_backward=False, module="largesteps_zg.contact")
-def _behind(
+def _partners(
     mesh: wp.uint64,
     points: wp.array(dtype=wp.vec3),
     normals: wp.array(dtype=wp.vec3),
+    closed: bool,
     start: float,
     reach: float,
     faces: wp.array(dtype=wp.int32),
     weights: wp.array(dtype=wp.vec3),
+    sides: wp.array(dtype=wp.float32),
 ):
     i = wp.tid()
-    inward = -normals[i]
-    hit = wp.mesh_query_ray(mesh, points[i] + start * inward, inward, reach)
+    normal = normals[i]
     faces[i] = -1
-    if hit.result and wp.dot(hit.normal, inward) > 0.7:  # parallel sides: an edge is no sheet
-        faces[i] = hit.face
-        weights[i] = wp.vec3(hit.u, hit.v, 1.0 - hit.u - hit.v)
+    if wp.length(normal) < 0.5:
+        return
+    above = wp.mesh_query_ray(mesh, points[i] + start * normal, normal, reach)
+    below = wp.mesh_query_ray(mesh, points[i] - start * normal, -normal, reach)
+    ahead = above.result and wp.dot(above.normal, normal) < -_PARALLEL
+    behind = below.result and wp.dot(below.normal, normal) < -_PARALLEL
+    if not (ahead or behind):
+        return
+    # Just above a surface that is in order, a ray outwards leaves as often as it enters.
+    winding = wp.float32(0.0)
+    if closed:
+        winding = _winding(mesh, points[i] + start * normal, normal, 0.01 * start)
+    if winding < -0.5:  # the two sides of a sheet have changed places
+        if ahead:
+            faces[i] = above.face
+            weights[i] = wp.vec3(above.u, above.v, 1.0 - above.u - above.v)
+            sides[i] = 1.0
+    elif behind and (winding < 0.5 or below.t < SHALLOW * reach):
+        # A sheet; or one wall of a cleft inside the other. What lies deeper in another part may have its own other side
+        # behind it as well as a wall, which nothing here can tell apart.
+        faces[i] = below.face
+        weights[i] = wp.vec3(below.u, below.v, 1.0 - below.u - below.v)
+        sides[i] = wp.where(winding > 0.5, -1.0, 1.0)
 
 
 class Contact:
-    """Which vertices have another part of the surface close behind them, and where.
+    """Which vertices and middles of edges have another part of the surface close to them, and where.
 
     Parameters
     ----------
@@ -45,17 +85,27 @@ class Contact:
         Of a surface whose outside is out.
     vertices : (V, 3) float32 tensor
         Decide about lengths.
+
+    Notes
+    -----
+    A ray along the normal and one against it find what is near. Where a closed surface passes through itself, its
+    winding number tells how: -1 just outside a side of a sheet that has come through the other, 1 (and more) where a
+    part lies inside another, as the walls of a cleft that has been closed too far.
     """
 
     def __init__(self, faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V 3"]) -> None:
         self.faces = faces
         self.edge = float(mean_edge_length(vertices, faces))
         self._corners: Any = wp.from_torch(faces.to(torch.int32).contiguous().view(-1))
-        self._vertices = self._opposite = faces.new_empty(0)
-        self._weights = vertices.new_empty(0, 3)
+        self._edges = edges(faces)
+        self._closed = bool(edge_table(faces)[1].eq(2).all())
+        # Points, as pairs of vertices with the point in the middle; the faces opposite, where on these; the sides.
+        self._found: tuple[Tensor, ...] = (
+            faces.new_empty(0, 2), faces.new_empty(0), vertices.new_empty(0, 3), vertices.new_empty(0)
+        )  # fmt: skip
 
     def apart(self, vertices: Float[Tensor, "V 3"], number: int) -> Float[Tensor, "V 3"]:
-        """Positions at which no sheet is thinner than it may be; the given tensor itself where none is.
+        """Positions at which parts are as far apart as they may be; the given tensor itself where all are.
 
         Parameters
         ----------
@@ -68,44 +118,59 @@ class Contact:
         normals = vertex_normals(vertices, self.faces)
         if number % REFRESH == 0:
             self._search(vertices, normals)
-        if not len(self._vertices):
+        pairs, opposite, weights, sides = self._found
+        if not len(pairs):
             return given
-        normal = normals[self._vertices]
-        corners = self.faces[self._opposite]  # (P, 3)
-        other = (self._weights[..., None] * vertices[corners]).sum(1)
-        missing = APART * self.edge - ((vertices[self._vertices] - other) * normal).sum(1)
-        thin = missing > 0
-        if not bool(thin.any()):
-            return given
-        push = 0.5 * missing[thin, None] * normal[thin]
-        moves, count = torch.zeros_like(vertices), vertices.new_zeros(len(vertices), 1)
-        moves.index_add_(0, self._vertices[thin], push)
-        count.index_add_(0, self._vertices[thin], torch.ones_like(push[:, :1]))
-        for corner, weight in zip(corners[thin].T, self._weights[thin].T, strict=True):
-            moves.index_add_(0, corner, -push * weight[:, None])
-            count.index_add_(0, corner, weight[:, None])
-        return vertices + moves / count.clamp(min=1.0)
+        normal = sides[:, None] * torch.nn.functional.normalize(normals[pairs].sum(dim=1), dim=1)
+        least = self.edge * torch.where(sides > 0, APART, CLEFT)
+        corners = torch.cat([pairs, self.faces[opposite]], dim=1)  # (P, 5)
+        weights = torch.cat([torch.full_like(weights[:, :2], 0.5), -weights], dim=1)
+        one = pairs[:, 0] == pairs[:, 1]
+        # By so much two parts move apart when each corner moves by its weight.
+        gain = torch.where(one, 1.0, 0.5) + weights[:, 2:].square().sum(dim=1)
+        for _ in range(_SWEEPS):
+            gap = ((weights[..., None] * vertices[corners]).sum(dim=1) * normal).sum(dim=1)
+            close = gap < 0.999 * least
+            if not bool(close.any()):
+                break
+            push = ((least - gap) / gain)[close, None] * normal[close]
+            moves, count = torch.zeros_like(vertices), vertices.new_zeros(len(vertices), 1)
+            for corner, weight in zip(corners[close].T, weights[close].T, strict=True):
+                moves.index_add_(0, corner, push * weight[:, None])
+                count.index_add_(0, corner, weight.abs()[:, None])
+            vertices = vertices + moves / count.clamp(min=1.0)
+            given = vertices
+        return given
 
     def state_dict(self) -> dict[str, Any]:
         """What was found last."""
-        return {"vertices": self._vertices, "opposite": self._opposite, "weights": self._weights}
+        return dict(zip(("pairs", "opposite", "weights", "sides"), self._found, strict=True))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self._vertices, self._opposite, self._weights = (
-            state[name] for name in ("vertices", "opposite", "weights")
-        )
+        self._found = tuple(state[name] for name in ("pairs", "opposite", "weights", "sides"))
 
     def _search(self, vertices: Tensor, normals: Tensor) -> None:
-        """What lies behind each vertex, as far as `REACH`."""
-        device = vertices.device
-        count = len(vertices)
+        """What lies near each vertex, and near the middles of the edges of those that have something near."""
         points: Any = wp.from_torch(vertices.float().contiguous(), dtype=wp.vec3)
         mesh = wp.Mesh(points=points, indices=self._corners)
-        found = torch.empty(count, dtype=torch.int32, device=device)
-        weights = torch.zeros(count, 3, device=device)
-        inputs = [mesh.id, points, wp.from_torch(normals.contiguous(), dtype=wp.vec3), 1e-3 * self.edge]
-        inputs += [REACH * self.edge, as_warp(found), wp.from_torch(weights, dtype=wp.vec3)]
-        launch(_behind, count, inputs, device)
-        self._vertices = (found >= 0).nonzero()[:, 0]
-        self._opposite, self._weights = found[self._vertices].long(), weights[self._vertices]
+        everyone = torch.arange(len(vertices), device=vertices.device)
+        found = self._cast(mesh, everyone[:, None].expand(-1, 2), vertices, normals)
+        near = torch.zeros(len(vertices), dtype=torch.bool, device=vertices.device)
+        near[found[0][:, 0]] = True
+        between = self._cast(mesh, self._edges[near[self._edges].any(dim=1)], vertices, normals)
+        self._found = tuple(torch.cat(both) for both in zip(found, between, strict=True))
+
+    def _cast(self, mesh: Any, pairs: Tensor, vertices: Tensor, normals: Tensor) -> tuple[Tensor, ...]:
+        device, count = vertices.device, len(pairs)
+        points = vertices[pairs].mean(dim=1).float().contiguous()
+        upright = torch.nn.functional.normalize(normals[pairs].sum(dim=1), dim=1).float().contiguous()
+        faces = torch.empty(count, dtype=torch.int32, device=device)
+        weights, sides = torch.zeros(count, 3, device=device), torch.zeros(count, device=device)
+        inputs = [mesh.id, wp.from_torch(points, dtype=wp.vec3), wp.from_torch(upright, dtype=wp.vec3)]
+        inputs += [self._closed, 1e-3 * self.edge, REACH * self.edge]
+        inputs += [as_warp(faces), wp.from_torch(weights, dtype=wp.vec3), as_warp(sides)]
+        if count:
+            launch(_partners, count, inputs, device)
+        found = (faces >= 0).nonzero()[:, 0]
+        return pairs[found], faces[found].long(), weights[found], sides[found]

@@ -13,13 +13,14 @@ from .appearance import Appearance
 from .bending import Bending
 from .camera_refinement import CameraCorrections
 from .cameras import Cameras
-from .contact import Contact
+from .contact import REFRESH, Contact
 from .estimators import EvaluationError
 from .geometry import face_normals
 from .gradients import Batch, Difference, GradientSource
 from .mesh import Mesh
 from .optimize import UniformAdam
 from .parameterize import LargeSteps
+from .pleats import Pleats
 from .rasterizer import edge_table
 from .remesh import remesh
 from .remeshing.sizing import curved_lengths
@@ -32,6 +33,7 @@ from .stopwatch import Stopwatch
 # When the shape is there colours become as sharp as triangles are; sooner, they would take noise and shading for paint.
 COLOR_LAMBDA, SHARP_COLOR_LAMBDA, SHARP = 1.0, 0.1, 0.75
 COLOR_STEP = 0.5  # of the step size of the positions
+PUSH = 2.0  # of what parts of the surface lack to be apart, into the latent, where it is spread out
 FAR = 100.0  # radii of the scene: a vertex out there has been thrown
 
 
@@ -107,7 +109,7 @@ class Fit:
             self.edges = edge_table(faces, self.rest)
             self.shape = LargeSteps(faces, self.rest, self.lambda_)
             self.latent = self.shape.to_differential(vertices.detach()).requires_grad_()
-        self.contact = Contact(faces, self.rest)
+        self.contact, self.pleats = Contact(faces, self.rest), Pleats(faces, self.rest)
         self.bends = Bending(faces, self.rest) if self.bending > 0 else None
         self.source.topology_changed()
         self.appearance.topology_changed()
@@ -180,10 +182,7 @@ class Fit:
         with self.stopwatch("solve"):
             vertices, albedo = self.surface()
         with self.stopwatch("contact"):
-            kept = self.contact.apart(vertices, number)
-            if kept is not vertices:
-                with torch.no_grad():
-                    self.latent.copy_(self.shape.to_differential(kept))
+            if self._untangle(vertices, number):
                 vertices, albedo = self.surface()
         moving = self.corrections if self.corrections and self.corrections.moves(progress) else None
         if moving is not None:
@@ -216,6 +215,24 @@ class Fit:
             if moving is not None:
                 self._follow(*moving.step(progress))
         return value if self.source.shown is None else self.source.shown
+
+    @torch.no_grad()
+    def _untangle(self, vertices: Tensor, number: int) -> bool:
+        """Whether the surface had to be moved, where parts of it came too close or it had been folded.
+
+        Pushes are diffused like gradients: taken as they are they crumple sheets, which grow by a tenth in 200 steps.
+        """
+        if not bool((vertices.abs() < FAR).all()):
+            return False  # the loss will tell; a ray among positions that are not numbers never ends
+        kept = self.contact.apart(vertices, number)
+        pushed = vertices
+        if kept is not vertices:
+            self.latent.add_(PUSH * self.shape.merged(kept - vertices))
+            pushed = self.shape.from_differential(self.latent)
+        smoothed = self.pleats.smoothed(pushed) if number % REFRESH == 0 else pushed
+        if smoothed is not pushed:
+            self.latent.copy_(self.shape.to_differential(smoothed))
+        return smoothed is not vertices
 
     @torch.no_grad()
     def _judge(self, vertices: Tensor, albedo: Tensor, batch: Batch, progress: float) -> None:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .closest import ClosestPoints, closest_points
+from .edges import edge_faces
 from .mesh import Mesh, check_mesh
 from .solids import has_inside
 
@@ -188,13 +189,29 @@ def flipped(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> Tensor
     """(F,) bool: faces that look against the surface around them, as where it is folded over.
 
     A face is flipped when its normal points away from the mean of the unit normals at its corners, each of
-    which is the area-weighted mean over the faces that meet there.
+    which is the area-weighted mean over the faces that meet there. At the rim of a thin sheet that mean says nothing,
+    for the two sides cancel: so the face must look against its neighbours too, by the sum of the cosines, or lie in a
+    groove of less than 90 degrees. A rim is a ridge, a fold has a groove beside its ridge.
     """
     cross = _face_crosses(vertices, faces)
     corners = faces.long()
     normals = torch.zeros_like(vertices).index_add_(0, corners.T.reshape(-1), cross.repeat(3, 1))
     around = torch.nn.functional.normalize(normals, dim=1)[corners].sum(dim=1)
-    return (cross * around).sum(dim=1) < 0
+    against = (cross * around).sum(dim=1) < 0
+    if not bool(against.any()):
+        return against
+    sides = edge_faces(corners)
+    inner = sides.faces[:, 1] >= 0
+    first, second = sides.faces[inner].T
+    start, end = vertices[sides.edges[inner]].unbind(dim=1)
+    unit = torch.nn.functional.normalize(cross, dim=1)
+    cosines = (unit[first] * unit[second]).sum(dim=1)
+    neighbors = torch.zeros_like(cross[:, 0]).index_add_(0, first, cosines).index_add_(0, second, cosines)
+    rise = (unit[first] * (vertices[sides.opposite[inner, 1]] - start)).sum(dim=1)
+    groove = (cosines < 0) & (rise > -1e-3 * (end - start).norm(dim=1))  # what is folded flat is in one too
+    grooved = torch.zeros_like(against)
+    grooved[torch.cat([first[groove], second[groove]])] = True
+    return against & ((neighbors < 0) | grooved)
 
 
 def flipped_faces(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> int:

@@ -154,15 +154,22 @@ class LargeSteps:
 
         Takes (V,), (V, k) or (..., V, k). Copies of one vertex that differ are replaced by their mean.
         """
+        return to_differential(self.matrix, self.merged(v))
+
+    def merged(self, v: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Values (W, k) of the latent's rows from values (V, k) of the vertices: the means of copies. Differentiable.
+
+        Takes (V,), (V, k) or (..., V, k).
+        """
         if self._count is None:
-            return to_differential(self.matrix, v)
+            return v
         axis = 0 if v.ndim == 1 else -2
         if v.ndim == 0 or v.shape[axis] != len(self.index):
             raise ValueError(f"v: expected {len(self.index)} vertices, got shape {tuple(v.shape)}")
         shape = list(v.shape)
         shape[axis] = len(self._count)
         total = v.new_zeros(shape).index_add(axis, self.index, v)
-        return to_differential(self.matrix, total / (self._count if v.ndim == 1 else self._count[:, None]))
+        return total / (self._count if v.ndim == 1 else self._count[:, None])
 
     def from_differential(self, u: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Positions (V, k) of a latent (W, k): one solve, and one more backward. Differentiable.

@@ -11,10 +11,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .edges import edges
 from .metrics import flipped, triangle_quality
 from .remeshing.adaptive import facing_points
 from .remeshing.backends import BACKENDS, VARYING
-from .remeshing.sized_mesh import vertex_normals
+from .remeshing.seams import seams, vertices_of
+from .remeshing.sized_mesh import edge_sides, vertex_normals
 from .remeshing.sizing import check_field, expected_vertices, graded
 from .topology import check_start_mesh, edge_table, nonmanifold_vertices, topology
 
@@ -89,9 +91,10 @@ def remesh(
         between them. The latter is shortened where it grows by more than half over an edge (see `sizing.graded`).
     iterations : int
         Rounds of split, collapse, flip and relax, at least 1.
-    backend : {"auto", "gpytoolbox", "adaptive", "pymeshlab"}
-        Lengths that vary need "adaptive", which is ours. "auto" takes the first in this order that can do it, and
-        the next one (pymeshlab if installed) where a result is not sound.
+    backend : {"auto", "adaptive", "gpytoolbox", "pymeshlab"}
+        Lengths that vary need "adaptive", which is ours, and thin sheets too, which the others cut back at their rims.
+        "auto" takes the first in this order, and the next one that can do it (pymeshlab if installed) where a result
+        is not sound.
     attributes : mapping of name to (V, ...) float tensor, optional
         Interpolated at the closest point of the old surface.
 
@@ -252,9 +255,10 @@ def _signed_volume(vertices: Tensor, faces: Tensor) -> float:
 def _relax_poor(vertices: Tensor, faces: Tensor, rounds: int = 10) -> Tensor:
     """Move the corners of folded or needle-like faces to the mean of their neighbours, where that helps."""
     best, fewest = vertices, math.inf
-    pairs, count, _ = edge_table(faces)
-    movable = torch.ones(len(vertices), dtype=torch.bool)
-    movable[pairs[count == 1].reshape(-1)] = False  # a border keeps its shape
+    pairs = edges(faces)
+    sides = edge_sides(faces.numpy(), len(vertices))
+    kept = seams(vertices.numpy(), faces.numpy(), sides)  # faces at the rim of a sheet look folded
+    movable = torch.from_numpy(~vertices_of(kept, len(vertices)))
     degree = torch.bincount(pairs.reshape(-1), minlength=len(vertices))[:, None]
     for _ in range(rounds):
         poor = flipped(vertices, faces) | (triangle_quality(vertices, faces) < _POOR)

@@ -13,7 +13,7 @@ from .self_intersections import self_intersections
 from .topology import vertex_components
 
 # Mean edges: a patch in which a vertex had to move farther, and which is not mended for that, goes back. Folds in a
-# body give way within 1.5; the rim of a sheet looks folded however small it becomes, and would be smoothed away.
+# body give way within 1.5; what is folded at the rim of a sheet would take the rim away with it.
 FARTHEST = 2.0
 
 
@@ -27,7 +27,7 @@ def unfold(
     vertices : (V, 3) float
     faces : (F, 3) int
     rounds : int
-        The most smoothing steps. What is folded over a large region stays so, and what looks so: the rim of a sheet.
+        The most smoothing steps. What is folded over a large region stays so.
 
     Returns
     -------

@@ -38,7 +38,7 @@ PACKAGES = ("torch", "warp-lang", "cholespy", "gpytoolbox", "trimesh", "pycolmap
 FRAMES = 24  # of the animation
 SHOWN = 3  # views in the comparison
 CHECKPOINT_SECONDS = 30.0
-CHECKPOINT_LAYOUT = 2  # counted up where an older checkpoint could not be gone on from
+CHECKPOINT_LAYOUT = 3  # counted up where an older checkpoint could not be gone on from
 
 
 class RunFolder:

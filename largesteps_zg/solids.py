@@ -6,9 +6,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .topology import topology
+from .geometry import edge_faces, edge_lengths
+from .topology import topology, vertex_components
 
 FULL = 0.01  # volume over area^1.5 above which an open surface has an inside; a ball has 0.094
+SHEET = 8.0  # square of the longest border over a part's area above which it is a sheet, curled or not; a half ball: 6.3
 
 
 def signed_volume(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> float:
@@ -18,11 +20,22 @@ def signed_volume(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> 
 
 def has_inside(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> bool:
     """True for closed surfaces and for those with holes, as a scan without its underside; False for sheets."""
-    if topology(faces).watertight:
+    counts = topology(faces)
+    if counts.watertight:
         return True
     a, b, c = _around_the_middle(vertices, faces).unbind(dim=1)
     area = float(torch.linalg.cross(b - a, c - a).norm(dim=1).sum()) / 2
-    return abs(signed_volume(vertices, faces)) > FULL * area**1.5
+    sheets = _longest_border(vertices, faces) ** 2 > SHEET * area / counts.components
+    return not sheets and abs(signed_volume(vertices, faces)) > FULL * area**1.5
+
+
+def _longest_border(vertices: Tensor, faces: Tensor) -> float:
+    """Length of the longest line of border edges; 0 without any."""
+    sides = edge_faces(faces)
+    border = sides.edges[sides.faces[:, 1] < 0]
+    line = vertex_components(border[:, [0, 1, 1]], len(vertices))[border[:, 0]]
+    lengths = edge_lengths(vertices, border)
+    return float(lengths.new_zeros(len(vertices)).index_add_(0, line, lengths).amax())
 
 
 def _around_the_middle(vertices: Tensor, faces: Tensor) -> Tensor:

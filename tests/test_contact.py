@@ -49,6 +49,81 @@ def test_sides_that_meet_are_pushed_apart_along_their_normals() -> None:
     assert 0.5 * APART * edge < gap < 2.5 * APART * edge
 
 
+def settled(vertices: torch.Tensor, faces: torch.Tensor, calls: int = 30) -> torch.Tensor:
+    """Positions after so many steps that search, as a guard that sees them for the first time leaves them."""
+    contact = Contact(faces, vertices)
+    for _ in range(calls):
+        vertices = contact.apart(vertices, 0)
+    return vertices
+
+
+def test_sides_that_have_changed_places_go_back() -> None:
+    """What a search comes too late for: nothing behind the vertices tells that the other side is in front."""
+    disc = flattened(0.06)
+    swapped = disc.vertices.clone()
+    middle = swapped[:, :2].norm(dim=1) < 0.5
+    swapped[middle, 2] *= -0.5
+    assert bool(self_intersections(swapped, disc.faces).any())
+    kept = settled(swapped, disc.faces)
+    assert not bool(self_intersections(kept, disc.faces).any())
+    upper = (disc.vertices[:, 2] > 0.01) & middle
+    lower = (disc.vertices[:, 2] < -0.01) & middle
+    assert float(kept[upper, 2].min()) > float(kept[lower, 2].max())
+
+
+@pytest.mark.parametrize("overlap", [0.01, 0.03])
+def test_walls_of_a_cleft_come_out_of_each_other(overlap: float) -> None:
+    """Two lenses that face each other, one a little inside the other: pushed as a sheet they would go deeper."""
+    lens = flattened(0.3)
+    shift = torch.tensor([0.0, 0.0, 0.3 - overlap / 2])
+    vertices = torch.cat([lens.vertices + shift, lens.vertices - shift])
+    faces = torch.cat([lens.faces, lens.faces + len(lens.vertices)])
+    assert bool(self_intersections(vertices, faces).any())
+    kept = settled(vertices, faces)
+    assert not bool(self_intersections(kept, faces).any())
+    half = len(lens.vertices)
+    assert float(kept[:half, 2].min()) > float(kept[half:, 2].max())
+
+
+def test_what_lies_deep_inside_another_part_keeps_its_own_sides() -> None:
+    """A disc in the middle of a ball: behind its vertices is its own other side, and no wall."""
+    disc, ball = flattened(0.1), icosphere(3, radius=2.0)
+    vertices = torch.cat([disc.vertices, ball.vertices])
+    faces = torch.cat([disc.faces, ball.faces + len(disc.vertices)])
+    middle = (disc.vertices[:, :2].norm(dim=1) < 0.7) & (disc.vertices[:, 2] > 0)
+    kept = settled(vertices, faces, calls=5)[: len(disc.vertices)]
+    assert float(kept[middle, 2].min()) > 0
+
+
+def test_walls_that_do_not_meet_are_left_alone() -> None:
+    lens = flattened(0.3)
+    shift = torch.tensor([0.0, 0.0, 0.301])
+    vertices = torch.cat([lens.vertices + shift, lens.vertices - shift])
+    faces = torch.cat([lens.faces, lens.faces + len(lens.vertices)])
+    assert Contact(faces, vertices).apart(vertices, 0) is vertices
+
+
+def test_edges_that_cross_between_vertices_that_do_not_are_pushed_apart() -> None:
+    """Two saddles, one above the other, with their diagonals turned against each other."""
+    around = torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0, -1]])
+    up = torch.tensor([[0.0], [0.2], [0.0], [0.2]])
+    vertices = torch.cat([torch.cat([around, up], 1), torch.cat([around, up - 0.1], 1)])
+    faces = torch.tensor([[0, 1, 2], [0, 2, 3], [5, 4, 7], [5, 7, 6]])
+    walls = [[4 + i, 4 + (i + 1) % 4, (i + 1) % 4] for i in range(4)]
+    walls += [[4 + i, (i + 1) % 4, i] for i in range(4)]
+    faces = torch.cat([faces, torch.tensor(walls)])
+    assert bool(self_intersections(vertices, faces).any())
+    assert not bool(self_intersections(settled(vertices, faces), faces).any())
+
+
+def test_an_open_surface_has_no_inside_to_be_found_in() -> None:
+    """Half a ball: seen from its hollow side rays enter and never leave."""
+    ball = icosphere(3)
+    upper = ball.faces[ball.vertices[ball.faces][..., 2].amin(dim=1) >= 0].flip(1)
+    near = dataclasses.replace(ball, vertices=ball.vertices * torch.tensor([0.05, 1.0, 1.0]))
+    assert Contact(upper, near.vertices).apart(near.vertices, 0) is near.vertices
+
+
 def test_only_every_fifth_step_searches_and_a_checkpoint_keeps_what_was_found() -> None:
     disc = flattened(0.001)
     contact = Contact(disc.faces, disc.vertices)

@@ -15,7 +15,8 @@ from largesteps_zg.metrics import surface_distances
 from largesteps_zg.scenes import Views, bounding_sphere
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 from largesteps_zg.starts import choose_start, starting_sphere, visual_hull
-from largesteps_zg.starts.choose import views_with_holes
+from largesteps_zg.starts.evidence import views_with_holes
+from largesteps_zg.starts.hull import carved_hull
 
 CELLS = 48
 
@@ -122,6 +123,19 @@ def test_without_a_hole_it_is_the_sphere(name: str, count: int):
     start = choose_start(views, center, radius, cells=64)
     assert start.kind == "sphere"
     assert torch.equal(start.mesh.vertices, starting_sphere(views, center, radius).vertices)
+
+
+def test_holes_that_a_grid_tears_into_a_sheet_are_closed(monkeypatch):
+    """A leaf much thinner than a cell: what no mask shows is no hole, and what one shows stays."""
+    views = views_named("leaf")
+    where = bounding_sphere(views)
+    assert carved_hull(views, *where, cells=64).genus == 0
+    assert topology(choose_start(views, *where, cells=64).mesh.faces).genus == 0
+    with monkeypatch.context() as without:
+        without.setattr("largesteps_zg.starts.hull.THICKENINGS", ())
+        assert carved_hull(views, *where, cells=64).genus > 0
+    monkeypatch.setattr("largesteps_zg.starts.hull.views_with_holes", lambda views: 1)
+    assert carved_hull(views, *where, cells=64).genus > 0
 
 
 def test_masks_that_disagree_are_outvoted():

@@ -1,10 +1,13 @@
-"""Pictures of the docs that show results in clay beside held-out photographs: bending.png and temple.png.
+"""Pictures of the docs that show results in clay beside held-out photographs: bending, leaves and temple.
 
 python benchmarks/path_traced.py --output out/scenes      # in Blender's environment, see there
 largesteps-zg reconstruct out/scenes/fennec-gloss --bending 0 --output out/bumpy
 largesteps-zg reconstruct out/scenes/fennec-gloss --output out/smooth
 python docs/images/make_clay.py bending.png out/scenes/fennec-gloss --views 4 \
     --meshes out/bumpy/mesh.ply out/smooth/mesh.ply --captions "--bending 0" default
+largesteps-zg reconstruct out/scenes/leaves-paint --output out/leaves
+python docs/images/make_clay.py leaves.png out/scenes/leaves-paint --views 0 3 \
+    --meshes out/leaves/mesh.ply --captions result
 largesteps-zg reconstruct TEMPLE --output out/temple      # Middlebury's templeSparseRing
 python docs/images/make_clay.py temple.png TEMPLE --views 0 1 --turn 90 270 \
     --meshes out/temple/mesh.ply --captions result

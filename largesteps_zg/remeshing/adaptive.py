@@ -10,11 +10,10 @@ from torch import Tensor
 
 from ..closest import closest_points
 from .edge_edits import collapse, flip, split
+from .seams import seam_neighbors, seams, vertices_of
 from .sized_mesh import (
     Array,
     Sized,
-    border_neighbors,
-    border_vertices,
     dot,
     edge_sides,
     length_of,
@@ -31,12 +30,12 @@ HI, LO, LAST, FLIP = 4 / 3, 4 / 5, 2, True
 
 @dataclass(frozen=True)
 class _Old:
-    """The surface to stay on: its field of lengths, and its border as faces of no area."""
+    """The surface to stay on: its field of lengths, and its borders and rims as faces of no area."""
 
     vertices: Array
     faces: Array
     lengths: Array
-    border: Array
+    seams: Array
 
 
 def adaptive(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
@@ -54,15 +53,14 @@ def adaptive(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int) 
     Returns
     -------
     vertices : (W, 3) float64 tensor
-        On the old surface, those of a border on the old border.
+        On the old surface, those of a border or of the rim of a sheet on the old one.
     faces : (G, 3) int64 tensor
         Of the same topology: the edits keep it one by one.
     """
     points, triangles, sizes = vertices.numpy(), faces.numpy(), lengths.numpy()
     sides = edge_sides(triangles, len(points))
-    ends = sides.ends[sides.border]
-    old = _Old(points, triangles, sizes, ends[:, [0, 1, 1]])
-    mesh = Sized(points, triangles, sizes, _border_corners(points, ends))
+    old = _Old(points, triangles, sizes, seams(points, triangles, sides)[:, [0, 1, 1]])
+    mesh = Sized(points, triangles, sizes, _border_corners(points, sides.ends[sides.border]))
     generator = np.random.default_rng(0)  # breaks ties, nothing else: the same call gives the same mesh
     for _ in range(iterations):
         mesh = split(mesh)
@@ -84,9 +82,10 @@ def _border_corners(vertices: Array, ends: Array) -> Array:
 def _relax(mesh: Sized, old: _Old) -> Sized:
     """Even out the faces within the surface, then put the vertices back on the old one; folds nothing."""
     sides = edge_sides(mesh.faces, len(mesh.vertices))
-    before, after = border_neighbors(sides, len(mesh.vertices))
+    ends = seams(mesh.vertices, mesh.faces, sides)
+    before, after = seam_neighbors(ends, len(mesh.vertices))
     sliding = (before >= 0) & ~mesh.fixed
-    free = ~border_vertices(sides, len(mesh.vertices)) & ~mesh.fixed
+    free = ~vertices_of(ends, len(mesh.vertices)) & ~mesh.fixed
     relaxed = mesh
     for _ in range(_RELAXATIONS):
         new = np.where(free[:, None], _centroids(relaxed), relaxed.vertices)
@@ -115,7 +114,7 @@ def _centroids(mesh: Sized) -> Array:
 
 
 def _slid(mesh: Sized, before: Array, after: Array, which: Array) -> Array:
-    """Vertices of a border between their two neighbours there, apart as the lengths want it, moved along only."""
+    """Vertices of a seam between their two neighbours there, apart as the lengths want it, moved along only."""
     x, y, z = (mesh.vertices[i] for i in (before, which, after))
     front, back = (mesh.lengths[i] + mesh.lengths[which] for i in (before, after))
     share = (front / (front + back))[:, None]
@@ -139,18 +138,30 @@ def _without_folds(mesh: Sized, new: Array) -> Array:
 
 
 def _projected(mesh: Sized, old: _Old, free: Array, sliding: Array) -> tuple[Array, Array]:
-    """Positions on the old surface, those of borders on its border, and the lengths that it asks for there."""
+    """Positions on the old surface, those of seams on its seams, and the lengths that it asks for there."""
     new, lengths = mesh.vertices.copy(), mesh.lengths.copy()
+    rows = np.flatnonzero(sliding)
+    if len(rows) and len(old.seams):
+        nearest = closest_points(*(torch.from_numpy(x) for x in (new[rows], old.vertices, old.seams)))
+        corners, weights = old.seams[nearest.faces.numpy()], nearest.weights.numpy()
+        places = _at(old.vertices, corners, weights)
+        near = (
+            length_of(places - new[rows]) < lengths[rows]
+        )  # what has become a rim only now has none to stay on
+        rows = rows[near]
+        new[rows], lengths[rows] = places[near], _at(old.lengths, corners, weights)[near]
+        free = free | sliding
+        free[rows] = False
     rows = np.flatnonzero(free)
     normals = vertex_normals(mesh.vertices, mesh.faces)[rows]
     found, weights, facing = facing_points(new[rows], normals, lengths[rows], old.vertices, old.faces)
     rows, corners, weights = rows[facing], old.faces[found[facing]], weights[facing]
     new[rows], lengths[rows] = _at(old.vertices, corners, weights), _at(old.lengths, corners, weights)
-    rows = np.flatnonzero(sliding)
-    if len(rows):
-        nearest = closest_points(*(torch.from_numpy(x) for x in (new[rows], old.vertices, old.border)))
-        corners, weights = old.border[nearest.faces.numpy()], nearest.weights.numpy()
-        new[rows], lengths[rows] = _at(old.vertices, corners, weights), _at(old.lengths, corners, weights)
+    again = np.ones(
+        len(new), dtype=bool
+    )  # what comes to lie on another vertex, at a corner, would be one with it
+    again[np.unique(new, axis=0, return_index=True)[1]] = False
+    new[again] = mesh.vertices[again]
     return new, lengths
 
 

@@ -9,12 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from .seams import rims, seam_neighbors, vertices_of
 from .sized_mesh import (
     Array,
     EdgeSides,
     Sized,
-    border_neighbors,
-    border_vertices,
     dot,
     edge_sides,
     length_of,
@@ -27,7 +26,7 @@ from .sized_mesh import (
 )
 
 LONGEST, SHORTEST = 4 / 3, 4 / 5  # ratios at which splitting, and collapsing, brings an edge nearer to 1
-_STRAY = 0.1  # how far a border may move when one of its vertices goes, in target lengths
+_STRAY = 0.1  # how far a seam may move when one of its vertices goes, in target lengths
 _IDLE = (
     0.02  # share of the faces below which another pass of collapses is not worth its time; of flips a 20th
 )
@@ -122,26 +121,27 @@ def collapse(mesh: Sized, generator: np.random.Generator, passes: int = 20) -> S
 def _share_of_first(mesh: Sized, sides: EdgeSides, edges: Array) -> Array:
     """(N,) how much of an edge's first end is in the vertex that replaces both; -1 where they must not be merged."""
     count = len(mesh.vertices)
-    on_border = border_vertices(sides, count)
-    held = on_border | mesh.fixed
+    seam = sides.border | rims(mesh.vertices, mesh.faces, sides)
+    held = vertices_of(sides.ends[seam], count) | mesh.fixed
     a, b = sides.ends[edges].T
     share = np.where(held[a], np.where(held[b], -1.0, 1.0), np.where(held[b], 0.0, 0.5))
-    along = np.flatnonzero(sides.border[edges])
+    along = np.flatnonzero(seam[edges])
     if len(along):
-        # Along a border, the vertex that is nearest to the line between its two neighbours goes.
-        stray = _strays(mesh, sides)
+        # Along a border or a rim, the vertex that is nearest to the line between its two neighbours goes.
+        stray = _strays(mesh, sides.ends[seam])
         first, second = stray[a[along]], stray[b[along]]
         share[along] = np.where(first < second, 0.0, 1.0)
         share[along[np.minimum(first, second) >= _STRAY]] = -1.0
     # The vertices across lose a face and must keep a fan: three faces inside, one at a border.
     degree = np.bincount(sides.ends.reshape(-1), minlength=count)
+    on_border = vertices_of(sides.ends[sides.border], count)
     spare = np.append(degree > np.where(on_border, 2, 3), True)  # row -1: beyond a border
     return np.where(spare[sides.thirds[edges]].all(axis=1), share, -1.0)
 
 
-def _strays(mesh: Sized, sides: EdgeSides) -> Array:
-    """(V,) how far a border moves when this vertex goes, in target lengths; infinite for those that must stay."""
-    before, after = border_neighbors(sides, len(mesh.vertices))
+def _strays(mesh: Sized, seam: Array) -> Array:
+    """(V,) how far a seam moves when this vertex goes, in target lengths; infinite for those that must stay."""
+    before, after = seam_neighbors(seam, len(mesh.vertices))
     stray = np.full(len(mesh.vertices), np.inf)
     inner = np.flatnonzero((before >= 0) & (after >= 0) & ~mesh.fixed)
     stray[inner] = (
@@ -254,13 +254,14 @@ def flip(mesh: Sized, generator: np.random.Generator, passes: int = 10) -> Sized
     for _ in range(passes):
         sides = edge_sides(mesh.faces, count)
         degree = np.bincount(sides.ends.reshape(-1), minlength=count)
-        on_border = border_vertices(sides, count)
+        on_border = vertices_of(sides.ends[sides.border], count)
+        seam = sides.border | rims(mesh.vertices, mesh.faces, sides)
         excess = degree - np.where(on_border, 4, 6)
         # Sum of the squares of the four excesses: before minus after, halved.
         (a, b), (c, d) = sides.ends.T, sides.thirds.T
         gain = excess[a] + excess[b] - excess[c] - excess[d] - 2
         spare = degree > np.where(on_border, 2, 3)
-        edges = np.flatnonzero(~sides.border & (gain > 0) & spare[a] & spare[b])
+        edges = np.flatnonzero(~seam & (gain > 0) & spare[a] & spare[b])
         edges = edges[_flips_well(mesh, sides, edges)]
         if not len(edges):
             break

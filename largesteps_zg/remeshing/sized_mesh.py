@@ -151,23 +151,6 @@ def quality(corners: Array) -> Array:
     return 2 * 3**0.5 * area / np.maximum(squares, 1e-300)
 
 
-def border_neighbors(sides: EdgeSides, count: int) -> tuple[Array, Array]:
-    """(V,) vertex before and after each along its border; -1 away from borders and where two borders touch."""
-    before, after = np.full(count, -1), np.full(count, -1)
-    ends = sides.ends[sides.border]
-    after[ends[:, 0]], before[ends[:, 1]] = ends[:, 1], ends[:, 0]
-    touching = np.bincount(ends.reshape(-1), minlength=count) > 2
-    before[touching] = after[touching] = -1
-    return before, after
-
-
-def border_vertices(sides: EdgeSides, count: int) -> Array:
-    """(V,) bool: vertices of border edges."""
-    on_border = np.zeros(count, dtype=bool)
-    on_border[sides.ends[sides.border].reshape(-1)] = True
-    return on_border
-
-
 def without_unused(mesh: Sized) -> Sized:
     """The mesh without vertices that no face uses."""
     used = np.zeros(len(mesh.vertices), dtype=bool)

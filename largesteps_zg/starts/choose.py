@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from scipy.ndimage import label
 from torch import Tensor
 
 from ..mesh import Mesh
 from ..scenes import Views, inscribed_sphere
+from .evidence import views_with_holes
 from .hull import CELLS, carved_hull, remeshed
 from .sphere import starting_sphere
 
 # Of the bounding sphere's radius: a sphere inside what is thinner would have to grow along a sheet. The largest one
 # in a leaf has 0.10, in a fennec with thin ears 0.17.
 SHEET = 0.13
-_SMALLEST_HOLE = 3e-4  # of the mask's pixels, and four of them: less is noise at an outline
 
 
 @dataclass(frozen=True)
@@ -78,17 +76,3 @@ def choose_start(views: Views, center: Tensor, radius: float, *, cells: int = CE
     shape = "one piece" if hull.parts == 1 else f"{hull.parts} pieces"
     shape += f" with {hull.genus} handle{'s' * (hull.genus != 1)}" if hull.genus else " without handles"
     return Start(remeshed(hull), "hull", f"{seen}, and they carve out {shape}")
-
-
-def views_with_holes(views: Views) -> int:
-    """How many masks enclose background, more than noise."""
-    found = 0
-    for i in range(len(views)):
-        mask = views.images[i, ..., 3].cpu().numpy() >= 128
-        # What touches the border is outside. Diagonal neighbours count as joined: a thin outline must not make a hole.
-        regions, count = label(np.pad(~mask, 1, constant_values=True), structure=np.ones((3, 3)))
-        sizes = np.bincount(regions.reshape(-1), minlength=count + 1)[1:]
-        outside = regions[0, 0] - 1
-        sizes[outside] = 0
-        found += bool((sizes >= max(4.0, _SMALLEST_HOLE * mask.sum())).any())
-    return found

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, label
 
+from ..scenes import Views
 from .carve import Grid, Outline, seen
 
 REACH = 0.05  # of the bounding sphere's radius: how near a view places what it confirms
 EROSIONS = (0.5, 1.0, 1.5, 2.0)  # cells that are taken off what no view confirms
+THICKENINGS = (0.5, 0.75, 1.0)  # cells that are added where the grid has torn holes that no mask shows
+_SMALLEST_HOLE = 3e-4  # of the mask's pixels, and four of them: less is noise at an outline
 
 
 def confirmed(grid: Grid, field: np.ndarray, cones: list[Outline], reach: float) -> np.ndarray:
@@ -57,3 +60,17 @@ def unconfirmed(grid: Grid, field: np.ndarray, cones: list[Outline], radius: flo
     """
     firm = confirmed(grid, field, cones, REACH * radius)
     return np.clip(-balls(grid, field, firm) / grid.cell, 0.0, 1.0)
+
+
+def views_with_holes(views: Views) -> int:
+    """How many masks enclose background, more than noise."""
+    found = 0
+    for i in range(len(views)):
+        mask = views.images[i, ..., 3].cpu().numpy() >= 128
+        # What touches the border is outside. Diagonal neighbours count as joined: a thin outline must not make a hole.
+        regions, count = label(np.pad(~mask, 1, constant_values=True), structure=np.ones((3, 3)))
+        sizes = np.bincount(regions.reshape(-1), minlength=count + 1)[1:]
+        outside = regions[0, 0] - 1
+        sizes[outside] = 0
+        found += bool((sizes >= max(4.0, _SMALLEST_HOLE * mask.sum())).any())
+    return found

@@ -13,7 +13,7 @@ from ..mesh import Mesh, topology, vertex_components
 from ..remesh import remesh
 from ..scenes import Views
 from .carve import Grid, carve
-from .evidence import EROSIONS, unconfirmed
+from .evidence import EROSIONS, THICKENINGS, unconfirmed, views_with_holes
 
 CELLS = 96  # along the bounding sphere's cube
 VERTICES = 3000
@@ -51,7 +51,8 @@ def visual_hull(
 
     Distances to the outlines are voted on a grid, so that the surface is exact to a fraction of a cell where masks and
     cameras are, and a few views that contradict the others are outvoted where nothing would be left otherwise. Bridges
-    and specks that no view confirms are taken off. Holes, handles and separate parts stay.
+    and specks that no view confirms are taken off; sheets thinner than a cell, in which the grid has torn holes that no
+    mask shows, become thicker. Holes, handles and separate parts stay.
 
     Parameters
     ----------
@@ -94,6 +95,11 @@ def carved_hull(views: Views, center: Tensor, radius: float, *, cells: int = CEL
         found = _surface(grid, field - erosion * grid.cell * loose)
         if found is not None and (best is None or (found.genus, found.parts) < (best.genus, best.parts)):
             best = found
+    if best is not None and best.genus > 0 and views_with_holes(views) == 0:
+        for thickening in THICKENINGS:
+            found = _surface(grid, field + thickening * grid.cell)
+            if found is not None and found.parts == best.parts and found.genus < best.genus:
+                best = found
     if best is None:
         raise ValueError(
             f"views: the masks leave nothing as large as {grid.cell:.3g} in common; correct masks or cameras, "

@@ -1,0 +1,43 @@
+"""What has an inside: closed surfaces, and scans with holes; a sheet has none, however it is curled."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from largesteps_zg import meshes
+from largesteps_zg.mesh import Mesh, icosphere, load_mesh
+from largesteps_zg.metrics import surface_distances
+from largesteps_zg.solids import has_inside
+
+
+def above(height: float) -> Mesh:
+    """A ball without what lies below a height."""
+    ball = icosphere(4)
+    kept = ball.vertices[ball.faces].mean(dim=1)[:, 2] > height
+    return Mesh(ball.vertices, ball.faces[kept])
+
+
+@pytest.mark.parametrize(("height", "inside"), [(-2.0, True), (-0.8, True), (-0.2, True), (0.8, False)])
+def test_a_cap_of_a_ball_is_a_sheet_where_it_is_shallow(height: float, inside: bool) -> None:
+    cap = above(height)
+    assert has_inside(cap.vertices, cap.faces) == inside
+
+
+def test_a_scan_with_many_small_holes_has_an_inside(generator) -> None:
+    ball = icosphere(4)
+    kept = torch.rand(len(ball.faces), generator=generator) > 0.1
+    assert has_inside(ball.vertices, ball.faces[kept])
+
+
+def test_leaves_have_none_one_or_several_and_their_normals_no_side() -> None:
+    leaf = load_mesh(meshes.path("leaf"))
+    assert not has_inside(leaf.vertices, leaf.faces)
+    shift = torch.tensor([3.0, 0.0, 0.0])
+    both = Mesh(
+        torch.cat([leaf.vertices, leaf.vertices + shift]),
+        torch.cat([leaf.faces, leaf.faces.flip(1) + len(leaf.vertices)]),
+    )
+    assert not has_inside(both.vertices, both.faces)
+    turned = Mesh(leaf.vertices, leaf.faces.flip(1))
+    assert surface_distances(turned, leaf, samples=2000).normal_consistency > 0.99
