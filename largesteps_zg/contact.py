@@ -9,10 +9,9 @@ import warp as wp
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .edges import edges
-from .geometry import mean_edge_length, vertex_normals
+from .edges import edge_faces
+from .geometry import face_normals, mean_edge_length, vertex_normals
 from .rasterizer.launch import as_warp, launch
-from .topology import edge_table
 
 REACH = 3.0  # mean edges: how far another part is looked for
 APART = 0.1  # mean edges: how thick a sheet stays
@@ -21,19 +20,8 @@ SHALLOW = wp.constant(0.1)  # of the reach: how deep in each other parts are tak
 REFRESH = 5  # steps between two searches
 _SWEEPS = 3  # of pushes in a step: each vertex takes part in several
 _PARALLEL = wp.constant(0.7)  # cosine: of two parts that face each other; an edge is no sheet
-
-
-@wp.func
-def _winding(mesh: wp.uint64, origin: wp.vec3, direction: wp.vec3, step: float):
-    """How often the surface leaves through a ray, less how often it enters: 0 outside, 1 inside."""
-    total = wp.float32(0.0)
-    for _ in range(64):
-        hit = wp.mesh_query_ray(mesh, origin, direction, 1.0e6)
-        if not hit.result:
-            break
-        total += wp.sign(wp.dot(hit.normal, direction))
-        origin += (hit.t + step) * direction
-    return total
+_BENT = 0.98  # cosine between the faces at an edge: where these are flat, edges cross only where vertices do
+_PARTS = ("corners", "weights", "directions", "least")
 
 
 @wp.kernel(enable_backward=False, module="largesteps_zg.contact")
@@ -53,16 +41,23 @@ def _partners(
     faces[i] = -1
     if wp.length(normal) < 0.5:
         return
-    above = wp.mesh_query_ray(mesh, points[i] + start * normal, normal, reach)
     below = wp.mesh_query_ray(mesh, points[i] - start * normal, -normal, reach)
-    ahead = above.result and wp.dot(above.normal, normal) < -_PARALLEL
     behind = below.result and wp.dot(below.normal, normal) < -_PARALLEL
-    if not (ahead or behind):
-        return
-    # Just above a surface that is in order, a ray outwards leaves as often as it enters.
+    ahead = wp.bool(False)
     winding = wp.float32(0.0)
     if closed:
-        winding = _winding(mesh, points[i] + start * normal, normal, 0.01 * start)
+        # A ray outwards from a surface that is in order leaves as often as it enters; most meet nothing at all.
+        origin = points[i] + start * normal
+        above = wp.mesh_query_ray(mesh, origin, normal, 1.0e6)
+        ahead = above.result and above.t < reach and wp.dot(above.normal, normal) < -_PARALLEL
+        if above.result and (ahead or behind):
+            hit = above
+            for _ in range(64):
+                if not hit.result:
+                    break
+                winding += wp.sign(wp.dot(hit.normal, normal))
+                origin += (hit.t + 0.01 * start) * normal
+                hit = wp.mesh_query_ray(mesh, origin, normal, 1.0e6)
     if winding < -0.5:  # the two sides of a sheet have changed places
         if ahead:
             faces[i] = above.face
@@ -97,11 +92,13 @@ class Contact:
         self.faces = faces
         self.edge = float(mean_edge_length(vertices, faces))
         self._corners: Any = wp.from_torch(faces.to(torch.int32).contiguous().view(-1))
-        self._edges = edges(faces)
-        self._closed = bool(edge_table(faces)[1].eq(2).all())
-        # Points, as pairs of vertices with the point in the middle; the faces opposite, where on these; the sides.
+        sides = edge_faces(faces)
+        inner = sides.faces[:, 1] >= 0
+        self._edges, self._beside, self._closed = sides.edges[inner], sides.faces[inner], bool(inner.all())
+        # Of each pair of parts: the corners of both and their weights, the direction in which the first lies beyond the
+        # other, and how far it has to.
         self._found: tuple[Tensor, ...] = (
-            faces.new_empty(0, 2), faces.new_empty(0), vertices.new_empty(0, 3), vertices.new_empty(0)
+            faces.new_empty(0, 5), vertices.new_empty(0, 5), vertices.new_empty(0, 3), vertices.new_empty(0)
         )  # fmt: skip
 
     def apart(self, vertices: Float[Tensor, "V 3"], number: int) -> Float[Tensor, "V 3"]:
@@ -115,27 +112,30 @@ class Contact:
             Of the step: every fifth searches anew.
         """
         given, vertices = vertices, vertices.detach()
-        normals = vertex_normals(vertices, self.faces)
         if number % REFRESH == 0:
-            self._search(vertices, normals)
-        pairs, opposite, weights, sides = self._found
-        if not len(pairs):
+            self._search(vertices)
+        if not len(self._found[0]):
             return given
-        normal = sides[:, None] * torch.nn.functional.normalize(normals[pairs].sum(dim=1), dim=1)
-        least = self.edge * torch.where(sides > 0, APART, CLEFT)
-        corners = torch.cat([pairs, self.faces[opposite]], dim=1)  # (P, 5)
-        weights = torch.cat([torch.full_like(weights[:, :2], 0.5), -weights], dim=1)
-        one = pairs[:, 0] == pairs[:, 1]
-        # By so much two parts move apart when each corner moves by its weight.
-        gain = torch.where(one, 1.0, 0.5) + weights[:, 2:].square().sum(dim=1)
-        for _ in range(_SWEEPS):
-            gap = ((weights[..., None] * vertices[corners]).sum(dim=1) * normal).sum(dim=1)
+        corners, weights, direction, least = self._found
+        for sweep in range(_SWEEPS):
+            apart = (weights[..., None] * vertices.index_select(0, corners.view(-1)).view(-1, 5, 3)).sum(
+                dim=1
+            )
+            gap = (apart * direction).sum(dim=1)
+            if sweep == 0:  # others won't come too close by what these are pushed
+                near = gap < 2.0 * least
+                gap, *rest = (rows[near] for rows in (gap, *self._found))
+                corners, weights, direction, least = rest
             close = gap < 0.999 * least
             if not bool(close.any()):
                 break
-            push = ((least - gap) / gain)[close, None] * normal[close]
+            # By their weights all corners together move the parts apart by the sum of the squares.
+            share = weights[close]
+            first = torch.where(corners[close, 0] == corners[close, 1], 1.0, 0.5)
+            missing = (least - gap)[close] / (first + share[:, 2:].square().sum(dim=1))
+            push = missing[:, None] * direction[close]
             moves, count = torch.zeros_like(vertices), vertices.new_zeros(len(vertices), 1)
-            for corner, weight in zip(corners[close].T, weights[close].T, strict=True):
+            for corner, weight in zip(corners[close].T, share.T, strict=True):
                 moves.index_add_(0, corner, push * weight[:, None])
                 count.index_add_(0, corner, weight.abs()[:, None])
             vertices = vertices + moves / count.clamp(min=1.0)
@@ -144,21 +144,24 @@ class Contact:
 
     def state_dict(self) -> dict[str, Any]:
         """What was found last."""
-        return dict(zip(("pairs", "opposite", "weights", "sides"), self._found, strict=True))
+        return dict(zip(_PARTS, self._found, strict=True))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self._found = tuple(state[name] for name in ("pairs", "opposite", "weights", "sides"))
+        self._found = tuple(state[name] for name in _PARTS)
 
-    def _search(self, vertices: Tensor, normals: Tensor) -> None:
-        """What lies near each vertex, and near the middles of the edges of those that have something near."""
+    def _search(self, vertices: Tensor) -> None:
+        """What lies near each vertex, and near the middles of bent edges of those that have something near."""
         points: Any = wp.from_torch(vertices.float().contiguous(), dtype=wp.vec3)
         mesh = wp.Mesh(points=points, indices=self._corners)
+        normals = vertex_normals(vertices, self.faces)
         everyone = torch.arange(len(vertices), device=vertices.device)
         found = self._cast(mesh, everyone[:, None].expand(-1, 2), vertices, normals)
         near = torch.zeros(len(vertices), dtype=torch.bool, device=vertices.device)
         near[found[0][:, 0]] = True
-        between = self._cast(mesh, self._edges[near[self._edges].any(dim=1)], vertices, normals)
+        first, second = face_normals(vertices, self.faces)[self._beside].unbind(dim=1)
+        bent = (first * second).sum(dim=1) < _BENT
+        between = self._cast(mesh, self._edges[bent & near[self._edges].any(dim=1)], vertices, normals)
         self._found = tuple(torch.cat(both) for both in zip(found, between, strict=True))
 
     def _cast(self, mesh: Any, pairs: Tensor, vertices: Tensor, normals: Tensor) -> tuple[Tensor, ...]:
@@ -173,4 +176,11 @@ class Contact:
         if count:
             launch(_partners, count, inputs, device)
         found = (faces >= 0).nonzero()[:, 0]
-        return pairs[found], faces[found].long(), weights[found], sides[found]
+        sides, opposite = sides[found], self.faces[faces[found].long()]
+        half = torch.full_like(weights[found, :2], 0.5)
+        return (
+            torch.cat([pairs[found], opposite], dim=1),
+            torch.cat([half, -weights[found]], dim=1),
+            sides[:, None] * upright[found],
+            self.edge * torch.where(sides > 0, APART, CLEFT),
+        )

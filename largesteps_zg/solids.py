@@ -10,7 +10,7 @@ from .geometry import edge_faces, edge_lengths
 from .topology import topology, vertex_components
 
 FULL = 0.01  # volume over area^1.5 above which an open surface has an inside; a ball has 0.094
-SHEET = 8.0  # square of the longest border over a part's area above which it is a sheet, curled or not; a half ball: 6.3
+SHEET = 8.0  # square of the longest border over a part's area above which it is a sheet, curled or not; half a ball: 6
 
 
 def signed_volume(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> float:
