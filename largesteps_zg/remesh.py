@@ -12,10 +12,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .edges import edges
+from .geometry import face_normals
 from .metrics import flipped, triangle_quality
 from .remeshing.adaptive import facing_points
-from .remeshing.backends import BACKENDS, VARYING
-from .remeshing.seams import seams, vertices_of
+from .remeshing.backends import BACKENDS, KEEPS_RIMS, VARYING
+from .remeshing.seams import rims, seams, vertices_of
 from .remeshing.sized_mesh import edge_sides, vertex_normals
 from .remeshing.sizing import check_field, expected_vertices, graded
 from .topology import check_start_mesh, edge_table, nonmanifold_vertices, topology
@@ -91,10 +92,10 @@ def remesh(
         between them. The latter is shortened where it grows by more than half over an edge (see `sizing.graded`).
     iterations : int
         Rounds of split, collapse, flip and relax, at least 1.
-    backend : {"auto", "adaptive", "gpytoolbox", "pymeshlab"}
-        Lengths that vary need "adaptive", which is ours, and thin sheets too, which the others cut back at their rims.
-        "auto" takes the first in this order, and the next one that can do it (pymeshlab if installed) where a result
-        is not sound.
+    backend : {"auto", "gpytoolbox", "adaptive", "pymeshlab"}
+        Lengths that vary need "adaptive", which is ours, and so do thin sheets, which the others cut back at their
+        rims. "auto" takes it for both, else the first in this order, and the next one (pymeshlab if installed) where
+        a result is not sound.
     attributes : mapping of name to (V, ...) float tensor, optional
         Interpolated at the closest point of the old surface.
 
@@ -142,6 +143,8 @@ def remesh(
     start, triangles, sizes = _drop_unused(old, faces.long().cpu(), sizes)
     sizes = graded(sizes, start, triangles)
     _check_count(start, triangles, sizes, unit)
+    if backend == "auto" and _is_sheet(start, triangles):
+        names.sort(key=lambda name: name not in KEEPS_RIMS)
     reasons = []
     for name in names:
         try:
@@ -220,6 +223,14 @@ def _drop_unused(vertices: Tensor, faces: Tensor, *values: Tensor) -> tuple[Tens
     used = torch.zeros(len(vertices), dtype=torch.bool)
     used[faces.reshape(-1)] = True
     return vertices[used], (used.cumsum(dim=0) - 1)[faces], *(value[used] for value in values)
+
+
+def _is_sheet(vertices: Tensor, faces: Tensor) -> bool:
+    """Whether a surface has a rim somewhere, or is closed and on average thinner than an edge shall be long."""
+    sides = edge_sides(faces.numpy(), len(vertices))
+    area = float(face_normals(vertices, faces, normalize=False).norm(dim=1).sum()) / 2
+    thin = not sides.border.any() and 2 * abs(_signed_volume(vertices, faces)) < area
+    return thin or bool(rims(vertices.numpy(), faces.numpy(), sides).any())
 
 
 def _fault(old: Tensor, old_faces: Tensor, sizes: Tensor, new: Tensor, new_faces: Tensor) -> str | None:

@@ -218,7 +218,7 @@ def test_coincident_surfaces_stay_two():
         ({"target_length": float("nan")}, "target_length: expected a finite length"),
         ({"target_length": 1e-5}, "target_length: expected a length that gives at most 4,000,000 faces"),
         ({"iterations": 0}, "iterations: expected at least 1"),
-        ({"backend": "igl"}, "backend: expected one of auto, adaptive, gpytoolbox, pymeshlab, got 'igl'"),
+        ({"backend": "igl"}, "backend: expected one of auto, gpytoolbox, adaptive, pymeshlab, got 'igl'"),
         ({"attributes": {"c": torch.zeros(5, 3)}}, r"attributes\['c'\]: expected floats with 42 rows"),
         ({"attributes": {"i": torch.zeros(42, dtype=torch.long)}}, r"attributes\['i'\]: .*int64"),
     ],

@@ -90,6 +90,7 @@ Backend = Callable[[Tensor, Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 # From vertices, faces, the length at each vertex (1 on average) and the rounds to vertices and faces; in the order
 # in which they are tried.
-BACKENDS: dict[str, Backend] = {"adaptive": adaptive, "gpytoolbox": _gpytoolbox, "pymeshlab": _pymeshlab}
+BACKENDS: dict[str, Backend] = {"gpytoolbox": _gpytoolbox, "adaptive": adaptive, "pymeshlab": _pymeshlab}
 
 VARYING = ("adaptive",)  # those that take lengths that differ
+KEEPS_RIMS = ("adaptive",)  # those that leave thin sheets as large as they were
