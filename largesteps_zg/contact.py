@@ -118,10 +118,8 @@ class Contact:
             return given
         corners, weights, direction, least = self._found
         for sweep in range(_SWEEPS):
-            apart = (weights[..., None] * vertices.index_select(0, corners.view(-1)).view(-1, 5, 3)).sum(
-                dim=1
-            )
-            gap = (apart * direction).sum(dim=1)
+            there = vertices.index_select(0, corners.view(-1)).view(-1, 5, 3)
+            gap = ((weights[..., None] * there).sum(dim=1) * direction).sum(dim=1)
             if sweep == 0:  # others won't come too close by what these are pushed
                 near = gap < 2.0 * least
                 gap, *rest = (rows[near] for rows in (gap, *self._found))

@@ -145,9 +145,8 @@ def _projected(mesh: Sized, old: _Old, free: Array, sliding: Array) -> tuple[Arr
         nearest = closest_points(*(torch.from_numpy(x) for x in (new[rows], old.vertices, old.seams)))
         corners, weights = old.seams[nearest.faces.numpy()], nearest.weights.numpy()
         places = _at(old.vertices, corners, weights)
-        near = (
-            length_of(places - new[rows]) < lengths[rows]
-        )  # what has become a rim only now has none to stay on
+        # What has become a rim only now has none to stay on.
+        near = length_of(places - new[rows]) < lengths[rows]
         rows = rows[near]
         new[rows], lengths[rows] = places[near], _at(old.lengths, corners, weights)[near]
         free = free | sliding
@@ -157,9 +156,8 @@ def _projected(mesh: Sized, old: _Old, free: Array, sliding: Array) -> tuple[Arr
     found, weights, facing = facing_points(new[rows], normals, lengths[rows], old.vertices, old.faces)
     rows, corners, weights = rows[facing], old.faces[found[facing]], weights[facing]
     new[rows], lengths[rows] = _at(old.vertices, corners, weights), _at(old.lengths, corners, weights)
-    again = np.ones(
-        len(new), dtype=bool
-    )  # what comes to lie on another vertex, at a corner, would be one with it
+    # What comes to lie on another vertex, at a corner, would be one with it.
+    again = np.ones(len(new), dtype=bool)
     again[np.unique(new, axis=0, return_index=True)[1]] = False
     new[again] = mesh.vertices[again]
     return new, lengths
