@@ -78,6 +78,7 @@ def test_remeshing_leaves_a_sheet_as_large_as_it_was(target: float, thickness: f
     assert area(result.vertices, result.faces) == pytest.approx(
         area(sheet.vertices, sheet.faces), rel=0.03 + 0.15 * target
     )
+    assert len(result.vertices.unique(dim=0)) == len(result.vertices)  # none put where another is
     assert flipped_faces(result.vertices, result.faces) == 0  # though its rim has hardly a normal
     rim = result.vertices[np.unique(found(Mesh(result.vertices, result.faces)))]
     assert len(rim) == pytest.approx(2 * torch.pi / target, rel=0.3)
