@@ -118,9 +118,9 @@ def remesh(
     -----
     Not differentiable in the positions, which are new ones; `source` is linear in what it carries. Borders keep
     their vertices with gpytoolbox, which only adds some where a border edge is too long; adaptive keeps their
-    corners and slides the others along, as it does at the rims of sheets; pymeshlab resamples them, and joins coincident vertices. Folded and
-    needle-like triangles that a backend leaves are relaxed, which mends all but a badly tangled surface. Runs on
-    the CPU; for 10,000 vertices about 0.6 s, 1 s with adaptive.
+    corners and slides the others along, as it does at the rims of sheets; pymeshlab resamples them, and joins
+    coincident vertices. Folded and needle-like triangles that a backend leaves are relaxed, which mends all but
+    a badly tangled surface. Runs on the CPU; for 10,000 vertices about 0.6 s, 1 s with adaptive.
 
     References
     ----------
