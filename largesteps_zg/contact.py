@@ -89,7 +89,7 @@ class Contact:
     """
 
     def __init__(self, faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V 3"]) -> None:
-        self.faces = faces
+        self.faces, self._count = faces, len(vertices)
         self.edge = float(mean_edge_length(vertices, faces))
         self._corners: Any = wp.from_torch(faces.to(torch.int32).contiguous().view(-1))
         sides = edge_faces(faces)
@@ -139,6 +139,12 @@ class Contact:
             vertices = vertices + moves / count.clamp(min=1.0)
             given = vertices
         return given
+
+    @property
+    def is_sheet(self) -> bool:
+        """Whether most vertices had another part near them in the last search: the other side of a sheet."""
+        corners = self._found[0]
+        return 2 * int((corners[:, 0] == corners[:, 1]).sum()) > self._count
 
     def state_dict(self) -> dict[str, Any]:
         """What was found last."""

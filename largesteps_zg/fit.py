@@ -183,7 +183,7 @@ class Fit:
             vertices, albedo = self.surface()
         with self.stopwatch("contact"):
             if self._untangle(vertices, number):
-                vertices, albedo = self.surface()
+                vertices = self.shape.from_differential(self.latent)
         moving = self.corrections if self.corrections and self.corrections.moves(progress) else None
         if moving is not None:
             batch = replace(batch, cameras=moving.apply(batch.cameras, batch.index))
@@ -225,14 +225,16 @@ class Fit:
         if not bool((vertices.abs() < FAR).all()):
             return False  # the loss will tell; a ray among positions that are not numbers never ends
         kept = self.contact.apart(vertices, number)
-        pushed = vertices
-        if kept is not vertices:
+        pushed = kept is not vertices
+        if pushed:
             self.latent.add_(PUSH * self.shape.merged(kept - vertices))
-            pushed = self.shape.from_differential(self.latent)
-        smoothed = self.pleats.smoothed(pushed) if number % REFRESH == 0 else pushed
-        if smoothed is not pushed:
+        if number % REFRESH or not self.contact.is_sheet:
+            return pushed  # grooves of a body may be its own
+        folded = self.shape.from_differential(self.latent) if pushed else vertices
+        smoothed = self.pleats.smoothed(folded)
+        if smoothed is not folded:
             self.latent.copy_(self.shape.to_differential(smoothed))
-        return smoothed is not vertices
+        return pushed or smoothed is not folded
 
     @torch.no_grad()
     def _judge(self, vertices: Tensor, albedo: Tensor, batch: Batch, progress: float) -> None:

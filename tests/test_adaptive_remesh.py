@@ -13,6 +13,7 @@ from largesteps_zg.closest import closest_points
 from largesteps_zg.mesh import Mesh, icosphere, nonmanifold_vertices, topology, vertex_components
 from largesteps_zg.metrics import degenerate_faces, flipped_faces, triangle_quality
 from largesteps_zg.remesh import remesh
+from largesteps_zg.remeshing.adaptive import _Old, _projected
 from largesteps_zg.remeshing.edge_edits import _flips_well, collapse, flip, split
 from largesteps_zg.remeshing.sized_mesh import Sized, edge_sides, vertex_normals
 from largesteps_zg.remeshing.sizing import expected_vertices, graded
@@ -168,6 +169,26 @@ def test_a_square_stays_a_square(generator, target):
         assert (result.vertices - corner).norm(dim=1).min() < 1e-12
     # Border edges too were brought to the length: 4 sides of 1.
     assert counts.boundary_edges == pytest.approx(4 / target, rel=0.3)
+
+
+@pytest.mark.parametrize("slid", [0, 1])
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_vertex_that_slid_past_a_corner_is_not_put_where_another_is(slid, taken):
+    corner, far, ones = 1 - slid, np.array([2.0, 1.5, 0.0]), np.ones(4)
+    places = np.array([[1.0, 1, 0], [1.0, 1, 0], [0, 0, 0], [1, 0, 0]])
+    places[slid] = far
+    if not taken:
+        places[corner, 1] = 3.0
+    faces, sliding = np.array([[2, 3, 0], [2, 0, 1]]), np.arange(4) == slid
+    old = _Old(
+        np.array([[0, 0, 0], [1, 0, 0], [1.0, 1, 0]]),
+        np.array([[0, 1, 2]]),
+        2 * ones[:3],
+        np.array([[1, 2, 2]]),
+    )
+    new, _ = _projected(Sized(places, faces, 2 * ones, ~sliding), old, np.zeros(4, bool), sliding)
+    assert np.array_equal(new[slid], far if taken else [1, 1, 0])
+    assert np.array_equal(np.delete(new, slid, 0), np.delete(places, slid, 0))
 
 
 def test_a_round_border_stays_on_the_old_one_and_each_hole_a_hole():

@@ -10,6 +10,7 @@ import torch
 from largesteps_zg.contact import APART, Contact
 from largesteps_zg.geometry import mean_edge_length
 from largesteps_zg.mesh import Mesh, icosphere
+from largesteps_zg.pleats import Pleats
 from largesteps_zg.reconstruct import Settings, reconstruct
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 from largesteps_zg.self_intersections import self_intersections
@@ -25,6 +26,7 @@ def test_a_ball_is_left_alone() -> None:
     ball = icosphere(3)
     contact = Contact(ball.faces, ball.vertices)
     assert contact.apart(ball.vertices, 0) is ball.vertices
+    assert not contact.is_sheet
 
 
 def test_sides_that_meet_are_pushed_apart_along_their_normals() -> None:
@@ -128,8 +130,9 @@ def test_only_every_fifth_step_searches_and_a_checkpoint_keeps_what_was_found() 
     disc = flattened(0.001)
     contact = Contact(disc.faces, disc.vertices)
     assert contact.apart(disc.vertices, 1) is disc.vertices  # nothing was looked for yet
+    assert not contact.is_sheet
     moved = contact.apart(disc.vertices, 5)
-    assert moved is not disc.vertices
+    assert moved is not disc.vertices and contact.is_sheet
     other = Contact(disc.faces, disc.vertices)
     other.load_state_dict(contact.state_dict())
     assert torch.equal(other.apart(disc.vertices, 1), contact.apart(disc.vertices, 1))
@@ -150,3 +153,14 @@ def test_the_loop_keeps_a_sheet_open(guarded, monkeypatch) -> None:
     thickness = float(vertices[middle, 2].clamp(min=0).mean() - vertices[middle, 2].clamp(max=0).mean())
     edge = float(mean_edge_length(vertices, start.faces))
     assert thickness > 0.05 * edge if guarded else thickness < 0.02 * edge
+
+
+@pytest.mark.parametrize(("thickness", "smoothed"), [(0.05, True), (1.0, False)])
+def test_the_loop_smooths_grooves_of_sheets_alone(thickness, smoothed, monkeypatch) -> None:
+    calls = []
+    monkeypatch.setattr(Pleats, "smoothed", lambda self, vertices: calls.append(0) or vertices)
+    start = flattened(thickness)
+    scene = scene_from_mesh(start, views=3, test_views=0, height=32, width=32)
+    for _ in reconstruct(scene.train, Settings(steps=11, remesh="off"), start=start):
+        pass
+    assert len(calls) == (2 if smoothed else 0)  # every fifth step

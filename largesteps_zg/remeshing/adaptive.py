@@ -25,7 +25,6 @@ from .sized_mesh import (
 
 _CORNER = 0.7  # cosine of the turn of a border from which on its vertex is kept
 _RELAXATIONS = 3
-HI, LO, LAST, FLIP = 4 / 3, 4 / 5, 2, True
 
 
 @dataclass(frozen=True)
@@ -156,10 +155,10 @@ def _projected(mesh: Sized, old: _Old, free: Array, sliding: Array) -> tuple[Arr
     found, weights, facing = facing_points(new[rows], normals, lengths[rows], old.vertices, old.faces)
     rows, corners, weights = rows[facing], old.faces[found[facing]], weights[facing]
     new[rows], lengths[rows] = _at(old.vertices, corners, weights), _at(old.lengths, corners, weights)
-    # What comes to lie on another vertex, at a corner, would be one with it.
-    again = np.ones(len(new), dtype=bool)
-    again[np.unique(new, axis=0, return_index=True)[1]] = False
-    new[again] = mesh.vertices[again]
+    # Vertices that come to lie on each other, at a corner, would be one.
+    _, place, count = np.unique(new, axis=0, return_inverse=True, return_counts=True)
+    shared = count[place.reshape(-1)] > 1
+    new[shared] = mesh.vertices[shared]
     return new, lengths
 
 

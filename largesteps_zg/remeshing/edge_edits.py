@@ -27,9 +27,7 @@ from .sized_mesh import (
 
 LONGEST, SHORTEST = 4 / 3, 4 / 5  # ratios at which splitting, and collapsing, brings an edge nearer to 1
 _STRAY = 0.1  # how far a seam may move when one of its vertices goes, in target lengths
-_IDLE = (
-    0.02  # share of the faces below which another pass of collapses is not worth its time; of flips a 20th
-)
+_IDLE = 0.02  # of the faces: fewer collapses, or a 20th of that in flips, are not worth another pass
 _NEVER = np.iinfo(np.int64).max
 
 
