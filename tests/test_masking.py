@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import trimesh
 from scene_files import ring, views_of_spheres
 from scipy.ndimage import gaussian_filter, label
 
+from largesteps_zg.cameras import sphere_of_cameras
+from largesteps_zg.renderers import render
 from largesteps_zg.scenes import Views
-from largesteps_zg.scenes.agreement import consistent
-from largesteps_zg.scenes.masking import check_mask, masks_from_background
+from largesteps_zg.scenes.agreement import consistent, without_pits
+from largesteps_zg.scenes.masking import check_mask, enclosed, masks_from_background
+from largesteps_zg.scenes.matting import matted
 
 HEIGHT, WIDTH = 120, 160
 STONE = np.array([190, 170, 130])
@@ -93,6 +97,34 @@ def test_dark_cloth_is_background_and_shadows_are_object() -> None:
         images.append(image.clip(0, 255).astype(np.uint8))
     for mask, expected in zip(masks_from_background(images), masks, strict=True):
         assert overlap(mask, expected) > 0.96
+
+
+def test_dark_paint_is_object_where_nothing_else_differs_from_the_background() -> None:
+    """Bright enough to tell, but nearer to the background than to the rest of the object; also across the outline."""
+    images, masks = photographs((3, 2, 2), shade=0.2)
+    x, y = grid()
+    for i, (image, mask) in enumerate(zip(images, masks, strict=True)):
+        paint = mask & ((np.abs(y) < 12) | (x > 20) | (y > 30))
+        image[paint] = np.array([34, 36, 52]) + np.random.default_rng(i).integers(-3, 4, (paint.sum(), 1))
+    for mask, expected in zip(masks_from_background(images), masks, strict=True):
+        assert overlap(mask, expected) > 0.95
+
+
+def test_holes_of_a_mask_touch_the_outside_nowhere() -> None:
+    picture = """
+        #######.
+        #..#.###
+        ####.##.
+        #.#####.
+        .###.##.
+    """
+    mask = np.array([[c == "#" for c in line] for line in picture.split()])
+    expected = np.zeros(mask.shape, dtype=int)
+    expected[1, 1:3], expected[1:3, 4] = 1, 2  # the rest meets the border, one of them across a corner
+    assert np.array_equal(enclosed(mask), expected)
+    assert (
+        not enclosed(np.ones((2, 2), dtype=bool)).any() and not enclosed(np.zeros((2, 2), dtype=bool)).any()
+    )
 
 
 def test_specks_and_pits_are_dropped_but_two_large_parts_stay() -> None:
@@ -195,3 +227,87 @@ def test_few_views_and_contradictions_are_left_alone() -> None:
     apart = views_of_spheres(ring(12), ((1.0, 0, 0), 0.3))
     mixed = Views(torch.cat([views.images[:6], apart.images[6:]]), views.cameras, views.names)
     assert torch.equal(consistent(mixed).images, mixed.images)
+
+
+# --- holes, and dark places that look like some ----------------------------------------------------------------------
+
+
+def views_of_a_ring(count: int = 20) -> Views:
+    """A torus from all around, grey, with exact masks."""
+    made = trimesh.creation.torus(0.7, 0.28, 64, 32)
+    vertices = torch.tensor(made.vertices, dtype=torch.float32)
+    cameras = sphere_of_cameras(count, distance=3.0, fov_y_degrees=42.0, height=96, width=112)
+    alpha = render(vertices, torch.tensor(made.faces), torch.ones_like(vertices), cameras)[..., 3]
+    images = torch.full((*alpha.shape, 4), 120, dtype=torch.uint8)
+    images[..., 3] = 255 * (alpha > 0.5)
+    return Views(images, cameras.to(dtype=torch.float64), tuple(f"r_{i:03d}" for i in range(count)))
+
+
+def with_dark_places(views: Views, *places: tuple[float, float, float], size: float = 4.0) -> Views:
+    """Masks that lack what is within some pixels of places on the torus, where a camera sees those from outside."""
+    images = views.images.clone()
+    v, u = torch.meshgrid(*(torch.arange(n) + 0.5 for n in images.shape[1:3]), indexing="ij")
+    for place in torch.tensor(places, dtype=torch.float64):
+        outwards = place - 0.7 * place * torch.tensor([1.0, 1.0, 0.0]) / place[:2].norm()
+        facing = torch.nn.functional.cosine_similarity(views.cameras.centers - place, outwards[None]) > 0.65
+        for view in facing.nonzero()[:, 0].tolist():
+            x, y = views.cameras[view].project(place[None])[0][0, 0]
+            images[view, ..., 3][(u - x).square() + (v - y).square() < size**2] = 0
+    return Views(images, views.cameras, views.names)
+
+
+def test_dark_places_are_filled_and_holes_stay() -> None:
+    clean = views_of_a_ring()
+    dark = with_dark_places(clean, (0.7, 0.0, 0.28), (0.0, -0.98, 0.0), (-0.5, 0.5, -0.28))
+
+    def holes(views: Views) -> list[int]:
+        return [int(enclosed(image.numpy() > 127).max()) for image in views.images[..., 3]]
+
+    before, after = holes(clean), holes(dark)
+    assert sum(before) > 8 and sum(after) > sum(before) + 5
+    found = without_pits(dark)
+    for view in range(len(clean)):  # a place at the outline is a notch, and stays
+        expected = dark if before[view] == after[view] else clean
+        assert torch.equal(found.images[view], expected.images[view])
+    assert torch.equal(without_pits(clean).images, clean.images)
+
+
+def test_a_hole_that_one_view_alone_sees_is_filled_and_few_views_are_left_alone() -> None:
+    clean = views_of_spheres(ring(12, height=100, width=120), ((0.0, 0, 0), 0.7))
+    images = clean.images.clone()
+    images[4, 45:55, 55:65, 3] = 0
+    dark = Views(images, clean.cameras, clean.names)
+    assert torch.equal(without_pits(dark).images, clean.images)
+    assert torch.equal(without_pits(dark[3:6]).images, images[3:6])
+    known = torch.ones(images.shape[:3], dtype=torch.bool)
+    known[4, 45:55, 55:65] = False  # no hole, nothing is known there
+    unknown = Views(images, clean.cameras, clean.names, known)
+    assert torch.equal(without_pits(unknown).images, images)
+
+
+# --- how much of a pixel is object -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("background", [(3, 2, 2), (30, 200, 60)], ids=["black", "green"])
+def test_pixels_at_outlines_are_object_as_far_as_they_show_it(background: tuple) -> None:
+    x, y = grid()
+    share = ((30.25 - np.hypot(x, y)) + 0.5).clip(0, 1)[..., None]  # of a disc
+    stone, rest = ((np.array(color) / 255.0) ** 2.2 for color in (STONE, background))
+    image = (255 * (share * stone + (1 - share) * rest) ** (1 / 2.2)).round().astype(np.uint8)
+    found = matted(np.concatenate([image, np.where(share > 0.5, 255, 0).astype(np.uint8)], axis=2))
+    alpha = found[..., 3] / 255
+    assert np.abs(alpha - share[..., 0]).max() < 0.03  # the curve of sRGB is not quite a power
+    assert alpha.sum() == pytest.approx(np.pi * 30.25**2, rel=1e-3)
+    assert (
+        np.abs(found[alpha > 0, :3].astype(int) - STONE).max() <= 3
+    )  # and nothing of the background's colour
+
+
+def test_what_is_thin_or_as_dark_as_the_background_keeps_its_mask() -> None:
+    line = np.zeros((20, 30, 4), dtype=np.uint8)
+    line[9:12, 5:25] = 200, 190, 180, 255
+    assert np.array_equal(matted(line), line)
+    dark = np.zeros((40, 40, 4), dtype=np.uint8)
+    dark[10:30, 10:30, 3] = 255
+    assert np.array_equal(matted(dark), dark)
+    assert not matted(np.full((8, 8, 4), 0, dtype=np.uint8)).any()

@@ -14,10 +14,11 @@ import torch
 
 from ..camera_model import check_cameras
 from ..cameras import Cameras
-from .agreement import consistent
+from .agreement import consistent, without_pits
 from .images import find_mask, read_image, read_mask
 from .lenses import undistorted
 from .masking import check_mask, masks_from_background
+from .matting import matted
 from .reading import Reading, Shot
 from .resampling import covered, shrunk
 from .views import Views
@@ -229,12 +230,12 @@ def _without_lens(photo: _Photo) -> _Photo:
 
 
 def _agreed(photos: list[_Photo]) -> list[_Photo]:
-    """Masks found by the background without what other views deny."""
-    views = consistent(_views(photos))
+    """Masks found by the background, soft, without what other views deny: stray things, and holes that are none."""
+    views = without_pits(consistent(_views(photos)))
     agreed = []
     for photo, image in zip(photos, views.images.numpy(), strict=True):
         height, width = photo.pixels.shape[:2]
-        pixels = image[:height, :width] if photo.source == "background" else photo.pixels
+        pixels = matted(image[:height, :width]) if photo.source == "background" else photo.pixels
         agreed.append(replace(photo, pixels=pixels))
     return agreed
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, label
+from scipy.ndimage import distance_transform_edt
 
 from ..scenes import Views
+from ..scenes.masking import enclosed
 from .carve import Grid, Outline, seen
 
 REACH = 0.05  # of the bounding sphere's radius: how near a view places what it confirms
@@ -67,10 +68,6 @@ def views_with_holes(views: Views) -> int:
     found = 0
     for i in range(len(views)):
         mask = views.images[i, ..., 3].cpu().numpy() >= 128
-        # What touches the border is outside. Diagonal neighbours count as joined: a thin outline must not make a hole.
-        regions, count = label(np.pad(~mask, 1, constant_values=True), structure=np.ones((3, 3)))
-        sizes = np.bincount(regions.reshape(-1), minlength=count + 1)[1:]
-        outside = regions[0, 0] - 1
-        sizes[outside] = 0
+        sizes = np.bincount(enclosed(mask).ravel())[1:]
         found += bool((sizes >= max(4.0, _SMALLEST_HOLE * mask.sum())).any())
     return found
