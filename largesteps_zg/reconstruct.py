@@ -28,6 +28,7 @@ from .rasterizer.api import load_backend
 from .renderers import load_renderer
 from .repair import unfold, without_self_intersections
 from .scenes import Views, bounding_sphere
+from .scenes.matting import softened
 from .schedule import COARSE_UNTIL, Remeshing, decay, remeshings, starting_lambda
 from .settings import Settings as Settings
 from .settings import resolve_device as resolve_device
@@ -118,7 +119,7 @@ class Reconstruction:
         with self.stopwatch("setup"):
             center, self.radius = bounding_sphere(views)
             self.center = center.double().cpu()
-            self.views = views
+            self.views = softened(views)
             self.cameras = self.normalized(views.cameras)
             self.targets = self._targets()
             self.known = None if views.known is None else views.known.to(self.device, torch.float32)

@@ -14,7 +14,7 @@ from largesteps_zg.renderers import render
 from largesteps_zg.scenes import Views
 from largesteps_zg.scenes.agreement import consistent, without_pits
 from largesteps_zg.scenes.masking import check_mask, enclosed, masks_from_background
-from largesteps_zg.scenes.matting import matted
+from largesteps_zg.scenes.matting import matted, softened
 
 HEIGHT, WIDTH = 120, 160
 STONE = np.array([190, 170, 130])
@@ -311,3 +311,43 @@ def test_what_is_thin_or_as_dark_as_the_background_keeps_its_mask() -> None:
     dark[10:30, 10:30, 3] = 255
     assert np.array_equal(matted(dark), dark)
     assert not matted(np.full((8, 8, 4), 0, dtype=np.uint8)).any()
+
+
+def one_view(image: np.ndarray, known: np.ndarray | None = None) -> Views:
+    camera = ring(1, height=image.shape[0], width=image.shape[1])
+    return Views(
+        torch.from_numpy(image)[None],
+        camera,
+        ("a",),
+        None if known is None else torch.from_numpy(known)[None],
+    )
+
+
+def test_steps_of_a_mask_become_the_line_between_them() -> None:
+    x, y = grid()
+    share = (30.25 - np.hypot(x - 0.3, y) + 0.5).clip(0, 1)
+    image = np.full((HEIGHT, WIDTH, 4), 77, dtype=np.uint8)
+    image[share > 0.5, :3] = STONE
+    image[..., 3] = np.where(share > 0.5, 255, 0)
+    found = softened(one_view(image)).images[0].numpy()
+    outline = (share > 0) & (share < 1)
+    off, steps = ((part[..., 3] / 255 - share)[outline] for part in (found, image))
+    assert np.sqrt((off**2).mean()) < 0.5 * np.sqrt((steps**2).mean())
+    assert (found[..., 3] / 255).sum() == pytest.approx(share.sum(), rel=2e-3)
+    assert (np.abs(found[found[..., 3] > 0, :3].astype(int) - STONE) <= 1).all()
+    soft = one_view(np.dstack([image[..., :3], np.rint(255 * share).astype(np.uint8)]))
+    assert softened(soft) is soft
+
+
+def test_what_is_thin_or_beside_what_is_not_known_keeps_its_steps() -> None:
+    thin = np.zeros((20, 30, 4), dtype=np.uint8)
+    thin[9, 5:25] = thin[3:5, 3:6] = 255
+    assert np.array_equal(softened(one_view(thin)).images[0].numpy(), thin)
+    whole = np.full((9, 9, 4), 255, dtype=np.uint8)
+    assert np.array_equal(softened(one_view(whole)).images[0].numpy(), whole)
+    half, known = np.zeros((20, 30, 4), dtype=np.uint8), np.zeros((20, 30), dtype=bool)
+    half[:, :15], known[:, :15] = 255, True
+    half[8:12, 4:8] = 0
+    found = softened(one_view(half, known)).images[0].numpy()
+    assert np.array_equal(found[:, 11:], half[:, 11:])  # a photograph ends here, not the object
+    assert ((found[7:13, 3:9, 3] > 0) & (found[7:13, 3:9, 3] < 255)).any()
