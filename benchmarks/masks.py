@@ -4,7 +4,8 @@
 
 SCENE has images with alpha and a true mesh: `python benchmarks/path_traced.py` makes some. They are put before a
 background of one colour, in linear light, with noise in levels of sRGB bytes as a sensor has it, and read again
-without alpha. Three runs, of noisy images alike: with the scene's alpha, with that rounded, with masks found.
+without alpha. Three runs, of noisy images alike: with the scene's alpha, with that rounded, with masks found. The claim
+holds for clay. Narrow strips of paint that is nearly black are lost at outlines: of the painted fennec 2.6 times.
 """
 
 from __future__ import annotations

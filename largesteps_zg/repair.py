@@ -18,7 +18,7 @@ FARTHEST = 2.0
 
 
 def unfold(
-    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], *, rounds: int = 50
+    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], *, rounds: int = 100
 ) -> Float[Tensor, "V 3"]:
     """Positions without folded-over triangles: their corners move to the middle of their neighbours until none is left.
 
