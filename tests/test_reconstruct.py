@@ -143,6 +143,15 @@ def test_resume_refuses_other_settings(scene) -> None:
         next(iter(reconstruct(scene.train, dataclasses.replace(SHORT, lambda_=7.0), checkpoint=checkpoint)))
 
 
+def test_masks_of_yes_and_no_are_compared_as_soft_ones(scene) -> None:
+    images = scene.train.images.clone()
+    images[..., 3] = torch.where(images[..., 3] > 127, 255, 0)
+    hard = dataclasses.replace(scene.train, images=images)
+    exact, soft = (Reconstruction(views, SHORT).targets[..., 3] for views in (scene.train, hard))
+    steps = images[..., 3] / 255.0
+    assert float((soft - exact).square().mean()) < 0.4 * float((steps - exact).square().mean())
+
+
 def test_every_view_is_seen_before_one_is_seen_again(scene) -> None:
     run = Reconstruction(scene.train, dataclasses.replace(SHORT, views_per_step=5))
     assert sorted(torch.cat([run._next_views(), run._next_views()]).tolist()) == list(range(10))

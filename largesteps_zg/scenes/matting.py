@@ -60,8 +60,7 @@ def softened(views: Views) -> Views:
     """Views whose masks of yes and no are made soft as outlines run between their steps; the given ones where none is.
 
     Blurred, a straight outline is the integral of a normal distribution, which says how far away it is. Steps of
-    a pixel become a line that is off by a tenth of one. Before any background, and for those who threshold what a
-    renderer or a program that cuts objects out gave them.
+    a pixel become a line that is off by a tenth of one. Light is not asked, so any background will do.
 
     Parameters
     ----------
