@@ -246,6 +246,7 @@ class Reconstruction:
         """The mesh in the scene's coordinates, on the CPU, with its albedo as colours; folds are smoothed out."""
         mesh = self.fit.mesh()
         vertices = without_self_intersections(unfold(mesh.vertices, mesh.faces), mesh.faces)
+        vertices = unfold(vertices, mesh.faces)  # what was pulled apart may have folds left
         vertices = vertices.double().cpu() * self.radius + self.center
         colors = None if mesh.colors is None else mesh.colors.cpu()
         return Mesh(vertices, mesh.faces.cpu(), colors)

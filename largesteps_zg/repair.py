@@ -13,8 +13,8 @@ from .self_intersections import self_intersections
 from .topology import vertex_components
 
 # Mean edges: a patch in which a vertex had to move farther, and which is not mended for that, goes back. Folds in a
-# body give way within 1.5; what is folded at the rim of a sheet would take the rim away with it.
-FARTHEST = 2.0
+# body give way within 3.2; what is folded at the rim of a sheet would take the rim away with it.
+FARTHEST = 4.0
 
 
 def unfold(
@@ -33,7 +33,7 @@ def unfold(
     -------
     (V, 3) float
         The given tensor itself where nothing is folded. Only corners of flipped faces move, and those around them
-        where that is not enough. A patch in which that takes more than two mean edges, and is not enough, stays.
+        where that is not enough. A patch in which that takes more than four mean edges, and is not enough, stays.
 
     Notes
     -----
@@ -77,7 +77,7 @@ def without_self_intersections(
     (V, 3) float
         The given tensor itself where no face passes through another, or nothing helps. `self_intersections` of it
         are never more than before; parts that lie deep inside each other stay so. A patch that would have to move by
-        more than two mean edges, and still meet itself, stays as it is.
+        more than four mean edges, and still meet itself, stays as it is.
 
     Raises
     ------

@@ -100,7 +100,7 @@ def test_only_the_patches_that_gain_are_taken_over(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("way", "left", "stays"), [(3.0, True, True), (3.0, False, False), (1.0, True, False)]
+    ("way", "left", "stays"), [(5.0, True, True), (5.0, False, False), (3.0, True, False)]
 )
 def test_what_moves_far_and_is_not_mended_goes_back(way: float, left: bool, stays: bool) -> None:
     """Of two balls one vertex each is moved, by some edges and by half of one; in the first a face is still wrong."""
