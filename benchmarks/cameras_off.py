@@ -26,11 +26,10 @@ from pathlib import Path
 
 import torch
 
-from largesteps_zg.camera_alignment import similarity
-from largesteps_zg.camera_model import rigid
 from largesteps_zg.cameras import Cameras
-from largesteps_zg.mesh import Mesh
-from largesteps_zg.metrics import surface_distances
+from largesteps_zg.cameras.alignment import similarity
+from largesteps_zg.cameras.model import rigid
+from largesteps_zg.mesh import Mesh, surface_distances
 from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.scenes import Scene, load_scene
 

@@ -25,11 +25,12 @@ from dataclasses import dataclass
 import torch
 
 from largesteps_zg import meshes
-from largesteps_zg.gradients import Rasterized
-from largesteps_zg.mesh import Mesh, icosphere, load_mesh
-from largesteps_zg.metrics import flipped_faces, surface_distances
+from largesteps_zg.mesh import Mesh, flipped_faces, icosphere, load_mesh, surface_distances
 from largesteps_zg.parameterize import LargeSteps
-from largesteps_zg.reconstruct import START_LEVEL, Settings, reconstruct, starting_sphere
+from largesteps_zg.reconstruct import Settings, reconstruct
+from largesteps_zg.reconstruct.gradients import Rasterized
+from largesteps_zg.reconstruct.starts import starting_sphere
+from largesteps_zg.reconstruct.starts.sphere import START_LEVEL
 from largesteps_zg.scenes import Scene, bounding_sphere
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 

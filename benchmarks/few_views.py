@@ -15,14 +15,12 @@ import torch
 from torch import Tensor
 
 from largesteps_zg.cameras import Cameras
-from largesteps_zg.closest import closest_points
 from largesteps_zg.geometry import vertex_normals
-from largesteps_zg.mesh import Mesh
-from largesteps_zg.metrics import sample_surface, surface_distances
+from largesteps_zg.mesh import Mesh, closest_points, sample_surface, surface_distances
 from largesteps_zg.reconstruct import Settings, reconstruct
+from largesteps_zg.reconstruct.appearance.occlusion import hidden_directions
+from largesteps_zg.reconstruct.starts import choose_start, visual_hull
 from largesteps_zg.scenes import bounding_sphere, load_scene
-from largesteps_zg.self_occlusion import hidden_directions
-from largesteps_zg.starts import choose_start, visual_hull
 
 CELLS = 192
 SAMPLES = 100_000

@@ -19,7 +19,7 @@ import torch
 from rasterizer_peers import Problem, colors_of, problem
 from torch import Tensor
 
-from largesteps_zg.losses import image_loss
+from largesteps_zg.images.losses import image_loss
 from largesteps_zg.rasterizer import edge_table, rasterize
 from largesteps_zg.renderers import homogeneous_pixels, render
 

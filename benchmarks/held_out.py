@@ -13,11 +13,11 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from largesteps_zg.evaluate import image_quality
-from largesteps_zg.held_out import exposed, held_out_cameras
+from largesteps_zg.output.evaluate import image_quality
+from largesteps_zg.output.held_out import exposed, held_out_cameras
 from largesteps_zg.reconstruct import Settings, reconstruct
+from largesteps_zg.reconstruct.starts import choose_start
 from largesteps_zg.scenes import Reading, bounding_sphere, load_scene
-from largesteps_zg.starts import choose_start
 
 DECIBELS, OVERLAP = 24.0, 0.97
 

@@ -17,12 +17,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from largesteps_zg.cli_inputs import background
-from largesteps_zg.color import linear_to_srgb, srgb_to_linear
-from largesteps_zg.metrics import surface_distances
+from largesteps_zg.cli.inputs import background
+from largesteps_zg.images import linear_to_srgb, srgb_to_linear
+from largesteps_zg.mesh import surface_distances
 from largesteps_zg.reconstruct import Settings, reconstruct
+from largesteps_zg.reconstruct.starts import choose_start
 from largesteps_zg.scenes import Reading, Scene, Views, bounding_sphere, load_scene, save_scene
-from largesteps_zg.starts import choose_start
 
 AS_GOOD = 1.25
 

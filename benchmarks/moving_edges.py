@@ -19,12 +19,12 @@ import time
 
 import torch
 
-from largesteps_zg.metrics import surface_distances
+from largesteps_zg.mesh import surface_distances
+from largesteps_zg.mesh.remeshing import within_budget
 from largesteps_zg.reconstruct import Reconstruction, Settings, State
-from largesteps_zg.remeshing.sizing import within_budget
+from largesteps_zg.reconstruct.schedule import REMESH_AT
+from largesteps_zg.reconstruct.starts import choose_start
 from largesteps_zg.scenes import Scene, bounding_sphere, load_scene
-from largesteps_zg.schedule import REMESH_AT
-from largesteps_zg.starts import choose_start
 
 TIMES = 10  # remeshings, between the first and the last of the default schedule
 MEMORY = 0.9  # of the mean of moves, for each step

@@ -33,7 +33,7 @@ try:
 except ImportError:  # not needed for --check
     bpy = None
 
-MESHES = Path(__file__).resolve().parents[1] / "meshes"
+MESHES = Path(__file__).resolve().parents[1] / "largesteps_zg" / "meshes"
 SCENES = ("fennec-clay", "fennec-paint", "fennec-gloss", "gear-clay", "gear-gloss", "mug-clay", "leaf-clay",
           "leaf-paint", "leaves-paint")  # fmt: skip
 # Three of the built-in leaf: radians about z, then about x, size, height; in its own axes.

@@ -31,12 +31,12 @@ from torch import Tensor
 
 from largesteps_zg.cameras import sphere_of_cameras
 from largesteps_zg.estimators import PerPixel, PixelLosses, differentiable, per_pixel
-from largesteps_zg.gradients import pixel_size
-from largesteps_zg.losses import image_loss, pixel_losses
+from largesteps_zg.images.losses import image_loss, pixel_losses
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.optimize import UniformAdam
 from largesteps_zg.parameterize import LargeSteps
 from largesteps_zg.rasterizer import edge_table
+from largesteps_zg.reconstruct.gradients import pixel_size
 from largesteps_zg.renderers import HardRasterizer, render, shade
 from largesteps_zg.scenes.synthetic import studio_light
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from largesteps_zg.cameras import Cameras, sphere_of_cameras
 from largesteps_zg.geometry import vertex_normals
-from largesteps_zg.losses import image_loss
+from largesteps_zg.images.losses import image_loss
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.rasterizer import edge_table
 from largesteps_zg.renderers import homogeneous_pixels, render

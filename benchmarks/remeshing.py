@@ -20,12 +20,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from largesteps_zg.closest import closest_points
 from largesteps_zg.geometry import face_normals
-from largesteps_zg.mesh import Mesh, icosphere, load_mesh
-from largesteps_zg.metrics import flipped_faces, triangle_quality
-from largesteps_zg.remesh import RemeshResult, remesh
-from largesteps_zg.remeshing.sizing import expected_vertices, sizing_field, within_budget
+from largesteps_zg.mesh import Mesh, closest_points, flipped_faces, icosphere, load_mesh, triangle_quality
+from largesteps_zg.mesh.remeshing import RemeshResult, remesh, sizing_field, within_budget
+from largesteps_zg.mesh.remeshing.sizing import expected_vertices
 
 HEADER = "| mesh | before | backend | vertices | quality 1% | mean | edge/wish, 1 to 99 % | flipped | off ‰ | CPU s |"
 
@@ -35,7 +33,7 @@ def shapes() -> dict[str, Mesh]:
     ball = icosphere(5, dtype=torch.float64)
     x, y, _ = ball.vertices.T
     dented = ball.vertices * (1 + 0.2 * torch.sin(5 * x) * torch.cos(4 * y))[:, None]
-    fennec = load_mesh(Path(__file__).parents[1] / "meshes" / "fennec.ply")
+    fennec = load_mesh(Path(__file__).parents[1] / "largesteps_zg" / "meshes" / "fennec.ply")
     return {"dents": Mesh(dented, ball.faces), "fennec": Mesh(fennec.vertices.double(), fennec.faces)}
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 
 from largesteps_zg import LargeSteps, Mesh, UniformAdam, icosphere, load_mesh, look_at, meshes
-from largesteps_zg.metrics import flipped_faces, surface_distances
+from largesteps_zg.mesh import flipped_faces, surface_distances
+from largesteps_zg.output.pictures import save_filmstrip
 from largesteps_zg.rasterizer import edge_table
 from largesteps_zg.renderers import render, shade
-from largesteps_zg.report import save_filmstrip
 from largesteps_zg.scenes.synthetic import studio_light
 
 parser = argparse.ArgumentParser()

@@ -14,9 +14,8 @@ from collections.abc import Callable
 import torch
 
 from largesteps_zg import LargeSteps, Mesh, UniformAdam, icosphere, load_mesh, meshes, sphere_of_cameras
-from largesteps_zg.baselines import laplacian_loss
-from largesteps_zg.geometry import laplacian_uniform
-from largesteps_zg.metrics import flipped_faces, surface_distances
+from largesteps_zg.geometry import laplacian_loss, laplacian_uniform
+from largesteps_zg.mesh import flipped_faces, surface_distances
 from largesteps_zg.rasterizer import edge_table
 from largesteps_zg.renderers import render, shade
 from largesteps_zg.scenes.synthetic import studio_light

@@ -11,8 +11,8 @@ You should see more vertices, a loss that goes on from where it was, and one tha
 import torch
 
 from largesteps_zg import LargeSteps, UniformAdam, icosphere, load_mesh, meshes, sphere_of_cameras
+from largesteps_zg.mesh.remeshing import remesh
 from largesteps_zg.optimize import carry_state
-from largesteps_zg.remesh import remesh
 from largesteps_zg.renderers import render
 
 target = load_mesh(meshes.path("fennec"))  # painted; shown without any light

@@ -16,10 +16,9 @@ from pathlib import Path
 import torch
 
 from largesteps_zg import Cameras, Mesh, icosphere, load_mesh, meshes, sphere_of_cameras
-from largesteps_zg.lighting import SphericalHarmonicsLight
+from largesteps_zg.output.pictures import save_comparison
 from largesteps_zg.rasterizer import edge_table
-from largesteps_zg.renderers import render, shade
-from largesteps_zg.report import save_comparison
+from largesteps_zg.renderers import SphericalHarmonicsLight, render, shade
 from largesteps_zg.scenes.synthetic import render_views, studio_light
 
 parser = argparse.ArgumentParser()

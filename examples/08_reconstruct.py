@@ -13,9 +13,9 @@ import argparse
 from pathlib import Path
 
 from largesteps_zg import load_mesh, meshes, save_mesh
-from largesteps_zg.metrics import surface_distances
+from largesteps_zg.mesh import surface_distances
+from largesteps_zg.output.pictures import save_comparison
 from largesteps_zg.reconstruct import Settings, reconstruct
-from largesteps_zg.report import save_comparison
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
 parser = argparse.ArgumentParser()

@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 
 from largesteps_zg import LargeSteps, Mesh, load_mesh, look_at, meshes, save_mesh
-from largesteps_zg.metrics import flipped_faces
+from largesteps_zg.mesh import flipped_faces
+from largesteps_zg.output.pictures import save_filmstrip
 from largesteps_zg.renderers import render, shade
-from largesteps_zg.report import save_filmstrip
 from largesteps_zg.scenes.synthetic import studio_light
 
 parser = argparse.ArgumentParser()

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from largesteps_zg.estimators import SPSA, Estimator, Smoothed, differentiable, geometric
-from largesteps_zg.report import save_filmstrip
+from largesteps_zg.output.pictures import save_filmstrip
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--output", type=Path, default=Path("out/examples"))

@@ -12,9 +12,9 @@ by simulated annealing and by as many random cameras, the honest baseline. Needs
 import torch
 
 from largesteps_zg import Cameras, load_mesh, look_at, meshes
+from largesteps_zg.estimators.searches import SEARCHES, minimize
 from largesteps_zg.rasterizer import edge_table
 from largesteps_zg.renderers import render
-from largesteps_zg.searches import SEARCHES, minimize
 
 BUDGET = 500
 mesh = load_mesh(meshes.path("fennec"))  # looks along +x, y is up

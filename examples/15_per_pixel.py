@@ -17,10 +17,10 @@ import torch
 
 from largesteps_zg import LargeSteps, Mesh, UniformAdam, icosphere, load_mesh, look_at, meshes
 from largesteps_zg.estimators import PerPixel, PixelLosses, differentiable, geometric
-from largesteps_zg.losses import pixel_losses
-from largesteps_zg.metrics import surface_distances
+from largesteps_zg.images.losses import pixel_losses
+from largesteps_zg.mesh import surface_distances
+from largesteps_zg.output.pictures import save_filmstrip
 from largesteps_zg.renderers import HardRasterizer
-from largesteps_zg.report import save_filmstrip
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--output", type=Path, default=Path("out/examples"))

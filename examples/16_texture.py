@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 
 from largesteps_zg.estimators import PerPixel, PixelLosses, differentiable
-from largesteps_zg.losses import pixel_losses
-from largesteps_zg.report import save_filmstrip
+from largesteps_zg.images.losses import pixel_losses
+from largesteps_zg.output.pictures import save_filmstrip
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--output", type=Path, default=Path("out/examples"))

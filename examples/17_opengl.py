@@ -13,10 +13,9 @@ import torch
 
 from largesteps_zg import LargeSteps, Mesh, UniformAdam, icosphere, load_mesh, look_at, meshes
 from largesteps_zg.estimators import PerPixel, PixelLosses, differentiable
-from largesteps_zg.lighting import SphericalHarmonicsLight
-from largesteps_zg.losses import pixel_losses
-from largesteps_zg.metrics import surface_distances
-from largesteps_zg.renderers import load_renderer, shade
+from largesteps_zg.images.losses import pixel_losses
+from largesteps_zg.mesh import surface_distances
+from largesteps_zg.renderers import SphericalHarmonicsLight, load_renderer, shade
 from largesteps_zg.scenes.synthetic import studio_light
 
 STEPS = 120

@@ -20,11 +20,12 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from largesteps_zg import Cameras, Mesh, load_mesh, meshes
-from largesteps_zg.overview import describe, save_overview
+from largesteps_zg.output.pictures import save_overview
+from largesteps_zg.reconstruct.starts import choose_start
 from largesteps_zg.renderers import render
 from largesteps_zg.scenes import Views, bounding_sphere, load_scene
+from largesteps_zg.scenes.describe import describe
 from largesteps_zg.scenes.synthetic import scene_from_mesh
-from largesteps_zg.starts import choose_start
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--output", type=Path, default=Path("out/examples"))

@@ -14,13 +14,13 @@ import argparse
 from pathlib import Path
 
 from largesteps_zg import Mesh, load_mesh, meshes
-from largesteps_zg.mesh import topology
-from largesteps_zg.metrics import surface_distances
+from largesteps_zg.geometry import topology
+from largesteps_zg.mesh import surface_distances
+from largesteps_zg.output.pictures import save_filmstrip
 from largesteps_zg.reconstruct import Settings, reconstruct
-from largesteps_zg.report import save_filmstrip
+from largesteps_zg.reconstruct.starts import choose_start, starting_sphere
 from largesteps_zg.scenes import bounding_sphere
 from largesteps_zg.scenes.synthetic import scene_from_mesh
-from largesteps_zg.starts import choose_start, starting_sphere
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--output", type=Path, default=Path("out/examples"))

@@ -19,16 +19,16 @@ import torch
 import trimesh
 
 from largesteps_zg import Mesh, load_mesh, meshes
-from largesteps_zg.baking import bake_run
-from largesteps_zg.evaluate import image_quality
-from largesteps_zg.export import TexturedMesh, render_textured, save_glb, save_obj
-from largesteps_zg.mesh import weld
+from largesteps_zg.geometry import weld
+from largesteps_zg.output.evaluate import image_quality
+from largesteps_zg.output.export import TexturedMesh, render_textured, save_glb, save_obj
+from largesteps_zg.output.export.bake_run import bake_run
+from largesteps_zg.output.pictures import save_comparison
 from largesteps_zg.reconstruct import Settings, reconstruct
+from largesteps_zg.reconstruct.starts import visual_hull
 from largesteps_zg.renderers import render
-from largesteps_zg.report import save_comparison
 from largesteps_zg.scenes import bounding_sphere
 from largesteps_zg.scenes.synthetic import scene_from_mesh
-from largesteps_zg.starts import visual_hull
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--output", type=Path, default=Path("out/examples"))

@@ -1,18 +1,48 @@
 """From multi-view images to a mesh, on any machine: Large Steps in inverse rendering of geometry."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ._version import __version__ as __version__
-from .cameras import Cameras as Cameras
-from .cameras import look_at as look_at
-from .cameras import sphere_of_cameras as sphere_of_cameras
-from .geometry import compute_matrix as compute_matrix
-from .mesh import Mesh as Mesh
-from .mesh import icosphere as icosphere
-from .mesh import load_mesh as load_mesh
-from .mesh import save_mesh as save_mesh
-from .optimize import AdamUniform as AdamUniform
-from .optimize import UniformAdam as UniformAdam
-from .parameterize import LargeSteps as LargeSteps
-from .parameterize import from_differential as from_differential
-from .parameterize import to_differential as to_differential
-from .solvers import CholeskySolver as CholeskySolver
-from .solvers import ConjugateGradientSolver as ConjugateGradientSolver
+
+if TYPE_CHECKING:
+    from .cameras import Cameras as Cameras
+    from .cameras import look_at as look_at
+    from .cameras import sphere_of_cameras as sphere_of_cameras
+    from .geometry import compute_matrix as compute_matrix
+    from .mesh import Mesh as Mesh
+    from .mesh import icosphere as icosphere
+    from .mesh import load_mesh as load_mesh
+    from .mesh import save_mesh as save_mesh
+    from .optimize import AdamUniform as AdamUniform
+    from .optimize import UniformAdam as UniformAdam
+    from .parameterize import LargeSteps as LargeSteps
+    from .parameterize import from_differential as from_differential
+    from .parameterize import to_differential as to_differential
+    from .solvers import CholeskySolver as CholeskySolver
+    from .solvers import ConjugateGradientSolver as ConjugateGradientSolver
+
+# Names are looked up when they are used (PEP 562), so that `largesteps-zg --help` need not load torch.
+_ROOMS = {
+    "cameras": ("Cameras", "look_at", "sphere_of_cameras"),
+    "geometry": ("compute_matrix",),
+    "mesh": ("Mesh", "icosphere", "load_mesh", "save_mesh"),
+    "optimize": ("AdamUniform", "UniformAdam"),
+    "parameterize": ("LargeSteps", "from_differential", "to_differential"),
+    "solvers": ("CholeskySolver", "ConjugateGradientSolver"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_ROOM_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOM_OF})

@@ -7,10 +7,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from .geometry import compute_matrix
-from .linear_system import from_columns
-from .mesh import check_mesh, weld
-from .solvers import CholeskySolver, ConjugateGradientSolver, Solver, solve
+from .geometry.connectivity import check_mesh, weld
+from .geometry.laplacian import compute_matrix
+from .solvers.cholesky import CholeskySolver
+from .solvers.conjugate_gradient import ConjugateGradientSolver
+from .solvers.linear_system import from_columns
+from .solvers.solver import Solver, solve
 
 _SOLVERS = {"cholesky": CholeskySolver, "cg": ConjugateGradientSolver}
 

@@ -9,14 +9,20 @@ import pytest
 import torch
 import trimesh
 
-from largesteps_zg.closest import closest_points
-from largesteps_zg.mesh import Mesh, icosphere, nonmanifold_vertices, topology, vertex_components
-from largesteps_zg.metrics import degenerate_faces, flipped_faces, triangle_quality
-from largesteps_zg.remesh import remesh
-from largesteps_zg.remeshing.adaptive import _Old, _projected
-from largesteps_zg.remeshing.edge_edits import _flips_well, collapse, flip, split
-from largesteps_zg.remeshing.sized_mesh import Sized, edge_sides, vertex_normals
-from largesteps_zg.remeshing.sizing import expected_vertices, graded
+from largesteps_zg.geometry import nonmanifold_vertices, topology, vertex_components
+from largesteps_zg.mesh import (
+    Mesh,
+    closest_points,
+    degenerate_faces,
+    flipped_faces,
+    icosphere,
+    triangle_quality,
+)
+from largesteps_zg.mesh.remeshing import remesh
+from largesteps_zg.mesh.remeshing.adaptive import _Old, _projected
+from largesteps_zg.mesh.remeshing.edge_edits import _flips_well, collapse, flip, split
+from largesteps_zg.mesh.remeshing.sized_mesh import Sized, edge_sides, vertex_normals
+from largesteps_zg.mesh.remeshing.sizing import expected_vertices, graded
 
 
 def bumpy(subdivisions: int = 4) -> Mesh:

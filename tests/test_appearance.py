@@ -8,17 +8,17 @@ import math
 import pytest
 import torch
 
-from largesteps_zg.appearance import Appearance
 from largesteps_zg.cameras import look_at, sphere_of_cameras
-from largesteps_zg.color import linear_to_srgb, srgb_to_linear
-from largesteps_zg.exposure import Exposure
 from largesteps_zg.geometry import vertex_normals
-from largesteps_zg.gloss import SIZES, Gloss, octahedral
-from largesteps_zg.gradients import Difference, Rasterized
-from largesteps_zg.lighting import SphericalHarmonicsLight
+from largesteps_zg.images import linear_to_srgb, srgb_to_linear
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.reconstruct import Reconstruction, Settings
-from largesteps_zg.renderers import render
+from largesteps_zg.reconstruct.appearance.exposure import Exposure
+from largesteps_zg.reconstruct.appearance.gloss import SIZES, Gloss, octahedral
+from largesteps_zg.reconstruct.appearance.model import Appearance
+from largesteps_zg.reconstruct.difference import Difference
+from largesteps_zg.reconstruct.gradients import Rasterized
+from largesteps_zg.renderers import SphericalHarmonicsLight, render
 from largesteps_zg.scenes import Views
 from largesteps_zg.scenes.synthetic import scene_from_mesh, studio_light
 

@@ -13,12 +13,12 @@ from PIL import Image
 from scene_files import rewrite, ring, sphere_mask, write_scene
 
 from largesteps_zg.cameras import Cameras
+from largesteps_zg.images.files import find_mask, sibling_mask
+from largesteps_zg.images.resampling import covered, sampled, shrunk
 from largesteps_zg.scenes import Reading, Views, load_scene
-from largesteps_zg.scenes.assemble import assemble
-from largesteps_zg.scenes.images import find_mask, sibling_mask
-from largesteps_zg.scenes.lenses import fisheye_lens, opencv_lens
+from largesteps_zg.scenes.photographs.assemble import assemble
+from largesteps_zg.scenes.photographs.lenses import fisheye_lens, opencv_lens
 from largesteps_zg.scenes.reading import Shot
-from largesteps_zg.scenes.resampling import covered, sampled, shrunk
 
 CENTER, RADIUS = (0.3, -0.2, 0.1), 0.5
 OFF_AXIS = (0.7, -0.6, 0.6)  # where lenses bend more

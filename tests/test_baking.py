@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 import torch
 
-from largesteps_zg.baking import bake_run
-from largesteps_zg.color import linear_to_srgb
+from largesteps_zg.images import linear_to_srgb
 from largesteps_zg.mesh import Mesh, icosphere
+from largesteps_zg.output.export.bake_run import bake_run
 from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.scenes import Scene, Views
 from largesteps_zg.scenes.synthetic import scene_from_mesh

@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from largesteps_zg.bending import Bending
 from largesteps_zg.geometry import vertex_normals
 from largesteps_zg.mesh import icosphere
+from largesteps_zg.reconstruct.priors.bending import Bending
 
 
 def grid(n: int, extent: float) -> tuple[torch.Tensor, torch.Tensor]:

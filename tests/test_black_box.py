@@ -12,11 +12,10 @@ import torch
 import warp as wp
 from raster_oracle import cast_rays, rotation, soup_faces
 
-from largesteps_zg.camera_conventions import pinhole
-from largesteps_zg.cameras import Cameras, sphere_of_cameras
+from largesteps_zg.cameras import Cameras, pinhole, sphere_of_cameras
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.renderers import FunctionRenderer, HardRasterizer, OpenGL, hard, load_renderer, render
-from largesteps_zg.renderers.composing_hard import build
+from largesteps_zg.renderers.hard_kernels import build
 from largesteps_zg.renderers.registry import RENDERERS
 
 

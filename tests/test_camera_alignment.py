@@ -6,9 +6,9 @@ import dataclasses
 
 import torch
 
-from largesteps_zg.camera_alignment import aligned
 from largesteps_zg.cameras import sphere_of_cameras
-from largesteps_zg.losses import image_loss
+from largesteps_zg.cameras.alignment import aligned
+from largesteps_zg.images.losses import image_loss
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.renderers import render
 

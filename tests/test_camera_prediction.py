@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 
-from largesteps_zg.camera_model import rigid
-from largesteps_zg.camera_prediction import predicted
-from largesteps_zg.camera_refinement import CameraCorrections
 from largesteps_zg.cameras import Cameras, look_at, sphere_of_cameras
+from largesteps_zg.cameras.model import rigid
+from largesteps_zg.cameras.prediction import predicted
+from largesteps_zg.cameras.refinement import CameraCorrections
 
 
 def orbit(degrees: list[float], *, upside_down: bool = False) -> Cameras:

@@ -8,15 +8,15 @@ import math
 import pytest
 import torch
 
-from largesteps_zg import camera_refinement
-from largesteps_zg.camera_alignment import similarity
-from largesteps_zg.camera_model import rigid
-from largesteps_zg.camera_refinement import CameraCorrections, corrections_of
 from largesteps_zg.cameras import Cameras, sphere_of_cameras
+from largesteps_zg.cameras import refinement as camera_refinement
+from largesteps_zg.cameras.alignment import similarity
+from largesteps_zg.cameras.model import rigid
+from largesteps_zg.cameras.refinement import CameraCorrections, corrections_of
 from largesteps_zg.mesh import Mesh, icosphere
+from largesteps_zg.optimize import RowAdam
 from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.renderers import render
-from largesteps_zg.row_adam import RowAdam
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
 

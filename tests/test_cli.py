@@ -15,11 +15,13 @@ import torch
 import trimesh
 from PIL import Image
 
-from largesteps_zg import camera_refinement, meshes, run_folder
-from largesteps_zg.cli import main
-from largesteps_zg.evaluate import mesh_report
+from largesteps_zg import meshes
+from largesteps_zg.cameras import refinement as camera_refinement
+from largesteps_zg.cli.main import main
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh
-from largesteps_zg.run_folder import RunFolder
+from largesteps_zg.output import run_folder
+from largesteps_zg.output.evaluate import mesh_report
+from largesteps_zg.output.run_folder import RunFolder
 from largesteps_zg.scenes import load_scene
 from largesteps_zg.scenes.synthetic import studio_light
 

@@ -16,11 +16,11 @@ import torch
 from PIL import Image
 from scene_files import disc, rewrite, write_scene
 
-from largesteps_zg import run_folder
-from largesteps_zg.cli import main
-from largesteps_zg.evaluate import mesh_report
+from largesteps_zg.cli.main import main
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh
-from largesteps_zg.run_folder import RunFolder
+from largesteps_zg.output import run_folder
+from largesteps_zg.output.evaluate import mesh_report
+from largesteps_zg.output.run_folder import RunFolder
 from largesteps_zg.scenes import load_scene, save_scene
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
@@ -384,9 +384,9 @@ def test_a_run_that_diverges_keeps_the_last_good_mesh(
 
 
 def test_a_run_that_fails_at_once(ball: Path, tmp_path: Path, refused, monkeypatch) -> None:
-    from largesteps_zg.gradients import source
+    from largesteps_zg.reconstruct import difference
 
-    monkeypatch.setattr(source, "image_loss", lambda images, *_, **__: images.sum() * float("nan"))
+    monkeypatch.setattr(difference, "image_loss", lambda images, *_, **__: images.sum() * float("nan"))
     has = ("step 1: the loss is nan", "no mesh was written")
     refused("reconstruct", ball, *QUICK, has=has, status=1)
 

@@ -6,13 +6,12 @@ import pytest
 import torch
 
 from largesteps_zg.cameras import sphere_of_cameras
-from largesteps_zg.coarse_images import halved
-from largesteps_zg.gradients import Batch
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.reconstruct import Reconstruction, Settings
+from largesteps_zg.reconstruct.batch import Batch, halved
+from largesteps_zg.reconstruct.schedule import COARSE_UNTIL
 from largesteps_zg.renderers import render
 from largesteps_zg.scenes.synthetic import scene_from_mesh
-from largesteps_zg.schedule import COARSE_UNTIL
 
 
 @pytest.fixture(scope="module")

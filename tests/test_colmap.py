@@ -13,7 +13,7 @@ from PIL import Image
 from scene_files import ring, sphere_mask
 
 from largesteps_zg.scenes import Reading, Views
-from largesteps_zg.scenes.colmap import load, recognises
+from largesteps_zg.scenes.formats.colmap import load, recognises
 
 BALL = (0.4, -0.3, 0.2), 0.6
 WIDTH, HEIGHT = 96, 72

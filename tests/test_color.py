@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from largesteps_zg.color import linear_to_srgb, srgb_to_linear
+from largesteps_zg.images import linear_to_srgb, srgb_to_linear
 
 # sRGB 0.04 is on the line: 0.04 / 12.92. sRGB 0.5: (0.555 / 1.055)^2.4 = 0.526066^2.4 = exp(2.4 * -0.642329).
 # Code 128 / 255 is the well-known 0.2159 of mid grey, code 188 / 255 about half the light.

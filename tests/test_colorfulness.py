@@ -7,8 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from largesteps_zg.colorfulness import COLORFUL, GREY, LEAST, VIEWS, brightness_weight, colorfulness
 from largesteps_zg.mesh import Mesh, icosphere
+from largesteps_zg.reconstruct.appearance.hue import (
+    COLORFUL,
+    GREY,
+    LEAST,
+    VIEWS,
+    brightness_weight,
+    colorfulness,
+)
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
 

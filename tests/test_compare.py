@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-from largesteps_zg import cli, compare_command, meshes
-from largesteps_zg.comparison import jobs
-from largesteps_zg.comparison.jobs import Budget, Target, mesh_target, pictures, scene_target, shown_views
-from largesteps_zg.comparison.records import Progress, Result, Spent
+from largesteps_zg import meshes
+from largesteps_zg.cli import compare as compare_command
+from largesteps_zg.cli import main as cli
+from largesteps_zg.comparison import Budget, Progress, Result, Target, jobs, mesh_target, scene_target
+from largesteps_zg.comparison.jobs import pictures, shown_views
+from largesteps_zg.comparison.records import Spent
 from largesteps_zg.comparison.run import POINTS, run_job, spread
-from largesteps_zg.gradients import GRADIENTS, PerPixelSource
-from largesteps_zg.lighting import SphericalHarmonicsLight
-from largesteps_zg.mesh import Mesh, icosphere, load_mesh
-from largesteps_zg.metrics import surface_distances
-from largesteps_zg.renderers import BlackBox, HardRasterizer, Pictures, render, shade
+from largesteps_zg.mesh import Mesh, icosphere, load_mesh, surface_distances
+from largesteps_zg.reconstruct.gradients import GRADIENTS, PerPixelSource
+from largesteps_zg.renderers import BlackBox, HardRasterizer, Pictures, SphericalHarmonicsLight, render, shade
 from largesteps_zg.scenes.synthetic import CLAY, scene_from_mesh
 
 VIEWS = 3

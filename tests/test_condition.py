@@ -8,8 +8,9 @@ import math
 import pytest
 import torch
 
-from largesteps_zg.mesh import Mesh, check_start_mesh, icosphere, topology
-from largesteps_zg.starts import conditioned
+from largesteps_zg.geometry import check_start_mesh, topology
+from largesteps_zg.mesh import Mesh, icosphere
+from largesteps_zg.mesh.mending.condition import conditioned
 
 
 def volume(mesh: Mesh) -> float:

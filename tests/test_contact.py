@@ -7,13 +7,13 @@ import dataclasses
 import pytest
 import torch
 
-from largesteps_zg.contact import APART, Contact
 from largesteps_zg.geometry import mean_edge_length
 from largesteps_zg.mesh import Mesh, icosphere
-from largesteps_zg.pleats import Pleats
+from largesteps_zg.mesh.intersections import self_intersections
 from largesteps_zg.reconstruct import Settings, reconstruct
+from largesteps_zg.reconstruct.priors.contact import APART, Contact
+from largesteps_zg.reconstruct.priors.pleats import Pleats
 from largesteps_zg.scenes.synthetic import scene_from_mesh
-from largesteps_zg.self_intersections import self_intersections
 
 
 def flattened(thickness: float) -> Mesh:

@@ -12,11 +12,10 @@ import torch
 import trimesh
 from PIL import Image
 
-from largesteps_zg.color import linear_to_srgb
-from largesteps_zg.export.files import save_glb, save_obj
-from largesteps_zg.export.textured import TexturedMesh
-from largesteps_zg.export.upright import upright_rotation
+from largesteps_zg.cameras.upright import upright_rotation
+from largesteps_zg.images import linear_to_srgb
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh
+from largesteps_zg.output.export import TexturedMesh, save_glb, save_obj
 
 # Two triangles of a square in the plane z = 0, cut along the diagonal: six places in the image for four vertices.
 SQUARE = Mesh(

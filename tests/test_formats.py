@@ -31,9 +31,10 @@ from format_files import (
 )
 from PIL import Image
 
+from largesteps_zg.images.radiance import read_radiance
 from largesteps_zg.mesh import Mesh, icosphere, save_mesh
-from largesteps_zg.scenes import Reading, Scene, Views, idr, load_scene, middlebury, mitsuba, mvsnet
-from largesteps_zg.scenes.radiance import read_radiance
+from largesteps_zg.scenes import Reading, Scene, Views, load_scene
+from largesteps_zg.scenes.formats import idr, middlebury, mitsuba, mvsnet
 from largesteps_zg.scenes.sanity import check_mesh_fits, check_scene, check_views
 
 WRITERS = {idr: write_idr, mvsnet: write_mvsnet, middlebury: write_middlebury, mitsuba: write_mitsuba}

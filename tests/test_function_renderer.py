@@ -12,7 +12,7 @@ import pytest
 import torch
 from test_black_box import ball
 
-from largesteps_zg.color import linear_to_srgb
+from largesteps_zg.images import linear_to_srgb
 from largesteps_zg.renderers import FunctionRenderer, HardRasterizer, load_renderer
 
 HARD = HardRasterizer()

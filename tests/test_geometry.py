@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from largesteps_zg import baselines, geometry
+from largesteps_zg.geometry import laplacian as geometry
+from largesteps_zg.geometry import penalties as baselines
 from largesteps_zg.mesh import icosphere
 
 # 2 --- 3    Two right triangles in the unit square; the edge 1-2 is the hypotenuse of both.

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from largesteps_zg.cameras import Cameras, sphere_of_cameras
-from largesteps_zg.fit import NonFiniteError
 from largesteps_zg.geometry import mean_edge_length
-from largesteps_zg.gradients import (
+from largesteps_zg.images.losses import image_loss
+from largesteps_zg.mesh import icosphere, surface_distances
+from largesteps_zg.reconstruct import NonFiniteError, Reconstruction, Settings, reconstruct
+from largesteps_zg.reconstruct.gradients import (
     GRADIENTS,
     GradientSource,
     PerPixelSource,
@@ -19,10 +21,6 @@ from largesteps_zg.gradients import (
     make_source,
     pixel_size,
 )
-from largesteps_zg.losses import image_loss
-from largesteps_zg.mesh import icosphere
-from largesteps_zg.metrics import surface_distances
-from largesteps_zg.reconstruct import Reconstruction, Settings, reconstruct
 from largesteps_zg.renderers import FunctionRenderer, HardRasterizer, render
 from largesteps_zg.scenes.synthetic import scene_from_mesh, studio_light
 

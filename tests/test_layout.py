@@ -14,18 +14,19 @@ import trimesh
 from PIL import Image
 from test_condition import boxes, joined
 
-from largesteps_zg import run_folder
-from largesteps_zg.cli import main
-from largesteps_zg.evaluate import mesh_report
-from largesteps_zg.export.texture import bake
-from largesteps_zg.export.textured import TexturedMesh
+from largesteps_zg.cli.main import main
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh
-from largesteps_zg.run_folder import RunFolder
+from largesteps_zg.mesh.mending.condition import conditioned_corners
+from largesteps_zg.mesh.texture_layout import Layout
+from largesteps_zg.output import run_folder
+from largesteps_zg.output.evaluate import mesh_report
+from largesteps_zg.output.export import TexturedMesh, bake
+from largesteps_zg.output.export.layout_use import overlap
+from largesteps_zg.output.export.texture_choice import TextureChoice, choose_texture
+from largesteps_zg.output.run_folder import RunFolder
+from largesteps_zg.reconstruct.starts import start_from_file
 from largesteps_zg.scenes import load_scene, save_scene
 from largesteps_zg.scenes.synthetic import scene_from_mesh
-from largesteps_zg.starts import Layout, start_from_file
-from largesteps_zg.starts.condition import conditioned_corners
-from largesteps_zg.texture_choice import TextureChoice, choose_texture
 
 N = 4  # squares along a side of the ball's six charts
 RADIUS = 3.0
@@ -104,7 +105,7 @@ def test_each_corner_keeps_its_place(tmp_path: Path, suffix: str) -> None:
     assert len(start.mesh.vertices) == 6 * N * N + 2 and start.fault == ""
     np.testing.assert_allclose(start.mesh.vertices[start.mesh.faces], corners, atol=2e-6)
     np.testing.assert_allclose(start.layout.corners, places, atol=2e-6)
-    assert start.layout.size == 64 and start.layout.obstacle == "" and start.layout.overlap() < 0.01
+    assert start.layout.size == 64 and start.layout.obstacle == "" and overlap(start.layout) < 0.01
 
 
 def test_a_ply_has_places_at_its_vertices_or_faces(tmp_path: Path) -> None:
@@ -241,7 +242,7 @@ def test_a_place_that_vertices_share_becomes_one_for_each() -> None:
     assert len(uv) == len(pairs) and len(whole.vertices) == 8
     assert torch.equal(uv[faces_uv], corners)
     TexturedMesh(whole, uv, faces_uv, torch.zeros(4, 4, 3, dtype=torch.uint8))  # refuses shared ones
-    assert layout.overlap() == pytest.approx(5 / 6, abs=0.01)
+    assert overlap(layout) == pytest.approx(5 / 6, abs=0.01)
     choice, (note,) = choose_texture(None, layout, keeps_faces=True)
     assert choice.layout is layout and "83% of it lies on other parts of it" in note
 

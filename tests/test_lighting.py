@@ -8,13 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from largesteps_zg.lighting import (
-    MAX_ORDER,
-    SphericalHarmonicsLight,
-    from_environment_map,
-    load_light,
-    spherical_harmonics,
-)
+from largesteps_zg.renderers import SphericalHarmonicsLight, load_light
+from largesteps_zg.renderers.light import MAX_ORDER, from_environment_map, spherical_harmonics
 
 
 def quadrature() -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from largesteps_zg.losses import image_loss, pixel_losses
+from largesteps_zg.images.losses import image_loss, pixel_losses
 
 KINDS = ["l1", "l2", "robust"]
 SHAPES = [(2, 5, 7, 4), (1, 3, 16, 3), (3, 1, 1, 1), (1, 2, 9, 4), (1, 2, 11, 2)]

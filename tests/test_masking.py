@@ -12,9 +12,9 @@ from scipy.ndimage import gaussian_filter, label
 from largesteps_zg.cameras import sphere_of_cameras
 from largesteps_zg.renderers import render
 from largesteps_zg.scenes import Views
-from largesteps_zg.scenes.agreement import consistent, without_pits
-from largesteps_zg.scenes.masking import check_mask, enclosed, masks_from_background
-from largesteps_zg.scenes.matting import matted, softened
+from largesteps_zg.scenes.photographs.agreement import consistent, without_pits
+from largesteps_zg.scenes.photographs.masking import check_mask, enclosed, masks_from_background
+from largesteps_zg.scenes.photographs.matting import matted, softened
 
 HEIGHT, WIDTH = 120, 160
 STONE = np.array([190, 170, 130])

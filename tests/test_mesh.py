@@ -9,17 +9,8 @@ import pytest
 import torch
 import trimesh
 
-from largesteps_zg.mesh import (
-    Mesh,
-    check_mesh,
-    check_start_mesh,
-    icosphere,
-    load_mesh,
-    nonmanifold_vertices,
-    save_mesh,
-    topology,
-    weld,
-)
+from largesteps_zg.geometry import check_mesh, check_start_mesh, nonmanifold_vertices, topology, weld
+from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh
 
 TETRAHEDRON = torch.tensor([[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]])
 CORNERS = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])

@@ -8,12 +8,9 @@ import re
 import pytest
 import torch
 
-try:
-    from largesteps_zg import meshes
-except ImportError:  # in a checkout that is not installed, the folder is only at the top
-    import meshes
-from largesteps_zg.mesh import check_start_mesh, load_mesh, nonmanifold_vertices, topology, weld
-from largesteps_zg.metrics import degenerate_faces, flipped_faces, surface_distances, triangle_quality
+from largesteps_zg import meshes
+from largesteps_zg.geometry import check_start_mesh, nonmanifold_vertices, topology, weld
+from largesteps_zg.mesh import degenerate_faces, flipped_faces, load_mesh, surface_distances, triangle_quality
 
 GENUS = {"pebble": 0, "fennec": 0, "urchin": 0, "mug": 1, "knot": 1, "gear": 1, "leaf": None}
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 import trimesh
 
-from largesteps_zg.closest import closest_points
-from largesteps_zg.mesh import Mesh, icosphere
-from largesteps_zg.metrics import (
+from largesteps_zg.images import mask_iou, psnr
+from largesteps_zg.mesh import (
+    Mesh,
+    closest_points,
     degenerate_faces,
     flipped,
     flipped_faces,
-    mask_iou,
-    psnr,
+    icosphere,
     sample_surface,
     surface_distances,
     triangle_quality,

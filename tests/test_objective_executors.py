@@ -18,8 +18,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from largesteps_zg.estimators import EvaluationError, Objective
-from largesteps_zg.estimators.objective import processes
+from largesteps_zg.estimators import EvaluationError, Objective, processes
 
 # Functions that workers import -----------------------------------------------------------------------------------
 
@@ -262,7 +261,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 import torch
-from largesteps_zg.estimators.objective import Objective
+from largesteps_zg.estimators.evaluation.objective import Objective
 
 def large(x):
     return x.sin().sum()

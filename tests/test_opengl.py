@@ -13,7 +13,7 @@ import torch
 from test_black_box import ball, skewed_camera, soup
 
 from largesteps_zg.cameras import look_at, sphere_of_cameras
-from largesteps_zg.capabilities import capabilities
+from largesteps_zg.cli.capabilities import capabilities
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.renderers import HardRasterizer, OpenGL, opengl
 

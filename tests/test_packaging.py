@@ -24,11 +24,10 @@ def listed(section: str, text: str) -> set[str]:
     return set(re.findall(r'^\s*"([^"]+)"', found[1], re.MULTILINE))
 
 
-def test_every_folder_with_modules_is_a_listed_package() -> None:
+def test_every_folder_with_modules_is_a_package() -> None:
+    """The build finds packages by their `__init__.py`; modules beside none would not be shipped."""
     folders = {file.parent for file in (ROOT / "largesteps_zg").rglob("*.py")}
-    packages = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert listed("packages", project) == packages | {"largesteps_zg.meshes"}
+    assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
 
 
 def test_the_version_is_the_same_everywhere() -> None:

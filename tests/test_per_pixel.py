@@ -23,9 +23,8 @@ from largesteps_zg.estimators import (
     geometric,
 )
 from largesteps_zg.estimators.scattering import scatter
-from largesteps_zg.losses import pixel_losses
-from largesteps_zg.mesh import Mesh, icosphere
-from largesteps_zg.metrics import surface_distances
+from largesteps_zg.images.losses import pixel_losses
+from largesteps_zg.mesh import Mesh, icosphere, surface_distances
 from largesteps_zg.optimize import UniformAdam
 from largesteps_zg.parameterize import LargeSteps
 from largesteps_zg.renderers import FunctionRenderer, HardRasterizer

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from largesteps_zg.geometry import face_normals
-from largesteps_zg.mesh import icosphere
-from largesteps_zg.metrics import flipped_faces
-from largesteps_zg.pleats import Pleats
+from largesteps_zg.mesh import flipped_faces, icosphere
+from largesteps_zg.reconstruct.priors.pleats import Pleats
 
 
 def strip(profile: list[tuple[float, float]], length: int = 6) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from raster_oracle import cast_rays, seen_at, soup_faces, sphere, triangle_soup
 
+from largesteps_zg._support import warp_launch as launching
 from largesteps_zg.rasterizer import antialias, edge_table, interpolate, rasterize, warp_backend
-from largesteps_zg.rasterizer import launch as launching
 
 FLOATS = (torch.float32, torch.float64)
 # Points here are (u z, v z, z); at depth 1 they are pixels.

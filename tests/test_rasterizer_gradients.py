@@ -8,9 +8,9 @@ import pytest
 import torch
 from raster_oracle import alpha_of, disc_area, seen_at, soup_faces, sphere, triangle_soup
 
+from largesteps_zg._support import warp_launch as launching
 from largesteps_zg.cameras import Cameras, look_at
 from largesteps_zg.rasterizer import antialias, edge_table, interpolate, rasterize, warp_backend
-from largesteps_zg.rasterizer import launch as launching
 from largesteps_zg.renderers import homogeneous_pixels, render
 
 

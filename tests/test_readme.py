@@ -41,7 +41,7 @@ def test_links_lead_to_files() -> None:
 
 @pytest.mark.parametrize("command", re.findall(r"^largesteps-zg (\w+)", README, re.MULTILINE))
 def test_commands_exist(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from largesteps_zg.cli import main
+    from largesteps_zg.cli.main import main
 
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])

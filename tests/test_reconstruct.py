@@ -7,20 +7,15 @@ import dataclasses
 import pytest
 import torch
 
-from largesteps_zg import fit
-from largesteps_zg.bending import Bending
+from largesteps_zg._support.nested import moved
 from largesteps_zg.cameras import sphere_of_cameras
-from largesteps_zg.fit import NonFiniteError
-from largesteps_zg.gradients import Difference
-from largesteps_zg.lighting import SphericalHarmonicsLight
-from largesteps_zg.mesh import Mesh, icosphere, topology
-from largesteps_zg.metrics import flipped_faces, surface_distances
-from largesteps_zg.nested import moved
+from largesteps_zg.geometry import topology
+from largesteps_zg.mesh import Mesh, flipped_faces, icosphere, surface_distances
 from largesteps_zg.parameterize import LargeSteps
-from largesteps_zg.reconstruct import Reconstruction, Settings, reconstruct
-from largesteps_zg.scenes import bounding_sphere
-from largesteps_zg.scenes.synthetic import scene_from_mesh, studio_light
-from largesteps_zg.schedule import (
+from largesteps_zg.reconstruct import NonFiniteError, Reconstruction, Settings, fit, reconstruct
+from largesteps_zg.reconstruct.difference import Difference
+from largesteps_zg.reconstruct.priors.bending import Bending
+from largesteps_zg.reconstruct.schedule import (
     bending_weight,
     decay,
     refined_lambda,
@@ -28,6 +23,9 @@ from largesteps_zg.schedule import (
     shortest_edge,
     starting_lambda,
 )
+from largesteps_zg.renderers import SphericalHarmonicsLight
+from largesteps_zg.scenes import bounding_sphere
+from largesteps_zg.scenes.synthetic import scene_from_mesh, studio_light
 
 SHORT = Settings(steps=12, views_per_step=3, remesh=(5,), max_vertices=1500)
 

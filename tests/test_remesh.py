@@ -9,10 +9,10 @@ import pytest
 import torch
 import trimesh
 
-import largesteps_zg.remesh as remesh_module
-from largesteps_zg.mesh import Mesh, icosphere, nonmanifold_vertices, topology
-from largesteps_zg.metrics import degenerate_faces, flipped_faces, triangle_quality
-from largesteps_zg.remesh import remesh
+import largesteps_zg.mesh.remeshing.remesher as remesh_module
+from largesteps_zg.geometry import nonmanifold_vertices, topology
+from largesteps_zg.mesh import Mesh, degenerate_faces, flipped_faces, icosphere, triangle_quality
+from largesteps_zg.mesh.remeshing import remesh
 
 GPYTOOLBOX = "gpytoolbox"
 NEEDS_PYMESHLAB = pytest.mark.skipif(

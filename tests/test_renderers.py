@@ -8,9 +8,8 @@ from raster_oracle import sphere
 
 from largesteps_zg.cameras import look_at, sphere_of_cameras
 from largesteps_zg.geometry import vertex_normals
-from largesteps_zg.lighting import SphericalHarmonicsLight
 from largesteps_zg.rasterizer import edge_table
-from largesteps_zg.renderers import homogeneous_pixels, render, shade
+from largesteps_zg.renderers import SphericalHarmonicsLight, homogeneous_pixels, render, shade
 
 
 def test_homogeneous_pixels_are_what_the_cameras_project(generator):

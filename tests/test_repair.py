@@ -5,12 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from largesteps_zg import repair
 from largesteps_zg.geometry import mean_edge_length
-from largesteps_zg.mesh import icosphere
-from largesteps_zg.metrics import flipped_faces
-from largesteps_zg.repair import unfold, without_self_intersections
-from largesteps_zg.self_intersections import self_intersections
+from largesteps_zg.mesh import flipped_faces, icosphere, repair
+from largesteps_zg.mesh.intersections import self_intersections
+from largesteps_zg.mesh.repair import unfold, without_self_intersections
 
 
 def test_a_fold_is_smoothed_out_and_the_rest_stays() -> None:

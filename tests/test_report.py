@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from largesteps_zg import drawing, report
-from largesteps_zg.atomic import atomic_path
+from largesteps_zg._support.atomic import atomic_path
+from largesteps_zg.output.pictures import drawing
+from largesteps_zg.output.pictures import figures as report
 
 RED = (255, 0, 0)
 

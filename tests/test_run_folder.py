@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from largesteps_zg import run_folder
-from largesteps_zg.color import linear_to_srgb, srgb_to_linear
-from largesteps_zg.evaluate import image_quality, mesh_report
-from largesteps_zg.held_out import exposed
+from largesteps_zg.images import linear_to_srgb, srgb_to_linear
 from largesteps_zg.mesh import Mesh, icosphere
-from largesteps_zg.output_folder import refuse_scene, writable_folder
+from largesteps_zg.output import run_folder
+from largesteps_zg.output.destination import refuse_scene, writable_folder
+from largesteps_zg.output.evaluate import image_quality, mesh_report
+from largesteps_zg.output.held_out import exposed
+from largesteps_zg.output.run_folder import RunFolder, _frame_steps, _json, _to_bytes, versions
 from largesteps_zg.reconstruct import Settings, reconstruct
-from largesteps_zg.run_folder import RunFolder, _frame_steps, _json, _to_bytes, versions
 from largesteps_zg.scenes import Scene
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 

@@ -23,7 +23,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from largesteps_zg.mesh import icosphere, save_mesh
-from largesteps_zg.scenes import Reading, Scene, colmap, idr, middlebury, mitsuba, mvsnet, transforms
+from largesteps_zg.scenes import Reading, Scene
+from largesteps_zg.scenes.formats import colmap, idr, middlebury, mitsuba, mvsnet, transforms
 from largesteps_zg.scenes.sanity import check_scene
 
 WHOLE = Reading(hold_out=0)

@@ -12,13 +12,14 @@ from PIL import Image
 from torch import Tensor
 
 from largesteps_zg.cameras import Cameras, look_at, sphere_of_cameras
-from largesteps_zg.export.upright import up_direction, up_of_cameras
+from largesteps_zg.cameras.upright import up_of_cameras
 from largesteps_zg.mesh import Mesh, icosphere
-from largesteps_zg.overview import picture as overview
-from largesteps_zg.overview.camera_map import _wedges, draw_map
-from largesteps_zg.overview.describe import describe, save_overview
+from largesteps_zg.output.pictures import overview, save_overview
+from largesteps_zg.output.pictures.camera_map import _wedges, draw_map
 from largesteps_zg.scenes import Scene, Views, bounding_sphere
+from largesteps_zg.scenes.describe import describe
 from largesteps_zg.scenes.synthetic import scene_from_mesh
+from largesteps_zg.scenes.up import up_direction
 
 MIDDLE = torch.tensor([3.0, -2.0, 5.0])
 BALL = icosphere(3, radius=0.5, center=MIDDLE.tolist())

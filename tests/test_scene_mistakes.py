@@ -24,10 +24,10 @@ from format_files import (
 from PIL import Image
 from test_scene_errors import refused
 
-from largesteps_zg.overview.describe import describe
+from largesteps_zg.images.files import read_mask
 from largesteps_zg.scenes import load_scene
-from largesteps_zg.scenes.images import read_mask
-from largesteps_zg.scenes.masking import check_mask
+from largesteps_zg.scenes.describe import describe
+from largesteps_zg.scenes.photographs.masking import check_mask
 
 
 def edited(folder: Path, change) -> Path:

@@ -7,11 +7,11 @@ import pytest
 import torch
 import trimesh
 
-from largesteps_zg.mesh import Mesh, icosphere, topology
-from largesteps_zg.metrics import flipped_faces
-from largesteps_zg.remesh import remesh
-from largesteps_zg.remeshing.seams import LONG, rims
-from largesteps_zg.remeshing.sized_mesh import edge_sides
+from largesteps_zg.geometry import topology
+from largesteps_zg.mesh import Mesh, flipped_faces, icosphere
+from largesteps_zg.mesh.remeshing import remesh
+from largesteps_zg.mesh.remeshing.seams import LONG, rims
+from largesteps_zg.mesh.remeshing.sized_mesh import edge_sides
 
 
 def lens(thickness: float, rings: int = 12, sectors: int = 48) -> Mesh:

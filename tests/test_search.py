@@ -17,9 +17,9 @@ import scipy.optimize
 import torch
 from torch import Tensor
 
-from largesteps_zg.estimators.objective import EvaluationError, Objective
-from largesteps_zg.searches import CMAES, SEARCHES, GeneticAlgorithm, SimulatedAnnealing, minimize
-from largesteps_zg.searches.cma_es import FULL_UP_TO
+from largesteps_zg.estimators import EvaluationError, Objective
+from largesteps_zg.estimators.searches import CMAES, SEARCHES, GeneticAlgorithm, SimulatedAnnealing, minimize
+from largesteps_zg.estimators.searches.cma_es import FULL_UP_TO
 
 pytest.importorskip("cma", reason="cma is not installed: pip install cma")
 pytest.importorskip("pymoo", reason="pymoo is not installed: pip install pymoo")

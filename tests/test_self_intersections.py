@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from largesteps_zg import icosphere
-from largesteps_zg.self_intersections import self_intersections
+from largesteps_zg.mesh.intersections import self_intersections
 
 
 def crosses(segment: np.ndarray, triangle: np.ndarray) -> bool:

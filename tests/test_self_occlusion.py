@@ -6,14 +6,14 @@ import dataclasses
 
 import torch
 
-from largesteps_zg import self_occlusion
 from largesteps_zg.cameras import look_at
 from largesteps_zg.geometry import vertex_normals
-from largesteps_zg.gloss import Gloss
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.reconstruct import Reconstruction, Settings
+from largesteps_zg.reconstruct.appearance import occlusion as self_occlusion
+from largesteps_zg.reconstruct.appearance.gloss import Gloss
+from largesteps_zg.reconstruct.appearance.occlusion import SelfOcclusion, hidden_directions
 from largesteps_zg.scenes.synthetic import scene_from_mesh
-from largesteps_zg.self_occlusion import SelfOcclusion, hidden_directions
 
 
 def bowl() -> Mesh:

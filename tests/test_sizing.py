@@ -8,17 +8,10 @@ import pytest
 import torch
 import trimesh
 
-from largesteps_zg.closest import closest_points
-from largesteps_zg.edges import edges
-from largesteps_zg.mesh import icosphere
-from largesteps_zg.remesh import remesh
-from largesteps_zg.remeshing.sizing import (
-    expected_vertices,
-    graded,
-    largest_curvature,
-    sizing_field,
-    within_budget,
-)
+from largesteps_zg.geometry import edges
+from largesteps_zg.mesh import closest_points, icosphere
+from largesteps_zg.mesh.remeshing import remesh, sizing_field, within_budget
+from largesteps_zg.mesh.remeshing.sizing import expected_vertices, graded, largest_curvature
 
 
 @pytest.mark.parametrize("radius", [0.1, 3.0])

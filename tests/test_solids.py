@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from largesteps_zg import meshes
-from largesteps_zg.mesh import Mesh, icosphere, load_mesh
-from largesteps_zg.metrics import surface_distances
-from largesteps_zg.solids import has_inside
+from largesteps_zg.geometry import has_inside
+from largesteps_zg.mesh import Mesh, icosphere, load_mesh, surface_distances
 
 
 def above(height: float) -> Mesh:

@@ -15,17 +15,17 @@ import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
-from largesteps_zg import cholesky_backends
 from largesteps_zg.geometry import compute_matrix
-from largesteps_zg.linear_system import checked_csr
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.solvers import (
     CholeskySolver,
     ConjugateGradientSolver,
     ConvergenceError,
     DifferentiableSolve,
+    cholesky_backends,
     solve,
 )
+from largesteps_zg.solvers.linear_system import checked_csr
 
 CHOLESKY = ["cholespy", "scikit-sparse"]
 DTYPES = [torch.float32, torch.float64]

@@ -11,11 +11,11 @@ import pytest
 import torch
 import trimesh
 
-from largesteps_zg import run_folder
-from largesteps_zg.cli import main
-from largesteps_zg.evaluate import mesh_report
+from largesteps_zg.cli.main import main
 from largesteps_zg.mesh import Mesh, icosphere, save_mesh
-from largesteps_zg.run_folder import RunFolder
+from largesteps_zg.output import run_folder
+from largesteps_zg.output.evaluate import mesh_report
+from largesteps_zg.output.run_folder import RunFolder
 from largesteps_zg.scenes import save_scene
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 

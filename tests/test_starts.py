@@ -10,13 +10,13 @@ import torch
 
 from largesteps_zg import meshes
 from largesteps_zg.cameras import Cameras, look_at
-from largesteps_zg.mesh import Mesh, icosphere, load_mesh, topology
-from largesteps_zg.metrics import surface_distances
+from largesteps_zg.geometry import topology
+from largesteps_zg.mesh import Mesh, icosphere, load_mesh, surface_distances
+from largesteps_zg.reconstruct.starts import choose_start, starting_sphere, visual_hull
+from largesteps_zg.reconstruct.starts.hull import carved_hull
 from largesteps_zg.scenes import Views, bounding_sphere
+from largesteps_zg.scenes.carving.evidence import views_with_holes
 from largesteps_zg.scenes.synthetic import scene_from_mesh
-from largesteps_zg.starts import choose_start, starting_sphere, visual_hull
-from largesteps_zg.starts.evidence import views_with_holes
-from largesteps_zg.starts.hull import carved_hull
 
 CELLS = 48
 
@@ -132,9 +132,9 @@ def test_holes_that_a_grid_tears_into_a_sheet_are_closed(monkeypatch):
     assert carved_hull(views, *where, cells=64).genus == 0
     assert topology(choose_start(views, *where, cells=64).mesh.faces).genus == 0
     with monkeypatch.context() as without:
-        without.setattr("largesteps_zg.starts.hull.THICKENINGS", ())
+        without.setattr("largesteps_zg.reconstruct.starts.hull.THICKENINGS", ())
         assert carved_hull(views, *where, cells=64).genus > 0
-    monkeypatch.setattr("largesteps_zg.starts.hull.views_with_holes", lambda views: 1)
+    monkeypatch.setattr("largesteps_zg.reconstruct.starts.hull.views_with_holes", lambda views: 1)
     assert carved_hull(views, *where, cells=64).genus > 0
 
 

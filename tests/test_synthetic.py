@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from largesteps_zg.cameras import look_at
-from largesteps_zg.color import srgb_to_linear
-from largesteps_zg.lighting import SphericalHarmonicsLight
+from largesteps_zg.images import srgb_to_linear
 from largesteps_zg.mesh import Mesh, icosphere
+from largesteps_zg.renderers import SphericalHarmonicsLight
 from largesteps_zg.scenes.synthetic import bounding_ball, render_views, scene_from_mesh, studio_light
 
 AMBIENT = SphericalHarmonicsLight.ambient(0)

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from largesteps_zg.cameras import Cameras, look_at, sphere_of_cameras
-from largesteps_zg.color import linear_to_srgb, srgb_to_linear
-from largesteps_zg.export import texel_fit
-from largesteps_zg.export.observations import Observations
-from largesteps_zg.export.texture import bake, render_textured, unwrap
 from largesteps_zg.geometry import face_normals
+from largesteps_zg.images import linear_to_srgb, srgb_to_linear
 from largesteps_zg.mesh import Mesh, icosphere
+from largesteps_zg.output.export import bake, render_textured, texel_fit
+from largesteps_zg.output.export.bake import unwrap
+from largesteps_zg.output.export.observations import Observations
 from largesteps_zg.scenes import Views
 
 HALF = torch.tensor([1.0, 0.7, 0.5], dtype=torch.float64)

@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from largesteps_zg.drawing import GAP, WHITE, displayed, write
 from largesteps_zg.geometry import vertex_normals
 from largesteps_zg.mesh import Mesh, load_mesh
+from largesteps_zg.output.pictures.drawing import GAP, WHITE, displayed, write
 from largesteps_zg.renderers import render
 from largesteps_zg.scenes import load_scene
 

@@ -17,19 +17,19 @@ import torch
 from PIL import Image
 
 from largesteps_zg.cameras import Cameras
-from largesteps_zg.color import linear_to_srgb
-from largesteps_zg.drawing import GAP, WHITE, error_colors, write
-from largesteps_zg.export.texture import bake, render_textured
 from largesteps_zg.geometry import vertex_normals
+from largesteps_zg.images import linear_to_srgb
 from largesteps_zg.mesh import Mesh, load_mesh
-from largesteps_zg.overview.camera_map import draw_map
-from largesteps_zg.overview.picture import _panel
+from largesteps_zg.output.export import bake, render_textured
+from largesteps_zg.output.pictures.camera_map import draw_map
+from largesteps_zg.output.pictures.drawing import GAP, WHITE, error_colors, write
+from largesteps_zg.output.pictures.overview import _panel
 from largesteps_zg.reconstruct import Settings, reconstruct
 from largesteps_zg.scenes import Scene, Views, bounding_sphere
 from largesteps_zg.scenes.synthetic import render_views, scene_from_mesh, studio_light
 
 FOLDER = Path(__file__).resolve().parent
-MESHES = FOLDER.parents[1] / "meshes"
+MESHES = FOLDER.parents[1] / "largesteps_zg" / "meshes"
 SIDE, TEXT = 170, 14  # pixels
 STEPS = 400
 SHOWN = 10  # a view of the fennec's side
@@ -227,7 +227,7 @@ def light() -> list[Panel]:
 
 def topology() -> list[Panel]:
     """A sphere has no handle, and grows none."""
-    from largesteps_zg.starts.hull import visual_hull
+    from largesteps_zg.reconstruct.starts import visual_hull
 
     mesh = load_mesh(MESHES / "mug.ply")
     scene = scene_from_mesh(Mesh(mesh.vertices, mesh.faces), views=24, test_views=0, height=160, width=160)

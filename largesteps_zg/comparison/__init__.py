@@ -1,4 +1,4 @@
-"""One target, one start, one budget, every source of gradients: runs, a table and a report."""
+"""Every gradient at one target, with one budget."""
 
 from .jobs import BUDGET as BUDGET
 from .jobs import check_gradients as check_gradients

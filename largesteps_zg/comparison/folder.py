@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from ..atomic import atomic_path
-from ..gradients import GRADIENTS
-from ..lighting import SphericalHarmonicsLight
-from ..mesh import load_mesh, save_mesh
-from ..run_folder import versions
+from .._support.atomic import atomic_path
+from ..mesh.files import load_mesh, save_mesh
+from ..output.run_folder import versions
+from ..reconstruct.gradients.registry import GRADIENTS
+from ..renderers.light import SphericalHarmonicsLight
 from . import jobs
+from .page import write_report
 from .records import FINISHED, Budget, Result, Target
-from .report import write_report
 from .table import names, row_of, typical
 
 

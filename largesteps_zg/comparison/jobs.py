@@ -16,13 +16,16 @@ from multiprocessing.connection import Connection
 import torch
 from torch import Tensor
 
-from ..gradients import GRADIENTS
-from ..lighting import SphericalHarmonicsLight
-from ..mesh import Mesh, check_start_mesh
-from ..reconstruct import START_LEVEL, starting_sphere
-from ..renderers import BlackBox, render, shade
-from ..scenes import Scene, bounding_sphere
+from ..geometry.connectivity import check_start_mesh
+from ..mesh.mesh import Mesh
+from ..reconstruct.gradients.registry import GRADIENTS
+from ..reconstruct.starts.sphere import START_LEVEL, starting_sphere
+from ..renderers.black_box import BlackBox
+from ..renderers.light import SphericalHarmonicsLight
+from ..renderers.rasterized import render, shade
+from ..scenes.carving.bounds import bounding_sphere
 from ..scenes.synthetic import CLAY, scene_from_mesh, studio_light
+from ..scenes.views import Scene
 from .records import Budget, Job, Progress, Result, Target
 from .run import run_job
 

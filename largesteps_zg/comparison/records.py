@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from ..lighting import SphericalHarmonicsLight
-from ..mesh import Mesh
-from ..renderers import BlackBox
-from ..scenes import Views
+from ..mesh.mesh import Mesh
+from ..renderers.black_box import BlackBox
+from ..renderers.light import SphericalHarmonicsLight
+from ..scenes.views import Views
 
 UNITS = ("renders", "seconds", "steps")
 FINISHED = "finished"

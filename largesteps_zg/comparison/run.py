@@ -12,12 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..gradients import GradientSource, Rasterized, make_source
-from ..losses import image_loss
-from ..metrics import surface_distances
-from ..reconstruct import Reconstruction, Settings
-from ..renderers import BlackBox, load_renderer
-from ..run_folder import peak_memory_mib
+from ..images.losses import image_loss
+from ..mesh.distances import surface_distances
+from ..output.run_folder import peak_memory_mib
+from ..reconstruct.gradients.rasterized import Rasterized
+from ..reconstruct.gradients.registry import make_source
+from ..reconstruct.gradients.source import GradientSource
+from ..reconstruct.loop import Reconstruction
+from ..reconstruct.settings import Settings
+from ..renderers.black_box import BlackBox
+from ..renderers.registry import load_renderer
 from .records import FINISHED, Curves, Job, Progress, Result, Spent
 
 VIEWS_PER_STEP = 16

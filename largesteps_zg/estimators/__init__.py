@@ -1,15 +1,15 @@
-"""Gradients of functions that are only called; one idea per file, one line in registry.py for each estimator."""
+"""Gradients of functions that are only called."""
 
 from .differentiable import SampledLoss as SampledLoss
 from .differentiable import differentiable as differentiable
 from .estimate import Estimator as Estimator
 from .estimate import GradientEstimate as GradientEstimate
 from .estimate import Parameters as Parameters
+from .evaluation.evaluate import EvaluationError as EvaluationError
+from .evaluation.executors import processes as processes
+from .evaluation.objective import Objective as Objective
+from .evaluation.objective import as_objective as as_objective
 from .finite_differences import CentralDifferences as CentralDifferences
-from .objective import EvaluationError as EvaluationError
-from .objective import Objective as Objective
-from .objective import as_objective as as_objective
-from .objective import processes as processes
 from .per_pixel import PerPixel as PerPixel
 from .pixels import PixelLosses as PixelLosses
 from .registry import ESTIMATORS as ESTIMATORS

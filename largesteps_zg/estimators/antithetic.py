@@ -9,7 +9,7 @@ from jaxtyping import Float, Int8
 from torch import Tensor
 
 from .estimate import GradientEstimate
-from .objective import Objective
+from .evaluation.objective import Objective
 from .packing import Packing
 
 # The signs that each byte stands for: eight from one draw, many times cheaper than a draw for each.

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .estimate import Estimator, GradientEstimate, Parameters
-from .objective import Objective, as_objective
+from .evaluation.objective import Objective, as_objective
 from .packing import Packing
 
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .objective import Objective
+from .evaluation.objective import Objective
 
 Parameters = Tensor | tuple[Tensor, ...]
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .estimate import GradientEstimate, Parameters
-from .objective import Objective, as_objective
+from .evaluation.objective import Objective, as_objective
 from .packing import Packing
 from .schedules import Width, Widths
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from .antithetic import check_pairs, random_signs
 from .estimate import GradientEstimate, Parameters
-from .objective import EvaluationError, Objective, as_objective
+from .evaluation.evaluate import EvaluationError
+from .evaluation.objective import Objective, as_objective
 from .packing import NUMBERS_AT_ONCE, Packing
 from .pixels import PixelLosses, check_pair, ready
 from .scattering import scatter

@@ -9,7 +9,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from ..rasterizer.launch import as_flat, as_warp, chunks_of, in_chunks, launch, run_chunks
+from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch, run_chunks
 
 # A row that several of a pixel's primitives share, in either picture, receives the pixel once. The candidates before it
 # are looked through again rather than kept, so that their number has no bound. Neighbours that the same primitives made

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .antithetic import check_pairs, estimate_from_pairs
 from .estimate import GradientEstimate, Parameters
-from .objective import Objective, as_objective
+from .evaluation.objective import Objective, as_objective
 from .packing import Packing
 from .schedules import Width, Widths
 

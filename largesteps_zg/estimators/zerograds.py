@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._support.checks import check_count, check_number
 from .antithetic import check_pairs
 from .encoding import Place, derivative, encode
 from .estimate import GradientEstimate, Parameters
-from .objective import Objective, as_objective
-from .options import check_count, check_number
+from .evaluation.objective import Objective, as_objective
 from .packing import Packing
 from .schedules import Width, Widths
 from .surrogate import Surrogate

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..edges import check_faces
-from .edges import edge_table
+from ..geometry.half_edges import check_faces
 from .fragments import Fragments
+from .silhouette_edges import edge_table
 
 BACKENDS = {"warp": ".warp_backend", "nvdiffrast": ".nvdiffrast_backend"}
 

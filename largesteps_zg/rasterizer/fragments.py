@@ -19,7 +19,7 @@ class Fragments:
     faces : (F, 3) int32
         Vertex indices.
     edges : (E, 6) int32
-        Edge table of the mesh, see :func:`largesteps_zg.rasterizer.edge_table`.
+        Edge table of the mesh, see :func:`largesteps_zg.rasterizer.silhouette_edges.edge_table`.
     resolution : (H, W)
     near : float
         Depth below which nothing is drawn.

@@ -79,7 +79,7 @@ def compact(rast: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def rasterize(
     points: Tensor, faces: Tensor, edges: Tensor, resolution: tuple[int, int], near: float
 ) -> Fragments:
-    """The nearest triangle at every pixel centre; see :func:`largesteps_zg.rasterizer.rasterize`."""
+    """The nearest triangle at every pixel centre; see :func:`largesteps_zg.rasterizer.api.rasterize`."""
     dr = nvdiffrast_module(points.device)
     if points.dtype != torch.float32:
         raise ValueError(f"points: expected float32 for nvdiffrast, got {points.dtype}; use backend='warp'")

@@ -9,9 +9,9 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch, launch_items, run_chunks
 from .fragments import Fragments
 from .kernels import build
-from .launch import as_flat, as_warp, chunks_of, in_chunks, launch, launch_items, run_chunks
 
 # int32 addresses pixels, and a crossing's sort key needs two more bits for its direction.
 MAX_PIXELS = 2**29
@@ -30,7 +30,7 @@ def _kernels(dtype: torch.dtype, device: torch.device) -> SimpleNamespace:
 def rasterize(
     points: Tensor, faces: Tensor, edges: Tensor, resolution: tuple[int, int], near: float
 ) -> Fragments:
-    """The nearest triangle at every pixel centre; see :func:`largesteps_zg.rasterizer.rasterize`."""
+    """The nearest triangle at every pixel centre; see :func:`largesteps_zg.rasterizer.api.rasterize`."""
     views, (height, width), device = len(points), resolution, points.device
     if views * height * width >= MAX_PIXELS:
         raise ValueError(
@@ -120,12 +120,12 @@ def _ends(counts: Tensor) -> Tensor:
 
 
 def interpolate(attributes: Tensor, fragments: Fragments) -> Tensor:
-    """See :func:`largesteps_zg.rasterizer.interpolate`."""
+    """See :func:`largesteps_zg.rasterizer.api.interpolate`."""
     return _Interpolate.apply(fragments.points, attributes, fragments)
 
 
 def antialias(values: Tensor, fragments: Fragments) -> Tensor:
-    """See :func:`largesteps_zg.rasterizer.antialias`."""
+    """See :func:`largesteps_zg.rasterizer.api.antialias`."""
     return _Antialias.apply(fragments.points, values, fragments)
 
 

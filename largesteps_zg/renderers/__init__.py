@@ -1,7 +1,11 @@
+"""Renderers: a differentiable one, and those that are only called."""
+
 from .black_box import BlackBox as BlackBox
 from .black_box import Pictures as Pictures
 from .function import FunctionRenderer as FunctionRenderer
 from .hard import HardRasterizer as HardRasterizer
+from .light import SphericalHarmonicsLight as SphericalHarmonicsLight
+from .light import load_light as load_light
 from .opengl import OpenGL as OpenGL
 from .rasterized import homogeneous_pixels as homogeneous_pixels
 from .rasterized import render as render

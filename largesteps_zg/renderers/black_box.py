@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..cameras import Cameras
-from ..edges import check_faces
+from ..cameras.model import Cameras
+from ..geometry.half_edges import check_faces
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..cameras import Cameras
-from ..color import srgb_to_linear
+from ..cameras.model import Cameras
+from ..images.color import srgb_to_linear
 from .black_box import BlackBox, Pictures, check_scene
 from .hard import HardRasterizer
 

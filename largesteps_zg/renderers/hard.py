@@ -10,12 +10,13 @@ import warp as wp
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..cameras import Cameras
-from ..rasterizer import antialias, edge_table, interpolate, rasterize
-from ..rasterizer.launch import as_flat, as_warp, chunks_of, in_chunks, launch, run_chunks
+from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch, run_chunks
+from ..cameras.model import Cameras
+from ..rasterizer.api import antialias, interpolate, rasterize
+from ..rasterizer.silhouette_edges import edge_table
 from ..rasterizer.warp_backend import MAX_PIXELS, PADDING
 from .black_box import BlackBox, Pictures, check_scene
-from .composing_hard import build
+from .hard_kernels import build
 
 
 class HardRasterizer(BlackBox):

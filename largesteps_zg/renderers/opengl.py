@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..cameras import Cameras
+from ..cameras.model import Cameras
 from .black_box import BlackBox, Pictures, check_scene
 from .opengl_canvas import Canvas
 

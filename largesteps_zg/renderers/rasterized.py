@@ -5,10 +5,11 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..cameras import Cameras
-from ..geometry import vertex_normals
-from ..lighting import SphericalHarmonicsLight
-from ..rasterizer import antialias, edge_table, interpolate, rasterize
+from ..cameras.model import Cameras
+from ..geometry.normals import vertex_normals
+from ..rasterizer.api import antialias, interpolate, rasterize
+from ..rasterizer.silhouette_edges import edge_table
+from .light import SphericalHarmonicsLight
 
 
 def homogeneous_pixels(vertices: Float[Tensor, "V 3"], cameras: Cameras) -> Float[Tensor, "B V 3"]:

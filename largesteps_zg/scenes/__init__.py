@@ -1,7 +1,7 @@
-"""Folders on disk -> images, masks and cameras; one file per format, one line in registry.py for each."""
+"""Images, masks and cameras, read from files of many formats."""
 
-from .bounds import bounding_sphere as bounding_sphere
-from .inscribed import inscribed_sphere as inscribed_sphere
+from .carving.bounds import bounding_sphere as bounding_sphere
+from .carving.inscribed import inscribed_sphere as inscribed_sphere
 from .reading import Reading as Reading
 from .registry import FORMATS as FORMATS
 from .registry import load_scene as load_scene

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from . import colmap, idr, middlebury, mitsuba, mvsnet, transforms
+from .formats import colmap, idr, middlebury, mitsuba, mvsnet, transforms
 from .reading import Reading, held_out
 from .sanity import check_scene
 from .views import Scene

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..mesh import Mesh
-from .bounds import first_half_size, meeting_point
-from .images import image_size
+from ..images.files import image_size
+from ..mesh.mesh import Mesh
+from .carving.bounds import first_half_size, meeting_point
 from .reading import Shot
 from .views import Scene, Views
 

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ..atomic import atomic_path
-from ..camera_model import Cameras
-from ..mesh import save_mesh
+from .._support.atomic import atomic_path
+from ..cameras.model import Cameras
+from ..mesh.files import save_mesh
 from .views import Scene, Views
 
 

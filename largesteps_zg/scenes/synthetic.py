@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..cameras import Cameras, sphere_of_cameras
-from ..color import linear_to_srgb
-from ..lighting import SphericalHarmonicsLight, from_environment_map
-from ..mesh import Mesh
-from ..rasterizer import edge_table
-from ..renderers import render, shade
+from ..cameras.model import Cameras
+from ..cameras.placement import sphere_of_cameras
+from ..images.color import linear_to_srgb
+from ..mesh.mesh import Mesh
+from ..rasterizer.silhouette_edges import edge_table
+from ..renderers.light import SphericalHarmonicsLight, from_environment_map
+from ..renderers.rasterized import render, shade
 from .views import Scene, Views
 
 SUPERSAMPLING = 2

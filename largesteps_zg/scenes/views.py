@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..cameras import Cameras
-from ..color import srgb_to_linear
-from ..lighting import SphericalHarmonicsLight
-from ..mesh import Mesh
+from ..cameras.model import Cameras
+from ..images.color import srgb_to_linear
+from ..mesh.mesh import Mesh
+from ..renderers.light import SphericalHarmonicsLight
 
 Index = int | slice | Sequence[int] | Tensor
 

@@ -1,0 +1,86 @@
+"""``largesteps-zg info``: what works on this machine, or what was read of a scene."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .inputs import add_reading, reading_of, start_named
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's."""
+    told = commands.add_parser(
+        "info",
+        help="which backends and devices work here; or, with SCENE, what is read of it and a picture to check",
+    )
+    told.set_defaults(command=command)
+    add = told.add_argument
+    add(
+        "scene", nargs="?", metavar="SCENE", help="folder or file as for reconstruct; without it this machine"
+    )
+    add(
+        "--output", metavar="FILE", default=None, help="the picture (default: info.png in the current folder)"
+    )
+    add(
+        "--init",
+        default="auto",
+        metavar="auto|sphere|hull|MESH|none",
+        help="the start mesh to draw (default auto)",
+    )
+    add_reading(told)
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Print; 0."""
+    return _machine() if arguments.scene is None else _scene(arguments)
+
+
+def _machine() -> int:
+    from .capabilities import capabilities
+
+    for group, rows in capabilities().items():
+        print(group)
+        for name, usable, note in rows:
+            print(f"  {'' if usable is None else 'yes' if usable else 'no':3} {name:14} {note}")
+    return 0
+
+
+def _picture(name: str) -> Path:
+    """Where the picture goes, checked before any work."""
+    from ..output.destination import writable_folder
+
+    path = Path(name)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"output: expected a picture NAME.png, got {name}")
+    if path.is_dir():
+        raise ValueError(f"output: expected a picture NAME.png, {name} is a folder")
+    writable_folder(path.parent)
+    return path
+
+
+def _scene(arguments: argparse.Namespace) -> int:
+    from ..output.pictures.overview import save_overview
+    from ..scenes.describe import describe
+    from ..scenes.registry import load_scene
+
+    path = _picture(arguments.output or "info.png")
+    scene = load_scene(arguments.scene, format=arguments.format, reading=reading_of(arguments))
+    for line in describe(scene):
+        print(line)
+    start, fault = None, None
+    if arguments.init != "none":
+        try:
+            named = start_named(arguments.init, scene.train)
+            start = named.mesh
+            for line in named.notes:
+                print(f"start     {line}")
+        except ValueError as error:  # the picture is the more useful then
+            fault = error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_overview(path, scene, start)
+    print(f"picture:  {path}")
+    if fault is not None:
+        raise fault
+    return 0

@@ -1,0 +1,119 @@
+"""The command line: a thin shell over the library."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from .._version import __version__
+from . import compare as compare_command
+from . import info as info_command
+from . import reconstruct as reconstruct_command
+from .inputs import built_in_meshes, image_size, light_named
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line and not the usage as well."""
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status: 0, 2 for bad input, 1 for a run that failed, 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no degree sign is no reason to stop
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong with a file is said in one line
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.command(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read, as `head` does, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
+        return 1
+    except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
+        print(f"largesteps-zg: {_one_line(error)}", file=sys.stderr)
+        return 2
+    except ArithmeticError as error:
+        print(f"largesteps-zg: {_one_line(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("largesteps-zg: stopped", file=sys.stderr)
+        return 130
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="largesteps-zg", description="Reconstruct meshes from multi-view images.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    reconstruct_command.add_parser(commands)
+
+    drawn = commands.add_parser("render", help="a multi-view scene made from a mesh file")
+    drawn.set_defaults(command=_render)
+    drawn.add_argument(
+        "mesh", metavar="MESH", help="PLY, OBJ, STL, GLB or OFF; or the name of a built-in mesh"
+    )
+    drawn.add_argument(
+        "--output", required=True, metavar="DIR", help="a folder that does not hold a scene yet"
+    )
+    drawn.add_argument("--views", type=int, default=32, metavar="N", help="training views (default 32)")
+    drawn.add_argument("--test-views", type=int, default=6, metavar="N", help="held-out views (default 6)")
+    drawn.add_argument(
+        "--size", type=image_size, default=(256, 256), metavar="N|WxH", help="pixels (default 256)"
+    )
+    drawn.add_argument(
+        "--up", choices=("y", "z"), default="y", help="the mesh's upward axis (default y); the scene's is z"
+    )
+    drawn.add_argument(
+        "--light", metavar="FILE", help="environment map (.npy, .png, .jpg); a studio by default"
+    )
+
+    compare_command.add_parser(commands)
+
+    info_command.add_parser(commands)
+    return parser
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from ..mesh.files import load_mesh
+    from ..output.destination import refuse_scene, writable_folder
+    from ..scenes.save import save_scene
+    from ..scenes.synthetic import scene_from_mesh
+
+    path = writable_folder(arguments.output)
+    refuse_scene(path)
+    # A word that neither is a file nor looks like one is a built-in mesh's name; the error for others lists them.
+    is_name = not Path(arguments.mesh).suffix and not Path(arguments.mesh).exists()
+    mesh = load_mesh(built_in_meshes().path(arguments.mesh) if is_name else arguments.mesh)
+    height, width = arguments.size
+    light = light_named(arguments.light)
+    scene = scene_from_mesh(
+        mesh,
+        views=arguments.views,
+        test_views=arguments.test_views,
+        height=height,
+        width=width,
+        light=light,
+        up=arguments.up,
+    )
+    save_scene(path, scene)
+    print(f"{arguments.views} + {arguments.test_views} views of {width} x {height} pixels in {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

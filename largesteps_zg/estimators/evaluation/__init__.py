@@ -1,0 +1,1 @@
+"""Functions called at many points, here or by workers."""

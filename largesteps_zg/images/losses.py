@@ -1,0 +1,176 @@
+"""Image losses in one pass over the pixels: value and gradient together, or the loss of every pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import warp as wp
+from jaxtyping import Float
+from torch import Tensor
+
+from .._support.warp_launch import as_flat, as_warp, chunks_of, launch_items, run_chunks
+from .loss_kernels import MODULE, compare_pixels, compare_rows
+
+KINDS = ("l1", "l2", "robust")
+
+# Where the robust loss bends: a third of the influence is left at 0.7 of it, a quarter at the whole, a ninth at twice.
+SCALE = 0.2
+
+
+class _ImageLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx,
+        images: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        sharps: Tensor,
+        known: Tensor | None,
+        kind: int,
+        axes: bool,
+    ) -> Tensor:
+        views, height, width, channels = images.shape
+        rows, device = views * height, images.device
+        gradient = torch.empty_like(images)
+        sums = torch.empty(rows, device=device)
+        row_weights, row_sharps = weights.repeat(width), sharps.repeat(width)
+        inputs = [as_flat(images), as_flat(targets), as_warp(row_weights), as_warp(row_sharps)]
+        inputs += [as_flat(sums if known is None else known), int(known is not None), kind, int(axes)]
+        inputs += [channels, width * channels, as_warp(sums), as_flat(gradient)]
+        if device.type == "cpu":
+            wp.load_module(MODULE, device="cpu")  # once, before two threads would
+
+        def run(_: int, chunk: range) -> None:
+            launch_items(compare_rows, chunk.start, chunk.stop, inputs, device)
+
+        run_chunks(run, chunks_of(rows, device))
+        ctx.save_for_backward(gradient)
+        return sums.double().sum().float()
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        (gradient,) = ctx.saved_tensors
+        # A pass over all pixels that is nearly always a multiplication by 1; on CUDA to ask would be to wait.
+        alone = grad.device.type == "cpu" and float(grad) == 1.0
+        return gradient if alone else gradient * grad, None, None, None, None, None, None
+
+
+def image_loss(
+    images: Float[Tensor, "B H W C"],
+    targets: Float[Tensor, "B H W C"],
+    *,
+    kind: str = "l1",
+    weights: Float[Tensor, " C"] | None = None,
+    scales: float | Sequence[float] = SCALE,
+    pixel_weights: Float[Tensor, "B H W"] | None = None,
+    brightness: float | None = None,
+) -> Float[Tensor, ""]:
+    """Mean over all pixels of ``w_p sum_c weights_c rho(difference_c)``.
+
+    ``rho(x)`` is |x|, x², or |x| / (1 + |x| / scale): as |x| where differences are small, and never more than the
+    scale, so that what the model cannot explain (a shadow, a stray background) pulls the less the more it is off.
+
+    Parameters
+    ----------
+    images, targets : (B, H, W, C) float32
+        Differentiable in `images`.
+    kind : {"l1", "l2", "robust"}
+        l1 for what has outliers, as photographs do: shadows, highlights, masks that are off. Robust for many.
+    weights : (C,) float, optional
+        For each channel; 1 by default.
+    scales : float, or C of them
+        Of the robust kind, > 0, in units of the images; infinity is l1. Coverage wants infinity: where surface is
+        missing it is off by 1, and that is what moves the surface there.
+    pixel_weights : (B, H, W) float32, optional
+        For each pixel, 0 where it is not known. The mean is over all pixels all the same.
+    brightness : float, optional
+        Compare the first three channels, red, green and blue, along three axes at right angles instead of one by one:
+        brightness and two of hue. Differences of brightness alone, as white light that a surface mirrors makes them,
+        count so many times, > 0, what they do channel by channel.
+
+    Raises
+    ------
+    ValueError
+        If shapes or types differ, the kind is unknown, or a scale or the brightness is not positive.
+    """
+    weights, sharps, known = _checked(images, targets, kind, weights, scales, pixel_weights, brightness)
+    axes = brightness is not None
+    return _ImageLoss.apply(
+        images.contiguous(), targets.contiguous(), weights, sharps, known, KINDS.index(kind), axes
+    )
+
+
+def pixel_losses(
+    images: Float[Tensor, "B H W C"],
+    targets: Float[Tensor, "B H W C"],
+    *,
+    kind: str = "l1",
+    weights: Float[Tensor, " C"] | None = None,
+    scales: float | Sequence[float] = SCALE,
+    pixel_weights: Float[Tensor, "B H W"] | None = None,
+    brightness: float | None = None,
+) -> Float[Tensor, "B H W"]:
+    """What every pixel adds to `image_loss`, which is their sum. No derivatives; arguments as there."""
+    weights, sharps, known = _checked(images, targets, kind, weights, scales, pixel_weights, brightness)
+    losses, device = torch.empty(images.shape[:3], device=images.device), images.device
+    images, targets = images.contiguous(), targets.contiguous()
+    inputs = [as_flat(images), as_flat(targets), as_warp(weights), as_warp(sharps)]
+    inputs += [as_flat(losses if known is None else known), int(known is not None), KINDS.index(kind)]
+    inputs += [int(brightness is not None), images.shape[3], as_flat(losses)]
+    if device.type == "cpu":
+        wp.load_module(MODULE, device="cpu")
+
+    def run(_: int, chunk: range) -> None:
+        launch_items(compare_pixels, chunk.start, chunk.stop, inputs, device)
+
+    run_chunks(run, chunks_of(losses.numel(), device))
+    return losses
+
+
+def _checked(
+    images: Tensor,
+    targets: Tensor,
+    kind: str,
+    weights: Tensor | None,
+    scales: float | Sequence[float],
+    pixel_weights: Tensor | None,
+    brightness: float | None,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Weights of the channels over the number of pixels, one over their scales, contiguous weights of the pixels."""
+    if images.shape != targets.shape or images.dim() != 4:
+        raise ValueError(f"targets: expected images' shape {tuple(images.shape)}, got {tuple(targets.shape)}")
+    if kind not in KINDS:
+        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
+    for name, given in (("images", images), ("targets", targets), ("pixel_weights", pixel_weights)):
+        if given is not None and given.dtype != torch.float32:
+            raise ValueError(f"{name}: expected float32, got {given.dtype}; convert it first")
+    channels, pixels = images.shape[3], images.shape[0] * images.shape[1] * images.shape[2]
+    if pixel_weights is not None and pixel_weights.shape != images.shape[:3]:
+        raise ValueError(
+            f"pixel_weights: expected {tuple(images.shape[:3])}, one a pixel, got {tuple(pixel_weights.shape)}"
+        )
+    if weights is not None and weights.shape != (channels,):
+        raise ValueError(f"weights: expected ({channels},), one a channel, got {tuple(weights.shape)}")
+    if weights is None:
+        weights = torch.ones(channels, device=images.device)
+    if brightness is not None:
+        if channels not in (3, 4):
+            raise ValueError(f"brightness: expected images of 3 or 4 channels, got {channels}; leave it out")
+        if not brightness > 0:
+            raise ValueError(f"brightness: expected a number > 0, got {brightness}")
+        weights = weights.clone()
+        weights[0] *= 3**0.5 * brightness  # x in all three is sqrt(3) x along the axis, and 3 x one by one
+    known = None if pixel_weights is None else pixel_weights.contiguous()
+    return weights.to(images) / pixels, _sharps(scales, images), known
+
+
+def _sharps(scales: float | Sequence[float], images: Tensor) -> Tensor:
+    """(C,): one over each channel's scale."""
+    channels = images.shape[3]
+    each = [float(scales)] * channels if isinstance(scales, (int, float)) else [float(x) for x in scales]
+    if len(each) != channels:
+        raise ValueError(f"scales: expected {channels}, one a channel, got {len(each)}")
+    if not all(scale > 0 for scale in each):
+        raise ValueError(f"scales: expected numbers > 0, got {scales}; infinity is l1")
+    return torch.tensor([1.0 / scale for scale in each], dtype=images.dtype, device=images.device)

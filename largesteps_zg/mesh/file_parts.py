@@ -1,0 +1,174 @@
+"""What trimesh finds in a mesh file, part by part: with errors of one line, colours and texture coordinates."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..images.color import srgb_to_linear
+
+if TYPE_CHECKING:
+    import trimesh
+    from PIL.Image import Image
+
+
+# Properties of PLY files that are read as what they are.
+_UNDERSTOOD = {
+    *("x", "y", "z", "nx", "ny", "nz", "red", "green", "blue", "alpha"),
+    *("s", "t", "u", "v", "texture_u", "texture_v", "vertex_indices", "vertex_index"),
+}
+
+
+def read_parts(path: Path) -> list[trimesh.Trimesh]:
+    """The parts of a scene, each in its place, with the vertices and faces of the file in their order.
+
+    An OBJ with texture coordinates comes with a vertex for each place in the image: seams are split.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It can't be read, or has no faces.
+    """
+    import trimesh
+
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: expected a mesh file, got {'a folder' if path.is_dir() else 'nothing there'}"
+        )
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path}: expected a mesh file, got an empty file")
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in trimesh.available_formats():
+        raise ValueError(
+            f"{path}: expected a mesh format that trimesh reads, got suffix {path.suffix!r}; convert it to .ply or .obj"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of texture coordinates that are not finite
+            # No merging, no reordering. With maintain_order the two sides of a seam would get the same coordinates.
+            loaded: Any = trimesh.load_scene(
+                path, process=False, maintain_order=not obj_has_coordinates(path)
+            )
+        parts = [part for part in loaded.dump() if isinstance(part, trimesh.Trimesh) and len(part.faces)]
+    except ImportError as error:
+        raise ImportError(f"{path}: reading .{kind} needs another package: {_one_line(error)}") from error
+    except Exception as error:  # the readers raise whatever a damaged file leads them to
+        raise ValueError(
+            f"{path}: expected a readable .{kind} file, got {type(error).__name__}: {_one_line(error)}; is it damaged?"
+        ) from error
+    if not parts:
+        raise ValueError(f"{path}: expected at least one triangle, got no faces; is this a point cloud?")
+    if len(parts) == 1 and len(loaded.geometry) == 1:  # copies lose colours that stand beside a material
+        (whole,) = loaded.geometry.values()
+        beside = getattr(whole.visual, "vertex_attributes", None)
+        copy: Any = parts[0].visual
+        if beside and hasattr(copy, "vertex_attributes"):
+            copy.vertex_attributes.update(dict(beside))
+    return parts
+
+
+def obj_has_coordinates(path: Path) -> bool:
+    """Whether a file is an OBJ with lines of texture coordinates."""
+    return path.suffix.lower() == ".obj" and b"\nvt " in path.read_bytes()
+
+
+def joined(parts: list[trimesh.Trimesh]) -> trimesh.Trimesh:
+    """The parts as one mesh, one after the other."""
+    import trimesh
+
+    whole: Any = parts[0] if len(parts) == 1 else trimesh.util.concatenate(parts)
+    return whole
+
+
+def _one_line(error: Exception) -> str:
+    """The first line of an error's text, cut to a readable length."""
+    return (str(error).strip().splitlines() or ["no message"])[0][:120]
+
+
+def linear_colors(part: trimesh.Trimesh, *, linear: bool) -> Tensor | None:
+    """(V, 3) float64 linear RGB of a trimesh mesh, or None where it has no colours of its own."""
+    visual: Any = part.visual
+    if visual.kind == "texture":
+        uv = texture_coordinates(part)
+        if texture_image(part) is None or uv is None or not np.isfinite(uv).all():
+            return _attribute_colors(visual, len(part.vertices))
+        visual, linear = visual.to_color(), False  # textures are sRGB in every format, glTF too
+    if visual.kind not in ("vertex", "face"):
+        return None
+    rgba = np.asarray(visual.vertex_colors)
+    if rgba.shape[0] != len(part.vertices):
+        return None
+    encoded = torch.from_numpy(rgba[:, :3].astype(np.float64) / 255)
+    return encoded if linear else srgb_to_linear(encoded)
+
+
+def _attribute_colors(visual: Any, vertices: int) -> Tensor | None:
+    """(V, 3) float64 linear RGB of a GLB that has colours at its vertices beside a material; None where it has none."""
+    colors = (getattr(visual, "vertex_attributes", None) or {}).get("color")
+    if colors is None or np.ndim(colors) != 2 or len(colors) != vertices or np.shape(colors)[1] < 3:
+        return None
+    colors = np.asarray(colors)
+    largest = np.iinfo(colors.dtype).max if np.issubdtype(colors.dtype, np.integer) else 1.0
+    return torch.from_numpy(colors[:, :3].astype(np.float64) / largest)
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """Numbers of a PLY file beside positions, normals, colours and texture coordinates, by their names.
+
+    Attributes
+    ----------
+    vertex : dict of (V,) arrays
+    face : dict of (F,) arrays
+    """
+
+    vertex: dict[str, np.ndarray]
+    face: dict[str, np.ndarray]
+
+    @property
+    def names(self) -> list[str]:
+        """All of them."""
+        return [*self.vertex, *self.face]
+
+
+def ply_attributes(parts: list[trimesh.Trimesh]) -> Attributes:
+    """What a file of one part has beside what a mesh here holds."""
+    raw = parts[0].metadata.get("_ply_raw", {}) if len(parts) == 1 else {}
+
+    def numbers(element: str, count: int) -> dict[str, np.ndarray]:
+        data = raw.get(element, {}).get("data")
+        names = getattr(getattr(data, "dtype", None), "names", None) or ()
+        own = {name: np.array(data[name]) for name in names if name not in _UNDERSTOOD}
+        return {name: array for name, array in own.items() if array.shape == (count,)}
+
+    return Attributes(numbers("vertex", len(parts[0].vertices)), numbers("face", len(parts[0].faces)))
+
+
+def texture_image(part: trimesh.Trimesh) -> Image | None:
+    """The image of a part's colours; None where there is none."""
+    from trimesh.visual.material import empty_material
+
+    material = getattr(part.visual, "material", None)
+    image = getattr(material, "image", None) or getattr(material, "baseColorTexture", None)
+    # What trimesh puts where a file has texture coordinates alone.
+    nothing = empty_material().image
+    if image is None or (image.size == nothing.size and image.tobytes() == nothing.tobytes()):
+        return None
+    return image
+
+
+def texture_coordinates(part: trimesh.Trimesh) -> np.ndarray | None:
+    """(V, 2) float64, v upwards, as the file has them, finite or not; None where it has none for each vertex."""
+    visual: Any = part.visual
+    uv = np.asarray(getattr(visual, "uv", None), dtype=np.float64)
+    if visual.kind != "texture" or uv.ndim != 2 or len(uv) != len(part.vertices) or uv.shape[1] < 2:
+        return None
+    return uv[:, :2]

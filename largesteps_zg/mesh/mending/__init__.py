@@ -1,0 +1,1 @@
+"""What files get wrong about meshes, put right."""

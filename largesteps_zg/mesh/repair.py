@@ -1,0 +1,154 @@
+"""Small repairs that leave everything else where it is."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..geometry.connectivity import vertex_components
+from ..geometry.half_edges import edges, mean_edge_length
+from .intersections import self_intersections
+from .quality import flipped
+
+# Mean edges: a patch in which a vertex had to move farther, and which is not mended for that, goes back. Folds in a
+# body give way within 3.2; what is folded at the rim of a sheet would take the rim away with it.
+FARTHEST = 4.0
+
+
+def unfold(
+    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], *, rounds: int = 100
+) -> Float[Tensor, "V 3"]:
+    """Positions without folded-over triangles: their corners move to the middle of their neighbours until none is left.
+
+    Parameters
+    ----------
+    vertices : (V, 3) float
+    faces : (F, 3) int
+    rounds : int
+        The most smoothing steps. What is folded over a large region stays so.
+
+    Returns
+    -------
+    (V, 3) float
+        The given tensor itself where nothing is folded. Only corners of flipped faces move, and those around them
+        where that is not enough. A patch in which that takes more than four mean edges, and is not enough, stays.
+
+    Notes
+    -----
+    Not differentiable in how it chooses; meant for results. A flipped face is one that `metrics.flipped` finds.
+    """
+    given, pairs = vertices, None
+    for number in range(rounds):
+        folded = flipped(vertices, faces)
+        if not bool(folded.any()):
+            break
+        if pairs is None:
+            pairs = edges(faces)
+            pairs = torch.cat([pairs, pairs.flip(1)])
+            degree = torch.bincount(pairs[:, 0], minlength=len(vertices)).clamp(min=1).to(vertices)
+        middle = torch.zeros_like(vertices).index_add(0, pairs[:, 0], vertices[pairs[:, 1]]) / degree[:, None]
+        moved = torch.zeros(len(vertices), dtype=torch.bool, device=vertices.device)
+        moved[faces[folded].reshape(-1)] = True
+        for _ in range(number // 5):  # what does not give way is held by its surroundings
+            moved[faces[moved[faces].any(dim=1)].reshape(-1)] = True
+        vertices = torch.where(moved[:, None], middle, vertices)
+    return _where_worth_it(given, vertices, faces, flipped(vertices, faces))
+
+
+def without_self_intersections(
+    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], *, rounds: int = 10, sweeps: int = 10
+) -> Float[Tensor, "V 3"]:
+    """Positions at which fewer faces pass through others: patches around these are smoothed, where that helps.
+
+    Parameters
+    ----------
+    vertices : (V, 3) float
+    faces : (F, 3) int
+    rounds : int
+        Each smooths every patch that is left, and takes over those in which it leaves fewer faces that pass
+        through others and no more folded ones. A patch that is not taken over grows by a ring of vertices.
+    sweeps : int
+        Steps of each vertex of a patch to the mean of its neighbours in a round; the rim of a patch is held.
+
+    Returns
+    -------
+    (V, 3) float
+        The given tensor itself where no face passes through another, or nothing helps. `self_intersections` of it
+        are never more than before; parts that lie deep inside each other stay so. A patch that would have to move by
+        more than four mean edges, and still meet itself, stays as it is.
+
+    Raises
+    ------
+    ValueError
+        Not a sound mesh.
+
+    Notes
+    -----
+    Not differentiable in how it chooses; meant for results. A round costs two counts of the self-intersections.
+    """
+    met = self_intersections(vertices, faces)
+    if not bool(met.any()):
+        return vertices
+    pairs = edges(faces)
+    pairs = torch.cat([pairs, pairs.flip(1)])
+    given, given_met = vertices, met
+    rings = torch.ones(len(vertices), dtype=torch.int64, device=vertices.device)
+    for _ in range(rounds):
+        moved = _within_rings(met, faces, pairs, rings)
+        patch = vertex_components(faces[moved[faces].any(dim=1)], len(vertices))
+        trial = _smoothed(vertices, pairs, moved, sweeps)
+        met_trial = self_intersections(trial, faces)
+        before, after = (_counts(found, faces, patch) for found in (met, met_trial))
+        folded, folded_trial = (_counts(flipped(v, faces), faces, patch) for v in (vertices, trial))
+        better = (after < before) & (folded_trial <= folded)
+        trial = torch.where((moved & better[patch])[:, None], trial, vertices)
+        met_trial = self_intersections(trial, faces)
+        # A patch can also run into its surroundings, or into one that went back to where it was.
+        if int(met_trial.sum()) < int(met.sum()):
+            vertices, met = trial, met_trial
+            rings = rings + (~better[patch]).long()
+        else:
+            rings = rings + 1
+        if not bool(met.any()):
+            break
+    vertices = _where_worth_it(given, vertices, faces, met)
+    return vertices if int(self_intersections(vertices, faces).sum()) < int(given_met.sum()) else given
+
+
+def _where_worth_it(given: Tensor, moved: Tensor, faces: Tensor, left: Tensor) -> Tensor:
+    """The new positions of patches that had to move little or in which no face is `left`; the given ones elsewhere."""
+    ways = (moved - given).norm(dim=1)
+    if not bool((ways > 0).any()):
+        return given
+    patch = vertex_components(faces[(ways > 0)[faces].any(dim=1)], len(given))
+    farthest = torch.zeros_like(ways).scatter_reduce(0, patch, ways, "amax")
+    kept = (farthest <= FARTHEST * mean_edge_length(given, faces)) | (
+        _counts(left, faces, patch, len(given)) == 0
+    )
+    return torch.where(kept[patch][:, None], moved, given)
+
+
+def _within_rings(met: Tensor, faces: Tensor, pairs: Tensor, rings: Tensor) -> Tensor:
+    """(V,) bool: at most so many edges away from a corner of a face that is met."""
+    left = torch.full_like(rings, -1)
+    corners = faces[met].reshape(-1).long()
+    left[corners] = rings[corners]
+    for _ in range(int(left.max())):
+        left = left.scatter_reduce(0, pairs[:, 0], left[pairs[:, 1]] - 1, "amax")
+    return left >= 0
+
+
+def _smoothed(vertices: Tensor, pairs: Tensor, moved: Tensor, sweeps: int) -> Tensor:
+    """Some of the vertices moved to the mean of their neighbours, again and again."""
+    pairs = pairs[moved[pairs[:, 0]]]
+    degree = torch.bincount(pairs[:, 0], minlength=len(vertices)).clamp(min=1).to(vertices)[:, None]
+    for _ in range(sweeps):
+        middle = torch.zeros_like(vertices).index_add(0, pairs[:, 0], vertices[pairs[:, 1]]) / degree
+        vertices = torch.where(moved[:, None], middle, vertices)
+    return vertices
+
+
+def _counts(found: Tensor, faces: Tensor, patch: Tensor, size: int = 0) -> Tensor:
+    """Number of faces that were found in each patch."""
+    return torch.bincount(patch[faces[found][:, 0]], minlength=max(size, int(patch.max()) + 1))

@@ -1,0 +1,59 @@
+"""Where results may go: folders that can be written to and hold no scene."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..images.files import SUFFIXES
+
+# Of no run, but of scenes in all formats.
+_OF_SCENES = (
+    "transforms*.json",
+    "cameras*.npz",
+    "*_par.txt",
+    "cams",
+    "sparse",
+    "scene.xml",
+    "cameras.bin",
+    "images.bin",
+)
+
+
+def writable_folder(path: str | os.PathLike[str]) -> Path:
+    """The folder to write to, which need not be there yet and isn't made.
+
+    An empty name would mean the current folder, most likely by mistake: it is refused.
+
+    Raises
+    ------
+    ValueError
+        If it is a file, or lies where nothing can be made.
+    """
+    if not str(path):
+        raise ValueError("output: expected a folder, got an empty name; '.' is the current one")
+    folder = Path(path)
+    try:
+        # The folder itself, or the one in which it would be made.
+        nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    except OSError as error:
+        raise ValueError(
+            f"output: {folder} cannot be a folder ({error.strerror}); choose another name"
+        ) from error
+    if not nearest.is_dir():
+        raise ValueError(f"output: expected a folder, {nearest} is a file; choose another name")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ValueError(f"output: cannot write to {nearest}; choose another folder")
+    return folder
+
+
+def refuse_scene(folder: Path) -> None:
+    """ValueError for a folder that holds a scene, or photographs of one, among which the results would count."""
+    found = sorted(path for pattern in _OF_SCENES for path in folder.glob(pattern))
+    if folder.is_dir() and not any(folder.glob("*.json")):  # which every run leaves behind
+        found += sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if found:
+        raise ValueError(
+            f"output: {folder} holds a scene ({found[0].name}), which would be overwritten or disturbed; choose "
+            "another folder"
+        )

@@ -1,0 +1,246 @@
+"""Meshes for other programs: OBJ with its material and image, and GLB, upright, with colours that look right.
+
+Both are written here and not by a package: OBJ keeps vertices on seams whole (positions and places in the image have
+indices of their own), and GLB gets a material that is no metal, and colours of more than 8 bits: in linear light those
+would band in the shadows.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from ..._support.atomic import atomic_path
+from ..._version import __version__
+from ...cameras.upright import upright_rotation
+from ...geometry.connectivity import check_mesh
+from ...geometry.normals import vertex_normals
+from ...images.color import linear_to_srgb
+from ...mesh.mesh import Mesh
+from .textured import TexturedMesh
+
+# Positions keep this share of the mesh's extent, the last digit of 32-bit floats.
+_RESOLUTION = 1e-7
+# Farther from the origin than this many extents 32-bit positions would lose detail: then a node moves the mesh there.
+_FAR = 100.0
+
+
+def save_obj(path: str | os.PathLike[str], surface: Mesh | TexturedMesh) -> None:
+    """Write a mesh as OBJ in its own coordinates, with a texture as NAME.mtl and NAME.png beside it.
+
+    Parameters
+    ----------
+    path
+        ``NAME.obj``. Each file appears whole or not at all, the OBJ last.
+    surface : Mesh or TexturedMesh
+        Without a texture, colours follow the positions as ``v x y z r g b``, in sRGB as Blender and MeshLab read them.
+
+    Raises
+    ------
+    ValueError
+        Another suffix, an unsound mesh, colours of another shape than the vertices.
+    OSError
+        A file can't be written.
+
+    Notes
+    -----
+    OBJ says nothing about which way is up: this is the scene's own coordinate system, as in PLY. Programs that take
+    y for up (Blender asks when it imports) need to be told, or given the GLB.
+    """
+    path, mesh, textured = _checked(path, surface, ".obj")
+    lines = [f"# largesteps_zg {__version__}"]
+    if textured is not None:
+        # References by name alone, so that the three files can be moved together.
+        lines += [f"mtllib {path.with_suffix('.mtl').name}"]
+        _save_image(path.with_suffix(".png"), textured.image)
+        _save_text(path.with_suffix(".mtl"), _material(path.with_suffix(".png").name))
+    vertices = _array(mesh.vertices)
+    decimals = _decimals(vertices)
+    values, pattern = vertices, f"v %.{decimals}f %.{decimals}f %.{decimals}f"
+    if textured is None and mesh.colors is not None:
+        srgb = linear_to_srgb(mesh.colors.detach().double().cpu().clamp(0, 1))
+        values, pattern = np.hstack([vertices, srgb.numpy()]), pattern + " %.5g %.5g %.5g"
+    lines += _rows(pattern, values)
+    lines += _rows("vn %.4f %.4f %.4f", _normals(mesh))
+    corners = _array(mesh.faces) + 1
+    if textured is None:
+        lines += _rows("f %d//%d %d//%d %d//%d", np.repeat(corners, 2, axis=1))
+    else:
+        lines += [*_rows("vt %.7f %.7f", _array(textured.uv)), "usemtl surface"]
+        triples = np.stack([corners, _array(textured.faces_uv) + 1, corners], axis=-1).reshape(-1, 9)
+        lines += _rows("f %d/%d/%d %d/%d/%d %d/%d/%d", triples)
+    _save_text(path, "\n".join(lines) + "\n")
+
+
+def save_glb(path: str | os.PathLike[str], surface: Mesh | TexturedMesh, *, up: Tensor | None = None) -> None:
+    """Write a mesh as GLB (glTF 2.0 in one file), turned so that it stands upright.
+
+    Parameters
+    ----------
+    path
+        ``NAME.glb``. It appears whole or not at all.
+    surface : Mesh or TexturedMesh
+        The texture becomes the base colour (sRGB), else colours at the vertices (linear, as glTF defines them). The
+        material is rough and no metal.
+    up : (3,) float tensor, optional
+        Which way is up in the mesh's coordinates; +z by default. The shortest rotation takes it to +y, which is up in
+        glTF. A mesh with +z up arrives in Blender, which turns +y back to +z, in its own coordinates.
+
+    Raises
+    ------
+    ValueError
+        Another suffix, an unsound mesh, colours of another shape than the vertices, an `up` that is no direction.
+    OSError
+        The file can't be written.
+
+    Notes
+    -----
+    Lengths are the scene's, whatever their unit; glTF says metres. Positions are 32-bit; of a mesh that lies far from
+    the origin they count from its middle, and the file says where that is.
+    """
+    path, mesh, textured = _checked(path, surface, ".glb")
+    rotation = upright_rotation(torch.tensor([0.0, 0.0, 1.0]) if up is None else up).numpy()
+    vertices, normals = _array(mesh.vertices) @ rotation.T, _normals(mesh) @ rotation.T
+    middle = 0.5 * (vertices.min(axis=0) + vertices.max(axis=0))
+    far = np.linalg.norm(middle) > _FAR * np.ptp(vertices, axis=0).max()
+    parts = {"POSITION": vertices - middle if far else vertices, "NORMAL": normals}
+    faces, image = mesh.faces, None
+    if textured is not None:
+        owners = _array(textured.owners)
+        parts = {name: values[owners] for name, values in parts.items()}
+        parts["TEXCOORD_0"] = np.abs(np.array([0.0, 1.0]) - _array(textured.uv))  # v from above
+        faces, image = textured.faces_uv, _png(textured.image)
+    elif mesh.colors is not None:
+        parts["COLOR_0"] = _array(mesh.colors.detach().clamp(0, 1))
+    content = _glb(parts, _array(faces), image, middle if far else None)
+    with atomic_path(path) as part:
+        part.write_bytes(content)
+
+
+def _checked(
+    path: str | os.PathLike[str], surface: Mesh | TexturedMesh, suffix: str
+) -> tuple[Path, Mesh, TexturedMesh | None]:
+    """The path, the mesh, and the same with its texture where it has one; ValueError for what can't be written."""
+    path = Path(path)
+    if path.suffix.lower() != suffix:
+        raise ValueError(f"{path}: expected the suffix {suffix}, got {path.suffix!r}")
+    mesh, textured = (surface.mesh, surface) if isinstance(surface, TexturedMesh) else (surface, None)
+    check_mesh(mesh.vertices, mesh.faces, name=str(path))
+    if mesh.colors is not None and mesh.colors.shape != mesh.vertices.shape:
+        raise ValueError(
+            f"colors: expected shape {tuple(mesh.vertices.shape)}, like the vertices, got {tuple(mesh.colors.shape)}"
+        )
+    return path, mesh, textured
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    """Floats in double precision and integers as they are, on the CPU."""
+    tensor = tensor.detach().cpu()
+    array: NDArray[Any] = (tensor.double() if tensor.is_floating_point() else tensor.long()).numpy()
+    return array
+
+
+def _normals(mesh: Mesh) -> NDArray[np.float64]:
+    """Unit normals at the vertices; +z where there is none, for glTF allows no others."""
+    normals = _array(vertex_normals(mesh.vertices.detach().double().cpu(), mesh.faces.cpu()))
+    normals[np.linalg.norm(normals, axis=1) < 0.5] = (0.0, 0.0, 1.0)
+    return normals
+
+
+def _decimals(vertices: NDArray[np.float64]) -> int:
+    """Digits after the point that positions need."""
+    extent = float(np.ptp(vertices, axis=0).max()) or 1.0
+    return min(max(-math.floor(math.log10(extent * _RESOLUTION)), 0), 17)
+
+
+def _rows(pattern: str, values: NDArray[Any]) -> list[str]:
+    """A line for each row."""
+    return [pattern % tuple(row) for row in values.tolist()]
+
+
+def _material(image: str) -> str:
+    """An MTL file: diffuse, its colour from the image, no highlight."""
+    return f"newmtl surface\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nd 1\nillum 1\nmap_Kd {image}\n"
+
+
+def _save_text(path: Path, text: str) -> None:
+    with atomic_path(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _save_image(path: Path, image: Tensor) -> None:
+    with atomic_path(path) as part:
+        part.write_bytes(_png(image))
+
+
+def _png(image: Tensor) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image.cpu().numpy()).save(buffer, format="PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def _glb(
+    parts: dict[str, NDArray[np.float64]],
+    faces: NDArray[np.int64],
+    image: bytes | None,
+    translation: NDArray[np.float64] | None,
+) -> bytes:
+    """The file: a header, a chunk of JSON and a chunk of numbers. glTF 2.0, section 4."""
+    views: list[dict[str, Any]] = []
+    accessors: list[dict[str, Any]] = []
+    numbers = bytearray()
+
+    def add_view(content: bytes, **more: Any) -> int:
+        numbers.extend(bytes(-len(numbers) % 4))  # each begins at a multiple of four
+        views.append({"buffer": 0, "byteOffset": len(numbers), "byteLength": len(content), **more})
+        numbers.extend(content)
+        return len(views) - 1
+
+    def add_accessor(content: bytes, **more: Any) -> int:
+        target = 34963 if more["type"] == "SCALAR" else 34962  # ELEMENT_ARRAY_BUFFER, ARRAY_BUFFER
+        accessors.append({"bufferView": add_view(content, target=target), **more})
+        return len(accessors) - 1
+
+    attributes = {}
+    for name, values in parts.items():
+        floats = np.ascontiguousarray(values, dtype="<f4")
+        shape: dict[str, Any] = {"componentType": 5126, "count": len(floats), "type": f"VEC{floats.shape[1]}"}
+        if name == "POSITION":
+            shape |= {"min": floats.min(axis=0).tolist(), "max": floats.max(axis=0).tolist()}
+        attributes[name] = add_accessor(floats.tobytes(), **shape)
+    indices = np.ascontiguousarray(faces, dtype="<u4").tobytes()
+    corners = add_accessor(indices, componentType=5125, count=faces.size, type="SCALAR")
+    material = {"metallicFactor": 0.0, "roughnessFactor": 1.0}
+    tree: dict[str, Any] = {
+        "asset": {"version": "2.0", "generator": f"largesteps_zg {__version__}"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0, "name": "surface"}],
+        "meshes": [{"primitives": [{"attributes": attributes, "indices": corners, "material": 0}]}],
+        "materials": [{"name": "surface", "doubleSided": True, "pbrMetallicRoughness": material}],
+    }
+    if translation is not None:
+        tree["nodes"][0]["translation"] = translation.tolist()
+    if image is not None:
+        material["baseColorTexture"] = {"index": 0}  # type: ignore[assignment]
+        tree["textures"] = [{"source": 0, "sampler": 0}]
+        tree["samplers"] = [{"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}]
+        tree["images"] = [{"bufferView": add_view(image), "mimeType": "image/png", "name": "albedo"}]
+    numbers.extend(bytes(-len(numbers) % 4))
+    tree |= {"accessors": accessors, "bufferViews": views, "buffers": [{"byteLength": len(numbers)}]}
+    text = json.dumps(tree, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 4)
+    chunks = struct.pack("<I4s", len(text), b"JSON") + text
+    chunks += struct.pack("<I4s", len(numbers), b"BIN\0") + bytes(numbers)
+    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks

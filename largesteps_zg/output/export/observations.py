@@ -1,0 +1,119 @@
+"""What the photographs say about a texture: where on it each pixel looks, and the colour there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...cameras.model import Cameras
+from ...geometry.normals import face_normals
+from ...mesh.mesh import Mesh
+from ...rasterizer.api import interpolate, rasterize
+from ...rasterizer.silhouette_edges import edge_table
+from ...renderers.rasterized import homogeneous_pixels
+from ...scenes.views import Views
+
+_OPAQUE = 250  # alpha, of 255
+_DARKEST = 0.02  # shading below which a pixel says nothing about albedo
+_LEAST_COSINE = 0.15  # of the angle to the normal: beyond 81 degrees a pixel is a smear
+_STEP = 3.0  # times the depth that the surface's slope explains from pixel to pixel: more is another surface
+
+
+@dataclass(frozen=True)
+class Observations:
+    """P pixels of all photographs.
+
+    Attributes
+    ----------
+    texel : (P,) int64
+        The upper left of the four texels between whose centres a pixel looks, in the flattened image.
+    share : (P, 2) float32
+        How far to the right and down from there, in [0, 1].
+    color : (P, 3) float32
+        Linear, without what is added to the albedo's light, divided by the factors.
+    gain : (P,) float32
+        The factors' mean: what a difference of albedo is worth in the photograph.
+    weight : (P,) float32
+        Of how squarely the surface is seen, in (0, 1].
+    """
+
+    texel: Tensor
+    share: Tensor
+    color: Tensor
+    gain: Tensor
+    weight: Tensor
+
+
+def observe(
+    mesh: Mesh,
+    place: Tensor,
+    views: Views,
+    cameras: Cameras,
+    look: Callable[[int], tuple[Tensor, Tensor]],
+    size: int,
+) -> Observations:
+    """Look at a mesh from all views.
+
+    Parameters
+    ----------
+    mesh : Mesh
+        About the unit sphere, float32, split at the seams: one vertex for each place in the image.
+    place : (N, 2) float32
+        Of its vertices, in texels from the upper left corner.
+    views : Views
+    cameras : Cameras
+        Of the views, in the mesh's coordinates, float32.
+    look : callable
+        Of the view of an index: factors (N, 3) at the vertices and what is added (N, 3), which make its colours from
+        albedo.
+    size : int
+        Texels along a side of the image.
+    """
+    normals = face_normals(mesh.vertices, mesh.faces)
+    edges = edge_table(mesh.faces, mesh.vertices)
+    parts = []
+    for i in range(len(views)):
+        points = homogeneous_pixels(mesh.vertices, cameras[i])
+        fragments = rasterize(points, mesh.faces, (cameras.height, cameras.width), edges=edges)
+        at = interpolate(torch.cat([place, mesh.vertices, *look(i)], dim=1), fragments)  # (pixels, 11)
+        factors, added = at[:, 5:8], at[:, 8:]
+        pixels = fragments.pixels.long()
+        sight = torch.nn.functional.normalize(at[:, 2:5] - cameras[i].centers, dim=1)
+        cosine = (sight * normals[fragments.triangles.long()]).sum(1).abs()
+        depth = at[:, 2:5] @ cameras.world_to_camera[i, 2, :3] + cameras.world_to_camera[i, 2, 3]
+        slope = (
+            depth / cameras.intrinsics[i, 0, 0] / cosine.clamp(min=_LEAST_COSINE)
+        )  # of depth, by the pixel
+        good = _steady(depth, slope, pixels, views, i)
+        good &= (cosine > _LEAST_COSINE) & (factors.amin(1) > _DARKEST)
+        image = views.linear(i)[0, ..., :3].reshape(-1, 3)
+        corner = (at[good, :2] - 0.5).clamp(0, size - 1.001)
+        low = corner.floor().clamp(max=size - 2)
+        texel = low[:, 1].long() * size + low[:, 0].long()
+        color = (image[pixels[good]] - added[good]) / factors[good]
+        parts.append((texel, corner - low, color, factors[good].mean(1), cosine[good].square()))
+    merged = Observations(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+    if len(merged.texel) == 0:
+        raise ValueError(
+            "views: none of them sees the mesh inside its mask; is the mesh in the scene's coordinates?"
+        )
+    return merged
+
+
+def _steady(depth: Tensor, slope: Tensor, pixels: Tensor, views: Views, index: int) -> Tensor:
+    """(N,) where a pixel and its eight neighbours see one surface, all of them wholly inside the mask."""
+    height, width = views.images.shape[1:3]
+    pool = torch.nn.functional.max_pool2d
+    near, far = torch.full((height * width,), -torch.inf), torch.full((height * width,), -torch.inf)
+    near[pixels], far[pixels] = -depth, depth
+    outside = torch.ones(height * width)
+    outside[pixels] = 0.0
+    outside = outside.view(height, width).maximum((views.images[index, ..., 3] < _OPAQUE).float())
+    if views.known is not None:
+        outside = outside.maximum((~views.known[index]).float())
+    stack = torch.stack([near.view(height, width), far.view(height, width), outside])
+    near, far, outside = pool(stack[None], 3, stride=1, padding=1)[0].view(3, -1)
+    return (far + near)[pixels].lt(_STEP * slope) & outside[pixels].eq(0)

@@ -1,0 +1,78 @@
+"""Which texture a run makes: of what size, and in the layout of the start mesh or in one of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...mesh.texture_layout import Layout
+from .bake import LARGEST
+from .bake import SMALLEST as LEAST
+from .layout_use import covered, overlap
+
+SMALLEST = 16  # texels a side of the file's own image; smaller ones are palettes
+SHARED = 0.05  # of the layout's area, up to which nothing is said
+
+
+@dataclass(frozen=True)
+class TextureChoice:
+    """The texture of mesh.obj and mesh.glb.
+
+    Attributes
+    ----------
+    wanted : bool
+        False for colours at the vertices.
+    size : int or None
+        Texels along each side; None for as many as the images show.
+    layout : Layout, optional
+        The start mesh's; a new one by default.
+    """
+
+    wanted: bool = False
+    size: int | None = None
+    layout: Layout | None = None
+
+
+def choose_texture(
+    asked: str | int | None, layout: Layout | None, *, keeps_faces: bool, fault: str = ""
+) -> tuple[TextureChoice, list[str]]:
+    """The texture for a start mesh.
+
+    Parameters
+    ----------
+    asked : {"off", "auto", None} or int
+        None, where nothing was said, is "auto" for a mesh with a layout that is not remeshed, and else "off".
+    layout : Layout, optional
+        Of the start mesh.
+    keeps_faces : bool
+        The result has the faces of the start mesh: it is not remeshed.
+    fault : str
+        Why the start mesh has no layout although its file has texture coordinates, or "".
+
+    Returns
+    -------
+    choice : TextureChoice
+    notes : list of str
+        What becomes of the layout, a phrase each.
+    """
+    size = asked if isinstance(asked, int) else None
+    if asked == "off":
+        return TextureChoice(), []
+    plain = TextureChoice(wanted=asked is not None, size=size)
+    if not keeps_faces:
+        lost = layout is not None and not layout.obstacle
+        return plain, ["texture layout lost in remeshing; --remesh off keeps it"] if lost else []
+    if layout is None:
+        return plain, [f"texture coordinates left out: {fault}"] if fault else []
+    texels = size
+    if size is None and layout.size is not None and layout.size >= SMALLEST:
+        texels = min(layout.size, LARGEST)
+    obstacle = layout.obstacle
+    side = texels or LEAST  # what `bake` chooses is no smaller
+    if not obstacle and covered(layout, side) == 0:
+        obstacle = f"it lies between {side} x {side} texels"
+    if obstacle:
+        return TextureChoice(True, size), [f"texture layout not kept: {obstacle}; a new one is made"]
+    note, shared = "texture layout kept", overlap(layout)
+    if shared > SHARED:
+        note += f"; {shared:.0%} of it lies on other parts of it, which share their colours"
+    return TextureChoice(True, texels, layout), [note]

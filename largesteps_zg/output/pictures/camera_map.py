@@ -1,0 +1,134 @@
+"""A map of cameras around an object, from above or from the side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from ...cameras.model import Cameras
+from ...cameras.upright import upright_rotation
+from .drawing import INK, WHITE, font
+
+_TRAIN, _TEST, _SHOWN, _OBJECT = (120, 124, 134), (190, 194, 204), (24, 28, 36), (236, 238, 243)
+_AXES = (("x", (214, 64, 56)), ("y", (46, 150, 76)), ("z", (52, 98, 206)))
+_REACH = 0.09  # of the map's size: how long a camera is drawn
+_BORDER = 0.12  # of the map's size
+
+
+def draw_map(
+    cameras: Cameras,
+    held_out: Cameras | None,
+    sphere: tuple[Tensor, float] | None,
+    up: Tensor,
+    shown: Sequence[int],
+    *,
+    side: bool,
+    size: int,
+    fine: int = 3,
+) -> Image.Image:
+    """Cameras as wedges that open where they look, in parallel projection, with the scene's axes.
+
+    Parameters
+    ----------
+    cameras, held_out : Cameras
+        The second are drawn pale.
+    sphere : (center, radius) or None
+        Around the object.
+    up : (3,) float64
+        In the scene's coordinates.
+    shown : sequence of int
+        Cameras that get numbers, from 1.
+    side : bool
+        From the side, up on top; from above otherwise.
+    size : int
+        Pixels along each side of the map.
+    fine : int
+        It is drawn so much larger, then shrunk.
+
+    Returns
+    -------
+    Image
+    """
+    rotation = upright_rotation(up).numpy()
+    # Upright axes: x right, y up, z towards the viewer. From above one looks along -y, and z points down.
+    across = rotation[:2] if side else np.stack([rotation[0], -rotation[2]])
+    groups = [cameras] if held_out is None else [cameras, held_out]
+    places = [_flat(group.centers, across) for group in groups]
+    everything = np.concatenate([*places, *([_flat(sphere[0][None], across)] if sphere else [])])
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    if sphere is not None:
+        middle, radius = _flat(sphere[0][None], across)[0], sphere[1]
+        low, high = np.minimum(low, middle - radius), np.maximum(high, middle + radius)
+    extent = max(float((high - low).max()), 1e-30)
+    scale = fine * size * (1 - 2 * _BORDER) / extent
+    origin = 0.5 * (low + high)
+
+    def on_map(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return 0.5 * fine * size + scale * (points - origin) * np.array([1.0, -1.0])
+
+    sheet = Image.new("RGB", (fine * size, fine * size), WHITE)
+    draw = ImageDraw.Draw(sheet)
+    if sphere is not None:
+        (x, y), r = on_map(middle[None])[0], scale * radius
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=_OBJECT, outline=(150, 154, 164), width=fine)
+    _draw_axes(draw, across, on_map(middle[None])[0] if sphere else on_map(origin[None])[0], fine, size)
+    marks = [_TRAIN, _TEST]
+    for group, place, color in reversed(list(zip(groups, places, marks, strict=False))):
+        wedges = _wedges(group, across, _REACH * fine * size)
+        for index, (corner, wedge) in enumerate(zip(on_map(place), wedges, strict=True)):
+            number = list(shown).index(index) + 1 if color is _TRAIN and index in shown else None
+            ink = color if number is None else _SHOWN
+            outline = [tuple(corner + point) for point in wedge] + [tuple(corner)]
+            draw.line(
+                [tuple(corner), *outline], fill=ink, width=fine if number is None else 2 * fine, joint="curve"
+            )
+            if number is not None:
+                away = -wedge.mean(axis=0)
+                away = away / max(float(np.linalg.norm(away)), 1e-9) * 9 * fine
+                _label(draw, corner + away, str(number), INK, 15 * fine)
+    return sheet.resize((size, size), Image.Resampling.LANCZOS)
+
+
+def _flat(points: Tensor, across: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 2) in the plane of the map."""
+    flat: NDArray[np.float64] = points.detach().double().cpu().numpy() @ across.T
+    return flat
+
+
+def _wedges(cameras: Cameras, across: NDArray[np.float64], length: float) -> NDArray[np.float64]:
+    """(B, 2, 2) steps on the map from each camera to the two borders of what it sees, as far as they are flat."""
+    rotation = cameras.world_to_camera[:, :3, :3].detach().double().cpu().numpy()
+    forward = rotation[:, 2] @ across.T  # (B, 2)
+    tangent = 0.5 * cameras.width / cameras.intrinsics[:, 0, 0].detach().double().cpu().numpy()
+    sideways = np.stack([-forward[:, 1], forward[:, 0]], axis=1) * np.clip(tangent, 0.15, 0.6)[:, None]
+    # A camera that looks along the line of sight of the map has no direction on it: a short line.
+    flip = np.array([1.0, -1.0])
+    wedges: NDArray[np.float64] = length * np.stack([forward + sideways, forward - sideways], axis=1) * flip
+    return wedges
+
+
+def _draw_axes(
+    draw: ImageDraw.ImageDraw, across: NDArray[np.float64], middle: NDArray[np.float64], fine: int, size: int
+) -> None:
+    """The scene's axes from the object's middle; one that points at the viewer is a dot."""
+    axes = across.T * np.array([1.0, -1.0])  # (3, 2): each axis on the map
+    for (name, color), direction in zip(_AXES, axes, strict=True):
+        length = float(np.linalg.norm(direction))
+        tip = middle + 0.1 * fine * size * direction
+        if length > 0.2:
+            draw.line([tuple(middle), tuple(tip)], fill=color, width=2 * fine)
+            label = middle + (0.1 + 0.03 / length) * fine * size * direction
+            _label(draw, label, name, color, 14 * fine)
+
+
+def _label(
+    draw: ImageDraw.ImageDraw, at: NDArray[np.float64], text: str, color: tuple[int, int, int], size: int
+) -> None:
+    """Text with a white rim, for it may lie on lines."""
+    draw.text(
+        tuple(at), text, fill=color, font=font(size), anchor="mm", stroke_width=size // 10, stroke_fill=WHITE
+    )

@@ -1,0 +1,197 @@
+"""What the pictures in `report` are drawn with: images as the eye sees them, text, colours for errors."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from ...images.color import linear_to_srgb
+
+WHITE, INK, FAINT = (255, 255, 255), (28, 28, 30), (205, 205, 210)
+PANEL = 320  # pixels, the longer side of one image in a figure
+GAP, MARGIN, TEXT = 10, 28, 22  # pixels
+
+ACCENT, PALE, GREY = "#2f5d8a", "#a9c1d9", "#6e6e73"
+PLOT_STYLE: Any = {  # matplotlib's own type for this lists every setting by name
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": 12,
+    "axes.edgecolor": "#8a8a8e",
+    "axes.linewidth": 0.6,
+    "axes.labelcolor": "#1c1c1e",
+    "xtick.color": "#48484a",
+    "ytick.color": "#48484a",
+}
+
+
+def as_images(name: str, images: ArrayLike) -> NDArray[np.float32]:
+    """(B, H, W, 4) float32, or a ValueError that names the argument."""
+    array = np.asarray(images, dtype=np.float32)
+    if array.ndim != 4 or array.shape[-1] != 4 or 0 in array.shape:
+        raise ValueError(
+            f"{name}: expected linear RGBA images (B, H, W, 4), got shape {array.shape}; is alpha missing?"
+        )
+    return array
+
+
+def check_count(name: str, labels: Sequence[str] | None, count: int) -> None:
+    """As many labels as images, or a ValueError that names the argument."""
+    if labels is not None and len(labels) != count:
+        raise ValueError(
+            f"{name}: expected {count}, one for each image, got {len(labels)}; leave out or complete"
+        )
+
+
+def displayed(images: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Linear premultiplied (..., 4) over white, as sRGB bytes (..., 3); what is not finite becomes white."""
+    opaque = np.nan_to_num(images[..., :3] + (1 - images[..., 3:]), nan=1.0)
+    return (_encode(opaque) * 255 + 0.5).astype(np.uint8)
+
+
+def absolute_errors(targets: NDArray[np.float32], results: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(B, H, W) mean over the channels of |sRGB and alpha difference|, 1 where the result is not finite."""
+    broken = ~np.isfinite(results).all(axis=-1)
+    first, second = (np.concatenate([_encode(x[..., :3]), x[..., 3:]], axis=-1) for x in (targets, results))
+    return np.where(broken, np.float32(1), np.abs(first - second).mean(axis=-1))
+
+
+def _encode(linear: NDArray[np.float32]) -> NDArray[np.float32]:
+    return linear_to_srgb(torch.from_numpy(np.clip(linear, 0, 1))).numpy()
+
+
+def covered(targets: NDArray[np.float32], results: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(B, H, W) where there is anything in either of the two, or a number that is not finite."""
+    return ~((targets[..., 3] <= 0) & (results[..., 3] <= 0) & np.isfinite(results).all(axis=-1))
+
+
+def cropped(groups: Sequence[NDArray[np.float32]], border: float = 0.03) -> list[NDArray[np.float32]]:
+    """Groups (N, H, W, 4) cut to what is covered, all to one size, so that all stay at one scale.
+
+    A group is seen through one window, around all that is covered in any of its images.
+    """
+    bounds = []  # for each group: first and last covered row, first and last covered column
+    for group in groups:
+        anything = np.any(~(group[..., 3] <= 0), axis=0)  # (H, W); what is not a number counts as covered
+        rows, columns = np.flatnonzero(np.any(anything, axis=1)), np.flatnonzero(np.any(anything, axis=0))
+        if len(rows) == 0:
+            return list(groups)
+        bounds.append((rows[0], rows[-1], columns[0], columns[-1]))
+    corners = np.array(bounds).reshape(len(groups), 2, 2)  # group, axis, first and last
+    shape = np.array(groups[0].shape[1:3])
+    pad = 2 * round(border * max(shape))
+    size = np.minimum((corners[..., 1] - corners[..., 0]).max(axis=0) + 1 + pad, shape)
+    starts = np.clip((corners.sum(axis=-1) + 1 - size) // 2, 0, shape - size)
+    return [group[:, y : y + size[0], x : x + size[1]] for group, (y, x) in zip(groups, starts, strict=True)]
+
+
+def nice_ceiling(value: float) -> float:
+    """The next of 0.05, 0.1, 0.2, 0.5, 1 from `value` up: a scale that can be compared between runs."""
+    for candidate in (0.05, 0.1, 0.2, 0.5):
+        if value <= candidate:
+            return candidate
+    return 1.0
+
+
+def error_colors(unit: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Perceptually uniform colours (..., 3), light to dark, for numbers (...) clipped to [0, 1]."""
+    import matplotlib  # on first use: importing the package stays quick
+
+    rgba = matplotlib.colormaps["magma_r"](np.clip(unit, 0, 1), bytes=True)
+    return np.asarray(rgba, dtype=np.uint8)[..., :3]
+
+
+def fit(pixels: NDArray[np.uint8], side: int = PANEL) -> Image.Image:
+    """The picture with its longer side at `side` pixels."""
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
+
+
+def running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Geometric mean of up to 31 neighbours: the loss jumps with the views that each step draws."""
+    half = min(15, len(values) // 20)
+    known = np.isfinite(values)
+    ones = np.ones(2 * half + 1)
+    total = np.convolve(np.where(known, np.log(values, where=known, out=np.zeros_like(values)), 0), ones)
+    count = np.convolve(known.astype(float), ones)
+    with np.errstate(invalid="ignore"):  # no number known around here: NaN, a gap in the curve
+        return np.exp(total / count)[half : half + len(values)]
+
+
+@lru_cache
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """The typeface of the loss curve (matplotlib brings it along), so that all figures of a run match."""
+    import matplotlib
+
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "STIXGeneral.ttf")), size)
+
+
+def write(
+    sheet: Image.Image, at: tuple[float, float], text: str, *, anchor: str = "mm", size: int = TEXT
+) -> None:
+    """Text at a point; `anchor` as in Pillow ("mt": centred, hanging from the point)."""
+    ImageDraw.Draw(sheet).text(at, text, fill=INK, font=font(size), anchor=anchor)
+
+
+def write_upright(sheet: Image.Image, at: tuple[int, int], text: str, room: int) -> None:
+    """Text that reads upwards, centred on a point, cut short with an ellipsis to fit `room` pixels."""
+    while font(TEXT).getlength(text) > room:
+        text = text.rstrip("…")[:-1] + "…"
+    stripe = Image.new("RGB", (room, TEXT + 8), WHITE)
+    write(stripe, (room / 2, TEXT / 2 + 4), text)
+    turned = stripe.rotate(90, expand=True)
+    sheet.paste(turned, (at[0] - turned.width // 2, at[1] - turned.height // 2))
+
+
+def color_bar(sheet: Image.Image, corner: tuple[int, int], width: int, top: float) -> None:
+    """The colours of errors from 0 to `top`, 12 pixels high, with both ends and the middle named below."""
+    x, y = corner
+    ramp = np.broadcast_to(error_colors(np.linspace(0, 1, width)), (12, width, 3))
+    sheet.paste(Image.fromarray(np.ascontiguousarray(ramp)), corner)
+    last = f"≥ {top:g}" if top < 1 else "1"
+    for place, label, anchor in ((0, "0", "lt"), (width / 2, f"{top / 2:g}", "mt"), (width, last, "rt")):
+        write(sheet, (x + place, y + 12 + 6), label, anchor=anchor, size=TEXT - 4)
+
+
+def save_png(path: Path, sheet: Image.Image) -> None:
+    """Written with Pillow's best compression."""
+    sheet.save(path, format="PNG", optimize=True)
+
+
+def encode_gif(sheets: list[Image.Image], milliseconds: int, rest: int = 1600) -> bytes:
+    """An endless animation that rests on its last picture, as bytes.
+
+    One palette for all, made from pictures spread over the whole: with one each, the colours would flicker.
+    """
+    spread = [sheets[round(i)] for i in np.linspace(0, len(sheets) - 1, min(len(sheets), 6))]
+    montage = Image.new("RGB", (spread[0].width, sum(sheet.height for sheet in spread)))
+    for index, sheet in enumerate(spread):
+        montage.paste(sheet, (0, index * sheet.height))
+    palette = montage.quantize(255, method=Image.Quantize.MEDIANCUT)
+    colors = np.array([*(palette.getpalette() or []), *WHITE]).reshape(-1, 3)
+    colors[(colors >= 248).all(axis=1)] = (
+        255  # Pillow's search is coarse: the background would turn a little grey
+    )
+    palette.putpalette(colors.flatten().tolist())
+    # No dithering: its noise moves, and costs most of the bytes.
+    frames = [sheet.quantize(palette=palette, dither=Image.Dither.NONE) for sheet in sheets]
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer,
+        format="GIF",
+        save_all=True,
+        append_images=frames[1:],
+        duration=[milliseconds] * (len(frames) - 1) + [rest],
+        loop=0,
+        optimize=False,
+    )
+    return buffer.getvalue()

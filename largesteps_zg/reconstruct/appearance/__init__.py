@@ -1,0 +1,1 @@
+"""What makes colours from a surface: light, gloss, exposure."""

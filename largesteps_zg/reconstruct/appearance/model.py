@@ -1,0 +1,158 @@
+"""What makes the colours of a view from albedo: light, gloss, and the exposure of each photograph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ...cameras.model import Cameras
+from ...geometry.normals import vertex_normals
+from ...renderers.light import SphericalHarmonicsLight
+from .exposure import Exposure
+from .gloss import Gloss
+
+LIGHT_STEP = 0.02
+
+
+class Appearance:
+    """Light, gloss and exposure under optimisation: all of a picture that is neither shape nor albedo.
+
+    ::
+
+        colour of a vertex in view b = gain_b (albedo * shading(normal) + gloss(normal, direction to the camera))
+
+    Parameters
+    ----------
+    light : SphericalHarmonicsLight
+        Known, or where to start from.
+    light_known : bool
+        Keep it as it is.
+    gloss : Gloss, optional
+        What surfaces mirror, to be found too.
+    exposure : Exposure, optional
+        Of the run's views, to be found too; otherwise they are all the same.
+    """
+
+    def __init__(
+        self,
+        light: SphericalHarmonicsLight,
+        *,
+        light_known: bool = False,
+        gloss: Gloss | None = None,
+        exposure: Exposure | None = None,
+    ) -> None:
+        self.light = light.coefficients.detach().clone().requires_grad_(not light_known)
+        self.light_optimizer = torch.optim.Adam([self.light], lr=LIGHT_STEP)
+        self.gloss, self.exposure = gloss, exposure
+
+    def colors(
+        self,
+        vertices: Float[Tensor, "V 3"],
+        faces: Int[Tensor, "F 3"],
+        albedo: Float[Tensor, "V 3"],
+        cameras: Cameras,
+        index: Int[Tensor, " B"] | None = None,
+        *,
+        light: Tensor | None = None,
+        mirrored: bool = True,
+    ) -> Tensor:
+        """Colours of the vertices: (V, 3) where all views see the same, else (B, V, 3).
+
+        Parameters
+        ----------
+        vertices, faces, albedo
+        cameras : Cameras
+            That look.
+        index : (B,) int, optional
+            Which of the run's views they are; none of them by default, then the exposure is the mean one.
+        light : (K, 3), optional
+            In place of the present one.
+        mirrored : bool
+            With gloss, where there is some.
+        """
+        normals = vertex_normals(vertices, faces)
+        shading = SphericalHarmonicsLight(self.light if light is None else light)
+        colors = albedo * shading(normals)
+        if self.gloss is not None and self.gloss.active and mirrored:
+            colors = colors + self.gloss(vertices, faces, normals, cameras, index)
+        if self.exposure is not None and self.has_exposures and index is not None:
+            colors = self.exposure(colors, index)
+        return colors
+
+    def brightness(self, weight: float | None) -> float | None:
+        """What brightness counts at present, from what it counts beside highlights that are explained.
+
+        Its square before there is gloss to explain them; 1 on a surface that turned out matt.
+        """
+        if weight is None or self.gloss is None:
+            return weight
+        if self.gloss.dropped:
+            return 1.0
+        return weight if self.gloss.active else weight**2
+
+    def topology_changed(self) -> None:
+        """Vertices are others."""
+        if self.gloss is not None:
+            self.gloss.topology_changed()
+
+    def parameters(self) -> list[Tensor]:
+        """Everything that may change, the light first."""
+        found = [self.light]
+        found += [] if self.exposure is None else [self.exposure.log_gains]
+        return found + ([] if self.gloss is None else self.gloss.parameters())
+
+    @property
+    def has_exposures(self) -> bool:
+        """Whether photographs differ in exposure."""
+        return self.exposure is not None and not self.exposure.dropped
+
+    def zero_grad(self) -> None:
+        """Forget gradients."""
+        for part in self.parameters():
+            part.grad = None
+
+    def step(self, index: Int[Tensor, " B"], *, progress: float) -> None:
+        """Follow the gradients of a step that saw some of the run's views."""
+        if self.light.requires_grad:
+            self.light_optimizer.step()
+        if self.gloss is not None:
+            self.gloss.step(progress)
+        if self.exposure is not None:
+            self.exposure.step(index, progress)
+
+    def report(self) -> dict[str, Any]:
+        """What was found, in plain numbers; what was dropped is not in it.
+
+        Returns
+        -------
+        dict
+            ``gains``, of each view, linear RGB, 1 in the mean; ``gloss``, see `Gloss.report`.
+        """
+        found: dict[str, Any] = {}
+        if self.exposure is not None and not self.exposure.dropped:
+            found["gains"] = self.exposure.log_gains.detach().exp().tolist()
+        if self.gloss is not None and not self.gloss.dropped:
+            found["gloss"] = self.gloss.report()
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that later steps depend on."""
+        return {
+            "light": self.light.detach(),
+            "light_optimizer": self.light_optimizer.state_dict(),
+            "gloss": self.gloss and self.gloss.state_dict(),
+            "exposure": self.exposure and self.exposure.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        with torch.no_grad():
+            self.light.copy_(state["light"])
+        self.light_optimizer.load_state_dict(state["light_optimizer"])
+        if self.gloss is not None:
+            self.gloss.load_state_dict(state["gloss"])
+        if self.exposure is not None:
+            self.exposure.load_state_dict(state["exposure"])

@@ -1,0 +1,62 @@
+"""How renderings are compared with photographs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ..images.losses import SCALE, image_loss, pixel_losses
+from .batch import Batch
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How renderings are compared with photographs.
+
+    Attributes
+    ----------
+    kind : {"l1", "l2", "robust"}
+        See `losses.image_loss`.
+    scale : float
+        Of the robust kind, for colours, > 0; coverage is compared by l1 then, since surface that is missing has to be
+        felt in full.
+    brightness : float or None
+        What brightness counts beside hue, see `losses.image_loss` and `colorfulness.brightness_weight`; None compares
+        red, green and blue one by one.
+    """
+
+    kind: str = "l1"
+    scale: float = SCALE
+    brightness: float | None = None
+
+    @property
+    def scales(self) -> tuple[float, float, float, float]:
+        """Of red, green, blue and the coverage."""
+        return self.scale, self.scale, self.scale, float("inf")
+
+    def loss(self, images: Tensor, batch: Batch) -> Tensor:
+        """Mean over all pixels; differentiable in the images."""
+        return image_loss(images, batch.targets, **self._how(batch))
+
+    def of_pixels(self, images: Tensor, batch: Batch) -> Tensor:
+        """(B, H, W): what each pixel adds to `loss`."""
+        return pixel_losses(images, batch.targets, **self._how(batch))
+
+    def _how(self, batch: Batch) -> dict[str, Any]:
+        """Arguments that both losses take."""
+        return {
+            "kind": self.kind, "scales": self.scales, "pixel_weights": batch.weights, "brightness": self.brightness,
+        }  # fmt: skip
+
+    def of_channels(self, images: Tensor, batch: Batch) -> Tensor:
+        """(B, H, W, 3): differences of red, green and blue one by one, over the number of pixels."""
+        values = (images[..., :3] - batch.targets[..., :3]).abs_()
+        if self.kind == "l2":
+            values.square_()
+        elif self.kind == "robust":
+            values.div_(1.0 + values / self.scale)
+        if batch.weights is not None:
+            values.mul_(batch.weights[..., None])
+        return values.div_(batch.targets[..., 0].numel())

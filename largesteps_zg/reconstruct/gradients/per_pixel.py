@@ -1,0 +1,181 @@
+"""Per-pixel estimates for a reconstruction: positions and colours in turns, from there on by the chain rule."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...cameras.model import Cameras
+from ...estimators.differentiable import differentiable
+from ...estimators.per_pixel import PerPixel
+from ...estimators.pixels import PixelLosses
+from ...geometry.normals import face_normals, vertex_normals
+from ...renderers.hard import HardRasterizer
+from ..batch import Batch
+from .sampled import Sampled
+from .source import Surface, between
+
+
+class PerPixelSource(Sampled):
+    """`PerPixel` estimates for positions and shaded colours; from there on by the chain rule.
+
+    Shading (normals, light, albedo) is differentiated as with the rasterizer: only what the renderer does with
+    positions and colours is sampled. All of it moves at once while triangles are coarse.
+
+    On fine triangles few pixels speak of a vertex, and only what matters moves: positions along the normals, since
+    motion within a surface changes no shape there, and in half of the views; colours in the other half, and the loss of
+    a channel speaks of the colours of that channel alone. Each estimate hears less of what it does not ask about: at a
+    reconstructed cow of 19,000 vertices, for the same renders, 1.8 to 2.9 times less variance for positions and 3 to
+    100 times less for colours. Pairs are averaged as well. Coarse triangles need to move within the surface: a sphere
+    of 2,562 vertices ended 1.3 times as far from the truth without.
+    """
+
+    reaches_colors = True
+    step_factor = 2.0
+    lambda_bound = 2.5
+    # At the beginning and at the end of a run, pixels and linear RGB. Where outlines jump from pixel to pixel, far
+    # smaller ones find few pixels that change, and those change a lot: noise; colours stay above the steps of 8 bits.
+    epsilon, color_epsilon = (0.6, 0.2), (0.05, 0.01)
+    continuous_epsilon, continuous_color_epsilon = (0.6, 0.05), (0.05, 0.01)
+    numbers = 2**24  # perturbations of a step that exist at one time; above, views share one
+    # Where edges are shorter than so many pixels, pairs are averaged until a vertex hears as much as with such edges.
+    # In the first part of a run shapes are far off, and noise does not matter.
+    edge_in_pixels, most_pairs, fine_from = 5.0, 6, 0.35
+    coarse_pairs = 2  # up to so many, triangles count as coarse
+    # Steps on fine triangles end so many times shorter than others: noise averages out over more of them. Coarse ones
+    # would not get where they have to.
+    settling = 3.0
+    fine = False
+
+    def loss(
+        self, fit: Surface, vertices: Tensor, albedo: Tensor, batch: Batch, *, progress: float
+    ) -> Tensor:
+        """See `GradientSource`."""
+        colors = fit.shaded(vertices, albedo, batch)
+        pairs = self._pairs(vertices.detach(), fit.faces, batch.cameras) if progress >= self.fine_from else 1
+        self.fine = pairs > self.coarse_pairs
+        if not self.fine and colors.dim() == 2:
+            return self._of_both(fit, vertices, colors, batch, progress)
+        order = torch.randperm(len(batch), generator=self.generator).to(vertices.device)
+        half = (len(batch) + 1) // 2
+        moved, painted = (order, order) if len(batch) == 1 else (order[:half], order[half:])
+        loss = self._of_positions(fit, vertices, _seen(colors, moved), batch[moved], progress, pairs)
+        if not colors.requires_grad:
+            return loss
+        paint = self._of_colors(fit, vertices, _seen(colors, painted), batch[painted], progress)
+        return loss + (paint - paint.detach())  # both are means of the same loss
+
+    def shortening(self, progress: float) -> float:
+        """See `GradientSource`."""
+        return self.settling**-progress if self.fine else 1.0
+
+    def _of_both(
+        self, fit: Surface, vertices: Tensor, colors: Tensor, batch: Batch, progress: float
+    ) -> Tensor:
+        """Differentiable in the vertices and in the colours."""
+        views = self._views(batch, len(vertices))
+        size = pixel_size(vertices.detach(), batch.cameras)
+
+        def losses(vertices: Tensor, colors: Tensor) -> PixelLosses:
+            images, triangles = self._call(vertices, fit.faces, colors, batch.cameras)
+            return PixelLosses(fit.difference.of_pixels(images, batch), triangles)
+
+        estimator = PerPixel(
+            tuple(between(*widths, progress) for widths in self._widths()),
+            primitives=fit.faces,
+            views=views,
+            units=lambda *_: (size if views else size.mean(0), 1.0),
+        )
+        return differentiable(losses, estimator, generator=self.generator)(vertices, colors)
+
+    def _of_positions(
+        self, fit: Surface, vertices: Tensor, colors: Tensor, batch: Batch, progress: float, pairs: int
+    ) -> Tensor:
+        """Differentiable in the vertices, along their normals."""
+        rest, colors = vertices.detach(), colors.detach()
+        normals = vertex_normals(rest, fit.faces)
+        views = self._views(batch, len(rest))
+        size = pixel_size(rest, batch.cameras)
+
+        def losses(along: Tensor) -> PixelLosses:
+            images, triangles = self._call(rest + along * normals, fit.faces, colors, batch.cameras)
+            return PixelLosses(fit.difference.of_pixels(images, batch), triangles)
+
+        estimator = PerPixel(
+            between(*self._widths()[0], progress),
+            primitives=fit.faces,
+            pairs=pairs,
+            views=views,
+            units=lambda _: size if views else size.mean(0),
+        )
+        along = ((vertices - rest) * normals).sum(-1, keepdim=True)  # zero
+        return differentiable(losses, estimator, generator=self.generator)(along)
+
+    def _of_colors(
+        self, fit: Surface, vertices: Tensor, colors: Tensor, batch: Batch, progress: float
+    ) -> Tensor:
+        """Differentiable in the colours: a row for each vertex and channel, and for each view where these differ."""
+        rest, count, triangles = vertices.detach(), len(vertices), len(fit.faces)
+        sets = len(colors) if colors.dim() == 3 else 1
+        block = torch.arange(3 * sets, device=rest.device, dtype=torch.int32).view(sets, 1, 1, 3)
+
+        def losses(rows: Tensor) -> PixelLosses:
+            paint = rows.unflatten(-1, (-1, 3, count)).transpose(-1, -2)  # (..., sets, V, 3)
+            paint = paint if sets > 1 else paint.squeeze(-3)
+            images, ids = self._call(rest, fit.faces, paint, batch.cameras)
+            values = fit.difference.of_channels(images, batch)
+            made = torch.where(ids[..., None] < 0, -1, ids[..., None] + block * triangles)
+            return PixelLosses(values.flatten(2), made.flatten(2))
+
+        estimator = PerPixel(
+            between(*self._widths()[1], progress),
+            primitives=torch.cat([fit.faces + k * count for k in range(3 * sets)]),
+            views=self._views(batch, count) if sets == 1 else None,
+        )
+        return differentiable(losses, estimator, generator=self.generator)(colors.mT.reshape(-1))
+
+    def _widths(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Sizes of the perturbations of positions and of colours, at the beginning and at the end of a run."""
+        if self.renderer.continuous:
+            return self.continuous_epsilon, self.continuous_color_epsilon
+        return self.epsilon, self.color_epsilon
+
+    def _pairs(self, vertices: Tensor, faces: Tensor, cameras: Cameras) -> int:
+        """How many to average, from the mean area of the triangles, as if they were equilateral."""
+        area = 0.5 * float(face_normals(vertices, faces, normalize=False).norm(dim=1).mean())
+        edge = (4.0 / 3.0**0.5 * area) ** 0.5 / float(pixel_size(vertices, cameras).mean())
+        return min(max(round((self.edge_in_pixels / max(edge, 1e-6)) ** 2), 1), self.most_pairs)
+
+    def _views(self, batch: Batch, vertices: int) -> int | None:
+        """How many perturbations there are; None for one that all views share."""
+        return len(batch) if 3 * len(batch) * vertices <= self.numbers else None
+
+    def _call(
+        self, vertices: Tensor, faces: Tensor, colors: Tensor, cameras: Cameras
+    ) -> tuple[Tensor, Tensor]:
+        """Images and triangle ids; ids of our own where the renderer has none."""
+        pictures = self.renderer(vertices, faces, colors, cameras)
+        self.renders += len(cameras)
+        triangles = pictures.triangles
+        if triangles is None:
+            triangles = HardRasterizer()(vertices, faces, colors, cameras).triangles
+        assert triangles is not None
+        return pictures.images, triangles
+
+
+def _seen(colors: Tensor, views: Tensor) -> Tensor:
+    """Colours of some of the views, where they differ between views."""
+    return colors if colors.dim() == 2 else colors[views]
+
+
+def pixel_size(vertices: Tensor, cameras: Cameras) -> Tensor:
+    """(B, V, 1): the length of a pixel at the depth of each vertex in each view, in the world's units; at least that
+    at a hundredth of the camera's distance from the vertices' mean."""
+    axis, shift = (
+        cameras.world_to_camera[:, 2, :3].to(vertices),
+        cameras.world_to_camera[:, 2, 3].to(vertices),
+    )
+    depth = vertices @ axis.T + shift  # (V, B)
+    least = 0.01 * depth.mean(0).abs()
+    focal = cameras.intrinsics[:, [0, 1], [0, 1]].to(vertices).mean(1)
+    return (torch.maximum(depth, least) / focal).T[..., None]

@@ -1,0 +1,403 @@
+"""The loop: from views to a mesh, as a generator of small records."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .._support.nested import moved
+from .._support.stopwatch import Stopwatch
+from ..cameras.model import Cameras
+from ..cameras.refinement import corrections_of
+from ..geometry.connectivity import check_start_mesh
+from ..geometry.half_edges import mean_edge_length
+from ..geometry.normals import vertex_normals
+from ..mesh.mesh import Mesh
+from ..mesh.repair import unfold, without_self_intersections
+from ..rasterizer.api import load_backend
+from ..renderers.light import SphericalHarmonicsLight
+from ..renderers.registry import load_renderer
+from ..scenes.carving.bounds import bounding_sphere
+from ..scenes.photographs.matting import softened
+from ..scenes.views import Views
+from .appearance.exposure import Exposure
+from .appearance.gloss import Gloss
+from .appearance.hue import brightness_weight
+from .appearance.model import Appearance
+from .batch import SMALLEST, Batch, halved
+from .difference import Difference
+from .fit import Fit
+from .gradients.registry import make_source
+from .gradients.source import GradientSource
+from .schedule import COARSE_UNTIL, Remeshing, decay, remeshings, starting_lambda
+from .settings import Settings, resolve_device
+from .starts.sphere import starting_sphere
+
+# Floats of all target images are kept when they fit in this many bytes; else views are converted as they are needed.
+TARGET_BYTES = 2**30
+LIGHT_ORDER = 2
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a run stands after a step.
+
+    Attributes
+    ----------
+    step : int
+        Steps taken, 1 to `steps`.
+    steps : int
+    loss : float
+        Of this step's views, before it, with brightness in full.
+    vertices : int
+        How many.
+    event : str
+        "", or what happened before the step: "remeshed", or "not remeshed" where the surface was too tangled for it.
+    run : Reconstruction
+        To ask for the mesh, images or a checkpoint; of this moment, so ask before the next state.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    vertices: int
+    event: str
+    run: Reconstruction
+
+
+class Reconstruction:
+    """One run: a scene, a fit, and what is needed to go on or to stop at any step.
+
+    Parameters
+    ----------
+    views : Views
+        Images with masks and cameras.
+    settings : Settings
+    start : Mesh, optional
+        In the scene's coordinates; by default the largest sphere inside all masks, a little smaller.
+    light : SphericalHarmonicsLight, optional
+        Known light; estimated by default.
+    colors_known : bool
+        Keep the start's colours, or its grey.
+    refining : bool
+        The start has detail to be kept: never remesh to longer edges than it has.
+    source : GradientSource, optional
+        Of your own, in place of the settings' `gradients`.
+
+    Raises
+    ------
+    ValueError
+        For an argument that cannot work, saying which.
+    """
+
+    def __init__(
+        self,
+        views: Views,
+        settings: Settings,
+        *,
+        start: Mesh | None = None,
+        light: SphericalHarmonicsLight | None = None,
+        colors_known: bool = False,
+        refining: bool = False,
+        source: GradientSource | None = None,
+    ) -> None:
+        self.device = resolve_device(settings.device)
+        self.backend = "warp" if settings.backend == "auto" else settings.backend
+        load_backend(self.backend)
+        if source is None:
+            source = make_source(settings.gradients, load_renderer(settings.renderer), settings.seed)
+        lambda_ = source.lambda_ if settings.lambda_ is None else settings.lambda_
+        self.max_vertices = source.max_vertices if settings.max_vertices is None else settings.max_vertices
+        self.settings = replace(settings, lambda_=lambda_, max_vertices=self.max_vertices)
+        self.refining = refining
+        self.stopwatch = Stopwatch()
+        if start is not None:
+            check_start_mesh(start.vertices, start.faces)
+        with self.stopwatch("setup"):
+            center, self.radius = bounding_sphere(views)
+            self.center = center.double().cpu()
+            self.views = softened(views)
+            self.cameras = self.normalized(views.cameras)
+            self.targets = self._targets()
+            self.known = None if views.known is None else views.known.to(self.device, torch.float32)
+            self.step, self.order = 0, torch.empty(0, dtype=torch.long)
+            self.generator = torch.Generator().manual_seed(settings.seed)
+            vertices, faces, colors = self._start(start)
+            # Estimates of colours come a channel at a time.
+            brightness = brightness_weight(views) if source.exact_colors else None
+            compared = Difference(settings.loss, brightness=brightness)
+            self.fit = Fit(
+                vertices, faces, colors, self._appearance(light, source), colors_known=colors_known,
+                lambda_=starting_lambda(lambda_, len(vertices)), step_size=settings.step_size, source=source,
+                backend=self.backend, stopwatch=self.stopwatch, difference=compared,
+                bending=source.bending_share * settings.bending / math.sqrt(views.images[..., 0].numel()),
+                corrections=corrections_of(
+                    self.cameras, settings.refine_cameras, reached=source.reaches_cameras
+                ),
+            )  # fmt: skip
+            self.remeshings = self._remeshings(vertices, faces)
+            # A start with detail would lose it in coarse images, and estimates count in pixels.
+            planned = settings.remesh in ("auto", "adaptive") and source.exact_colors and not refining
+            self.coarse_first = planned and min(views.images.shape[1:3]) >= SMALLEST
+
+    def normalized(self, cameras: Cameras) -> Cameras:
+        """Cameras of the scene, moved and scaled so that the object lies in the unit sphere."""
+        moved = cameras.to(dtype=torch.float64).transformed(1.0 / self.radius, self.center)
+        return moved.to(self.device, torch.float32)
+
+    def _appearance(self, light: SphericalHarmonicsLight | None, source: GradientSource) -> Appearance:
+        """What else is to be found: "auto" is left off where gradients are noisy or don't reach it."""
+        start = (light or SphericalHarmonicsLight.ambient(LIGHT_ORDER)).coefficients
+
+        def wanted(choice: str) -> bool:
+            return choice == "on" or (choice == "auto" and source.exact_colors)
+
+        gloss, exposure = self.settings.gloss, self.settings.exposure
+        always, device = exposure == "on", self.device
+        return Appearance(
+            SphericalHarmonicsLight(start.to(device, torch.float32)),
+            light_known=light is not None,
+            gloss=Gloss(always=gloss == "on", device=device) if wanted(gloss) else None,
+            exposure=Exposure(len(self.views), always=always, device=device) if wanted(exposure) else None,
+        )
+
+    def _targets(self) -> Tensor | None:
+        height, width = self.views.images.shape[1:3]
+        if len(self.views) * height * width * 16 > TARGET_BYTES:
+            return None
+        return self.views.linear(device=self.device)
+
+    def _start(self, start: Mesh | None) -> tuple[Tensor, Tensor, Tensor]:
+        if start is None:
+            start = starting_sphere(self.views, self.center, self.radius)
+        vertices = ((start.vertices.double().cpu() - self.center) / self.radius).to(
+            self.device, torch.float32
+        )
+        if float(vertices.norm(dim=1).min()) > 2.0:
+            raise ValueError(
+                f"init: the start mesh is nowhere near the object, which the masks place at "
+                f"{[round(x, 3) for x in self.center.tolist()]} with radius {self.radius:.3g}; "
+                "is it in the scene's coordinates?"
+            )
+        colors = torch.full_like(vertices, 0.5) if start.colors is None else start.colors.to(vertices)
+        return vertices, start.faces.to(self.device), colors
+
+    def _remeshings(self, vertices: Tensor, faces: Tensor) -> tuple[Remeshing, ...]:
+        # Depth over focal length: the size of a pixel on the object.
+        depth = self.cameras.world_to_camera[:, 2, 3]
+        pixel = float((depth / self.cameras.intrinsics[:, 0, 0]).median())
+        edge_length = float(mean_edge_length(vertices, faces))
+        return remeshings(
+            self.settings.remesh, steps=self.settings.steps, pixel=pixel, edge_length=edge_length,
+            longest=edge_length if self.refining else math.inf,
+        )  # fmt: skip
+
+    def _next_views(self) -> Tensor:
+        """Indices for a step, drawn without replacement until all have been seen."""
+        count = min(self.settings.views_per_step, len(self.views))
+        if len(self.order) < count:
+            drawn = torch.randperm(len(self.views), generator=self.generator)
+            left = torch.isin(drawn, self.order)  # no step sees a view twice
+            self.order = torch.cat([self.order, drawn[~left], drawn[left]])
+        chosen, self.order = self.order[:count], self.order[count:]
+        return chosen
+
+    def batch(self, chosen: Tensor) -> Batch:
+        """Some of the views, as a step takes them."""
+        where = chosen.to(self.device)
+        linear = (
+            self.views.linear(chosen, device=self.device) if self.targets is None else self.targets[where]
+        )
+        known = None if self.known is None else self.known[where]
+        return Batch(self.cameras[where], linear, where, known)
+
+    @property
+    def source(self) -> GradientSource:
+        """Where gradients come from."""
+        return self.fit.source
+
+    def advance(self, progress: float | None = None) -> State:
+        """Take one step; `progress`, the share of the run that lies behind, is the steps' share by default."""
+        event = ""
+        progress = self.step / self.settings.steps if progress is None else progress
+        for remeshing in self.remeshings:
+            if remeshing.step == self.step:
+                try:
+                    self.fit.remesh(
+                        remeshing.edge_length,
+                        max_vertices=self.max_vertices,
+                        adaptive=self.settings.remesh == "adaptive",
+                    )
+                    event = "remeshed"
+                except (RuntimeError, ValueError):  # too tangled for it: better go on with what there is
+                    event = "not remeshed"
+        with self.stopwatch("targets"):
+            batch = self.batch(self._next_views())
+            batch = halved(batch) if self.coarse_first and progress < COARSE_UNTIL else batch
+        factor = decay(progress, late=self.source.exact_colors)
+        loss = self.fit.step(batch, number=self.step + 1, factor=factor, progress=progress)
+        self.step += 1
+        return State(self.step, self.settings.steps, loss, len(self.fit.rest), event, self)
+
+    def mesh(self) -> Mesh:
+        """The mesh in the scene's coordinates, on the CPU, with its albedo as colours; folds are smoothed out."""
+        mesh = self.fit.mesh()
+        vertices = without_self_intersections(unfold(mesh.vertices, mesh.faces), mesh.faces)
+        vertices = unfold(vertices, mesh.faces)  # what was pulled apart may have folds left
+        vertices = vertices.double().cpu() * self.radius + self.center
+        colors = None if mesh.colors is None else mesh.colors.cpu()
+        return Mesh(vertices, mesh.faces.cpu(), colors)
+
+    def shading(self, vertices: Tensor, faces: Tensor, cameras: Cameras) -> Tensor:
+        """(1, V, 3) on the CPU: what turns albedo into diffuse colour, for `texture.bake`."""
+        light = SphericalHarmonicsLight(self.fit.light.detach().cpu())
+        # Far from the origin floats have no digits left for normals.
+        near = (vertices.double() - self.center) / self.radius
+        return light(vertex_normals(near.float(), faces))[None]
+
+    def refined_cameras(self) -> Cameras:
+        """Cameras of the views to reconstruct from, in the scene's coordinates, with their corrections."""
+        corrections = self.fit.corrections
+        if corrections is None or corrections.dropped:
+            return self.views.cameras
+        return self.restored(corrections.cameras())
+
+    def restored(self, cameras: Cameras) -> Cameras:
+        """Cameras of the unit sphere, as cameras of the scene."""
+        return cameras.to("cpu", torch.float64).transformed(self.radius, -self.center / self.radius)
+
+    def camera_report(self) -> dict[str, dict[str, float]]:
+        """For each view how much its camera was corrected; empty where cameras stay as they are."""
+        corrections = self.fit.corrections
+        if corrections is None or corrections.dropped:
+            return {}
+        return dict(zip(self.views.names, corrections.report(), strict=True))
+
+    def images(self, cameras: Cameras) -> Tensor:
+        """(B, H, W, 4) float32 on the CPU: the present state seen by cameras of the scene, a view at a time."""
+        placed = self.normalized(cameras)
+        with torch.no_grad():
+            vertices, albedo = self.fit.surface()
+            made = [self.fit.images(vertices, albedo, placed[i]).cpu() for i in range(len(placed))]
+        return torch.cat(made)
+
+    def _given(self) -> dict[str, bool]:
+        """What a run must be given again to go on."""
+        return {
+            "a known light": not self.fit.light.requires_grad,
+            "known colours": self.fit.colors_known,
+            "a start to refine": self.refining,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """A checkpoint, of tensors and plain values, that later steps don't change."""
+        state = {
+            "settings": asdict(self.settings),
+            "step": self.step,
+            "order": self.order,
+            "generator": self.generator.get_state(),
+            "center": self.center,
+            "radius": self.radius,
+            "given": self._given(),
+            "seconds": dict(self.stopwatch.seconds),
+            "fit": self.fit.state_dict(),
+        }
+        return copy.deepcopy(state)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a checkpoint of the same scene and settings.
+
+        Raises
+        ------
+        ValueError
+            If a setting that decides the result differs; says which.
+        """
+        state = copy.deepcopy(state)  # optimisers would go on in the caller's tensors
+        state["fit"] = moved(state["fit"], self.device)
+        mine, theirs = asdict(self.settings), state["settings"]
+        for name in mine:
+            if name not in ("device",) and mine[name] != theirs.get(name):
+                raise ValueError(
+                    f"resume: the run was started with {name} = {theirs.get(name)}, now it is {mine[name]}; "
+                    "give the same options, or another output folder"
+                )
+        for name, mine_too in self._given().items():
+            if state["given"][name] != mine_too:
+                was = "without" if mine_too else "with"
+                raise ValueError(f"resume: the run was started {was} {name}; give the same options")
+        if not torch.allclose(self.center, state["center"]) or not math.isclose(self.radius, state["radius"]):
+            raise ValueError(
+                "resume: the run was started on another scene; give the same one, or another output folder"
+            )
+        self.step, self.order = state["step"], state["order"]
+        self.generator.set_state(state["generator"])
+        self.stopwatch.seconds = dict(state["seconds"])
+        self.fit.stopwatch = self.stopwatch
+        self.fit.load_state_dict(state["fit"])
+
+
+def reconstruct(
+    views: Views,
+    settings: Settings | None = None,
+    *,
+    start: Mesh | None = None,
+    light: SphericalHarmonicsLight | None = None,
+    colors_known: bool = False,
+    refining: bool = False,
+    source: GradientSource | None = None,
+    checkpoint: dict[str, Any] | None = None,
+) -> Iterator[State]:
+    """From multi-view images with masks and cameras to a mesh, step by step.
+
+    Positions are the diffusion of a latent (Large Steps), colours likewise; both and the light follow the gradient
+    of the L1 difference of a few rendered views to the images, colour and coverage.
+
+    Parameters
+    ----------
+    views : Views
+    settings : Settings, optional
+    start : Mesh, optional
+        In the scene's coordinates; by default a sphere.
+    light : SphericalHarmonicsLight, optional
+        Known light; estimated by default. Only the product of light and albedo is known where it is.
+    colors_known : bool
+        Keep the start's colours, or its grey.
+    refining : bool
+        The start has detail to be kept: never remesh to longer edges than it has.
+    source : GradientSource, optional
+        Where gradients come from, in place of the settings' `gradients`.
+    checkpoint : dict, optional
+        ``state.run.state_dict()`` of an earlier run, to go on from; ends where that run would have ended.
+
+    Yields
+    ------
+    State
+        After each step. Printing, saving and stopping are the caller's.
+
+    Raises
+    ------
+    ValueError
+        For input that cannot work, before the first step.
+    NonFiniteError
+        If the loss or a gradient becomes non-finite; the mesh of the last state stays good.
+
+    Examples
+    --------
+    >>> for state in reconstruct(scene.train, Settings(steps=300)):  # doctest: +SKIP
+    ...     print(state.step, state.loss)
+    >>> save_mesh("result.ply", state.run.mesh())  # doctest: +SKIP
+    """
+    run = Reconstruction(
+        views, settings or Settings(), start=start, light=light, colors_known=colors_known, refining=refining,
+        source=source,
+    )  # fmt: skip
+    if checkpoint is not None:
+        run.load_state_dict(checkpoint)
+    while run.step < run.settings.steps:
+        yield run.advance()

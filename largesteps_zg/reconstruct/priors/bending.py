@@ -1,0 +1,94 @@
+"""How much a surface bends: what tells a smooth shape from a bumpy one where images don't."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ...geometry.half_edges import edges
+from ...geometry.normals import vertex_normals
+
+# Around a vertex of the regular tessellation, neighbours lie lower by edge² H / 2 in the mean, and the vertex has
+# sqrt(3)/2 edge² of the surface to itself.
+_PER_AREA = math.sqrt(3.0)
+# Slopes below which bending counts with its square: an absolute value would only rattle there.
+_ROUND = 0.02
+
+
+class Bending:
+    """The integral of |H|, the absolute mean curvature, over a surface.
+
+    ::
+
+        E = sqrt(3) sum_i h_i (sqrt(b_i² + s²) - s),    b_i = n_i . (x_i - mean of its neighbours) / h_i
+
+    with h the root mean square length of the edges at a vertex; below s = 0.02 bending counts with its square.
+    E is a length: 4 pi r for a sphere, half of angle times length for a crease, however fine the triangles are, until
+    edges turn by less than s. An absolute value spares creases, which a square (the Willmore energy) would round off.
+
+    Parameters
+    ----------
+    faces : (F, 3) integer tensor
+    vertices : (V, 3) float tensor
+        Gives type, device and the lengths h, which stay as they are here.
+
+    Notes
+    -----
+    Differentiable in the vertices along their normals n; these count as constants, as h does. Vertices without a face
+    add nothing. Cost: some 2 ms for 20,000 vertices on one core, value and gradient, most of it for the normals.
+
+    Examples
+    --------
+    >>> from largesteps_zg.mesh import icosphere
+    >>> ball = icosphere(3)
+    >>> energy = Bending(ball.faces, ball.vertices)
+    >>> 0.6 < float(energy(ball.vertices)) / (4 * math.pi) < 1.0
+    True
+    """
+
+    def __init__(self, faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V 3"]) -> None:
+        self.faces, rest = faces, vertices.detach()
+        pairs = edges(faces)
+        start, end = torch.cat([pairs, pairs.flip(1)]).T
+        degree = torch.bincount(start, minlength=len(rest)).to(rest)
+        squares = (rest[start] - rest[end]).square().sum(dim=1)
+        total = torch.zeros_like(degree).index_add_(0, start, squares)
+        self.lengths = (total / degree.clamp(min=1)).sqrt().clamp_min(torch.finfo(rest.dtype).tiny)
+        # x_i minus the mean of its neighbours, as a matrix.
+        everyone = torch.arange(len(rest), device=rest.device)
+        places = torch.stack([torch.cat([start, everyone]), torch.cat([end, everyone])])
+        values = torch.cat([-1 / degree[start], (degree > 0).to(rest)])
+        matrix = torch.sparse_coo_tensor(places, values, (len(rest), len(rest)), check_invariants=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that compressed rows are new in PyTorch
+            self._offsets, self._spread = matrix.to_sparse_csr(), matrix.t().coalesce().to_sparse_csr()
+
+    def __call__(self, vertices: Float[Tensor, "V 3"]) -> Float[Tensor, ""]:
+        """E of other positions of the same mesh."""
+        return _Energy.apply(vertices, self)
+
+    def value_and_gradient(self, vertices: Float[Tensor, "V 3"]) -> tuple[Tensor, Float[Tensor, "V 3"]]:
+        """Both at once, without a graph."""
+        vertices = vertices.detach()
+        normals = vertex_normals(vertices, self.faces)
+        slopes = (normals * (self._offsets @ vertices)).sum(dim=1) / self.lengths
+        rounded = (slopes.square() + _ROUND**2).sqrt()
+        energy = _PER_AREA * (self.lengths * (rounded - _ROUND)).sum()
+        return energy, _PER_AREA * (self._spread @ (normals * (slopes / rounded)[:, None]))
+
+
+class _Energy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, vertices: Tensor, bending: Bending) -> Tensor:
+        energy, gradient = bending.value_and_gradient(vertices)
+        ctx.save_for_backward(gradient)
+        return energy
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        (gradient,) = ctx.saved_tensors
+        return grad * gradient, None

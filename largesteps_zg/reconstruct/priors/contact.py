@@ -1,0 +1,190 @@
+"""Parts of a surface stay apart: the two sides of a sheet, and the walls of a cleft, don't pass through each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import warp as wp
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..._support.warp_launch import as_warp, launch
+from ...geometry.half_edges import edge_faces, mean_edge_length
+from ...geometry.normals import face_normals, vertex_normals
+
+REACH = 3.0  # mean edges: how far another part is looked for
+APART = 0.1  # mean edges: how thick a sheet stays
+CLEFT = 0.05  # mean edges: how far walls stay apart once they have met
+SHALLOW = wp.constant(0.1)  # of the reach: how deep in each other parts are taken for the walls of a cleft
+REFRESH = 5  # steps between two searches
+_SWEEPS = 3  # of pushes in a step: each vertex takes part in several
+_PARALLEL = wp.constant(0.7)  # cosine: of two parts that face each other; an edge is no sheet
+_BENT = 0.98  # cosine between the faces at an edge: where these are flat, edges cross only where vertices do
+_PARTS = ("corners", "weights", "directions", "least")
+
+
+@wp.kernel(enable_backward=False, module="largesteps_zg.reconstruct.priors.contact")
+def _partners(
+    mesh: wp.uint64,
+    points: wp.array(dtype=wp.vec3),
+    normals: wp.array(dtype=wp.vec3),
+    closed: bool,
+    start: float,
+    reach: float,
+    faces: wp.array(dtype=wp.int32),
+    weights: wp.array(dtype=wp.vec3),
+    sides: wp.array(dtype=wp.float32),
+):
+    i = wp.tid()
+    normal = normals[i]
+    faces[i] = -1
+    if wp.length(normal) < 0.5:
+        return
+    below = wp.mesh_query_ray(mesh, points[i] - start * normal, -normal, reach)
+    behind = below.result and wp.dot(below.normal, normal) < -_PARALLEL
+    ahead = wp.bool(False)
+    winding = wp.float32(0.0)
+    if closed:
+        # A ray outwards from a surface that is in order leaves as often as it enters; most meet nothing at all.
+        origin = points[i] + start * normal
+        above = wp.mesh_query_ray(mesh, origin, normal, 1.0e6)
+        ahead = above.result and above.t < reach and wp.dot(above.normal, normal) < -_PARALLEL
+        if above.result and (ahead or behind):
+            hit = above
+            for _ in range(64):
+                if not hit.result:
+                    break
+                winding += wp.sign(wp.dot(hit.normal, normal))
+                origin += (hit.t + 0.01 * start) * normal
+                hit = wp.mesh_query_ray(mesh, origin, normal, 1.0e6)
+    if winding < -0.5:  # the two sides of a sheet have changed places
+        if ahead:
+            faces[i] = above.face
+            weights[i] = wp.vec3(above.u, above.v, 1.0 - above.u - above.v)
+            sides[i] = 1.0
+    elif behind and (winding < 0.5 or below.t < SHALLOW * reach):
+        # A sheet; or one wall of a cleft inside the other. What lies deeper in another part may have its own other side
+        # behind it as well as a wall, which nothing here can tell apart.
+        faces[i] = below.face
+        weights[i] = wp.vec3(below.u, below.v, 1.0 - below.u - below.v)
+        sides[i] = wp.where(winding > 0.5, -1.0, 1.0)
+
+
+class Contact:
+    """Which vertices and middles of edges have another part of the surface close to them, and where.
+
+    Parameters
+    ----------
+    faces : (F, 3) int64 tensor
+        Of a surface whose outside is out.
+    vertices : (V, 3) float32 tensor
+        Decide about lengths.
+
+    Notes
+    -----
+    A ray along the normal and one against it find what is near. Where a closed surface passes through itself, its
+    winding number tells how: -1 just outside a side of a sheet that has come through the other, 1 (and more) where a
+    part lies inside another, as the walls of a cleft that has been closed too far.
+    """
+
+    def __init__(self, faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V 3"]) -> None:
+        self.faces, self._count = faces, len(vertices)
+        self.edge = float(mean_edge_length(vertices, faces))
+        self._corners: Any = wp.from_torch(faces.to(torch.int32).contiguous().view(-1))
+        sides = edge_faces(faces)
+        inner = sides.faces[:, 1] >= 0
+        self._edges, self._beside, self._closed = sides.edges[inner], sides.faces[inner], bool(inner.all())
+        # Of each pair of parts: the corners of both and their weights, the direction in which the first lies beyond the
+        # other, and how far it has to.
+        self._found: tuple[Tensor, ...] = (
+            faces.new_empty(0, 5), vertices.new_empty(0, 5), vertices.new_empty(0, 3), vertices.new_empty(0)
+        )  # fmt: skip
+
+    def apart(self, vertices: Float[Tensor, "V 3"], number: int) -> Float[Tensor, "V 3"]:
+        """Positions at which parts are as far apart as they may be; the given tensor itself where all are.
+
+        Parameters
+        ----------
+        vertices : (V, 3) float32 tensor
+            After a step; no gradient passes.
+        number : int
+            Of the step: every fifth searches anew.
+        """
+        given, vertices = vertices, vertices.detach()
+        if number % REFRESH == 0:
+            self._search(vertices)
+        if not len(self._found[0]):
+            return given
+        corners, weights, direction, least = self._found
+        for sweep in range(_SWEEPS):
+            there = vertices.index_select(0, corners.view(-1)).view(-1, 5, 3)
+            gap = ((weights[..., None] * there).sum(dim=1) * direction).sum(dim=1)
+            if sweep == 0:  # others won't come too close by what these are pushed
+                near = gap < 2.0 * least
+                gap, *rest = (rows[near] for rows in (gap, *self._found))
+                corners, weights, direction, least = rest
+            close = gap < 0.999 * least
+            if not bool(close.any()):
+                break
+            # By their weights all corners together move the parts apart by the sum of the squares.
+            share = weights[close]
+            first = torch.where(corners[close, 0] == corners[close, 1], 1.0, 0.5)
+            missing = (least - gap)[close] / (first + share[:, 2:].square().sum(dim=1))
+            push = missing[:, None] * direction[close]
+            moves, count = torch.zeros_like(vertices), vertices.new_zeros(len(vertices), 1)
+            for corner, weight in zip(corners[close].T, share.T, strict=True):
+                moves.index_add_(0, corner, push * weight[:, None])
+                count.index_add_(0, corner, weight.abs()[:, None])
+            vertices = vertices + moves / count.clamp(min=1.0)
+            given = vertices
+        return given
+
+    @property
+    def is_sheet(self) -> bool:
+        """Whether most vertices had another part near them in the last search: the other side of a sheet."""
+        corners = self._found[0]
+        return 2 * int((corners[:, 0] == corners[:, 1]).sum()) > self._count
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was found last."""
+        return dict(zip(_PARTS, self._found, strict=True))
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._found = tuple(state[name] for name in _PARTS)
+
+    def _search(self, vertices: Tensor) -> None:
+        """What lies near each vertex, and near the middles of bent edges of those that have something near."""
+        points: Any = wp.from_torch(vertices.float().contiguous(), dtype=wp.vec3)
+        mesh = wp.Mesh(points=points, indices=self._corners)
+        normals = vertex_normals(vertices, self.faces)
+        everyone = torch.arange(len(vertices), device=vertices.device)
+        found = self._cast(mesh, everyone[:, None].expand(-1, 2), vertices, normals)
+        near = torch.zeros(len(vertices), dtype=torch.bool, device=vertices.device)
+        near[found[0][:, 0]] = True
+        first, second = face_normals(vertices, self.faces)[self._beside].unbind(dim=1)
+        bent = (first * second).sum(dim=1) < _BENT
+        between = self._cast(mesh, self._edges[bent & near[self._edges].any(dim=1)], vertices, normals)
+        self._found = tuple(torch.cat(both) for both in zip(found, between, strict=True))
+
+    def _cast(self, mesh: Any, pairs: Tensor, vertices: Tensor, normals: Tensor) -> tuple[Tensor, ...]:
+        device, count = vertices.device, len(pairs)
+        points = vertices[pairs].mean(dim=1).float().contiguous()
+        upright = torch.nn.functional.normalize(normals[pairs].sum(dim=1), dim=1).float().contiguous()
+        faces = torch.empty(count, dtype=torch.int32, device=device)
+        weights, sides = torch.zeros(count, 3, device=device), torch.zeros(count, device=device)
+        inputs = [mesh.id, wp.from_torch(points, dtype=wp.vec3), wp.from_torch(upright, dtype=wp.vec3)]
+        inputs += [self._closed, 1e-3 * self.edge, REACH * self.edge]
+        inputs += [as_warp(faces), wp.from_torch(weights, dtype=wp.vec3), as_warp(sides)]
+        if count:
+            launch(_partners, count, inputs, device)
+        found = (faces >= 0).nonzero()[:, 0]
+        sides, opposite = sides[found], self.faces[faces[found].long()]
+        half = torch.full_like(weights[found, :2], 0.5)
+        return (
+            torch.cat([pairs[found], opposite], dim=1),
+            torch.cat([half, -weights[found]], dim=1),
+            sides[:, None] * upright[found],
+            self.edge * torch.where(sides > 0, APART, CLEFT),
+        )

@@ -1,0 +1,57 @@
+"""Pleats are smoothed as they arise: a surface pressed together along itself folds up, and images don't tell."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ...geometry.half_edges import edge_faces, edges
+from ...geometry.normals import face_normals
+
+# Cosine between the normals of two faces that meet in a groove, of at most 73 degrees, from which on it is a pleat.
+# Ridges are left alone, however sharp: the rim of a sheet is one.
+SHARPEST = -0.3
+
+
+class Pleats:
+    """Finds grooves that are too sharp to be anything but folds, and smooths the surface there.
+
+    Parameters
+    ----------
+    faces : (F, 3) int64 tensor
+    vertices : (V, 3) float tensor
+        Only their number, type and device matter.
+    """
+
+    def __init__(self, faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V 3"]) -> None:
+        self.faces = faces
+        found = edge_faces(faces)
+        inner = found.faces[:, 1] >= 0
+        self._ends, self._sides, self._across = (
+            rows[inner] for rows in (found.edges, found.faces, found.opposite)
+        )
+        pairs = edges(faces)
+        self._start, self._end = torch.cat([pairs, pairs.flip(1)]).T
+        self._degree = torch.bincount(self._start, minlength=len(vertices)).clamp(min=1).to(vertices)
+
+    def smoothed(self, vertices: Float[Tensor, "V 3"]) -> Float[Tensor, "V 3"]:
+        """Positions with the corners of such grooves at the mean of their neighbours; the given tensor where none is.
+
+        Parameters
+        ----------
+        vertices : (V, 3) float tensor
+            No gradient passes.
+        """
+        here = vertices.detach()
+        first, second = face_normals(here, self.faces)[self._sides].unbind(dim=1)
+        sharp = (first * second).sum(dim=1) < SHARPEST
+        rising = (first * (here[self._across[:, 1]] - here[self._ends[:, 0]])).sum(dim=1) > 0
+        pleats = sharp & rising
+        if not bool(pleats.any()):
+            return vertices
+        corners = torch.cat([self._ends[pleats], self._across[pleats]]).reshape(-1)
+        moved = torch.zeros(len(here), dtype=torch.bool, device=here.device)
+        moved[corners] = True
+        middle = torch.zeros_like(here).index_add(0, self._start, here[self._end]) / self._degree[:, None]
+        return torch.where(moved[:, None], middle, here)

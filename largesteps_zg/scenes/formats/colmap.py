@@ -1,0 +1,277 @@
+"""COLMAP models, text and binary, beside the photographs that they were made from.
+
+    scene/
+      images/left/a.jpg ...           named as in the model; only those that COLMAP placed are read
+      sparse/0/cameras.bin images.bin     or .txt; or in sparse/, colmap/sparse/0/, dense/sparse/ or the folder itself
+      masks/left/a.png                or a.jpg.png, as COLMAP itself names masks
+
+Poses are world-to-camera, x right, y down, z forward; the first pixel's centre is (0.5, 0.5). All lenses that COLMAP
+knows are undone, except panoramas. The model's own folder (sparse/0) is a scene too.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import shutil
+import struct
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from ...images.files import find_image, image_size, sibling_mask
+from ..photographs.assemble import assemble
+from ..reading import Lens, Reading, Shot
+from ..sanity import check_shots
+from ..views import Scene
+
+LOOKS_FOR = "cameras.bin and images.bin (or .txt) in sparse/0, sparse or the folder itself"
+
+_PLACES = ("sparse", "colmap/sparse", "dense/sparse", "colmap/text", "")
+
+
+def recognises(path: Path) -> bool:
+    """Whether the folder, or one that a model is usually in, holds a model; or the path is a file of one."""
+    return _model(_folder(path)) is not None
+
+
+def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
+    """Read the scene in a folder; see `scenes.load_scene` for what is raised."""
+    path = _folder(path)
+    model = _model(path)
+    if model is None:
+        raise FileNotFoundError(f"{path}: expected {LOOKS_FOR}, found neither")
+    views = assemble(_shots(path, model), reading)
+    return Scene(path=path, format="colmap", train=views)
+
+
+def _folder(path: Path) -> Path:
+    """The scene's or the model's, also where a file of the model is named."""
+    return path.parent if path.is_file() and path.stem in ("cameras", "images") else path
+
+
+def _model(path: Path) -> Path | None:
+    """The folder of the model; of several parts (sparse/0, sparse/1) the one with most about its images."""
+    for place in _PLACES:
+        folder = path / place
+        numbered = place or path.name == "sparse"
+        parts = [folder, *(folder.glob("[0-9]*") if numbered and folder.is_dir() else ())]
+        found = [part for part in parts if _suffix(part)]
+        if found:
+            return max(found, key=lambda part: (part / f"images{_suffix(part)}").stat().st_size)
+    return None
+
+
+def _suffix(folder: Path) -> str:
+    """.bin, .txt, or nothing where there is no model."""
+    kinds = (kind for kind in (".bin", ".txt") if (folder / f"images{kind}").is_file())
+    return next((kind for kind in kinds if (folder / f"cameras{kind}").is_file()), "")
+
+
+def _shots(path: Path, model: Path) -> list[Shot]:
+    """One for each image that has a pose, in the order of their names."""
+    poses, cameras = _read(model)
+    where = f"{model / 'images'}{_suffix(model)}"
+    if not poses:
+        raise ValueError(f"{where}: no image has a pose; did the reconstruction succeed?")
+    names = sorted(poses)
+    root = _image_folder(path, model, names)
+    stems = [PurePosixPath(name).with_suffix("").as_posix() for name in names]
+    unique = len(set(stems)) == len(stems)
+    shots = []
+    for name, stem in zip(names, stems, strict=True):
+        matrix, camera_id = poses[name]
+        image = find_image(root, name)
+        if image is None:
+            raise FileNotFoundError(
+                f"{where}: image {name} of the model not found; looked for {root / name}{_cut_name(model, root, name)}"
+            )
+        intrinsics, lens = _camera(cameras[camera_id], image, f"{where}: {name}")
+        shots.append(
+            Shot(
+                image,
+                stem if unique else name,
+                matrix,
+                intrinsics,
+                f"{where}: {name}",
+                lens,
+                spare_mask=sibling_mask(root.parent, image),
+            )
+        )
+    check_shots(shots, sized=True)
+    return shots
+
+
+def _image_folder(path: Path, model: Path, names: list[str]) -> Path:
+    """The folder that the names of the images start in."""
+    above = [path, *(folder for folder in (model, *list(model.parents)[:3]) if folder != path)]
+    folders = [folder / "images" for folder in above] + [path]
+    here = (folder for folder in folders if any(find_image(folder, name) for name in names[:3]))
+    found = next(here, None)
+    if found is None:
+        raise FileNotFoundError(
+            f"{path}: images of the model not found; looked for {names[0]} in {path / 'images'} and {path}"
+            + _cut_name(model, path / "images", names[0])
+        )
+    return found
+
+
+def _cut_name(model: Path, root: Path, name: str) -> str:
+    """A hint, where a text model has cut a name at its first space."""
+    longer = [file.name for file in root.glob("*") if file.name.startswith(f"{name} ")]
+    if _suffix(model) != ".txt" or not longer:
+        return ""
+    return f"; text models cannot hold names with spaces such as {min(longer)!r}: save the model as .bin"
+
+
+def _camera(camera: Any, image: Path, where: str) -> tuple[np.ndarray, Lens | None]:
+    """K and lens for the image as it is on disk, which may be smaller than the one that was calibrated."""
+    if camera.is_spherical():
+        raise ValueError(
+            f"{where}: camera model {camera.model_name} is a panorama, which no pinhole camera can show; "
+            "cut it into perspective images"
+        )
+    width, height = image_size(image)
+    if (width, height) != (camera.width, camera.height):
+        if abs(width * camera.height - height * camera.width) > max(camera.width, camera.height):
+            turned = (
+                "was it turned (EXIF orientation)" if (height, width) == (camera.width, camera.height) else ""
+            )
+            raise ValueError(
+                f"{where}: image has {width}x{height} pixels but its camera says {camera.width}x{camera.height}, "
+                f"another shape; {turned or 'was it cropped'}?"
+            )
+        camera = type(camera)(camera.todict())
+        camera.rescale(width, height)
+    intrinsics = np.array(camera.calibration_matrix(), dtype=np.float64)
+    if camera.is_undistorted():
+        return intrinsics, None
+
+    def lens(points: np.ndarray) -> np.ndarray:
+        homogeneous = np.concatenate([points, np.ones_like(points[:, :1])], axis=1)
+        return np.asarray(camera.img_from_cam(homogeneous))
+
+    return intrinsics, lens
+
+
+def _read(model: Path) -> tuple[dict[str, tuple[np.ndarray, int]], dict[int, Any]]:
+    """Names -> world-to-camera (4, 4) and the camera's number; numbers -> cameras."""
+    suffix = _suffix(model)
+    with _quiet() as pycolmap, _essentials(model, suffix) as copy:
+        if suffix == ".bin":
+            _check_images(model / "images.bin")
+            _check_cameras(model / "cameras.bin", pycolmap)
+        try:
+            reconstruction = pycolmap.Reconstruction(copy)
+            cameras = {int(number): camera for number, camera in reconstruction.cameras.items()}
+            posed = [
+                (_file_name(image.name), image.cam_from_world(), int(image.camera_id))
+                for image in reconstruction.images.values()
+                if image.has_pose and image.camera_id in cameras
+            ]
+        except Exception as error:
+            # ValueError, IndexError, RuntimeError, MemoryError, UnicodeDecodeError, ...: whatever C++ came across.
+            reason = _reason(error)
+            raise ValueError(
+                f"{model}: not readable as a COLMAP model ({reason}); are cameras{suffix} and images{suffix} complete?"
+            ) from error
+    poses: dict[str, tuple[np.ndarray, int]] = {}
+    for name, pose, camera_id in posed:
+        where = f"{model / 'images'}{suffix}: {name}"
+        if name in poses:
+            raise ValueError(f"{where}: two images have this name; keep one of them")
+        if not np.linalg.norm(pose.rotation.quat) > 0.5:
+            raise ValueError(f"{where}: expected a unit quaternion, got {pose.rotation.quat.tolist()}")
+        poses[name] = (np.vstack([pose.matrix(), [0.0, 0.0, 0.0, 1.0]]), camera_id)
+    return poses, cameras
+
+
+def _reason(error: Exception) -> str:
+    """A few words of a message from C++, which may begin with the place in its source."""
+    words = " ".join(re.sub(r"^\[[^]]*\] ", "", str(error)).split()) or "a line is not as COLMAP writes it"
+    # Where there are no rigs, COLMAP makes one of each camera.
+    return words.replace("Rig with ID", "camera")[:120]
+
+
+def _file_name(name: str) -> str:
+    if not name or any(letter < " " for letter in name):
+        raise ValueError(f"image name {name!r}")
+    return name
+
+
+@contextmanager
+def _quiet() -> Iterator[Any]:
+    """pycolmap, which writes no lines of its own to the terminal meanwhile."""
+    try:
+        import pycolmap
+    except ImportError as error:
+        raise ValueError(f"pycolmap cannot be imported ({error}); pip install pycolmap") from error
+    level = pycolmap.logging.minloglevel
+    pycolmap.logging.minloglevel = 4
+    try:
+        yield pycolmap
+    finally:
+        pycolmap.logging.minloglevel = level
+
+
+@contextmanager
+def _essentials(model: Path, suffix: str) -> Iterator[str]:
+    """A copy of cameras and images alone.
+
+    Points may be missing or millions. Rigs and frames are in the poses of the images already, and a damaged file of
+    them keeps the reader busy for ever.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("cameras", "images"):
+            shutil.copyfile(model / f"{name}{suffix}", os.path.join(folder, f"{name}{suffix}"))
+        if suffix == ".txt":
+            for name in ("cameras", "images"):
+                content = Path(folder, f"{name}.txt").read_bytes()
+                Path(folder, f"{name}.txt").write_bytes(content.removeprefix(codecs.BOM_UTF8))
+            # Without the line of the last image's points, empty or not, COLMAP drops the image without a word.
+            with open(os.path.join(folder, "images.txt"), "ab") as copy:
+                copy.write(b"\n\n")
+        Path(folder, f"points3D{suffix}").write_bytes(bytes(8) if suffix == ".bin" else b"")
+        yield folder
+
+
+def _check_images(file: Path) -> None:
+    """ValueError where images.bin announces more than it holds, for which a reader would set memory aside.
+
+    count, then for each image: number (4 bytes), pose (56), camera (4), name and a 0, count of points, 24 for each.
+    """
+    data = file.read_bytes()
+    position, end = 8, len(data)
+    try:
+        for _ in range(struct.unpack_from("<Q", data)[0]):
+            name_end = data.index(b"\0", position + 64)
+            position = name_end + 9 + 24 * struct.unpack_from("<Q", data, name_end + 1)[0]
+            if position > end:
+                raise ValueError
+    except (struct.error, ValueError):
+        raise ValueError(f"{file}: ends in the middle of an image; is the file complete?") from None
+
+
+def _check_cameras(file: Path, pycolmap: Any) -> None:
+    """ValueError where cameras.bin ends too early, which a reader takes for zeros.
+
+    count, then for each camera: number and model (4 bytes each), width and height (8 each), 8 for each parameter.
+    """
+    data = file.read_bytes()
+    position = 8
+    try:
+        for _ in range(struct.unpack_from("<Q", data)[0]):
+            (model,) = struct.unpack_from("<i", data, position + 4)
+            if model not in {int(known) for known in pycolmap.CameraModelId.__members__.values()} - {-1}:
+                raise ValueError(f"{file}: camera model number {model} is not known; is the file damaged?")
+            named = pycolmap.CameraModelId(model)
+            position += 24 + 8 * len(pycolmap.Camera.create_from_model_id(1, named, 1.0, 1, 1).params)
+            if position > len(data):
+                raise struct.error
+    except struct.error:
+        raise ValueError(f"{file}: ends in the middle of a camera; is the file complete?") from None

@@ -1,0 +1,149 @@
+"""Scenes of IDR, VolSDF and NeuS (DTU and BlendedMVS as they give them): `cameras*.npz` beside images and masks.
+
+    scene/
+      cameras_sphere.npz or cameras.npz     world_mat_0, scale_mat_0, world_mat_1, ...
+      image/000000.png ...                  or images/, rgb/
+      mask/000.png ...                      or masks/; without, alpha or the background's colour
+
+`world_mat_i` is K [R t] with OpenCV's axes, up to a factor. Coordinates are those of `world_mat`: `scale_mat`, from the
+unit sphere to them, is only compared with what the masks show. These programs cast their rays through whole-numbered
+pixels, so half a pixel is added to the principal point.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...cameras.conventions import from_idr
+from ..carving.bounds import first_half_size, meeting_point
+from ..photographs.assemble import assemble
+from ..reading import Reading, Shot
+from ..sanity import check_shots, check_sphere_fits
+from ..views import Scene, Views
+from .files_beside import first_with_images, last_number, masks_for
+from .text_files import LARGEST
+
+LOOKS_FOR = "cameras*.npz beside image/ and mask/"
+
+_IMAGES = ("image", "images", "rgb")
+_MASKS = ("mask", "masks")
+_PREFERRED = ("cameras_sphere.npz", "cameras.npz")  # NeuS, IDR; the world_mats of both are the same
+
+
+def recognises(path: Path) -> bool:
+    """Whether the path is such a file, or a folder with one."""
+    return path.suffix == ".npz" if path.is_file() else any(path.glob("cameras*.npz"))
+
+
+def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
+    """Read the scene in a folder, or the one that an .npz file describes; see `scenes.load_scene` for errors."""
+    file = path if path.is_file() else _cameras_file(path)
+    images = first_with_images(file.parent, _IMAGES)
+    if not images:
+        raise FileNotFoundError(f"{file.parent}: no images; looked in the folders {', '.join(_IMAGES)}")
+    arrays = _read_arrays(file)
+    keys = _keys(file, arrays, images)
+    masks = masks_for(images, first_with_images(file.parent, _MASKS))
+    shots = [
+        _shot(file, arrays, key, image, mask) for key, image, mask in zip(keys, images, masks, strict=True)
+    ]
+    check_shots(shots)
+    views = assemble(shots, reading)
+    _check_scale_mats(file, arrays, keys, views)
+    return Scene(path=path, format="idr", train=views, notes=_left_out(file, arrays, keys))
+
+
+def _cameras_file(folder: Path) -> Path:
+    """The file of cameras in a folder."""
+    found = sorted(folder.glob("cameras*.npz"))
+    for name in _PREFERRED:
+        if folder / name in found:
+            return folder / name
+    if not found:
+        raise FileNotFoundError(f"{folder}: expected {LOOKS_FOR}, found no such file")
+    if len(found) > 1:
+        names = ", ".join(file.name for file in found)
+        raise ValueError(f"{folder}: expected one cameras.npz, got {names}; give the path of the right one")
+    return found[0]
+
+
+def _read_arrays(file: Path) -> dict[str, np.ndarray]:
+    """The matrices of a file as float64, those of cameras only."""
+    try:
+        with np.load(file, allow_pickle=False) as content:
+            names = [name for name in content.files if re.fullmatch(r"(world|scale)_mat_[0-9]{1,9}", name)]
+            arrays = {name: np.array(content[name]) for name in names}
+            others = sorted(set(content.files) - set(names))
+    except Exception as error:  # a damaged archive leads to nearly any of them
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:80]
+        raise ValueError(f"{file}: not a readable .npz file ({reason}); is it complete?") from error
+    if not any(name.startswith("world_mat_") for name in arrays):
+        raise ValueError(f"{file}: expected arrays world_mat_0, ..., got {', '.join(others[:6]) or 'none'}")
+    for name, array in arrays.items():
+        right = array.shape in ((4, 4), (3, 4)) and array.dtype.kind in "fiu"
+        if not right or not (np.abs(array) <= LARGEST).all():
+            got = f"{array.dtype} of shape {array.shape}"
+            raise ValueError(f"{file}: {name}: expected a 4x4 matrix of finite numbers, got {got}")
+        arrays[name] = array.astype(np.float64)
+    return arrays
+
+
+def _keys(file: Path, arrays: Mapping[str, np.ndarray], images: list[Path]) -> list[int]:
+    """The number of the camera of each image: the one in its name, else its place in the order of names."""
+    known = _numbers(arrays)
+    own = [last_number(image.stem) for image in images]
+    numbered = [number for number in own if number is not None and number in known]
+    if len(set(numbered)) == len(images):
+        return numbered
+    if len(known) == len(images):
+        return known
+    raise ValueError(
+        f"{file}: {len(known)} cameras for {len(images)} images in {images[0].parent}, and the images' numbers do not "
+        "tell which is whose; expected one image per camera"
+    )
+
+
+def _numbers(arrays: Mapping[str, np.ndarray]) -> list[int]:
+    """Of the cameras."""
+    return sorted(int(name.rsplit("_", 1)[1]) for name in arrays if name.startswith("world_mat_"))
+
+
+def _left_out(file: Path, arrays: Mapping[str, np.ndarray], keys: list[int]) -> tuple[str, ...]:
+    """Cameras without an image: photographs that were taken out, or are numbered from 1."""
+    lost = [number for number in _numbers(arrays) if number not in keys]
+    if not lost:
+        return ()
+    some = ", ".join(map(str, lost[:4])) + ", ..." * (len(lost) > 4)
+    plural = "s" * (len(lost) > 1)
+    return (f"{file.name}: no image is numbered as world_mat{plural} {some}; do all of them count from 0?",)
+
+
+def _shot(file: Path, arrays: Mapping[str, np.ndarray], key: int, image: Path, mask: Path | None) -> Shot:
+    where = f"{file}: world_mat_{key} ({image.name})"
+    world_mat = arrays[f"world_mat_{key}"]
+    scale = np.abs(world_mat[:3, :3]).max()
+    if not np.linalg.cond(world_mat[:3, :3] / max(scale, 1e-300)) < 1e12:
+        raise ValueError(f"{where}: expected a camera with a centre, got a singular matrix")
+    try:
+        # Size does not matter here: the principal point is not compared with it.
+        camera = from_idr(torch.from_numpy(world_mat / scale), height=1, width=1)
+    except ValueError as error:
+        raise ValueError(f"{where}: {str(error).removeprefix('cameras[0]: ')}") from None
+    intrinsics = camera.intrinsics[0].numpy()
+    return Shot(image, image.stem, camera.world_to_camera[0].numpy(), intrinsics, where, mask=mask)
+
+
+def _check_scale_mats(file: Path, arrays: Mapping[str, np.ndarray], keys: list[int], views: Views) -> None:
+    """ValueError where the sphere of a scale_mat is nowhere near the object; the identity says nothing."""
+    point = meeting_point(views)
+    name = f"scale_mat_{keys[0]}"
+    if point is None or name not in arrays or np.array_equal(arrays[name][:3], np.eye(4)[:3]):
+        return
+    matrix = arrays[name]
+    radius = float(np.linalg.norm(matrix[:3, 0]))
+    check_sphere_fits(matrix[:3, 3], radius, point, first_half_size(views, point), f"{file}: {name}")

@@ -1,0 +1,1 @@
+"""From files and cameras to views: lenses, masks, sizes."""

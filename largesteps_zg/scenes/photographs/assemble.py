@@ -1,0 +1,286 @@
+"""From photographs with their cameras to Views: one canvas, one mask each, no distortion, only the object's part."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from ...cameras.model import Cameras, check_cameras
+from ...images.files import find_mask, read_image, read_mask
+from ...images.resampling import covered, shrunk
+from ..reading import Reading, Shot
+from ..views import Views
+from .agreement import consistent, without_pits
+from .lenses import undistorted
+from .masking import check_mask, masks_from_background
+from .matting import matted
+
+# Until it is known where the object is, photographs are kept at this times the largest size, or at what lets all of
+# them together have so many pixels.
+_SPARE = 4
+_PIXELS = 2**28
+_SMALL = 400  # pixels; what is no longer than this is not worth cutting
+_MARGIN = 0.25  # of the object's width and height
+_SAVING = 0.2  # of the pixels
+_LEAST_LEFT = 0.05  # of a photograph's pixels, without its distortion: no lens takes away more
+
+
+_Given = TypeVar("_Given")
+
+
+@dataclass(frozen=True)
+class _Photo:
+    """A shot on its way: its pixels, the camera for them, where they are known, and what made the mask."""
+
+    shot: Shot
+    pixels: np.ndarray  # (H, W, 4) uint8
+    intrinsics: np.ndarray  # (3, 3)
+    source: str  # "alpha", "file", "background" or, where there is no mask yet, "none" and "opaque"
+    known: np.ndarray | None = None  # (H, W) bool
+    mask: Path | None = None  # the file that it was found in
+
+    def cut(self, x0: int, y0: int, x1: int, y1: int) -> _Photo:
+        """The part from columns x0 to x1 and rows y0 to y1."""
+        shift = np.array([[0.0, 0.0, x0], [0.0, 0.0, y0], [0.0, 0.0, 0.0]])
+        known = None if self.known is None else self.known[y0:y1, x0:x1]
+        return replace(
+            self, pixels=self.pixels[y0:y1, x0:x1], intrinsics=self.intrinsics - shift, known=known
+        )
+
+    def at_most(self, size: int) -> _Photo:
+        """Made smaller where its longest side is more than `size` pixels."""
+        height, width = self.pixels.shape[:2]
+        factor = size / max(width, height)
+        if factor >= 1:
+            return self
+        new = max(1, round(factor * width)), max(1, round(factor * height))
+        scale = np.array([new[0] / width, new[1] / height, 1.0])
+        known = None if self.known is None else covered(self.known, new)
+        return replace(
+            self, pixels=shrunk(self.pixels, new), intrinsics=scale[:, None] * self.intrinsics, known=known
+        )
+
+
+def assemble(shots: Sequence[Shot], reading: Reading) -> Views:
+    """Views on one canvas: photographs read, undistorted, masked, cut to the object, made smaller and padded.
+
+    Parameters
+    ----------
+    shots : sequence of Shot
+        At least one; photographs may differ in size and camera.
+    reading : Reading
+        Masks, background and largest size.
+
+    Returns
+    -------
+    Views
+        In the order of `shots`, cameras in float64. Photographs lie in the top left corner of the canvas, which is
+        as large as the largest of them; `known` is None where they fill it all.
+
+    Raises
+    ------
+    ValueError
+        No photograph, a camera that is no rotation, a damaged file, a mask of another size than its image, an image
+        without any mask, a mask that is empty or covers everything; in one line that names the file.
+
+    Notes
+    -----
+    A mask is, in this order, the file in `reading.masks`, the file that the scene names, alpha, a file found beside the
+    image, or what differs from the background. Each photograph becomes smaller by a factor of its own, after it was
+    cut to the object; so the object fills `reading.max_size` where the photograph has that many pixels of it.
+    """
+    if not shots:
+        raise ValueError("scene: expected at least one photograph, got none")
+    _check_cameras(shots)
+    spare = (_PIXELS / len(shots) * 4 / 3) ** 0.5  # the longer side of 4 x 3
+    limit = int(min(max(spare, reading.max_size), _SPARE * reading.max_size))
+    photos = _in_threads(lambda shot: _read(shot, reading).at_most(limit), shots)
+    _check_masks_are_their_own(photos)
+    photos = _with_masks(photos, reading)
+    photos = _in_threads(_without_lens, photos)
+    if any(photo.source == "background" for photo in photos):
+        photos = _agreed(photos)
+    photos = _cut_to_object(photos, reading.max_size)
+    return _views(_in_threads(lambda photo: photo.at_most(reading.max_size), photos))
+
+
+def _in_threads(function: Callable[[_Given], _Photo], items: Sequence[_Given]) -> list[_Photo]:
+    """Pillow and NumPy let go of the interpreter while they work; raises what the first of the items raised."""
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(function, items))
+
+
+def _check_cameras(shots: Sequence[Shot]) -> None:
+    """Before any pixels are read."""
+    for shot in shots:
+        matrix, k = (torch.from_numpy(array)[None] for array in (shot.world_to_camera, shot.intrinsics))
+        try:
+            check_cameras(matrix, k, height=1, width=1)
+        except ValueError as error:
+            raise ValueError(f"{shot.where}: {str(error).removeprefix('cameras[0]: ')}") from None
+
+
+def _read(shot: Shot, reading: Reading) -> _Photo:
+    """Pixels, with the mask as alpha where there is one."""
+    pixels, has_alpha = read_image(shot.image)
+    # An alpha channel that is opaque everywhere was only added by a program that saves nothing else.
+    opaque = bool(pixels[..., 3].min() == 255)
+    file = _mask_file(shot, reading, opaque)
+    if file is not None:
+        mask = read_mask(file)
+        if mask.shape != pixels.shape[:2]:
+            sizes = (
+                f"{mask.shape[1]}x{mask.shape[0]} pixels, expected the {pixels.shape[1]}x{pixels.shape[0]}"
+            )
+            raise ValueError(f"{file}: mask has {sizes} of its image {shot.image}")
+        pixels[..., 3] = mask
+    source = "file" if file is not None else "alpha" if not opaque else "opaque" if has_alpha else "none"
+    if source in ("file", "alpha"):
+        check_mask(pixels[..., 3], file or shot.image)
+    return _Photo(shot, pixels, shot.intrinsics, source, mask=file)
+
+
+def _mask_file(shot: Shot, reading: Reading, opaque: bool) -> Path | None:
+    """The file that holds the mask of a shot, where one does."""
+    if reading.masks is None:
+        return shot.mask or (shot.spare_mask if opaque else None)
+    if not reading.masks.is_dir():
+        raise FileNotFoundError(f"{reading.masks}: no such folder; expected one mask for each image in it")
+    found = find_mask(reading.masks, shot.image, Path(shot.name).parent)
+    if found is None:
+        raise FileNotFoundError(
+            f"{reading.masks}: no mask for {shot.image}; looked for {shot.image.stem}.png and {shot.image.name}.png"
+        )
+    return found
+
+
+def _check_masks_are_their_own(photos: Sequence[_Photo]) -> None:
+    """ValueError where one file was found beside two photographs; a scene that names one for both means it."""
+    owners: dict[Path, Path] = {}
+    for photo in photos:
+        if photo.mask is None or photo.mask == photo.shot.mask:
+            continue
+        owner = owners.setdefault(photo.mask, photo.shot.image)
+        if owner != photo.shot.image:
+            raise ValueError(
+                f"{photo.mask}: found as the mask of {owner} and of {photo.shot.image} alike; give each its own, in "
+                "folders like the images'"
+            )
+
+
+def _with_masks(photos: list[_Photo], reading: Reading) -> list[_Photo]:
+    """Masks found by the background where there are none."""
+    bare = [index for index, photo in enumerate(photos) if photo.source in ("none", "opaque")]
+    if not bare:
+        return photos
+    if reading.background == "none":
+        raise ValueError(_no_mask(photos[bare[0]]))
+    masks = masks_from_background([photos[index].pixels for index in bare], reading.background)
+    if masks is None:
+        raise ValueError(_no_mask(photos[bare[0]]))
+    for index, mask in zip(bare, masks, strict=True):
+        photo = photos[index]
+        if not mask.any() or mask.all():
+            raise ValueError(_no_mask(photo))
+        photo.pixels[..., 3] = np.where(mask, 255, 0)
+        photos[index] = replace(photo, source="background")
+    return photos
+
+
+def _no_mask(photo: _Photo) -> str:
+    if photo.source == "opaque":
+        problem = "mask covers the whole image, so nothing outlines the object, and no background could be told apart"
+    else:
+        problem = (
+            "image has no alpha channel and no mask, and no background of one colour could be told apart"
+        )
+    return (
+        f"{photo.shot.image}: {problem}; give alpha 0 on the background, a mask of the same name in a folder 'masks' "
+        "beside its folder, a 'mask_path' in the frame, or the background's colour"
+    )
+
+
+def _without_lens(photo: _Photo) -> _Photo:
+    """The ideal image, where the lens distorts."""
+    if photo.shot.lens is None:
+        return photo
+    scale = photo.intrinsics[[0, 1], [0, 1]] / photo.shot.intrinsics[[0, 1], [0, 1]]
+    try:
+        pixels, intrinsics, known = undistorted(photo.pixels, photo.shot.lens, photo.intrinsics, scale)
+    except ValueError as error:
+        raise ValueError(f"{photo.shot.where}: {error}") from None
+    if pixels[..., 0].size < _LEAST_LEFT * photo.pixels[..., 0].size:
+        raise ValueError(
+            f"{photo.shot.where}: {pixels.shape[1]}x{pixels.shape[0]} pixels would be left of {photo.pixels.shape[1]}x"
+            f"{photo.pixels.shape[0]} without distortion; check the coefficients"
+        )
+    if pixels[..., 3].max() < 128:
+        raise ValueError(
+            f"{photo.shot.where}: the object is beyond the border of the undistorted image; check the coefficients"
+        )
+    return replace(photo, pixels=pixels, intrinsics=intrinsics, known=None if known.all() else known)
+
+
+def _agreed(photos: list[_Photo]) -> list[_Photo]:
+    """Masks found by the background, soft, without what other views deny: stray things, and holes that are none."""
+    views = without_pits(consistent(_views(photos)))
+    agreed = []
+    for photo, image in zip(photos, views.images.numpy(), strict=True):
+        height, width = photo.pixels.shape[:2]
+        pixels = matted(image[:height, :width]) if photo.source == "background" else photo.pixels
+        agreed.append(replace(photo, pixels=pixels))
+    return agreed
+
+
+def _cut_to_object(photos: list[_Photo], max_size: int) -> list[_Photo]:
+    """The masks' surroundings alone, where that saves enough."""
+    longest = max(max(photo.pixels.shape) for photo in photos)
+    if longest <= max_size and (longest <= _SMALL or all(photo.source == "alpha" for photo in photos)):
+        return photos  # few pixels, or cut out by whoever made the masks
+    windows = [_window(photo) for photo in photos]  # each (2, 2): first and last column, first and last row
+    factors = [min(1.0, max_size / (window[:, 1] - window[:, 0]).max()) for window in windows]
+    # The canvas is as large as the largest window; what it holds of the others' surroundings costs nothing.
+    canvas = np.max([f * (w[:, 1] - w[:, 0]) for f, w in zip(factors, windows, strict=True)], axis=0)
+    cut = []
+    for photo, window, factor in zip(photos, windows, factors, strict=True):
+        limit = np.array(photo.pixels.shape[1::-1])
+        size = np.minimum(np.floor(canvas / factor + 1e-6).astype(int), limit)
+        low = np.clip((window.sum(axis=1) - size + 1) // 2, 0, limit - size)
+        cut.append(photo.cut(*(int(end) for end in (*low, *(low + size)))))
+    before, after = (sum(photo.pixels.size for photo in some) for some in (photos, cut))
+    return cut if after <= (1 - _SAVING) * before else photos
+
+
+def _window(photo: _Photo) -> np.ndarray:
+    """Columns and rows, (2, 2), of the mask's bounding box and a margin, within the photograph."""
+    mask = photo.pixels[..., 3] >= 128
+    ends = []
+    for axis, limit in ((0, mask.shape[1]), (1, mask.shape[0])):  # columns, rows
+        at = np.flatnonzero(mask.any(axis=axis))
+        low, high = (int(at[0]), int(at[-1]) + 1) if len(at) else (0, limit)
+        margin = round(_MARGIN * (high - low)) + 1
+        ends.append((max(0, low - margin), min(limit, high + margin)))
+    return np.array(ends)
+
+
+def _views(photos: list[_Photo]) -> Views:
+    """All on a canvas that holds the largest."""
+    height, width = (max(photo.pixels.shape[axis] for photo in photos) for axis in (0, 1))
+    images = np.zeros((len(photos), height, width, 4), dtype=np.uint8)
+    known = np.zeros((len(photos), height, width), dtype=bool)
+    for image, seen, photo in zip(images, known, photos, strict=True):
+        h, w = photo.pixels.shape[:2]
+        image[:h, :w] = photo.pixels
+        seen[:h, :w] = True if photo.known is None else photo.known
+    matrices = np.stack([photo.shot.world_to_camera for photo in photos])
+    intrinsics = np.stack([photo.intrinsics for photo in photos])
+    cameras = Cameras(torch.from_numpy(matrices), torch.from_numpy(intrinsics), height, width)
+    names = tuple(photo.shot.name for photo in photos)
+    return Views(torch.from_numpy(images), cameras, names, None if known.all() else torch.from_numpy(known))

@@ -1,0 +1,162 @@
+"""How much of the pixels at an outline is object: from the light that they have, or from the outline's shape alone."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import torch
+from scipy import ndimage
+from scipy.special import erfinv
+
+from ...images.color import linear_to_srgb, srgb_to_linear
+from ..views import Views
+
+BAND = 2  # pixels on both sides of an outline that may hold some of both
+# Of the light of white, squared: a contrast with which the object can't be told from the background, and by how much
+# a colour from farther away has to explain a pixel better.
+_CONTRAST, _BETTER = 1e-4, 5e-5
+_AROUND = [(0, 0), *((y, x) for y in (-2, 0, 2) for x in (-2, 0, 2) if y or x)]
+
+
+def outlined(mask: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """The mask (H, W) bool, its outline moved by at most two pixels to where the light (H, W, 3) is half of each."""
+    ring, share, _ = _shares(mask, light, BAND)
+    moved = mask.copy()
+    moved[ring] = share > 0.5
+    return moved
+
+
+def matted(pixels: np.ndarray) -> np.ndarray:
+    """A photograph whose mask says of the pixels at outlines how much of them is object.
+
+    A pixel at an outline has light c = a F + (1 - a) B of the object beside it, F, and of the background, B; its alpha
+    becomes a and its colour F. Outlines of yes and no are half a pixel off here and there, which is more than the
+    surface that comes from them.
+
+    Parameters
+    ----------
+    pixels : (H, W, 4) uint8
+        sRGB; the object where the alpha is at least 128.
+
+    Returns
+    -------
+    (H, W, 4) uint8
+        Straight alpha: 255 inside and 0 outside of a line of two pixels. As it was where the object is too thin, or as
+        dark as the background.
+    """
+    mask = pixels[..., 3] >= 128
+    ring, share, inside = _shares(mask, _linear(pixels), 1)
+    result = pixels.copy()
+    result[..., 3] = np.where(mask, 255, 0)
+    result[ring, 3] = np.rint(255 * share.clip(0, 1))
+    result[ring, :3] = _bytes(inside)
+    return result
+
+
+def softened(views: Views) -> Views:
+    """Views whose masks of yes and no are made soft as outlines run between their steps; the given ones where none is.
+
+    Blurred, a straight outline is the integral of a normal distribution, which says how far away it is. Steps of
+    a pixel become a line that is off by a tenth of one. Light is not asked, so any background will do.
+
+    Parameters
+    ----------
+    views : Views
+
+    Returns
+    -------
+    Views
+        At outlines with the share of the object as alpha and its colour inside of them as colour. What is one or two
+        pixels thin, or beside pixels of which nothing is known, stays as it was.
+    """
+    hard = ((views.images[..., 3] == 0) | (views.images[..., 3] == 255)).all(dim=2).all(dim=1)
+    if not bool(hard.any()):
+        return views
+    images = views.images.clone()
+
+    def soften(view: int) -> None:
+        known = None if views.known is None else views.known[view].cpu().numpy()
+        images[view] = torch.from_numpy(_without_steps(views.images[view].cpu().numpy(), known)).to(
+            images.device
+        )
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        list(pool.map(soften, hard.nonzero()[:, 0].tolist()))
+    return replace(views, images=images)
+
+
+def _without_steps(pixels: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    """(H, W, 4) uint8 with a soft mask."""
+    mask = pixels[..., 3] >= 128
+    blurred = ndimage.gaussian_filter(mask.astype(np.float64), 1.0).clip(1e-6, 1 - 1e-6)
+    share = (0.5 + 2**0.5 * erfinv(2 * blurred - 1)).clip(0, 1)
+    square = np.ones((3, 3), dtype=bool)
+    padded = np.pad(mask, 2, mode="edge")
+    thin = (padded ^ ndimage.binary_opening(padded, square)) | (
+        padded ^ ndimage.binary_closing(padded, square)
+    )
+    stays = ndimage.binary_dilation(thin, square)[2:-2, 2:-2]
+    if known is not None:
+        stays |= ndimage.binary_dilation(~known, square, iterations=4)
+    result = pixels.copy()
+    result[..., 3] = np.where(stays, pixels[..., 3], np.rint(255 * share))
+    inner = ndimage.binary_erosion(mask, border_value=1)
+    nearest, inside = _nearest_light(_linear(pixels), inner)
+    ring = (result[..., 3] > 0) & ~inner & (nearest <= 2 * BAND) & ~stays
+    result[ring, :3] = _bytes(inside[ring])
+    return result
+
+
+def _linear(pixels: np.ndarray) -> np.ndarray:
+    light: np.ndarray = srgb_to_linear(torch.from_numpy(pixels[..., :3] / np.float32(255))).numpy()
+    return light
+
+
+def _bytes(light: np.ndarray) -> np.ndarray:
+    levels: np.ndarray = np.rint(255 * linear_to_srgb(torch.from_numpy(light.clip(0, 1))).numpy())
+    return levels
+
+
+def _shares(mask: np.ndarray, light: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which pixels (H, W) lie within `width` of the outline, how much of them is object (N,), and its light (N, 3)."""
+    cross = ndimage.generate_binary_structure(2, 1)
+
+    def grown(part: np.ndarray, by: int) -> np.ndarray:
+        found: np.ndarray = ndimage.binary_dilation(part, cross, iterations=by)
+        return found
+
+    inner, outer = ~grown(~mask, BAND), ~grown(mask, BAND)
+    nearest, inside = _nearest_light(light, inner)
+    weight = ndimage.gaussian_filter(outer.astype(np.float32), BAND, truncate=2.5)
+    outside = ndimage.gaussian_filter(light * outer[..., None], (BAND, BAND, 0), truncate=2.5)
+    # Thin parts have no inside and narrow gaps no outside: they stay as they are.
+    ring = grown(mask, width) & grown(~mask, width) & (nearest <= 2 * BAND + 1.5) & (weight > 1e-3)
+    back = outside[ring] / weight[ring][:, None]
+    share, own = np.zeros(len(back)), np.zeros((len(back), 3), dtype=light.dtype)
+    least = np.full(len(back), np.inf)
+    row, column = np.nonzero(ring)
+    # Of the colours of the object around, paint may change there, the one that explains the pixel best.
+    for down, right in _AROUND:
+        front = inside[(row + down).clip(0, len(mask) - 1), (column + right).clip(0, mask.shape[1] - 1)]
+        axis = front - back
+        size = (axis**2).sum(axis=1)
+        part = ((light[ring] - back) * axis).sum(axis=1) / np.maximum(size, _CONTRAST)
+        part = np.where(size < _CONTRAST, mask[ring], part)
+        missed = ((light[ring] - back - part.clip(0, 1)[:, None] * axis) ** 2).sum(axis=1)
+        better = missed < least - _BETTER
+        least[better], share[better], own[better] = missed[better], part[better], front[better]
+    return ring, share, own
+
+
+def _nearest_light(light: np.ndarray, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distances (H, W) to the nearest pixel of a part, and the light around that, (H, W, 3)."""
+    if not inner.any():
+        return np.full(inner.shape, np.inf), light
+    # Not a mean of all that is near: paint of another colour may be.
+    weight = ndimage.gaussian_filter(inner.astype(np.float32), 0.7, truncate=2.5)
+    total = ndimage.gaussian_filter(light * inner[..., None], (0.7, 0.7, 0), truncate=2.5)
+    distance, (row, column) = ndimage.distance_transform_edt(~inner, return_indices=True)
+    return distance, (total / np.maximum(weight, 1e-9)[..., None])[row, column]

@@ -1,9 +1,0 @@
-"""Gradient-free searches from well-kept libraries; one per file, one line in registry.py for each."""
-
-from .annealing import SimulatedAnnealing as SimulatedAnnealing
-from .cma_es import CMAES as CMAES
-from .genetic import GeneticAlgorithm as GeneticAlgorithm
-from .minimize import SearchResult as SearchResult
-from .minimize import minimize as minimize
-from .registry import SEARCHES as SEARCHES
-from .search import Search as Search
