@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from .opening import file_error, opened_image
+
+_STRIP = 2**20  # pixels converted at a time
+_ONE_VAST = threading.Lock()
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
@@ -17,14 +22,10 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 def _opened(path: Path) -> Iterator[Image.Image]:
     """An image whose faults become one line that names the file."""
     try:
-        with Image.open(path) as image:
+        with opened_image(path) as image:
             yield image
-    except (Image.DecompressionBombError, MemoryError) as error:
-        raise ValueError(f"{path}: image has too many pixels to be read; make it smaller") from error
-    except Exception as error:
-        # Pillow's decoders raise nearly anything for damaged files: OSError, SyntaxError, struct.error, EOFError, ...
-        reason = (str(error).splitlines() or [type(error).__name__])[0].replace(str(path), "file")
-        raise ValueError(f"{path}: image cannot be read ({reason}); is the file complete?") from error
+    except Exception as error:  # Pillow's decoders raise nearly anything for damaged files
+        raise file_error(path, error) from error
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -51,7 +52,7 @@ def read_image(path: Path) -> tuple[np.ndarray, bool]:
     """
     with _opened(path) as image:
         has_alpha = "A" in image.getbands() or "transparency" in image.info
-        return np.array(_eight_bit(image).convert("RGBA")), has_alpha
+        return _pixels(_eight_bit(image), "RGBA"), has_alpha
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -65,12 +66,23 @@ def read_mask(path: Path) -> np.ndarray:
     with _opened(path) as image:
         image = _eight_bit(image, labels=True)
         if "A" in image.getbands() or "transparency" in image.info:
-            alpha = np.array(image.convert("RGBA").getchannel("A"))
+            alpha = _pixels(image, "RGBA")[..., 3]
             if alpha.min() < 255:
                 return alpha
-        mask = np.array(image.convert("RGB")).max(axis=-1)  # also a mask painted in red is a mask
+        # Also a mask painted in red is a mask.
+        mask = _pixels(image, "L") if image.mode == "L" else _pixels(image, "RGB").max(axis=-1)
     # Labels 0 and 1 are a common way to write a mask; as brightness they would all be black.
     return mask * np.uint8(255) if mask.max() == 1 else mask
+
+
+@contextmanager
+def in_turn(path: Path) -> Iterator[None]:
+    """For one thread at a time where an image of few bytes is vast: all at once they would fill the memory."""
+    width, height = image_size(path)
+    # Photographs have more than a bit for eight pixels; of these each thread may hold one.
+    vast = width * height > 16 * _STRIP and path.stat().st_size * 64 < width * height
+    with _ONE_VAST if vast else nullcontext():
+        yield
 
 
 def find_image(folder: Path, name: str) -> Path | None:
@@ -113,13 +125,26 @@ def sibling_mask(folder: Path, image: Path) -> Path | None:
     return next((file for file in found if file is not None), None)
 
 
+def _pixels(image: Image.Image, mode: str) -> np.ndarray:
+    """Its pixels in another mode, strip by strip: large images are in memory once besides."""
+    rows = max(1, _STRIP // image.width)
+    boxes = [(0, top, image.width, min(image.height, top + rows)) for top in range(0, image.height, rows)]
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    pixels = np.empty((image.height, image.width, channels)[: 3 if channels > 1 else 2], dtype=np.uint8)
+    for box in boxes:
+        pixels[box[1] : box[3]] = np.asarray(image.crop(box).convert(mode))
+    return pixels
+
+
 def _eight_bit(image: Image.Image, *, labels: bool = False) -> Image.Image:
     """16-bit grey as 8-bit, labels of 0 and 1 as 0 and 255; Pillow itself converts 16-bit colour on opening."""
     if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.float64)
-        if labels and values.max() == 1:
-            values *= 65535
-        return Image.fromarray(np.clip(values / 257 + 0.5, 0, 255).astype(np.uint8))
+        values = np.asarray(image)
+        scale = (65535 if labels and values.max() == 1 else 1) / 257
+        eight = np.empty(values.shape, dtype=np.uint8)
+        for row, wide in zip(eight, values, strict=True):  # all at once would take 24 bytes for each pixel
+            row[:] = np.clip(wide * scale + 0.5, 0, 255)
+        return Image.fromarray(eight)
     if image.mode == "F":
         raise ValueError("floating-point pixels; expected 8-bit or 16-bit sRGB")
     return image

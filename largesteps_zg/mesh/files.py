@@ -28,10 +28,10 @@ _SAVED_SUFFIXES = (".ply", ".obj", ".stl", ".glb")
 
 
 def load_mesh(path: str | os.PathLike[str], *, dtype: torch.dtype = torch.float32) -> Mesh:
-    """Read a mesh from any format that trimesh reads (PLY, OBJ, STL, OFF, GLB and others).
+    """Read a mesh from a PLY, OBJ, STL, OFF, GLB or glTF file.
 
-    Polygons are triangulated, the parts of a scene are placed and joined into one mesh, and vertex colours (or
-    a texture, looked up at the vertices) become linear RGB. Coincident vertices stay as the file has them
+    Polygons become triangles, convex or not, the parts of a scene are placed and joined into one mesh, and vertex
+    colours (or a texture, looked up at the vertices) become linear RGB. Coincident vertices stay as the file has them
     (`weld` merges them), except in STL, which stores every triangle alone: there, equal positions are merged.
 
     Parameters

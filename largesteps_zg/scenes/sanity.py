@@ -34,7 +34,10 @@ def check_scene(scene: Scene) -> None:
 
 def check_views(views: Views) -> None:
     """ValueError where the cameras are all in one place, or look away from where their masks meet."""
-    centers = views.cameras.centers.detach().double().cpu().numpy()
+    try:
+        centers = views.cameras.centers.detach().double().cpu().numpy()
+    except RuntimeError as error:  # a matrix that has no inverse, from a damaged file
+        raise ValueError(f"views: a camera has no centre ({str(error).splitlines()[0][:100]})") from error
     spread = float(np.linalg.norm(centers - centers.mean(axis=0), axis=1).max())
     if len(views) > 1 and spread <= _ONE_PLACE * float(np.linalg.norm(centers, axis=1).max()):
         place = ", ".join(f"{x:.4g}" for x in centers[0])

@@ -15,10 +15,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import torch
 
+from ..._support.regular_files import check_regular
 from ...cameras.conventions import from_idr
 from ..carving.bounds import first_half_size, meeting_point
 from ..photographs.assemble import assemble
@@ -73,24 +75,37 @@ def _cameras_file(folder: Path) -> Path:
 
 
 def _read_arrays(file: Path) -> dict[str, np.ndarray]:
-    """The matrices of a file as float64, those of cameras only."""
+    """The matrices of a file as float64, those of cameras only; nothing else in it is unpacked."""
+    check_regular(file)
     try:
-        with np.load(file, allow_pickle=False) as content:
-            names = [name for name in content.files if re.fullmatch(r"(world|scale)_mat_[0-9]{1,9}", name)]
-            arrays = {name: np.array(content[name]) for name in names}
-            others = sorted(set(content.files) - set(names))
+        with ZipFile(file) as content:
+            all_names = [name.removesuffix(".npy") for name in content.namelist()]
+            names = [name for name in all_names if re.fullmatch(r"(world|scale)_mat_[0-9]{1,9}", name)]
+            arrays = {name: _matrix(content, f"{name}.npy") for name in names}
+            others = sorted(set(all_names) - set(names))
     except Exception as error:  # a damaged archive leads to nearly any of them
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:80]
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise ValueError(f"{file}: not a readable .npz file ({reason}); is it complete?") from error
     if not any(name.startswith("world_mat_") for name in arrays):
         raise ValueError(f"{file}: expected arrays world_mat_0, ..., got {', '.join(others[:6]) or 'none'}")
     for name, array in arrays.items():
-        right = array.shape in ((4, 4), (3, 4)) and array.dtype.kind in "fiu"
-        if not right or not (np.abs(array) <= LARGEST).all():
-            got = f"{array.dtype} of shape {array.shape}"
-            raise ValueError(f"{file}: {name}: expected a 4x4 matrix of finite numbers, got {got}")
-        arrays[name] = array.astype(np.float64)
+        if not (np.abs(array) <= LARGEST).all():
+            raise ValueError(f"{file}: {name}: expected a 4x4 matrix of finite numbers, got others")
     return arrays
+
+
+def _matrix(archive: ZipFile, member: str) -> np.ndarray:
+    """A matrix as float64, whose shape is looked at before it is read: zeros by the gigabyte take few bytes."""
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, by_columns, dtype = read(file)
+        if shape not in ((4, 4), (3, 4)) or dtype.kind not in "fiu":
+            raise ValueError(f"{member}: a 4x4 matrix expected, got {dtype} of shape {shape}")
+        values = np.frombuffer(file.read(int(np.prod(shape)) * dtype.itemsize), dtype)
+        return values.reshape(shape, order="F" if by_columns else "C").astype(np.float64)
 
 
 def _keys(file: Path, arrays: Mapping[str, np.ndarray], images: list[Path]) -> list[int]:

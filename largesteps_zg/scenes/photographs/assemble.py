@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ...cameras.model import Cameras, check_cameras
-from ...images.files import find_mask, read_image, read_mask
+from ...images.files import find_mask, in_turn, read_image, read_mask
 from ...images.resampling import covered, shrunk
 from ..reading import Reading, Shot
 from ..views import Views
@@ -101,7 +101,7 @@ def assemble(shots: Sequence[Shot], reading: Reading) -> Views:
     _check_cameras(shots)
     spare = (_PIXELS / len(shots) * 4 / 3) ** 0.5  # the longer side of 4 x 3
     limit = int(min(max(spare, reading.max_size), _SPARE * reading.max_size))
-    photos = _in_threads(lambda shot: _read(shot, reading).at_most(limit), shots)
+    photos = _in_threads(lambda shot: _read_at_most(shot, reading, limit), shots)
     _check_masks_are_their_own(photos)
     photos = _with_masks(photos, reading)
     photos = _in_threads(_without_lens, photos)
@@ -125,6 +125,12 @@ def _check_cameras(shots: Sequence[Shot]) -> None:
             check_cameras(matrix, k, height=1, width=1)
         except ValueError as error:
             raise ValueError(f"{shot.where}: {str(error).removeprefix('cameras[0]: ')}") from None
+
+
+def _read_at_most(shot: Shot, reading: Reading, size: int) -> _Photo:
+    """A photograph of at most so many pixels along its longest side, with its mask."""
+    with in_turn(shot.image):
+        return _read(shot, reading).at_most(size)
 
 
 def _read(shot: Shot, reading: Reading) -> _Photo:
