@@ -6,10 +6,12 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import torch
+
 from ...mesh.file_parts import Attributes, ply_attributes, read_parts, unread_files
 from ...mesh.files import mesh_of_parts
 from ...mesh.mending.condition import conditioned_corners
-from ...mesh.mesh import Mesh
+from ...mesh.mesh import Mesh, compact
 from ...mesh.texture_layout import Layout, layout_of
 
 
@@ -51,7 +53,7 @@ def start_from_file(path: str | os.PathLike[str]) -> FileStart:
     """
     path = Path(path)
     parts = read_parts(path)
-    mesh = mesh_of_parts(path, parts, repeated=True)
+    mesh = compact(mesh_of_parts(path, parts, dtype=torch.float64, repeated=True))
     layout, fault = layout_of(path, parts)
     whole, corners, done = conditioned_corners(mesh, None if layout is None else layout.corners, str(path))
     if layout is not None and corners is not None:

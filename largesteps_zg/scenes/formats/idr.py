@@ -24,10 +24,12 @@ from ..._support.regular_files import check_regular
 from ...cameras.conventions import from_idr
 from ..carving.bounds import first_half_size, meeting_point
 from ..photographs.assemble import assemble
+from ..photographs.mask_files import MaskFile, MaskFinder, mask_of
+from ..provenance import UNUSED, Record, some
 from ..reading import Reading, Shot
 from ..sanity import check_shots, check_sphere_fits
 from ..views import Scene, Views
-from .files_beside import first_with_images, last_number, masks_for
+from .files_beside import first_with_images, last_number
 from .text_files import LARGEST
 
 LOOKS_FOR = "cameras*.npz beside image/ and mask/"
@@ -50,14 +52,20 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
         raise FileNotFoundError(f"{file.parent}: no images; looked in the folders {', '.join(_IMAGES)}")
     arrays = _read_arrays(file)
     keys = _keys(file, arrays, images)
-    masks = masks_for(images, first_with_images(file.parent, _MASKS))
+    record = Record(file.parent)
+    masks = MaskFinder(file.parent).of_format(images, _MASKS)
     shots = [
         _shot(file, arrays, key, image, mask) for key, image, mask in zip(keys, images, masks, strict=True)
     ]
     check_shots(shots)
-    views = assemble(shots, reading)
+    record.add("model", file.name)
+    for other in sorted(file.parent.glob("cameras*.npz")):
+        if other.name != file.name:
+            record.add(UNUSED, f"{other.name}, because {file.name} goes before")
+    _tell_left_out(file, arrays, keys, record)
+    views = assemble(shots, reading, record)
     _check_scale_mats(file, arrays, keys, views)
-    return Scene(path=path, format="idr", train=views, notes=_left_out(file, arrays, keys))
+    return Scene(path=path, format="idr", train=views, provenance=tuple(record.notes))
 
 
 def _cameras_file(folder: Path) -> Path:
@@ -128,17 +136,19 @@ def _numbers(arrays: Mapping[str, np.ndarray]) -> list[int]:
     return sorted(int(name.rsplit("_", 1)[1]) for name in arrays if name.startswith("world_mat_"))
 
 
-def _left_out(file: Path, arrays: Mapping[str, np.ndarray], keys: list[int]) -> tuple[str, ...]:
-    """Cameras without an image: photographs that were taken out, or are numbered from 1."""
+def _tell_left_out(file: Path, arrays: Mapping[str, np.ndarray], keys: list[int], record: Record) -> None:
+    """A note of cameras without an image: photographs that were taken out, or are numbered from 1."""
     lost = [number for number in _numbers(arrays) if number not in keys]
-    if not lost:
-        return ()
-    some = ", ".join(map(str, lost[:4])) + ", ..." * (len(lost) > 4)
-    plural = "s" * (len(lost) > 1)
-    return (f"{file.name}: no image is numbered as world_mat{plural} {some}; do all of them count from 0?",)
+    if lost:
+        plural = "s" * (len(lost) > 1)
+        record.add(
+            UNUSED,
+            f"{file.name}: no image is numbered as world_mat{plural} {some([str(number) for number in lost], 4)}; "
+            "do all of them count from 0?",
+        )
 
 
-def _shot(file: Path, arrays: Mapping[str, np.ndarray], key: int, image: Path, mask: Path | None) -> Shot:
+def _shot(file: Path, arrays: Mapping[str, np.ndarray], key: int, image: Path, mask: MaskFile | None) -> Shot:
     where = f"{file}: world_mat_{key} ({image.name})"
     world_mat = arrays[f"world_mat_{key}"]
     scale = np.abs(world_mat[:3, :3]).max()
@@ -150,7 +160,8 @@ def _shot(file: Path, arrays: Mapping[str, np.ndarray], key: int, image: Path, m
     except ValueError as error:
         raise ValueError(f"{where}: {str(error).removeprefix('cameras[0]: ')}") from None
     intrinsics = camera.intrinsics[0].numpy()
-    return Shot(image, image.stem, camera.world_to_camera[0].numpy(), intrinsics, where, mask=mask)
+    matrix = camera.world_to_camera[0].numpy()
+    return Shot(image, image.stem, matrix, intrinsics, where, **mask_of(mask))
 
 
 def _check_scale_mats(file: Path, arrays: Mapping[str, np.ndarray], keys: list[int], views: Views) -> None:
