@@ -11,14 +11,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ...geometry.connectivity import check_start_mesh, edge_table, nonmanifold_vertices, topology
-from ...geometry.half_edges import edges
+from ...geometry.connectivity import check_start_mesh, nonmanifold_vertices, topology
+from ...geometry.half_edges import edges, half_edge_table
 from ..quality import flipped, triangle_quality
 from ..triangle_tree import triangle_tree
 from .adaptive import facing_points
 from .backends import BACKENDS, VARYING
 from .seams import seams, vertices_of
-from .sized_mesh import edge_sides, vertex_normals
+from .sized_mesh import area_normals, edge_sides
 from .sizing import check_field, expected_vertices, graded
 
 _MAX_FACES = 4_000_000
@@ -235,7 +235,7 @@ def _fault(old: Tensor, old_faces: Tensor, sizes: Tensor, new: Tensor, new_faces
     after = topology(new_faces)
     if after.nonmanifold_edges or after.misoriented_edges:
         return f"{after.nonmanifold_edges} non-manifold and {after.misoriented_edges} misoriented edges"
-    closed = edge_table(old_faces)[1].eq(2).all()
+    closed = bool((half_edge_table(old_faces).count == 2).all())
     if closed and not after.watertight:
         return f"a surface with {after.boundary_edges} border edges from a closed one"
     touching = len(nonmanifold_vertices(new_faces, len(new)))
@@ -288,7 +288,7 @@ def _result(
 ) -> RemeshResult:
     """Back to the scene's own units, device and type, with the attributes."""
     triangles = faces.long().cpu()
-    points, normals = new.numpy(), vertex_normals(new.numpy(), new_faces.numpy())
+    points, normals = new.numpy(), area_normals(new.numpy(), new_faces.numpy())
     found, weights, _ = facing_points(points, normals, np.ones(len(new)), triangle_tree(old, triangles))
     source = BarycentricMap(
         triangles[torch.from_numpy(found)].to(vertices.device),
