@@ -18,9 +18,12 @@ from .half_edges import mean_edge_length as mean_edge_length
 from .laplacian import compute_matrix as compute_matrix
 from .laplacian import laplacian_cot as laplacian_cot
 from .laplacian import laplacian_uniform as laplacian_uniform
+from .neighbors import Neighbors as Neighbors
 from .normals import face_normals as face_normals
 from .normals import vertex_normals as vertex_normals
 from .penalties import bilaplacian_loss as bilaplacian_loss
 from .penalties import laplacian_loss as laplacian_loss
 from .solids import has_inside as has_inside
+from .solids import mean_thickness as mean_thickness
 from .solids import signed_volume as signed_volume
+from .solids import surface_area as surface_area
