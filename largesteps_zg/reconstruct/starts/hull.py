@@ -13,8 +13,9 @@ from ...geometry.connectivity import topology, vertex_components
 from ...mesh.isosurface import isosurface
 from ...mesh.mesh import Mesh
 from ...mesh.remeshing.remesher import remesh
-from ...scenes.carving.carve import Grid, carve
+from ...scenes.carving.carve import carve
 from ...scenes.carving.evidence import EROSIONS, THICKENINGS, unconfirmed, views_with_holes
+from ...scenes.carving.grid import Grid
 from ...scenes.views import Views
 
 CELLS = 96  # along the bounding sphere's cube
