@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._version import __author__ as __author__
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ._support.checks import as_number
+
 Transfer = Callable[[Tensor], Tensor] | Tensor
 
 # Names, in torch's optimisers and ours, of states that are means of squares.
@@ -28,13 +30,23 @@ class _UniformlyScaledAdam(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
+        # NumPy's numbers as Python's own: torch.load reads nothing else from a state that was saved.
+        lr = lr if isinstance(lr, Tensor) else as_number("lr", lr, "a number >= 0")
+        memory = tuple(as_number("betas", beta, "two numbers in [0, 1)") for beta in betas)
+        eps = as_number("eps", eps, "a number >= 0")
         if not lr >= 0:
             raise ValueError(f"lr: expected a number >= 0, got {lr}")
-        if not all(0 <= beta < 1 for beta in betas):
+        if len(memory) != 2 or not all(0 <= beta < 1 for beta in memory):
             raise ValueError(f"betas: expected two numbers in [0, 1), got {betas}")
         if not eps >= 0:
             raise ValueError(f"eps: expected a number >= 0, got {eps}")
-        super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps})
+        super().__init__(params, {"lr": lr, "betas": memory, "eps": eps})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Also of a state that the published ``largesteps`` package saved, whose groups have no eps."""
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group.setdefault("eps", 1e-8)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

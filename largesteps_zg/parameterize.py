@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from ._support.checks import check_tensor
 from .geometry.connectivity import check_mesh, weld
 from .geometry.laplacian import compute_matrix
 from .solvers.cholesky import CholeskySolver
 from .solvers.conjugate_gradient import ConjugateGradientSolver
-from .solvers.linear_system import from_columns
+from .solvers.linear_system import eagerly, from_columns
 from .solvers.solver import Solver, solve
 
 _SOLVERS = {"cholesky": CholeskySolver, "cg": ConjugateGradientSolver}
@@ -19,9 +22,23 @@ _SOLVERS = {"cholesky": CholeskySolver, "cg": ConjugateGradientSolver}
 # Solvers of `from_differential`, which is only given a matrix: method -> (version, solver) for each matrix
 # that is alive. The keys are the tensor objects themselves, weakly: no number that a later tensor could
 # reuse.
-_solvers_of: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+_cache: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
+def cache_put(key: tuple[int, str], value: Solver, A: Float[Tensor, "V V"]) -> None:
+    """Make `value` the solver that `from_differential` uses for the matrix A, with the method key[1].
+
+    For code that fills the cache of the published ``largesteps`` package; ``key[0]`` is ``id(A)`` and not looked at.
+    """
+    _cache.setdefault(A, {})[key[1].lower()] = (_version(A), value)
+
+
+def _version(matrix: Tensor) -> int:
+    """Rises whenever the matrix is changed in place."""
+    return 0 if matrix.is_inference() else matrix._version
+
+
+@eagerly
 def to_differential(L: Float[Tensor, "V V"], v: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """Latent coordinates u = L v, where L is the whole system matrix (I + lambda times the Laplacian).
 
@@ -30,26 +47,68 @@ def to_differential(L: Float[Tensor, "V V"], v: Float[Tensor, "..."]) -> Float[T
     L : (V, V) sparse tensor
         From `geometry.compute_matrix`.
     v : (V,), (V, k) or (..., V, k) tensor
+        Of the matrix's type or a narrower one; u has its type.
 
     Notes
     -----
     Differentiable in v. Linear: any attribute of vertices may be parametrized so, not only positions.
     """
+    check_tensor("L", L)
+    check_tensor("v", v)
     size = L.shape[1]
     rows = v.shape[0] if v.ndim == 1 else v.shape[-2] if v.ndim else None
     if rows != size:
         raise ValueError(
             f"v: expected shape ({size},), ({size}, k) or (..., {size}, k), got {tuple(v.shape)}"
         )
-    if v.ndim <= 2:
-        return L @ v
-    return from_columns(L @ v.movedim(-2, 0).reshape(size, -1), v.shape)
+    if v.dtype != L.dtype:
+        if not v.dtype.is_floating_point or torch.promote_types(v.dtype, L.dtype) != L.dtype:
+            raise ValueError(
+                f"v: expected {L.dtype}, like the matrix, got {v.dtype}; convert it, or build L in that type"
+            )
+        return _Product.apply(L, v.to(L.dtype)).to(v.dtype)
+    return _Product.apply(L, v)
 
 
+class _Product(torch.autograd.Function):
+    """L v for all shapes of v, under the transforms of `torch.func` too, which know no sparse tensors."""
+
+    @staticmethod
+    def forward(L: Tensor, v: Tensor) -> Tensor:
+        """The product."""
+        if v.ndim <= 2:
+            return L @ v
+        return from_columns(L @ v.movedim(-2, 0).reshape(L.shape[1], -1), v.shape).contiguous()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Keep the matrix, which is a constant."""
+        ctx.matrix = inputs[0]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+        """The product with the transpose."""
+        return None, _Product.apply(ctx.matrix.t(), gradients[0])
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        """Linear: the product with the tangent."""
+        return _Product.apply(ctx.matrix, tangents[1])
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], L: Tensor, v: Tensor) -> tuple[Tensor, int]:
+        """All at once: vectors become columns, everything else has room for a batch in front."""
+        axis = -1 if v.ndim == 2 else 0
+        return _Product.apply(L, v.movedim(in_dims[1], axis)), axis % v.ndim
+
+
+@eagerly
 def from_differential(
     L: Float[Tensor, "V V"], u: Float[Tensor, "..."], method: str = "Cholesky"
 ) -> Float[Tensor, "..."]:
     """Positions from latent coordinates: solves L v = u. Differentiable in u.
+
+    ``torch.func`` transforms it; ``torch.compile`` breaks its graph here.
 
     The first call with a matrix makes its solver, which lives as long as the matrix object does and is made
     anew when the matrix was changed in place.
@@ -59,6 +118,7 @@ def from_differential(
     L : (V, V) sparse tensor
         From `geometry.compute_matrix`. A constant: no gradient flows to it.
     u : (V,), (V, k) or (..., V, k) tensor
+        Of the matrix's type or a narrower one; v has its type.
     method : {"Cholesky", "CG"}
         `CholeskySolver` or `ConjugateGradientSolver`; in any case of letters.
 
@@ -67,10 +127,12 @@ def from_differential(
     ValueError
         Another method; see also the solvers.
     """
-    if method.lower() not in _SOLVERS:
+    if not isinstance(method, str) or method.lower() not in _SOLVERS:
         raise ValueError(f"method: expected 'Cholesky' or 'CG', got {method!r}")
-    solvers: dict[str, tuple[int, Solver]] = _solvers_of.setdefault(L, {})
-    version = 0 if L.is_inference() else L._version
+    check_tensor("L", L)
+    check_tensor("u", u)
+    solvers: dict[str, tuple[int, Solver]] = _cache.setdefault(L, {})
+    version = _version(L)
     made_for, solver = solvers.get(method.lower(), (None, None))
     if solver is None or made_for != version:
         solver = _SOLVERS[method.lower()](L)
@@ -117,6 +179,9 @@ class LargeSteps:
     Where nothing coincides, W = V and the numbering is that of the mesh. A vertex that no face uses is left
     alone: its latent is its position.
 
+    May be copied, pickled and saved, also within a module; the factor is then made anew. Latents of float32 go with a
+    float64 mesh and give float32 positions.
+
     References
     ----------
     Nicolet, Jacobson, Jakob. Large Steps in Inverse Rendering of Geometry. ACM Transactions on Graphics
@@ -143,6 +208,8 @@ class LargeSteps:
     ) -> None:
         if solver not in _SOLVERS:
             raise ValueError(f"solver: expected one of {', '.join(_SOLVERS)}, got {solver!r}")
+        check_tensor("faces", faces)
+        check_tensor("vertices", vertices)
         check_mesh(vertices, faces)
         welded, welded_faces, self.index = weld(vertices.detach(), faces)
         self.matrix = compute_matrix(welded, welded_faces, lambda_, alpha, cotangent)
@@ -165,13 +232,14 @@ class LargeSteps:
         """
         if self._count is None:
             return v
+        check_tensor("v", v)
         axis = 0 if v.ndim == 1 else -2
         if v.ndim == 0 or v.shape[axis] != len(self.index):
             raise ValueError(f"v: expected {len(self.index)} vertices, got shape {tuple(v.shape)}")
         shape = list(v.shape)
         shape[axis] = len(self._count)
         total = v.new_zeros(shape).index_add(axis, self.index, v)
-        return total / (self._count if v.ndim == 1 else self._count[:, None])
+        return total / (self._count if v.ndim == 1 else self._count[:, None]).to(v.dtype)
 
     def from_differential(self, u: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Positions (V, k) of a latent (W, k): one solve, and one more backward. Differentiable.

@@ -47,3 +47,11 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked `fuzz` unless `-m` names it: hours are for nights, whatever else `-m` says."""
+    if "fuzz" in config.getoption("markexpr"):
+        return
+    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("fuzz")])
+    items[:] = [item for item in items if not item.get_closest_marker("fuzz")]

@@ -13,11 +13,12 @@ from PIL import Image
 from scene_files import rewrite, ring, sphere_mask, write_scene
 
 from largesteps_zg.cameras import Cameras
-from largesteps_zg.images.files import find_mask, sibling_mask
 from largesteps_zg.images.resampling import covered, sampled, shrunk
 from largesteps_zg.scenes import Reading, Views, load_scene
+from largesteps_zg.scenes.formats import transforms
 from largesteps_zg.scenes.photographs.assemble import assemble
 from largesteps_zg.scenes.photographs.lenses import fisheye_lens, opencv_lens
+from largesteps_zg.scenes.photographs.mask_files import MaskFile, MaskFinder
 from largesteps_zg.scenes.reading import Shot
 
 CENTER, RADIUS = (0.3, -0.2, 0.1), 0.5
@@ -261,12 +262,13 @@ def test_where_masks_are_looked_for(tmp_path: Path) -> None:
         file = tmp_path / place
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-    assert sibling_mask(tmp_path, image) == tmp_path / "masks/left/a.png" or (
-        sibling_mask(tmp_path, image) == tmp_path / "images/masks/a.png"
-    )
-    assert find_mask(tmp_path / "masks", image, Path("left")) == tmp_path / "masks/left/a.png"
-    assert find_mask(tmp_path / "masks", image) == tmp_path / "masks/a.png"
-    assert find_mask(tmp_path / "other", image) is None
+    finder = MaskFinder(tmp_path)
+    found = finder.beside(image)
+    assert found == MaskFile(tmp_path / "masks/left/a.png", "masks/left/NAME.png")
+    for below, file in (("left", "masks/left/a.png"), ("", "masks/a.png")):
+        (named,) = finder.in_folder(tmp_path / "masks", [image], [Path(below)])
+        assert named.file == tmp_path / file
+    assert finder.in_folder(tmp_path / "other", [image], [Path()]) == [None]
 
 
 def test_photographs_on_black_get_masks(tmp_path: Path) -> None:
@@ -381,3 +383,51 @@ def test_resized_cameras_and_photographs_agree(tmp_path: Path) -> None:
         120,
     ).resized(50, 60)
     torch.testing.assert_close(cameras.intrinsics, expected.intrinsics)
+
+
+LISTS = [
+    ("distortion_params", lambda k1, k2, p1, p2: [k1, k2, 0.0, 0.0, p1, p2]),  # nerfstudio
+    ("distortion_coefficients", lambda k1, k2, p1, p2: [k1, k2, p1, p2, 0.0]),  # OpenCV, five of them
+    ("dist_coeffs", lambda k1, k2, p1, p2: [[k1, k2, p1, p2]]),  # as cv2 gives them
+    ("distortion", lambda k1, k2, p1, p2: [[k1], [k2], [p1], [p2]]),
+]
+
+
+@pytest.mark.parametrize(("name", "order"), LISTS)
+@pytest.mark.parametrize("in_frames", [False, True])
+def test_coefficients_in_lists(tmp_path: Path, name: str, order, in_frames: bool) -> None:
+    content = write_scene(tmp_path)
+    values = order(0.1, -0.05, 0.02, -0.015)
+    for frame in content["frames"] if in_frames else [content]:
+        frame[name] = values
+    rewrite(tmp_path, content)
+    points = np.array([[0.3, -0.2], [-0.4, 0.1]])
+    (frames, _) = transforms._frames(tmp_path / "transforms_train.json")
+    k = np.array([[150.0, 0, 83], [0, 146, 58], [0, 0, 1]])
+    lens, model = transforms._lens(frames[0], k)
+    theirs = camera_of("OPENCV", [0.1, -0.05, 0.02, -0.015]).img_from_cam(
+        np.column_stack([points, np.ones(2)])
+    )
+    np.testing.assert_allclose(lens(points), theirs, atol=1e-9)
+    assert model == "OPENCV"
+
+
+def test_lists_of_coefficients_that_contradict_or_are_too_long(tmp_path: Path) -> None:
+    for shared, part in (
+        ({"distortion_params": [0.1, 0, 0, 0, 0, 0], "k1": 0.2}, "says 0.1 for k1, but k1 is 0.2"),
+        ({"distortion_params": 0.1}, "expected a list of numbers for distortion_params, got 0.1"),
+        ({"distortion_coefficients": [0.1, 0, 0, 0, 0, 0, 0, 0, 0.3]}, "at most 8 coefficients"),
+        ({"distortion_params": [0.1, "x"]}, "expected a number for distortion_params"),
+    ):
+        write_scene(tmp_path, **shared)
+        with pytest.raises(ValueError, match=part):
+            load_scene(tmp_path)
+
+
+@pytest.mark.parametrize("model", ["SIMPLE_FISHEYE", "FISHEYE", "OPENCV_FISHEYE", "fisheye"])
+def test_fisheyes_of_transforms_without_coefficients(tmp_path: Path, model: str) -> None:
+    write_scene(tmp_path, camera_model=model)
+    (frames, _) = transforms._frames(tmp_path / "transforms_train.json")
+    lens, name = transforms._lens(frames[0], np.diag([60.0, 60.0, 1.0]))
+    np.testing.assert_allclose(lens(np.array([[1.0, 0.0]])), [[60 * np.pi / 4, 0]], rtol=1e-9)
+    assert name == model.upper()

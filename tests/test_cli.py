@@ -315,7 +315,7 @@ def test_ctrl_c_at_a_terminal(scene: Path, finished: Path, tmp_path: Path, quick
 
 
 def test_info_tells_what_is_usable_and_why_the_rest_is_not(capsys, monkeypatch) -> None:
-    for module in ("pymeshlab", "nvdiffrast", "nvdiffrast.torch"):
+    for module in ("gpytoolbox", "pymeshlab", "nvdiffrast", "nvdiffrast.torch"):
         monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main(["info"]) == 0
@@ -326,10 +326,9 @@ def test_info_tells_what_is_usable_and_why_the_rest_is_not(capsys, monkeypatch) 
     rows = {line.split()[1]: line for line in lines if line.startswith(("  yes", "  no "))}
     assert rows["cpu"].startswith("  yes cpu") and "the default here" in rows["cpu"]
     assert rows["cuda"].startswith("  no ") and "PyTorch" in rows["cuda"]
-    assert rows["warp"].startswith("  yes") and rows["gpytoolbox"].startswith("  yes")
-    assert (
-        rows["pymeshlab"].startswith("  no ") and "not installed; pip install pymeshlab" in rows["pymeshlab"]
-    )
+    assert rows["warp"].startswith("  yes") and rows["adaptive"].startswith("  yes")
+    for name in ("gpytoolbox", "pymeshlab"):
+        assert rows[name].startswith("  no ") and f"not installed; pip install {name}" in rows[name]
     assert (
         rows["nvdiffrast"].startswith("  no  nvdiffrast     cannot be imported")
         and "pip" in rows["nvdiffrast"]

@@ -169,7 +169,7 @@ CASES = {
     "range.ply": (TRIANGLE + "0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n", ("range.ply",)),
     "text.ply": ("hello", ("text.ply: expected a readable .ply file", "damaged")),
     "range.off": ("OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 3\n", ("range.off",)),
-    "start.docx": ("?", ("expected a mesh format", "'.docx'", "convert it")),
+    "start.docx": ("?", ("expected one of ply, obj", "'.docx'", "convert it")),
 }
 
 
@@ -279,7 +279,7 @@ def test_lights_that_are_none(ball: Path, tmp_path: Path, refused) -> None:
         ("inf", "finite"),
         ("flat", "(H, W, 3)"),
         ("broken", "readable"),
-        ("text", "readable"),
+        ("text", "cannot be read"),
     ):
         file = next(tmp_path.glob(f"{name}.*"))
         for command in (("reconstruct", ball, *QUICK), ("render", "pebble")):

@@ -13,7 +13,9 @@ from PIL import Image
 from scene_files import ring, sphere_mask
 
 from largesteps_zg.scenes import Reading, Views
+from largesteps_zg.scenes.formats import colmap
 from largesteps_zg.scenes.formats.colmap import load, recognises
+from largesteps_zg.scenes.provenance import Record
 
 BALL = (0.4, -0.3, 0.2), 0.6
 WIDTH, HEIGHT = 96, 72
@@ -327,3 +329,69 @@ def test_nan_in_a_pose(tmp_path: Path) -> None:
     struct.pack_into("<d", data, 8 + 4 + 32, math.nan)  # TX of the first image
     file.write_bytes(data)
     refused(tmp_path, "images.bin: b.png", "not finite")
+
+
+# --- what other programs write as COLMAP ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "camera",
+    ["SIMPLE_FISHEYE 96 72 60 50 35", "FISHEYE 96 72 60 60 50 35", "OPENCV_FISHEYE 96 72 60 60 50 35 0 0 0 0",
+     "SIMPLE_RADIAL_FISHEYE 96 72 60 50 35 0", "THIN_PRISM_FISHEYE 96 72 60 60 50 35 0 0 0 0 0 0 0 0"],
+)  # fmt: skip
+def test_a_fisheye_without_coefficients_is_a_fisheye(tmp_path: Path, camera: str) -> None:
+    """A ray at 45 degrees arrives at f pi / 4 from the principal point; a pinhole would show it at f."""
+    write_text(tmp_path / "sparse", camera=f"1 {camera}")
+    draw(tmp_path / "images")
+    (shot, *_) = colmap._shots(tmp_path, tmp_path / "sparse", Record(tmp_path))
+    assert shot.lens is not None and shot.lens_name == camera.split()[0]
+    np.testing.assert_allclose(shot.lens(np.array([[1.0, 0.0]])), [[50 + 60 * np.pi / 4, 35]], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "camera",
+    ["PINHOLE 96 72 110 108 50 35", "OPENCV 96 72 110 108 50 35 0 0 0 0", "SIMPLE_DIVISION 96 72 110 50 35 0",
+     "FULL_OPENCV 96 72 110 108 50 35 0 0 0 0 0 0 0 0"],
+)  # fmt: skip
+def test_a_lens_without_coefficients_that_is_a_pinhole_is_none(tmp_path: Path, camera: str) -> None:
+    write_text(tmp_path / "sparse", camera=f"1 {camera}")
+    draw(tmp_path / "images")
+    assert all(shot.lens is None for shot in colmap._shots(tmp_path, tmp_path / "sparse", Record(tmp_path)))
+
+
+SPACED = ("DJI 2024 (1).png", "DJI 2024 (2).png", "2 b.png", "3 c.png")
+
+
+@pytest.mark.parametrize("points", ["10.5 20.5 -1 3 4 7\n", "\n", ""])
+@pytest.mark.parametrize("place", ["sparse/0", "."])
+def test_names_with_spaces_in_text_models(tmp_path: Path, points: str, place: str) -> None:
+    """RealityScan names images after their files; some programs leave out the lines of points."""
+    draw(tmp_path / "images", SPACED)
+    write_text(tmp_path / place, SPACED)
+    file = tmp_path / place / "images.txt"
+    lines = file.read_text().splitlines()[1::2]
+    file.write_text("".join(f"{line}\n{points}" for line in lines))
+    scene = load(tmp_path)
+    assert set(scene.train.names) == {Path(name).stem for name in SPACED}
+    check(scene.train)
+
+
+def test_a_line_without_a_name_is_refused(tmp_path: Path) -> None:
+    write_text(tmp_path / "sparse")
+    draw(tmp_path / "images")
+    file = tmp_path / "sparse" / "images.txt"
+    file.write_text(file.read_text().replace(" 1 a.png", ""))
+    refused(tmp_path, "images.txt: line 4: expected IMAGE_ID", "is it complete?")
+
+
+def test_models_under_other_names_are_taken_where_there_is_no_numbered_one(tmp_path: Path) -> None:
+    draw(tmp_path / "images")
+    write_text(tmp_path / "sparse" / "aligned")
+    assert "model: sparse/aligned, 4 images" in load(tmp_path).notes
+    write_binary(tmp_path / "sparse" / "10", NAMES[:3])
+    write_binary(tmp_path / "sparse" / "2", NAMES[:3])
+    scene = load(tmp_path)
+    assert "model: sparse/2, 3 images" in scene.notes
+    assert "not used: model sparse/10, 3 images: one model is taken" in scene.notes
+    assert "not used: model sparse/aligned, 4 images: one model is taken" in scene.notes
+    assert "not used: images/: 1 image without a camera (d.png)" in scene.notes

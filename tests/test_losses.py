@@ -124,10 +124,14 @@ AXES = AXES / AXES.norm(dim=1, keepdim=True)
 def test_brightness_and_hue_are_compared_along_axes_at_right_angles(kind, shape, known, generator):
     images, targets = (torch.rand(shape, generator=generator) for _ in range(2))
     weights, pixels = extras(shape, True, known, generator)
+    weights[1:3] = weights[0]
     found, expected = images.clone().requires_grad_(), images.double().requires_grad_()
     away = expected - targets.double()
-    turned = torch.cat([away[..., :3] @ AXES.T, away[..., 3:]], dim=-1)
-    counts = weights.double() * torch.tensor([0.4 * 3**0.5, 1, 1, 1])[: shape[3]]
+    # Differences of brightness are those of grey pixels, three equal ones; hue lies along the two other axes.
+    grey = away[..., :3].mean(-1, keepdim=True).expand(*shape[:3], 3)
+    turned = torch.cat([grey, away[..., :3] @ AXES[1:].T, away[..., 3:]], dim=-1)
+    counts = weights[[0, 0, 0, 0, 0, 3] if shape[3] == 4 else [0] * 5].double()
+    counts[:3] *= 0.4
     wanted = reference(rho(kind, turned), counts, pixels)
     given = {"kind": kind, "weights": weights, "pixel_weights": pixels, "brightness": 0.4}
     loss = image_loss(found, targets, **given)
@@ -138,12 +142,33 @@ def test_brightness_and_hue_are_compared_along_axes_at_right_angles(kind, shape,
     assert torch.allclose(pixel_losses(images, targets, **given).double(), wanted, rtol=1e-5)
 
 
-def test_white_light_counts_as_much_as_brightness_does(generator):
-    colors = torch.rand(1, 4, 5, 3, generator=generator)
-    whiter = colors + 0.3 * torch.rand(1, 4, 5, 1, generator=generator)
-    half, whole = (float(image_loss(whiter, colors, brightness=b)) for b in (0.5, 1.0))
-    assert whole == pytest.approx(float(image_loss(whiter, colors)), rel=1e-4)
-    assert half == pytest.approx(0.5 * whole, rel=1e-4)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("brightness", [0.25, 1.0, 3.0])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_white_light_counts_as_much_as_brightness_says(kind, brightness, channels, generator):
+    # Both losses without axes are the oracle: a law of ratios, for value, slope and each pixel.
+    colors = torch.rand(1, 4, 5, channels, generator=generator)
+    white = torch.zeros_like(colors)
+    white[..., :3] = torch.rand(1, 4, 5, 1, generator=generator) - 0.5
+    plain, along = ((colors + white).requires_grad_() for _ in range(2))
+    for scales in (0.05, 2.0):
+        given = {"kind": kind, "scales": scales}
+        losses = image_loss(plain, colors, **given), image_loss(along, colors, brightness=brightness, **given)
+        assert float(losses[1]) == pytest.approx(brightness * float(losses[0]), rel=1e-4)
+        # Along grey: across it |x| has a kink, where rounding decides.
+        grads = [torch.autograd.grad(loss, of)[0] for loss, of in zip(losses, (plain, along), strict=True)]
+        slopes = [grad[..., :3].sum(-1) for grad in grads]
+        assert torch.allclose(slopes[1], brightness * slopes[0], rtol=1e-3, atol=1e-6)
+        each = [pixel_losses(along, colors, brightness=b, **given) for b in (None, brightness)]
+        assert torch.allclose(each[1], brightness * each[0], rtol=1e-4)
+
+
+def test_channels_of_their_own_do_not_go_with_brightness(unchecked):
+    images = torch.zeros(2, 3, 4, 3)
+    with pytest.raises(ValueError, match=r"^weights: expected equal ones of red, green and blue beside"):
+        image_loss(images, images, brightness=0.5, weights=torch.tensor([1.0, 2.0, 1.0]))
+    with pytest.raises(ValueError, match=r"^scales: expected equal ones of red, green and blue beside"):
+        pixel_losses(images, images, kind="robust", brightness=0.5, scales=(0.1, 0.2, 0.1))
 
 
 def test_bad_input_is_refused_in_one_line(unchecked):

@@ -7,7 +7,7 @@ import pytest
 import torch
 import trimesh
 from scene_files import ring, views_of_spheres
-from scipy.ndimage import gaussian_filter, label
+from scipy.ndimage import binary_dilation, gaussian_filter, label
 
 from largesteps_zg.cameras import sphere_of_cameras
 from largesteps_zg.renderers import render
@@ -207,6 +207,30 @@ def test_one_mask_that_lacks_a_part_does_not_spoil_the_others() -> None:
     images[2, :, :60, 3] = 0
     found = consistent(Views(images, clean.cameras, clean.names))
     assert torch.equal(found.images, images)
+
+
+@pytest.mark.parametrize("lacking", [1, 2])
+def test_a_mask_is_judged_by_the_other_views(lacking: int) -> None:
+    """Of 12 views one may be wrong about a place, and a view's own mask is none of those that judge it.
+
+    In view 6 the small ball is drawn as a ring one pixel outside its outline, so that this view itself denies the ball.
+    Where one other view lacks the ball as well, the other eleven allow it, and the ring beside it stays; where two lack
+    it, they don't, and the ring goes. Pixels are large, so that a ring beside the ball is not within a cell of it.
+    """
+    cameras = ring(12, height=26, width=32)
+    balls = BALLS[0], ((1.3, 0.2, 0.0), 0.3)
+    clean = views_of_spheres(cameras, *balls)
+    large, small = (views_of_spheres(cameras, ball).images[..., 3] for ball in balls)
+    ball = small[6].numpy() > 0
+    around = binary_dilation(ball) & ~ball
+    assert not (binary_dilation(around, iterations=2) & (large[6].numpy() > 0)).any()
+    images = clean.images.clone()
+    images[6, ..., 3] = torch.where(torch.from_numpy(around), 255, large[6])
+    for view in (2, 3)[:lacking]:  # in which the balls are apart too
+        images[view, ..., 3] = large[view]
+    found = consistent(Views(images, cameras, clean.names)).images[6, ..., 3].numpy()
+    assert (found[around] > 0).mean() == (1.0 if lacking == 1 else 0.0)
+    np.testing.assert_array_equal(found[~around], images[6, ..., 3].numpy()[~around])
 
 
 def test_pixels_that_are_not_known_deny_nothing() -> None:

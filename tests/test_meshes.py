@@ -74,7 +74,7 @@ def test_the_leaf_has_one_border():
 
 
 def test_the_script_makes_the_pebble_again():
-    pytest.importorskip("skimage", reason="scikit-image, which the script needs, is not installed")
+    pytest.importorskip("gpytoolbox", reason="gpytoolbox, which the script needs, is not installed")
     script = importlib.import_module(f"{meshes.__name__}.make_meshes")
     assert set(script.MAKERS) == set(GENUS)
     made, kept = script.make("pebble"), load_mesh(meshes.path("pebble"))

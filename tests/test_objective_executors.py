@@ -7,10 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -245,6 +246,36 @@ def test_always_hanging_is_an_error(tmp_path: Path) -> None:
         ):
             objective.losses(numbers(2))
     assert set(multiprocessing.active_children()) <= before
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system cannot stop a process")
+def test_closing_ends_within_seconds_whatever_the_workers_do() -> None:
+    # A stopped worker answers nobody: as one does that waits for the lock of a dead one.
+    before = set(multiprocessing.active_children())
+    objective = Objective(mixed, executor=processes(2))
+    point = (torch.ones(2), torch.ones(2))
+    objective.losses([point] * 8)
+    workers = sorted(set(multiprocessing.active_children()) - before, key=lambda process: process.pid)
+    os.kill(workers[0].pid, signal.SIGSTOP)
+    started = time.monotonic()
+    objective.close()
+    assert time.monotonic() - started < 10
+    for process in workers:
+        process.join(5)
+        assert not process.is_alive()
+    assert objective.losses([point] * 2).shape == (2,)  # with new ones
+    objective.close()
+
+
+def test_closing_does_not_wait_for_a_thread_that_hangs() -> None:
+    release = threading.Event()
+    objective = Objective(lambda x: 0.0, executor=partial(ThreadPoolExecutor, 1))
+    objective.losses(numbers(1))
+    objective._workers.executor.submit(release.wait, 60)
+    started = time.monotonic()
+    objective.close()
+    assert time.monotonic() - started < 10
+    release.set()
 
 
 def test_a_cluster_whose_worker_dies_loses_nothing(cluster: Executor, tmp_path: Path) -> None:

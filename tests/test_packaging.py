@@ -14,7 +14,7 @@ from jaxtyping import TypeCheckError
 import largesteps_zg
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("warp", "matplotlib", "trimesh", "gpytoolbox", "pymeshlab", "sksparse", "skimage")
+HEAVY = ("warp", "matplotlib", "trimesh", "gpytoolbox", "pymeshlab", "sksparse")
 
 
 def listed(section: str, text: str) -> set[str]:

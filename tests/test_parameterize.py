@@ -206,7 +206,7 @@ def test_solvers_die_with_their_matrix_and_are_never_another_matrix_s(factored: 
         matrix = compute_matrix(SQUARE, FACES, lambda_)
         torch.testing.assert_close(from_differential(matrix, to_differential(matrix, SQUARE)), SQUARE)
         from_differential(matrix, SQUARE, "CG")
-        solvers = [weakref.ref(solver) for _, solver in parameterize._solvers_of[matrix].values()]
+        solvers = [weakref.ref(solver) for _, solver in parameterize._cache[matrix].values()]
         del matrix
         gc.collect()
         assert [solver() for solver in solvers] == [None, None]

@@ -14,12 +14,16 @@ from largesteps_zg.geometry import nonmanifold_vertices, topology
 from largesteps_zg.mesh import Mesh, degenerate_faces, flipped_faces, icosphere, triangle_quality
 from largesteps_zg.mesh.remeshing import remesh
 
-GPYTOOLBOX = "gpytoolbox"
-NEEDS_PYMESHLAB = pytest.mark.skipif(
-    importlib.util.find_spec("pymeshlab") is None, reason="pymeshlab, the optional backend, is not installed"
-)
+
+def optional(name: str):
+    """A backend whose tests are skipped where it is not installed."""
+    missing = importlib.util.find_spec(name) is None
+    mark = pytest.mark.skipif(missing, reason=f"{name}, an optional backend, is not installed")
+    return pytest.param(name, marks=mark)
+
+
 every_backend = pytest.mark.parametrize(
-    "backend", [GPYTOOLBOX, "adaptive", pytest.param("pymeshlab", marks=NEEDS_PYMESHLAB)]
+    "backend", ["adaptive", optional("gpytoolbox"), optional("pymeshlab")]
 )
 
 
@@ -200,10 +204,11 @@ def test_a_folded_surface_is_unfolded(backend, generator):
     assert flipped_faces(result.vertices, result.faces) <= 2
 
 
-def test_coincident_surfaces_stay_two():
+@pytest.mark.parametrize("backend", ["adaptive", optional("gpytoolbox")])
+def test_coincident_surfaces_stay_two(backend):
     ball = icosphere(2)
     twice = joined(ball, ball)
-    result = remesh(twice.vertices, twice.faces, 0.2, backend=GPYTOOLBOX)
+    result = remesh(twice.vertices, twice.faces, 0.2, backend=backend)
     sound_and_closed(result)
     assert topology(result.faces).components == 2
 
@@ -218,7 +223,7 @@ def test_coincident_surfaces_stay_two():
         ({"target_length": float("nan")}, "target_length: expected a finite length"),
         ({"target_length": 1e-5}, "target_length: expected a length that gives at most 4,000,000 faces"),
         ({"iterations": 0}, "iterations: expected at least 1"),
-        ({"backend": "igl"}, "backend: expected one of auto, gpytoolbox, adaptive, pymeshlab, got 'igl'"),
+        ({"backend": "igl"}, "backend: expected one of auto, adaptive, gpytoolbox, pymeshlab, got 'igl'"),
         ({"attributes": {"c": torch.zeros(5, 3)}}, r"attributes\['c'\]: expected floats with 42 rows"),
         ({"attributes": {"i": torch.zeros(42, dtype=torch.long)}}, r"attributes\['i'\]: .*int64"),
     ],
@@ -236,11 +241,23 @@ def test_remesh_refuses_three_faces_at_an_edge():
         remesh(vertices, torch.tensor([[0, 1, 2], [1, 0, 3], [0, 1, 4]]), 0.1)
 
 
-def test_a_missing_backend_says_how_to_install_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pymeshlab", None)
+@pytest.mark.parametrize("backend", ["gpytoolbox", "pymeshlab"])
+def test_a_missing_backend_says_how_to_install_it(monkeypatch, backend):
+    monkeypatch.setitem(sys.modules, backend, None)
     ball = icosphere(1)
-    with pytest.raises(ImportError, match="pip install pymeshlab"):
-        remesh(ball.vertices, ball.faces, 0.3, backend="pymeshlab")
+    with pytest.raises(ImportError, match=rf'pip install "largesteps_zg\[{backend}\]"$'):
+        remesh(ball.vertices, ball.faces, 0.3, backend=backend)
+
+
+def test_without_optional_backends_everything_is_remeshed_by_our_own(monkeypatch):
+    for name in ("gpytoolbox", "pymeshlab"):
+        monkeypatch.setitem(sys.modules, name, None)
+    ball = icosphere(2)
+    assert remesh(ball.vertices, ball.faces, 0.3).backend == "adaptive"
+    # What our own cannot do is then the only reason that is given, with how to get the others.
+    monkeypatch.setitem(remesh_module.BACKENDS, "adaptive", lambda v, f, lengths, iterations: (v, f[:0]))
+    with pytest.raises(RuntimeError, match=r"adaptive gave no faces.*\[gpytoolbox\].*\[pymeshlab\]"):
+        remesh(ball.vertices, ball.faces, 0.3)
 
 
 OPENED = "a surface with 3 border edges from a closed one"

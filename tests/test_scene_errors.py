@@ -136,8 +136,9 @@ def test_mask_that_covers_everything(tmp_path: Path) -> None:
 
 
 def test_a_fault_in_the_test_split_is_found_too(tmp_path: Path) -> None:
+    """Where some of its images are there; a split without any is left out: test_provenance.py."""
     content = write_scene(tmp_path)
-    lost = [{**content["frames"][0], "file_path": "./test/r_0"}]
+    lost = [{**content["frames"][0], "file_path": "./test/r_0"}, content["frames"][1]]
     rewrite(tmp_path, {**content, "frames": lost}, name="transforms_test.json")
     refused(tmp_path, "transforms_test.json: frame 0 (./test/r_0): image not found")
 

@@ -1,12 +1,19 @@
-"""Damaged scenes of every format: what comes back is a scene or one line of ValueError or OSError, nothing else."""
+"""Damaged files of every kind: what comes back is what was read or one line of ValueError or OSError, nothing else.
+
+No example may take 20 s or a gigabyte. `pytest -m fuzz tests/test_scene_fuzz.py` draws a few thousand.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+import resource
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from format_files import (
@@ -21,14 +28,56 @@ from format_files import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mesh_files import MESHES, PICTURES, glb_parts, packed_glb
 
-from largesteps_zg.mesh import icosphere, save_mesh
+from largesteps_zg.images.files import read_image, read_mask
+from largesteps_zg.images.radiance import read_radiance
+from largesteps_zg.mesh import icosphere, load_mesh, save_mesh
+from largesteps_zg.reconstruct.starts import start_from_file
+from largesteps_zg.renderers import load_light
 from largesteps_zg.scenes import Reading, Scene
 from largesteps_zg.scenes.formats import colmap, idr, middlebury, mitsuba, mvsnet, transforms
 from largesteps_zg.scenes.sanity import check_scene
 
 WHOLE = Reading(hold_out=0)
-EXAMPLES = 40
+EXAMPLES, SHORT, LONG = 40, 12, 120
+SECONDS, BYTES = 20, 2**30
+fuzz = pytest.mark.fuzz
+
+
+class TooLong(BaseException):
+    """No `except Exception` takes it for a damaged file."""
+
+
+@pytest.fixture(autouse=True)
+def limits() -> Iterator[None]:
+    """One gigabyte more than the process has now; what asks for more gets a MemoryError."""
+    old = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + BYTES, old[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, old)
+
+
+def read_or_one_line(read: Callable[[], Any]) -> Any:
+    """What is read, or the text of the one line, within the limits."""
+
+    def stop(*_: object) -> None:
+        raise TooLong
+
+    old = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(SECONDS)
+    try:
+        return read()
+    except (ValueError, OSError) as error:
+        message = str(error)
+        assert "\n" not in message and len(message) < 1000, message
+        # Both would be a MemoryError that somebody took for a damaged file.
+        assert "MemoryError" not in message and "allocate" not in message, message
+        return message
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, old)
 
 
 def write_mitsuba_to_render(folder: Path) -> Path:
@@ -76,13 +125,12 @@ def damaged(file: Path, damage: Callable[[bytes], bytes]) -> Iterator[None]:
 
 
 def scene_or_one_line(module, folder: Path) -> Scene | str:
-    try:
+    def read() -> Scene:
         scene = module.load(folder, WHOLE)
         check_scene(scene)
         return scene
-    except (ValueError, OSError) as error:
-        assert "\n" not in str(error) and len(str(error)) < 1000, str(error)
-        return str(error)
+
+    return read_or_one_line(read)
 
 
 @EVERY
@@ -93,23 +141,48 @@ def test_undamaged_they_are_scenes(name: str, folders: dict[str, Path]) -> None:
         assert worst_miss(scene.train) < 0.1
 
 
+def other_bytes(content: bytes, data: st.DataObject) -> bytes:
+    """Cut off, without a part, with other bytes or with a part twice."""
+    size = len(content)
+    start, end = sorted((data.draw(st.integers(0, size)), data.draw(st.integers(0, size))))
+    new = data.draw(st.binary(max_size=12))
+    damages = {
+        "cut off": content[:start],
+        "without a part": content[:start] + content[end:],
+        "with other bytes": content[:start] + new + content[start + len(new) :],
+        "with a part twice": content[:end] + content[start:],
+    }
+    return damages[data.draw(st.sampled_from(sorted(damages)))]
+
+
+def other_word(content: bytes, data: st.DataObject) -> bytes:
+    """One word of a text replaced by an odd one."""
+    pieces = _pieces(content)
+    place = data.draw(st.integers(0, len(pieces) - 1))
+    pieces[place] = data.draw(st.sampled_from(ODD)).encode()
+    return b"".join(pieces)
+
+
+def damaged_bytes(name: str, folders: dict[str, Path], data: st.DataObject) -> None:
+    module, _, files = SCENES[name]
+    file = folders[name] / data.draw(st.sampled_from(files))
+    with damaged(file, lambda content: other_bytes(content, data)):
+        scene_or_one_line(module, folders[name])
+
+
 @EVERY
 @settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_damaged_bytes(name: str, folders: dict[str, Path], data: st.DataObject) -> None:
-    module, _, files = SCENES[name]
-    file = folders[name] / data.draw(st.sampled_from(files))
-    size = file.stat().st_size
-    start, end = sorted((data.draw(st.integers(0, size)), data.draw(st.integers(0, size))))
-    new = data.draw(st.binary(max_size=12))
-    damages = {
-        "cut off": lambda content: content[:start],
-        "without a part": lambda content: content[:start] + content[end:],
-        "with other bytes": lambda content: content[:start] + new + content[start + len(new) :],
-        "with a part twice": lambda content: content[:end] + content[start:],
-    }
-    with damaged(file, damages[data.draw(st.sampled_from(sorted(damages)))]):
-        scene_or_one_line(module, folders[name])
+    damaged_bytes(name, folders, data)
+
+
+@fuzz
+@EVERY
+@settings(max_examples=LONG)
+@given(data=st.data())
+def test_damaged_bytes_for_long(name: str, folders: dict[str, Path], data: st.DataObject) -> None:
+    damaged_bytes(name, folders, data)
 
 
 ODD = [
@@ -132,20 +205,29 @@ ODD = [
 ]
 
 
-@EVERY
-@settings(max_examples=EXAMPLES)
-@given(data=st.data())
-def test_words_that_are_others(name: str, folders: dict[str, Path], data: st.DataObject) -> None:
+def damaged_words(name: str, folders: dict[str, Path], data: st.DataObject) -> None:
     module, _, files = SCENES[name]
     texts = [file for file in files if not file.endswith((".bin", ".npz"))]
     if not texts:
         return
     file = folders[name] / data.draw(st.sampled_from(texts))
-    pieces = _pieces(file.read_bytes())
-    place = data.draw(st.integers(0, len(pieces) - 1))
-    pieces[place] = data.draw(st.sampled_from(ODD)).encode()
-    with damaged(file, lambda _: b"".join(pieces)):
+    with damaged(file, lambda content: other_word(content, data)):
         scene_or_one_line(module, folders[name])
+
+
+@EVERY
+@settings(max_examples=EXAMPLES)
+@given(data=st.data())
+def test_words_that_are_others(name: str, folders: dict[str, Path], data: st.DataObject) -> None:
+    damaged_words(name, folders, data)
+
+
+@fuzz
+@EVERY
+@settings(max_examples=LONG)
+@given(data=st.data())
+def test_words_that_are_others_for_long(name: str, folders: dict[str, Path], data: st.DataObject) -> None:
+    damaged_words(name, folders, data)
 
 
 def _pieces(content: bytes) -> list[bytes]:
@@ -162,3 +244,116 @@ def test_every_file_empty_or_gone(name: str, folders: dict[str, Path]) -> None:
             file.unlink()
             # Of MVSNet's files each is a camera of its own, without which the others still are a scene.
             assert isinstance(scene_or_one_line(module, folders[name]), str) == (name != "mvsnet")
+
+
+# --- mesh files, images and lights -----------------------------------------------------------------------------------
+
+OF_MESHES = pytest.mark.parametrize("name", MESHES)
+OF_PICTURES = pytest.mark.parametrize("name", PICTURES)
+
+
+def pieces_of_json(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """Every place in it: a container and the key or number in that."""
+    for key in list(value) if isinstance(value, dict) else range(len(value)):
+        found.append((value, key))
+        if isinstance(value[key], (dict, list)):
+            pieces_of_json(value[key], found)
+    return found
+
+
+VALUES = [
+    None,
+    True,
+    -1,
+    0,
+    1,
+    7,
+    2**31,
+    3 * 10**8,
+    10**30,
+    0.5,
+    1e308,
+    float("nan"),
+    "",
+    "x.bin",
+    [],
+    {},
+    [0],
+    {"a": 1},
+]
+
+
+def other_field(content: bytes, data: st.DataObject) -> bytes:
+    """A GLB or glTF file with another value at one place of its JSON, or without it."""
+    tree, chunk = glb_parts(content) if content[:4] == b"glTF" else (json.loads(content), None)
+    container, key = data.draw(st.sampled_from(pieces_of_json(tree, [])))
+    if data.draw(st.booleans()):
+        container[key] = data.draw(st.sampled_from(VALUES))
+    else:
+        container.pop(key)
+    return json.dumps(tree).encode() if chunk is None else packed_glb(tree, chunk)
+
+
+def damaged_mesh(name: str, folder: Path, data: st.DataObject) -> None:
+    ways = [other_bytes]
+    if name.endswith((".glb", ".gltf")):
+        ways += [other_field] * 3
+    elif not name.startswith("binary"):
+        ways += [other_word]
+    file = folder / name
+    file.write_bytes(data.draw(st.sampled_from(ways))(MESHES[name], data))
+    read_or_one_line(lambda: start_from_file(file))
+
+
+@OF_MESHES
+def test_undamaged_they_are_meshes(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(MESHES[name])
+    mesh = load_mesh(tmp_path / name)
+    assert len(mesh.faces) == 80 and len(start_from_file(tmp_path / name).mesh.vertices) == 42
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
+
+
+@OF_MESHES
+@settings(max_examples=SHORT)
+@given(data=st.data())
+def test_damaged_meshes(name: str, place: Path, data: st.DataObject) -> None:
+    damaged_mesh(name, place, data)
+
+
+@fuzz
+@OF_MESHES
+@settings(max_examples=LONG)
+@given(data=st.data())
+def test_damaged_meshes_for_long(name: str, place: Path, data: st.DataObject) -> None:
+    damaged_mesh(name, place, data)
+
+
+def damaged_picture(name: str, folder: Path, data: st.DataObject) -> None:
+    file = folder / name
+    file.write_bytes(other_bytes(PICTURES[name], data))
+    if name.endswith((".hdr", ".npy")):
+        read_or_one_line(lambda: read_radiance(file))
+    if not name.endswith(".hdr"):
+        read_or_one_line(lambda: load_light(file))
+    if not name.endswith((".hdr", ".npy")):
+        read_or_one_line(lambda: read_image(file))
+        read_or_one_line(lambda: read_mask(file))
+
+
+@OF_PICTURES
+@settings(max_examples=SHORT)
+@given(data=st.data())
+def test_damaged_pictures(name: str, place: Path, data: st.DataObject) -> None:
+    damaged_picture(name, place, data)
+
+
+@fuzz
+@OF_PICTURES
+@settings(max_examples=LONG)
+@given(data=st.data())
+def test_damaged_pictures_for_long(name: str, place: Path, data: st.DataObject) -> None:
+    damaged_picture(name, place, data)

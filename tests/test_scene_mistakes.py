@@ -153,7 +153,7 @@ def test_text_models_of_colmap_with_a_mark_at_the_beginning_or_spaces_in_names(t
     assert worst_miss(load_scene(tmp_path).train) < 0.1
     shutil.move(tmp_path / "images" / "dots2.png", tmp_path / "images" / "dots 2.png")
     replaced(model / "images.txt", "dots2.png", "dots 2.png")
-    refused(tmp_path, "image dots of the model not found", "names with spaces such as 'dots 2.png'", ".bin")
+    assert worst_miss(load_scene(tmp_path).train) < 0.1
 
 
 def test_of_two_xml_files_one_has_to_be_named(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_colours_as_mitsuba_writes_them(tmp_path: Path, emitter: str, light) -> 
 def test_cameras_without_an_image_are_told(tmp_path: Path) -> None:
     """The last photograph is missing and the others are numbered from 1: each takes the camera of another one."""
     write_idr(tmp_path)
-    assert load_scene(tmp_path).notes == ()
+    assert not [note for note in load_scene(tmp_path).notes if note.startswith("not used")]
     (tmp_path / "image" / f"{COUNT - 1:06d}.png").unlink()
     (tmp_path / "mask" / f"{COUNT - 1:03d}.png").unlink()
     for i in reversed(range(COUNT - 1)):
@@ -195,7 +195,8 @@ def test_cameras_without_an_image_are_told(tmp_path: Path) -> None:
         (tmp_path / "mask" / f"{i:03d}.png").rename(tmp_path / "mask" / f"{i + 1:03d}.png")
     scene = load_scene(tmp_path)
     note = "cameras_sphere.npz: no image is numbered as world_mat 0; do all of them count from 0?"
-    assert scene.notes == (note,) and f"          {note}" in describe(scene)
+    assert [said for said in scene.notes if said.startswith("not used")] == [f"not used: {note}"]
+    assert f"not used  {note}" in describe(scene)
 
 
 # --- masks -----------------------------------------------------------------------------------------------------------

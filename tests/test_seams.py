@@ -97,14 +97,3 @@ def test_a_rim_that_arises_only_then_is_not_dragged_to_one_far_away() -> None:
     assert bool(((x < 1.01) | (x > 4.49)).all())
     beside = result.faces[(x > 4)[result.faces].all(dim=1)]
     assert area(result.vertices, beside) > 1.4  # of 2.08; without rims 0.6 are left
-
-
-@pytest.mark.parametrize(
-    ("size", "backend"), [((1, 1, 0.02), "adaptive"), ((1, 1, 0.05), "adaptive"), ((1, 1, 1), "gpytoolbox")]
-)
-def test_what_is_thinner_than_an_edge_is_taken_for_a_sheet_with_or_without_a_rim(size, backend) -> None:
-    box = trimesh.creation.box(size).subdivide_to_size(0.06)
-    box.merge_vertices()
-    assert remesh(torch.tensor(box.vertices), torch.tensor(box.faces), 0.1).backend == backend
-    sheet = lens(0.1)
-    assert remesh(sheet.vertices, sheet.faces, 0.03).backend == "adaptive"  # thick, but for its rim

@@ -15,8 +15,16 @@ from estimator_oracles import MEMBERS, assert_mean, assert_spread, known_mean, m
 from test_estimators import HESSIAN, SLOPE, X, batched, quadratic
 from torch import Tensor
 
-from largesteps_zg.estimators import SPSA, CentralDifferences, GradientEstimate, Smoothed, geometric
-from largesteps_zg.estimators.antithetic import random_signs
+from largesteps_zg.estimators import (
+    SPSA,
+    CentralDifferences,
+    GradientEstimate,
+    Objective,
+    Smoothed,
+    geometric,
+)
+from largesteps_zg.estimators.antithetic import estimate_from_pairs, random_signs
+from largesteps_zg.estimators.packing import Packing
 from largesteps_zg.estimators.schedules import Widths
 
 # Draws
@@ -215,6 +223,28 @@ def test_variance_from_noise(name: str, generator: torch.Generator) -> None:
     law = {"spsa": 0.01 / (2 * 0.2**2), "smoothed": 0.01 / (math.pi * 0.2**2)}[name]
     result = make(name, width=0.2, pairs=8000).estimate(batched(noisy), X, generator=generator)
     assert 8000 * result.standard_error.square().mean().item() == pytest.approx(law, rel=0.07)
+
+
+@pytest.mark.parametrize("pairs", [2, 3, 7])
+def test_the_spread_of_few_pairs_is_that_of_their_mean(pairs: int, generator: torch.Generator) -> None:
+    # Offsets and signs are known, so each pair's gradient is: NumPy's sample deviation over sqrt(pairs) is the law.
+    x, slope = torch.zeros(5, dtype=torch.float64), torch.arange(1.0, 6.0, dtype=torch.float64)
+    signs = torch.randint(0, 2, (pairs, 5), generator=generator) * 2 - 1
+    offsets = torch.randn(pairs, 5, generator=generator, dtype=torch.float64)
+    scale = torch.rand(5, generator=generator, dtype=torch.float64)
+    taken = [0]
+
+    def draw(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        part = slice(taken[0], taken[0] + count)
+        taken[0] += count
+        return signs[part], offsets[part]
+
+    objective = Objective(lambda p: (p * slope).sum())
+    result = estimate_from_pairs(objective, Packing(x), draw, scale, pairs=pairs)
+    each = (scale * signs * (offsets @ slope)[:, None]).numpy()
+    np.testing.assert_allclose(result.gradient.numpy(), each.mean(0), atol=1e-12)
+    error = each.std(0, ddof=1) / np.sqrt(pairs)
+    np.testing.assert_allclose(result.standard_error.numpy(), error, rtol=1e-9)
 
 
 # Central differences

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -14,31 +14,69 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from .native_output import caught, hand_on
 
-@contextlib.contextmanager
-def _without_driver_warning() -> Iterator[None]:
-    """Warp's native library tells standard error that there is no CUDA driver, which here is no fault."""
-    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(sink)
+_starting = threading.Lock()
 
 
-wp.config.log_level = wp.LOG_ERROR
-if torch.cuda.is_available():
-    wp.init()
-else:
-    with _without_driver_warning():
+@cache
+def initialize() -> None:
+    """Start Warp, once: before its first use and not at import, which leaves the process as it was."""
+    with _starting, caught("stderr") as lines, quiet():
         wp.init()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork)
+    # That there is no driver is no fault on a machine without a GPU.
+    expected = "driver" if not torch.cuda.is_available() else None
+    hand_on([line for line in lines if expected is None or expected not in line], "stderr")
+
+
+class _Quiet:
+    """Warp reports errors only, as long as anybody is inside; then the user's own level is back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside, self._before = 0, 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._before, wp.config.log_level = wp.config.log_level, wp.LOG_ERROR
+            self._inside += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                wp.config.log_level = self._before
+
+
+_QUIET = _Quiet()
+
+
+def quiet() -> _Quiet:
+    """Within ``with quiet():`` Warp doesn't tell standard output what it starts and compiles."""
+    return _QUIET
+
+
+def load(module: Any, device: torch.device) -> None:
+    """Compile a module of kernels, or a module of that name: once, before two threads would."""
+    initialize()
+    module = wp.get_module(module) if isinstance(module, str) else module
+    with quiet():
+        module.load(wp.device_from_torch(device))
 
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="rasterizer")
+
+
+def _after_fork() -> None:
+    """A forked process has pools without threads: ours is made anew, and torch would wait for its own for ever."""
+    _pool.cache_clear()
+    if torch.get_num_threads() > 1:
+        torch.set_num_threads(1)
 
 
 def in_chunks(device: torch.device) -> bool:
@@ -66,7 +104,14 @@ def run_chunks(work: Callable[[int, range], None], chunks: list[range]) -> None:
 
 def as_warp(tensor: Tensor, dtype=None) -> Any:
     """A contiguous tensor's memory as a kernel's argument; keep the tensor alive while it is used."""
+    initialize()
     return wp.from_torch(tensor.detach(), dtype=dtype, requires_grad=False, return_ctype=True)
+
+
+def as_array(tensor: Tensor, dtype=None) -> Any:
+    """A contiguous tensor as Warp's own array, for its meshes and trees."""
+    initialize()
+    return wp.from_torch(tensor, dtype=dtype)
 
 
 def as_flat(tensor: Tensor) -> Any:
@@ -78,8 +123,10 @@ def launch(
     kernel: wp.Kernel, dim: int | tuple[int, ...], inputs: Sequence[Any], device: torch.device
 ) -> None:
     """Launch on the tensor's device, on torch's current stream."""
+    initialize()
     stream = wp.stream_from_torch(torch.cuda.current_stream(device)) if device.type == "cuda" else None
-    wp.launch(kernel, dim=dim, inputs=inputs, device=wp.device_from_torch(device), stream=stream)
+    with quiet():  # a first launch compiles
+        wp.launch(kernel, dim=dim, inputs=inputs, device=wp.device_from_torch(device), stream=stream)
 
 
 def launch_items(

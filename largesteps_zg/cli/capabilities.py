@@ -35,8 +35,10 @@ def capabilities() -> dict[str, list[Row]]:
             ),
         ],
         "remeshing": [
-            _module("gpytoolbox", "gpytoolbox", "the default for bodies", "pip install gpytoolbox"),
-            ("adaptive", True, "built in, the default for sheets and lengths that vary"),
+            ("adaptive", True, "built in, the default"),
+            _module(
+                "gpytoolbox", "gpytoolbox", "where that fails; caps NumPy and SciPy", "pip install gpytoolbox"
+            ),
             _module("pymeshlab", "pymeshlab", "where both fail; GPL", "pip install pymeshlab (GPL)"),
         ],
         "versions": [(name, None, number) for name, number in versions().items()],

@@ -108,6 +108,7 @@ def _mesh_file(name: str) -> NamedStart:
     start = start_from_file(name)
     check_start_mesh(start.mesh.vertices, start.mesh.faces, name=name)
     notes = [f"{name}: {', '.join(start.done)}"] if start.done else []
+    notes += [f"{name}: {phrase}" for phrase in start.unread]
     return NamedStart(start.mesh, notes, start.layout, start.fault, start.attributes)
 
 

@@ -160,6 +160,8 @@ def command(arguments: argparse.Namespace) -> int:
     folder = RunFolder(path, scene, options)
     checkpoint = folder.load_checkpoint() if arguments.resume else None
     start = _start(arguments, scene.train, folder, checkpoint)
+    for note in scene.provenance:  # before the minutes that follow, in which it can still be put right
+        print(f"{note.about:9} {note.text}", flush=True)
     given: dict[str, Any] = {"start": start, "light": light, "refining": arguments.init not in STARTS}
     state, stopped = None, None
     try:
@@ -309,7 +311,6 @@ def _summary(path: Path, result: dict[str, Any]) -> str:
         )
     elif off is not None:
         lines.append(f"cameras   kept as given: corrections came to {off:.2g} pixels, which is nothing")
-    lines += [f"scene     {note}" for note in result["scene"]["notes"]]
     lines += [
         f"mesh:     {path / 'mesh.ply'}, mesh.obj, mesh.glb",
         f"pictures: {path / 'comparison.png'}, {path / 'progression.gif'}",

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor
 
+from .._support.checks import check_count
 from .estimate import GradientEstimate
 from .evaluation.objective import Objective
 from .packing import Packing
@@ -93,6 +94,4 @@ def estimate_from_pairs(
 
 def check_pairs(pairs: int) -> int:
     """The number of pairs, or ValueError."""
-    if isinstance(pairs, bool) or not isinstance(pairs, int) or pairs < 1:
-        raise ValueError(f"pairs: expected an integer >= 1, got {pairs!r}")
-    return pairs
+    return check_count("pairs", pairs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -108,9 +109,9 @@ class PerPixel:
     ) -> None:
         self._widths = Widths("epsilon", epsilon)
         self.pairs = check_pairs(pairs)
-        if views is not None and (isinstance(views, bool) or not isinstance(views, int) or views < 1):
+        if views is not None and (isinstance(views, bool) or not isinstance(views, Integral) or views < 1):
             raise ValueError(f"views: expected an integer >= 1 or None, got {views!r}")
-        self.views = views
+        self.views = views if views is None else int(views)
         self.units = units
         self._tables = tuple(map(_table, primitives if isinstance(primitives, tuple) else (primitives,)))
 

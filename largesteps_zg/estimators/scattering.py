@@ -9,7 +9,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch, run_chunks
+from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch, load, run_chunks
 
 # A row that several of a pixel's primitives share, in either picture, receives the pixel once. The candidates before it
 # are looked through again rather than kept, so that their number has no bound. Neighbours that the same primitives made
@@ -133,7 +133,7 @@ def build(dtype: torch.dtype) -> SimpleNamespace:
 def _kernels(dtype: torch.dtype, device: torch.device) -> SimpleNamespace:
     """Compiled, before several threads would do so at once."""
     kernels = build(dtype)
-    kernels.module.load(wp.device_from_torch(device))
+    load(kernels.module, device)
     return kernels
 
 

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .._support.checks import check_tensor
+
 
 @dataclass(frozen=True)
 class EdgeTopology:
@@ -48,6 +50,7 @@ def check_faces(faces: Int[Tensor, "F 3"], vertex_count: int) -> None:
     ValueError
         An index out of [0, vertex_count); names the first face that has one.
     """
+    check_tensor("faces", faces)
     if faces.numel() == 0:
         return
     low, high = (int(x) for x in torch.aminmax(faces))
@@ -147,6 +150,8 @@ def _pairs(key: Tensor, stride: int) -> Tensor:
 
 def edge_lengths(vertices: Float[Tensor, "V 3"], edges: Int[Tensor, "E 2"]) -> Float[Tensor, " E"]:
     """Lengths of the edges that `edges(faces)` gives. Differentiable; a length of zero has the gradient zero."""
+    check_tensor("vertices", vertices)
+    check_tensor("edges", edges)
     start, end = edges.long().T
     return torch.linalg.vector_norm(vertices.index_select(0, end) - vertices.index_select(0, start), dim=-1)
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .._support.checks import as_number, check_tensor
 from .half_edges import check_faces, edges
 
 # Height over longest edge below which a triangle counts as degenerate for its cotangents. At 1e-4 a cotangent
@@ -44,7 +45,6 @@ def laplacian_uniform(verts: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) ->
             [-1.,  2., -1.],
             [-1., -1.,  2.]])
     """
-    check_faces(faces, len(verts))
     return _assemble(*_uniform_weights(verts, faces), verts)
 
 
@@ -131,18 +131,22 @@ def compute_matrix(
 def _weights(lambda_: float | int | None, alpha: float | int | None) -> tuple[float, float]:
     """Weights of the identity and of the Laplacian."""
     if alpha is not None:
+        alpha = as_number("alpha", alpha, "a number in [0, 1)")
         if not 0 <= alpha < 1:
             raise ValueError(
                 f"alpha: expected a number in [0, 1), got {alpha}; 0.95 smooths as lambda 19 does"
             )
-        return 1 - float(alpha), float(alpha)
+        return 1 - alpha, alpha
+    if lambda_ is not None:
+        lambda_ = as_number("lambda_", lambda_, "a finite number >= 0")
     if lambda_ is None or not (lambda_ >= 0 and math.isfinite(lambda_)):
         raise ValueError(f"lambda_: expected a finite number >= 0, got {lambda_}; 19 is a usual choice")
-    return 1.0, float(lambda_)
+    return 1.0, lambda_
 
 
 def _uniform_weights(verts: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
     """Edges (E, 2) and a one for each."""
+    check_tensor("verts", verts)
     check_faces(faces, len(verts))
     pairs = edges(faces)
     return pairs, torch.ones(len(pairs), dtype=torch.float64, device=verts.device)
@@ -150,6 +154,7 @@ def _uniform_weights(verts: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
 
 def _cotangent_weights(verts: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
     """Sides of the faces (3F, 2) and the cotangents opposite to them; an edge comes once for each of its faces."""
+    check_tensor("verts", verts)
     check_faces(faces, len(verts))
     faces = faces.long()
     corners = verts.detach().double()[faces]  # (F, 3, 3); in double, for cotangents of thin triangles cancel

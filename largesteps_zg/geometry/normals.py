@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .._support.checks import check_tensor
+
 
 def face_normals(
     vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], *, normalize: bool = True
@@ -23,6 +25,8 @@ def face_normals(
     -----
     A face without area has the normal zero, and with `normalize` the gradient zero.
     """
+    check_tensor("vertices", vertices)
+    check_tensor("faces", faces)
     normals = _area_vectors(vertices, faces.long().t().contiguous())
     return _unit(normals) if normalize else normals
 
@@ -40,6 +44,8 @@ def vertex_normals(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) ->
     Zero, with gradient zero, where there is no direction: at vertices that no face uses, or whose faces
     cancel.
     """
+    check_tensor("vertices", vertices)
+    check_tensor("faces", faces)
     # Three gathers and three scatters of whole rows: their derivatives are each other. Indexing
     # `vertices[faces]` instead costs twice as much backward.
     first, second, third = corners = faces.long().t().contiguous()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import warp as wp
 from jaxtyping import Float
 from torch import Tensor
 
-from .._support.warp_launch import as_flat, as_warp, chunks_of, launch_items, run_chunks
+from .._support.warp_launch import as_flat, as_warp, chunks_of, launch_items, load, run_chunks
 from .loss_kernels import MODULE, compare_pixels, compare_rows
 
 KINDS = ("l1", "l2", "robust")
@@ -39,7 +38,7 @@ class _ImageLoss(torch.autograd.Function):
         inputs += [as_flat(sums if known is None else known), int(known is not None), kind, int(axes)]
         inputs += [channels, width * channels, as_warp(sums), as_flat(gradient)]
         if device.type == "cpu":
-            wp.load_module(MODULE, device="cpu")  # once, before two threads would
+            load(MODULE, device)
 
         def run(_: int, chunk: range) -> None:
             launch_items(compare_rows, chunk.start, chunk.stop, inputs, device)
@@ -87,12 +86,14 @@ def image_loss(
     brightness : float, optional
         Compare the first three channels, red, green and blue, along three axes at right angles instead of one by one:
         brightness and two of hue. Differences of brightness alone, as white light that a surface mirrors makes them,
-        count so many times, > 0, what they do channel by channel.
+        count so many times, > 0, what they do channel by channel, whatever the kind. Weights and scales of the three
+        channels must then be equal.
 
     Raises
     ------
     ValueError
-        If shapes or types differ, the kind is unknown, or a scale or the brightness is not positive.
+        If shapes or types differ, the kind is unknown, a scale or the brightness is not positive, or channels differ in
+        weight or scale beside brightness.
     """
     weights, sharps, known = _checked(images, targets, kind, weights, scales, pixel_weights, brightness)
     axes = brightness is not None
@@ -119,7 +120,7 @@ def pixel_losses(
     inputs += [as_flat(losses if known is None else known), int(known is not None), KINDS.index(kind)]
     inputs += [int(brightness is not None), images.shape[3], as_flat(losses)]
     if device.type == "cpu":
-        wp.load_module(MODULE, device="cpu")
+        load(MODULE, device)
 
     def run(_: int, chunk: range) -> None:
         launch_items(compare_pixels, chunk.start, chunk.stop, inputs, device)
@@ -154,15 +155,33 @@ def _checked(
         raise ValueError(f"weights: expected ({channels},), one a channel, got {tuple(weights.shape)}")
     if weights is None:
         weights = torch.ones(channels, device=images.device)
+    sharps = _sharps(scales, images)
     if brightness is not None:
         if channels not in (3, 4):
             raise ValueError(f"brightness: expected images of 3 or 4 channels, got {channels}; leave it out")
         if not brightness > 0:
             raise ValueError(f"brightness: expected a number > 0, got {brightness}")
-        weights = weights.clone()
-        weights[0] *= 3**0.5 * brightness  # x in all three is sqrt(3) x along the axis, and 3 x one by one
+        weights, sharps = _along_axes(kind, weights, sharps, brightness)
     known = None if pixel_weights is None else pixel_weights.contiguous()
-    return weights.to(images) / pixels, _sharps(scales, images), known
+    return weights.to(images) / pixels, sharps, known
+
+
+def _along_axes(kind: str, weights: Tensor, sharps: Tensor, brightness: float) -> tuple[Tensor, Tensor]:
+    """Weights and sharpnesses of the axes, from those of the channels.
+
+    A difference x in all three channels is sqrt(3) x along the axis of brightness. So that f rho(sqrt(3) x) is
+    3 brightness rho(x), f is sqrt(3) brightness for |x| and brightness for x²; the robust kind bends at sqrt(3) times
+    its scale.
+    """
+    for name, each in (("weights", weights), ("scales", sharps)):
+        if not bool((each[:3] == each[0]).all()):
+            raise ValueError(
+                f"{name}: expected equal ones of red, green and blue beside brightness; leave brightness out"
+            )
+    weights, sharps = weights.clone(), sharps.clone()
+    weights[0] *= brightness if kind == "l2" else 3**0.5 * brightness
+    sharps[0] /= 3**0.5
+    return weights, sharps
 
 
 def _sharps(scales: float | Sequence[float], images: Tensor) -> Tensor:

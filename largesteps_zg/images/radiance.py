@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from .color import srgb_to_linear
-from .files import read_image
-
-_LARGEST = 2**27  # pixels, 16384 x 8192: more is a damaged header
+from .._support.regular_files import check_regular
+from .environment_maps import check_map_size, read_array_map, read_image_map
 
 
 def read_radiance(path: Path) -> np.ndarray:
@@ -29,31 +26,21 @@ def read_radiance(path: Path) -> np.ndarray:
     ValueError, OSError
         The file is missing, damaged or of another shape; OpenEXR is needed and missing.
     """
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path}: environment map not found")
+    check_regular(path)
     suffix = path.suffix.lower()
     if suffix in (".hdr", ".pic", ".rgbe"):
         radiance = _read_rgbe(path)
     elif suffix == ".exr":
         radiance = _read_exr(path)
     elif suffix == ".npy":
-        radiance = _read_npy(path)
+        radiance = read_array_map(path)
     else:
-        pixels, _ = read_image(path)
-        radiance = srgb_to_linear(torch.from_numpy(pixels[..., :3].copy()).float() / 255).numpy()
+        radiance = read_image_map(path)
     if not np.isfinite(radiance).all():
         raise ValueError(f"{path}: expected finite numbers, got some that are not")
     return radiance
-
-
-def _read_npy(path: Path) -> np.ndarray:
-    try:
-        array = np.load(path, allow_pickle=False).astype(np.float32)
-    except Exception as error:
-        raise ValueError(f"{path}: not a readable .npy file; is it complete?") from error
-    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-        raise ValueError(f"{path}: expected an array (H, W, 3), got {array.shape}")
-    return array
 
 
 def _read_exr(path: Path) -> np.ndarray:
@@ -87,15 +74,14 @@ def _read_rgbe(path: Path) -> np.ndarray:
         ):
             raise ValueError("expected RGB rows from the top (-Y +X)")
         height, width = int(words[1]), int(words[3])
-        if not 0 < height * width <= _LARGEST:
-            raise ValueError(f"{width}x{height} pixels")
+        check_map_size(width, height)
         rgbe = _rows(np.frombuffer(body, dtype=np.uint8), height, width)
     except (ValueError, IndexError) as error:
         reason = str(error).splitlines()[0][:80]
         raise ValueError(f"{path}: not a readable .hdr file ({reason}); is it complete?") from None
     # Mantissas are in 1/256; an exponent of 0 means black.
-    scale = np.where(rgbe[..., 3:] > 0, np.exp2(rgbe[..., 3:].astype(np.float32) - 136), 0.0)
-    return (rgbe[..., :3] * scale).astype(np.float32)
+    scales = np.where(np.arange(256) > 0, np.exp2(np.arange(256) - 136.0), 0.0).astype(np.float32)
+    return rgbe[..., :3] * scales[rgbe[..., 3:]]
 
 
 def _rows(body: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -104,6 +90,8 @@ def _rows(body: np.ndarray, height: int, width: int) -> np.ndarray:
         if len(body) < 4 * height * width:
             raise ValueError("too few pixels")
         return body[: 4 * height * width].reshape(height, width, 4)
+    if len(body) < height * (4 + 8 * -(-width // 127)):  # a run of 127 pixels takes two bytes
+        raise ValueError("too few pixels")
     rows = np.empty((height, 4, width), dtype=np.uint8)
     place = 0
     for row in rows:

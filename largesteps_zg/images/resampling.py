@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from .color import srgb_to_linear
 
+_BAND = 2**22  # pixels that are averaged at a time
 _LINEAR = srgb_to_linear(torch.arange(256, dtype=torch.float64) / 255).numpy().astype(np.float32)
 # Levels of linear light at which the nearest of the 256 bytes changes.
 _STEPS = srgb_to_linear((torch.arange(255, dtype=torch.float64) + 0.5) / 255).numpy().astype(np.float32)
@@ -30,7 +31,16 @@ def shrunk(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     (height, width, 4) uint8
     """
     rows, columns = (_averages(n, m) for n, m in zip(pixels.shape[:2], size[::-1], strict=True))
-    return _filtered(pixels, lambda channel: (columns @ (rows @ channel).T).T)
+    # Band by band: as float32 all channels of a large photograph would take several times its memory.
+    bands = np.array_split(np.arange(size[1]), min(size[1], -(-pixels[..., 0].size // _BAND)))
+    return np.concatenate([_band(pixels, rows[band], columns) for band in bands])
+
+
+def _band(pixels: np.ndarray, rows: csr_matrix, columns: csr_matrix) -> np.ndarray:
+    """Some rows of a smaller photograph, from those of the large one that they are made of."""
+    first, end = rows.indices.min(), rows.indices.max() + 1
+    some = rows[:, first:end]
+    return _filtered(pixels[first:end], lambda channel: (columns @ (some @ channel).T).T)
 
 
 def covered(known: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .triangle_tree import TriangleTree, triangle_tree
+
 
 @dataclass(frozen=True)
 class ClosestPoints:
@@ -47,27 +49,25 @@ def closest_points(
 
     Notes
     -----
-    Faces of no area are taken for the segment or the point that they are. About 3 µs for a point near the
-    surface and 40 µs for one far away (a mesh of 80,000 faces, 2 cores).
+    Exact in float64, wherever the mesh lies. Faces of no area are taken for the segment or the point that they are. On
+    one core 0.25 s for the tree of 80,000 faces, then 3 µs for a point near the surface and 50 µs for one far away.
     """
-    from gpytoolbox import squared_distance
-
-    query = points.detach().double().cpu().numpy()
-    positions = np.ascontiguousarray(vertices.detach().double().cpu().numpy())
-    triangles = np.ascontiguousarray(faces.cpu().numpy().astype(np.int32))
-    if len(query) == 0:
+    if len(points) == 0:
         return ClosestPoints(
             points.new_zeros(0, dtype=torch.int64), points.new_zeros(0, 3), points.new_zeros(0)
         )
-    # Its own barycentric coordinates are 0 / 0 on faces of no area, so only the face number is used.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        _, nearest, _ = squared_distance(query, positions, F=triangles, use_cpp=True)
-    nearest = np.asarray(nearest, dtype=np.int64).reshape(-1)
-    corners = positions[triangles[nearest]]  # (N, 3 corners, 3)
-    weights = _weights_on_triangles(query, corners)
-    distances = np.linalg.norm((weights[:, :, None] * corners).sum(axis=1) - query, axis=1)
+    return closest_on(triangle_tree(vertices, faces), points)
+
+
+def closest_on(tree: TriangleTree, points: Float[Tensor, "N 3"]) -> ClosestPoints:
+    """As `closest_points`, on a mesh that is asked more than once: making the tree takes as long as 50,000 points."""
+    query = points.detach().double().cpu()
+    nearest = tree.closest(query)
+    corners = tree.vertices[tree.faces[nearest]].numpy()  # (N, 3 corners, 3)
+    weights = _weights_on_triangles(query.numpy(), corners)
+    distances = np.linalg.norm((weights[:, :, None] * corners).sum(axis=1) - query.numpy(), axis=1)
     return ClosestPoints(
-        torch.from_numpy(nearest).to(points.device),
+        nearest.to(points.device),
         torch.from_numpy(weights).to(points),
         torch.from_numpy(distances).to(points),
     )

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import re
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +17,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .._support.regular_files import check_regular
 from ..images.color import srgb_to_linear
+from ..images.opening import check_image
+from .sources.files_beside import FilesBeside
+from .sources.gltf import plain_glb
+from .sources.ply import triangle_ply
+from .sources.text import off_mesh, stl_mesh, triangle_obj
 
 if TYPE_CHECKING:
     import trimesh
     from PIL.Image import Image
 
+
+MESH_KINDS = ("ply", "obj", "stl", "off", "glb", "gltf")
+_UNREAD = "largesteps_zg unread"
+_ARCHIVES = ("zip", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar", "tar", "3mf", "usdz")
 
 # Properties of PLY files that are read as what they are.
 _UNDERSTOOD = {
@@ -39,33 +55,31 @@ def read_parts(path: Path) -> list[trimesh.Trimesh]:
     """
     import trimesh
 
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         raise FileNotFoundError(
             f"{path}: expected a mesh file, got {'a folder' if path.is_dir() else 'nothing there'}"
         )
+    check_regular(path)
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: expected a mesh file, got an empty file")
     kind = path.suffix.lower().lstrip(".")
-    if kind not in trimesh.available_formats():
+    if kind not in MESH_KINDS:
+        cure = "unpack it" if kind in _ARCHIVES else "convert it to .ply or .obj"
         raise ValueError(
-            f"{path}: expected a mesh format that trimesh reads, got suffix {path.suffix!r}; convert it to .ply or .obj"
+            f"{path}: expected one of {', '.join(MESH_KINDS)}, got suffix {path.suffix!r}; {cure}"
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of texture coordinates that are not finite
-            # No merging, no reordering. With maintain_order the two sides of a seam would get the same coordinates.
-            loaded: Any = trimesh.load_scene(
-                path, process=False, maintain_order=not obj_has_coordinates(path)
-            )
-        parts = [part for part in loaded.dump() if isinstance(part, trimesh.Trimesh) and len(part.faces)]
-    except ImportError as error:
-        raise ImportError(f"{path}: reading .{kind} needs another package: {_one_line(error)}") from error
+        with _unheard():
+            loaded = _loaded(path, kind)
+            parts = [part for part in loaded.dump() if isinstance(part, trimesh.Trimesh) and len(part.faces)]
     except Exception as error:  # the readers raise whatever a damaged file leads them to
-        raise ValueError(
-            f"{path}: expected a readable .{kind} file, got {type(error).__name__}: {_one_line(error)}; is it damaged?"
-        ) from error
+        kept = type(error) in (ValueError, FileNotFoundError)
+        reason = _one_line(error) if kept else f"{type(error).__name__}: {_one_line(error)}"
+        cure = "" if ";" in reason or "?" in reason else "; is it damaged?"
+        raise ValueError(f"{path}: expected a readable .{kind} file: {reason}{cure}") from error
     if not parts:
         raise ValueError(f"{path}: expected at least one triangle, got no faces; is this a point cloud?")
+    parts[0].metadata[_UNREAD] = loaded.metadata.get(_UNREAD, [])
     if len(parts) == 1 and len(loaded.geometry) == 1:  # copies lose colours that stand beside a material
         (whole,) = loaded.geometry.values()
         beside = getattr(whole.visual, "vertex_attributes", None)
@@ -75,9 +89,73 @@ def read_parts(path: Path) -> list[trimesh.Trimesh]:
     return parts
 
 
+def _loaded(path: Path, kind: str) -> trimesh.Scene:
+    """What trimesh makes of a file whose polygons, numbers and text were made plain before."""
+    import trimesh
+
+    data, beside = path.read_bytes(), FilesBeside(path)
+    unread: list[str] = []
+    mesh: dict[str, Any] = {}
+    if kind == "ply":
+        data = triangle_ply(data)
+    elif kind == "obj":
+        data = triangle_obj(data)
+    elif kind in ("glb", "gltf"):
+        data, unread = plain_glb(data, beside.bytes_of, check_image)
+        kind = "glb"
+    else:
+        mesh = off_mesh(data) if kind == "off" else stl_mesh(data)
+    if mesh:
+        return (
+            trimesh.Scene(trimesh.Trimesh(**mesh, process=False)) if len(mesh["faces"]) else trimesh.Scene()
+        )
+    resolver: Any = beside
+    loaded: Any = trimesh.load_scene(
+        # No merging, no reordering. With maintain_order the two sides of a seam would get the same coordinates.
+        BytesIO(data),
+        file_type=kind,
+        resolver=resolver,
+        process=False,
+        maintain_order=not obj_has_coordinates(path),
+    )
+    loaded.metadata[_UNREAD] = [*unread, *beside.unread]
+    return loaded
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Without trimesh's log lines in this thread, and without warnings, but for the one of text that is cut short."""
+    thread = threading.get_ident()
+
+    def elsewhere(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("trimesh")]
+    logs = [logging.getLogger(name) for name in names]
+    for log in logs:
+        log.addFilter(elsewhere)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # NumPy then gives the numbers before the first word that is none.
+            warnings.filterwarnings("error", message="string or file could not be read to its end")
+            yield
+    finally:
+        for log in logs:
+            log.removeFilter(elsewhere)
+
+
 def obj_has_coordinates(path: Path) -> bool:
     """Whether a file is an OBJ with lines of texture coordinates."""
-    return path.suffix.lower() == ".obj" and b"\nvt " in path.read_bytes()
+    return (
+        path.suffix.lower() == ".obj" and re.search(rb"^[ \t]*vt[ \t]", path.read_bytes(), re.M) is not None
+    )
+
+
+def unread_files(parts: list[trimesh.Trimesh]) -> list[str]:
+    """What a mesh file names and could not be had of it: textures and materials, a phrase each."""
+    found: list[str] = parts[0].metadata.get(_UNREAD, [])
+    return found
 
 
 def joined(parts: list[trimesh.Trimesh]) -> trimesh.Trimesh:

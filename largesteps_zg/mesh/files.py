@@ -12,9 +12,9 @@ from torch import Tensor
 
 from .._support.atomic import atomic_path
 from ..geometry.connectivity import check_mesh, repeated_corners, weld
-from ..images.color import linear_to_srgb
 from .file_parts import Attributes, joined, linear_colors, obj_has_coordinates, read_parts
-from .mesh import Mesh
+from .mesh import Mesh, _eight_bit_colors, _exported, lies_far
+from .ply_file import ply_bytes
 
 if TYPE_CHECKING:
     import trimesh
@@ -28,10 +28,10 @@ _SAVED_SUFFIXES = (".ply", ".obj", ".stl", ".glb")
 
 
 def load_mesh(path: str | os.PathLike[str], *, dtype: torch.dtype = torch.float32) -> Mesh:
-    """Read a mesh from any format that trimesh reads (PLY, OBJ, STL, OFF, GLB and others).
+    """Read a mesh from a PLY, OBJ, STL, OFF, GLB or glTF file.
 
-    Polygons are triangulated, the parts of a scene are placed and joined into one mesh, and vertex colours (or
-    a texture, looked up at the vertices) become linear RGB. Coincident vertices stay as the file has them
+    Polygons become triangles, convex or not, the parts of a scene are placed and joined into one mesh, and vertex
+    colours (or a texture, looked up at the vertices) become linear RGB. Coincident vertices stay as the file has them
     (`weld` merges them), except in STL, which stores every triangle alone: there, equal positions are merged.
 
     Parameters
@@ -90,7 +90,9 @@ def save_mesh(path: str | os.PathLike[str], mesh: Mesh, *, attributes: Attribute
     """Write a mesh as PLY, OBJ, STL or GLB, chosen by the suffix; other attributes only in PLY.
 
     Colours are rounded to 8 bits: sRGB in PLY and OBJ, linear in GLB (as glTF defines them); STL has none.
-    PLY holds 32-bit positions. The file appears whole or not at all: it is written beside and then renamed.
+    Positions are 32-bit. Of a mesh that lies far from the origin, as on a map, PLY holds them in 64 bits, STL is text,
+    and GLB counts them from the mesh's middle, where a node puts them. The file appears whole or not at all: it is
+    written beside and then renamed.
 
     Raises
     ------
@@ -106,25 +108,19 @@ def save_mesh(path: str | os.PathLike[str], mesh: Mesh, *, attributes: Attribute
     if suffix not in _SAVED_SUFFIXES:
         raise ValueError(f"{path}: expected a suffix among {', '.join(_SAVED_SUFFIXES)}, got {path.suffix!r}")
     check_mesh(mesh.vertices, mesh.faces, name=str(path))
-    colors = None
-    if mesh.colors is not None:
-        if mesh.colors.shape != mesh.vertices.shape:
-            raise ValueError(
-                f"colors: expected shape {tuple(mesh.vertices.shape)}, like the vertices, "
-                f"got {tuple(mesh.colors.shape)}"
-            )
-        linear = mesh.colors.detach().double().cpu().clamp(0, 1)
-        encoded = linear if suffix in _LINEAR_SUFFIXES else linear_to_srgb(linear)
-        colors = (encoded * 255).round().to(torch.uint8).numpy()
-    part = trimesh.Trimesh(
-        mesh.vertices.detach().double().cpu().numpy(),
-        mesh.faces.cpu().numpy(),
-        vertex_colors=None if suffix == ".stl" else colors,
-        process=False,
-    )
-    if attributes is not None and suffix == ".ply":
-        part.vertex_attributes.update(attributes.vertex)
-        part.face_attributes.update(attributes.face)
-    content: Any = part.export(file_type=suffix.lstrip("."))
+    vertices, faces = mesh.vertices.detach().double().cpu().numpy(), mesh.faces.cpu().numpy()
+    colors = _eight_bit_colors(mesh, linear=suffix in _LINEAR_SUFFIXES)
+    far = lies_far(mesh.vertices)
+    content: Any
+    if suffix == ".ply":
+        more = attributes or Attributes({}, {})
+        content = ply_bytes(
+            vertices, faces, colors, double=far, vertex_attributes=more.vertex, face_attributes=more.face
+        )
+    else:
+        part = trimesh.Trimesh(
+            vertices, faces, vertex_colors=None if suffix == ".stl" else colors, process=False
+        )
+        content = _exported(part, suffix, far=far)
     with atomic_path(path) as part_path:
         part_path.write_bytes(content.encode() if isinstance(content, str) else content)

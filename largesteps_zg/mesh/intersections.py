@@ -7,7 +7,7 @@ import warp as wp
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .._support.warp_launch import launch
+from .._support.warp_launch import as_array, launch
 from ..geometry.connectivity import check_mesh
 
 
@@ -97,10 +97,10 @@ def self_intersections(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]
     names = faces.to(torch.int32).reshape(-1).contiguous()
     flat = corners.reshape(-1, 3).contiguous()
     found = torch.zeros(len(faces), dtype=torch.bool, device=device)
-    boxes = [wp.from_torch(box, dtype=wp.vec3) for box in (lower, upper)]
+    boxes = [as_array(box, dtype=wp.vec3) for box in (lower, upper)]
     tree = wp.Bvh(boxes[0], boxes[1])
     inputs = [
-        tree.id, wp.from_torch(flat, dtype=wp.vec3d), wp.from_torch(names), *boxes, wp.from_torch(found)
+        tree.id, as_array(flat, dtype=wp.vec3d), as_array(names), *boxes, as_array(found)
     ]  # fmt: skip
     launch(_meet, len(faces), inputs, device)
     return found

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from largesteps_zg.mesh.isosurface import isosurface
 from largesteps_zg.mesh.remeshing import remesh
 
 Distance = Callable[[np.ndarray], np.ndarray]  # (N, 3) points -> (N,), negative inside
@@ -74,13 +75,11 @@ def surface(
     distance: Distance, low: Point, high: Point, edge: float, cell: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The surface of a solid inside a box as triangles with edges of about `edge`."""
-    from skimage.measure import marching_cubes  # a development dependency: users have the finished files
-
     cell = edge / 2 if cell is None else cell
     axes = [np.arange(a, b + cell, cell) for a, b in zip(low, high, strict=True)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     values = np.concatenate([distance(plane.reshape(-1, 3)) for plane in grid]).reshape(grid.shape[:3])
-    corners, triangles, _, _ = marching_cubes(values, 0.0, spacing=(cell, cell, cell))
-    vertices = project(distance, corners.astype(np.float64) + np.asarray(low), cell)
-    # skimage winds its faces with the gradient: outwards, because a distance grows outwards.
-    return refine(distance, vertices, triangles.astype(np.int64), edge)
+    values = np.where(np.abs(values) < 1e-3 * cell, 1e-3 * cell, values)  # no triangles without area
+    corners, triangles = isosurface(-values)  # positive inside
+    vertices = project(distance, cell * corners.numpy() + np.asarray(low), cell)
+    return refine(distance, vertices, triangles.numpy(), edge)

@@ -252,6 +252,7 @@ class RunFolder:
                 "path": None if self.scene.path is None else str(self.scene.path),
                 "format": self.scene.format,
                 "notes": list(self.scene.notes),
+                "provenance": [asdict(note) for note in self.scene.provenance],
                 "views": len(self.scene.train),
                 "size": list(self.scene.train.images.shape[1:3]),
                 "center": run.center.tolist(),

@@ -9,7 +9,16 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch, launch_items, run_chunks
+from .._support.warp_launch import (
+    as_flat,
+    as_warp,
+    chunks_of,
+    in_chunks,
+    launch,
+    launch_items,
+    load,
+    run_chunks,
+)
 from .fragments import Fragments
 from .kernels import build
 
@@ -23,7 +32,7 @@ PADDING = 7
 def _kernels(dtype: torch.dtype, device: torch.device) -> SimpleNamespace:
     """Compiled (once, a few seconds; then from Warp's cache on disk) before several threads would do so at once."""
     kernels = build(dtype)
-    kernels.module.load(wp.device_from_torch(device))
+    load(kernels.module, device)
     return kernels
 
 

@@ -10,7 +10,7 @@ import warp as wp
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch, run_chunks
+from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch, load, run_chunks
 from ..cameras.model import Cameras
 from ..rasterizer.api import antialias, interpolate, rasterize
 from ..rasterizer.silhouette_edges import edge_table
@@ -108,7 +108,7 @@ def pixel_matrices(cameras: Cameras) -> Float[Tensor, "B 3 4"]:
 def _kernels(dtype: torch.dtype, device: torch.device) -> SimpleNamespace:
     """Compiled (once, a few seconds; then from Warp's cache on disk) before several threads would do so at once."""
     kernels = build(dtype)
-    kernels.module.load(wp.device_from_torch(device))
+    load(kernels.module, device)
     return kernels
 
 

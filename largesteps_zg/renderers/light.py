@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..images.color import srgb_to_linear
+from ..images.environment_maps import read_array_map, read_image_map
 
 # Eigenvalues of convolution with the clamped cosine, divided by pi, for the degrees 0 to 4 (Ramamoorthi and
 # Hanrahan 2001, eq. 8: pi, 2 pi/3, pi/4, 0, -pi/24).
 COSINE_LOBE = (1.0, 2.0 / 3.0, 1.0 / 4.0, 0.0, -1.0 / 24.0)
 MAX_ORDER = 4
+_BAND = 2**18  # pixels of a map at a time: the harmonics of each take nine numbers and more
 
 
 def spherical_harmonics(directions: Float[Tensor, "N 3"], order: int) -> Float[Tensor, "N K"]:
@@ -124,21 +124,26 @@ def from_environment_map(radiance: Float[Tensor, "H W 3"], *, order: int = 2) ->
     """
     if radiance.dim() != 3 or radiance.shape[2] != 3 or 0 in radiance.shape:
         raise ValueError(f"radiance: expected (H, W, 3), got {tuple(radiance.shape)}")
-    if not bool(torch.isfinite(radiance).all()):
-        raise ValueError(
-            "radiance: expected finite numbers, got some that are not; clip the map's brightest pixels?"
-        )
     height, width, _ = radiance.shape
     like: dict[str, Any] = {"dtype": radiance.dtype, "device": radiance.device}
     polar = (torch.arange(height, **like) + 0.5) * math.pi / height
     azimuth = math.pi - (torch.arange(width, **like) + 0.5) * 2 * math.pi / width
     ring = polar.sin()[:, None]
-    parts = [ring * azimuth.cos(), ring * azimuth.sin(), polar.cos()[:, None].expand(height, width)]
-    directions = torch.stack(parts, dim=-1).reshape(-1, 3)
-    weight = (ring * (math.pi / height) * (2 * math.pi / width)).expand(height, width).reshape(-1, 1)
-    weight = weight * (4 * math.pi / weight.sum())  # exact for a constant map at any size
-    basis = spherical_harmonics(directions, order)
-    coefficients = basis.T @ (radiance.reshape(-1, 3) * weight)
+    weight = ring * (4 * math.pi / (ring.sum() * width))  # exact for a constant map at any size
+    coefficients = torch.zeros((order + 1) ** 2, 3, **like)
+    rows = max(1, _BAND // width)
+    for band in (slice(top, top + rows) for top in range(0, height, rows)):
+        if not bool(torch.isfinite(radiance[band]).all()):
+            raise ValueError(
+                "radiance: expected finite numbers, got some that are not; clip the map's brightest pixels?"
+            )
+        parts = [
+            ring[band] * azimuth.cos(),
+            ring[band] * azimuth.sin(),
+            polar[band].cos()[:, None].expand(-1, width),
+        ]
+        basis = spherical_harmonics(torch.stack(parts, dim=-1).reshape(-1, 3), order)
+        coefficients += basis.T @ (radiance[band] * weight[band, :, None]).reshape(-1, 3)
     lobe = [COSINE_LOBE[degree] for degree in range(order + 1) for _ in range(2 * degree + 1)]
     return SphericalHarmonicsLight(coefficients * torch.tensor(lobe, **like)[:, None])
 
@@ -152,18 +157,10 @@ def load_light(path: str | os.PathLike[str], *, order: int = 2) -> SphericalHarm
         If the file is missing, unreadable, or of another shape.
     """
     file = Path(path)
-    if not file.is_file():
+    if not file.exists():
         raise FileNotFoundError(f"light: expected an environment map, there is no file {file}")
     try:
-        if file.suffix == ".npy":
-            radiance = torch.from_numpy(np.load(file, allow_pickle=False).astype(np.float32))
-        else:
-            from PIL import Image
-
-            with Image.open(file) as image:
-                radiance = srgb_to_linear(torch.from_numpy(np.array(image.convert("RGB"))).float() / 255)
-    except (ValueError, OSError, TypeError) as error:
-        raise ValueError(f"light: {file} is not a readable .npy array or 8-bit image ({error})") from error
-    if radiance.dim() != 3 or radiance.shape[2] != 3:
-        raise ValueError(f"light: expected an array (H, W, 3) in {file}, got {tuple(radiance.shape)}")
-    return from_environment_map(radiance, order=order)
+        radiance = read_array_map(file) if file.suffix == ".npy" else read_image_map(file)
+    except ValueError as error:
+        raise ValueError(f"light: {error}") from error
+    return from_environment_map(torch.from_numpy(radiance), order=order)

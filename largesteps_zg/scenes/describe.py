@@ -31,12 +31,13 @@ def describe(scene: Scene) -> list[str]:
     rows = [("scene", f"{scene.path}, {scene.format}" if scene.path is not None else scene.format)]
     held_out = "none held out" if scene.test is None else f"{len(scene.test)} held out"
     rows += [("views", f"{len(scene.train)} to reconstruct from, {held_out}; {_sizes(scene.train)}")]
-    rows += [("", note) for note in scene.notes]
+    rows += [(note.about, note.text) for note in scene.provenance]
     rows += [("masks", _masks(scene.train)), ("cameras", _cameras(scene.train.cameras, sphere))]
     if sphere is None:
         rows += [("object", f"NOT FOUND: {fault}")]
     else:
-        rows += [("object", f"inside a sphere of radius {sphere[1]:.4g} around {_point(sphere[0])}")]
+        around = _point(sphere[0], sphere[1])
+        rows += [("object", f"inside a sphere of radius {sphere[1]:.4g} around {around}")]
     up, source = up_direction(scene)
     known = "as the format has it" if source == "format" else "estimated from the cameras"
     rows += [("up", f"{_direction(up)}, {known}")]
@@ -50,7 +51,9 @@ def describe(scene: Scene) -> list[str]:
                 f"known: {len(scene.mesh.vertices):,} vertices, {len(scene.mesh.faces):,} faces, {size}",
             )
         ]
-    return [f"{name:9} {text}" for name, text in rows]
+    names = [name for name, _ in rows]
+    names = [name if index == 0 or name != names[index - 1] else "" for index, name in enumerate(names)]
+    return [f"{name:9} {text}" for name, (_, text) in zip(names, rows, strict=True)]
 
 
 def _sizes(views: Views) -> str:
@@ -88,8 +91,9 @@ def _cameras(cameras: Cameras, sphere: tuple[Tensor, float] | None) -> str:
     parts = [f"{_span(angles, '.3g')}° wide"]
     centers = cameras.centers.detach().double().cpu()
     if sphere is None:
-        size = " x ".join(f"{x:.3g}" for x in (centers.amax(dim=0) - centers.amin(dim=0)).tolist())
-        return ", ".join([*parts, f"within {size} around {_point(centers.mean(dim=0))}"])
+        sides = centers.amax(dim=0) - centers.amin(dim=0)
+        spread, size = float(sides.max()), " x ".join(f"{x:.3g}" for x in sides.tolist())
+        return ", ".join([*parts, f"within {size} around {_point(centers.mean(dim=0), spread)}"])
     offsets = centers - sphere[0]
     distances = offsets.norm(dim=1)
     parts += [f"{_span(distances, '.3g')} from the object's middle"]
@@ -108,8 +112,14 @@ def _span(values: Tensor, form: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _point(point: Tensor) -> str:
-    return f"({', '.join(f'{x:.4g}' for x in (point + 0.0).tolist())})"
+def _point(point: Tensor, size: float) -> str:
+    """Coordinates, far from the origin with so many digits that they are right to a thousandth of a size."""
+
+    def shown(x: float) -> str:
+        decimals = max(0, 3 - math.floor(math.log10(size))) if size > 0 else 0
+        return f"{x:.{decimals}f}" if abs(x) > 1e3 * size else f"{x:.4g}"
+
+    return f"({', '.join(shown(x) for x in (point + 0.0).tolist())})"
 
 
 def _direction(up: Tensor) -> str:

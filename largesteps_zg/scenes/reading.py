@@ -72,6 +72,10 @@ class Shot:
         The mask that the scene names for it.
     spare_mask : Path, optional
         A mask that was found beside it: taken where the image has no alpha.
+    mask_rule : str
+        How the mask was found, for whoever asks: "masks/NAME.png", "mask_path".
+    lens_name : str
+        The lens's model, where there is a lens.
     """
 
     image: Path
@@ -82,6 +86,8 @@ class Shot:
     lens: Lens | None = None
     mask: Path | None = None
     spare_mask: Path | None = None
+    mask_rule: str = ""
+    lens_name: str = ""
 
 
 def held_out(views: Views, every: int) -> tuple[Views, Views | None]:

@@ -8,9 +8,10 @@ from pathlib import Path
 from types import ModuleType
 
 from .formats import colmap, idr, middlebury, mitsuba, mvsnet, transforms
+from .provenance import UNUSED, Note
 from .reading import Reading, held_out
 from .sanity import check_scene
-from .views import Scene
+from .views import Scene, Views
 
 # A format is a module with `LOOKS_FOR` (words for messages), `recognises(path) -> bool` and `load(path, reading)
 # -> Scene`; of those that recognise a path the first is taken.
@@ -54,8 +55,16 @@ def load_scene(
     check_scene(scene)
     if scene.test is None:
         train, test = held_out(scene.train, reading.hold_out)
-        scene = replace(scene, train=train, test=test)
-    return scene
+        scene = replace(scene, train=train, test=test, provenance=(*scene.provenance, _split(reading, test)))
+    # What was not used comes last, where it is seen.
+    return replace(scene, provenance=tuple(sorted(scene.provenance, key=lambda note: note.about == UNUSED)))
+
+
+def _split(reading: Reading, test: Views | None) -> Note:
+    """What was made of a scene without views to test with."""
+    if test is None:
+        return Note("split", f"none, and none held out{'' if reading.hold_out else ' (--hold-out 0)'}")
+    return Note("split", f"none in the scene; one view in {reading.hold_out} is held out ({len(test)})")
 
 
 def _module(place: Path, format: str) -> ModuleType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from ..images.files import image_size
 from ..mesh.mesh import Mesh
@@ -13,6 +14,7 @@ from .reading import Shot
 from .views import Scene, Views
 
 _ONE_PLACE = 1e-6  # of the cameras' distance from the origin: what is left of one place after rounding
+_ROUNDED = 64 * float(np.finfo(np.float64).eps)  # the same, of poses in double precision
 _PARALLAX = (
     1 / 200
 )  # of the distance to the object; below, a pixel in a mask moves the object by its own size
@@ -34,9 +36,14 @@ def check_scene(scene: Scene) -> None:
 
 def check_views(views: Views) -> None:
     """ValueError where the cameras are all in one place, or look away from where their masks meet."""
-    centers = views.cameras.centers.detach().double().cpu().numpy()
+    try:
+        centers = views.cameras.centers.detach().double().cpu().numpy()
+    except RuntimeError as error:  # a matrix that has no inverse, from a damaged file
+        raise ValueError(f"views: a camera has no centre ({str(error).splitlines()[0][:100]})") from error
     spread = float(np.linalg.norm(centers - centers.mean(axis=0), axis=1).max())
-    if len(views) > 1 and spread <= _ONE_PLACE * float(np.linalg.norm(centers, axis=1).max()):
+    away = float(np.linalg.norm(centers, axis=1).max())
+    same = spread <= _ROUNDED * away or (spread <= _ONE_PLACE * away and not _see_one_place(views))
+    if len(views) > 1 and same:
         place = ", ".join(f"{x:.4g}" for x in centers[0])
         raise ValueError(
             f"views: all {len(views)} cameras are in one place ({place}), which says nothing of how far the object "
@@ -52,6 +59,24 @@ def check_views(views: Views) -> None:
             f"views: the cameras are within {spread:.3g} of each other and {distance:.3g} from the object, too near "
             "to each other to tell its depth; add views from around it"
         )
+
+
+def _see_one_place(views: Views) -> bool:
+    """Whether most cameras that are together, seen from the origin, have the place where their masks meet in view.
+
+    On a map (UTM) the origin is a million times farther away than the cameras are apart. What rounding makes of one
+    place is no such arrangement: its rays meet among the cameras, anywhere around them.
+    """
+    try:
+        point = meeting_point(views)
+    except ValueError:
+        return False
+    if point is None:
+        return False
+    pixels, depths = views.cameras.project(torch.from_numpy(point)[None].to(views.cameras.world_to_camera))
+    size = torch.tensor([views.cameras.width, views.cameras.height]).to(pixels)
+    inside = (depths > 0) & ((pixels >= 0) & (pixels <= size)).all(dim=-1)
+    return 2 * int(inside.sum()) > len(views)
 
 
 def check_mesh_fits(mesh: Mesh, views: Views, *, name: str) -> None:

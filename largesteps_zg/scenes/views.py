@@ -14,6 +14,7 @@ from ..cameras.model import Cameras
 from ..images.color import srgb_to_linear
 from ..mesh.mesh import Mesh
 from ..renderers.light import SphericalHarmonicsLight
+from .provenance import Note
 
 Index = int | slice | Sequence[int] | Tensor
 
@@ -125,8 +126,8 @@ class Scene:
         The direction that points up in the scene's coordinates, where the format fixes one.
     light : SphericalHarmonicsLight or None
         Where it is known.
-    notes : tuple of str
-        What was left out in reading, a phrase each.
+    provenance : tuple of Note
+        Where masks, lenses, splits and models came from, and what lay there and was not used.
     """
 
     path: Path | None
@@ -136,4 +137,9 @@ class Scene:
     mesh: Mesh | None = None
     up: Tensor | None = None
     light: SphericalHarmonicsLight | None = None
-    notes: tuple[str, ...] = ()
+    provenance: tuple[Note, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The provenance in words, a phrase each: "masks: alpha, in all 10 photographs"."""
+        return tuple(str(note) for note in self.provenance)

@@ -7,13 +7,7 @@ matrix's type on its device. The checks are the caller's; see `linear_system`.
 from __future__ import annotations
 
 import atexit
-import ctypes
-import os
-import sys
-import tempfile
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -21,6 +15,7 @@ import torch
 from scipy.sparse import csc_matrix, csr_array
 from torch import Tensor
 
+from .._support.native_output import caught, hand_on
 from .linear_system import not_positive_definite, too_large
 
 # cholespy's bindings print a list of "leaks" for every factor that a script still holds when Python ends.
@@ -30,7 +25,7 @@ _alive: weakref.WeakSet[CholespyFactor] = weakref.WeakSet()
 @atexit.register
 def _let_go() -> None:
     for factor in list(_alive):
-        factor.__dict__.pop("_solver", None)
+        factor.__dict__.pop("native", None)
 
 
 _CUDA_COLUMNS = 128  # the most that cholespy's CUDA kernels take at once
@@ -38,7 +33,15 @@ _CUDA_COLUMNS = 128  # the most that cholespy's CUDA kernels take at once
 
 @runtime_checkable
 class Factor(Protocol):
-    """A factored matrix."""
+    """A factored matrix.
+
+    Attributes
+    ----------
+    native : object
+        What the library made of it.
+    """
+
+    native: Any
 
     def solve(self, columns: Tensor) -> Tensor:
         """Solution of M x = columns, both (V, n)."""
@@ -67,13 +70,16 @@ class CholespyFactor:
         )
         printed: list[str] = []
         try:
-            with _c_output(printed):
-                self._solver = kind(size, *arrays, cholespy.MatrixType.CSR)
+            with caught("stdout") as printed:
+                self.native = kind(size, *arrays, cholespy.MatrixType.CSR)
         except ValueError as error:
             if "positive definite" in str(error):
                 raise not_positive_definite() from error
             raise
-        # cholespy doesn't look at these errors of CHOLMOD, and the first solve would end the process.
+        finally:
+            hand_on([line for line in printed if not line.startswith("CHOLMOD ")], "stdout")
+        # The only way to learn that CHOLMOD gave up inside cholespy: it prints so. cholespy doesn't look, and the
+        # first solve would end the process.
         for line in printed:
             if line.startswith("CHOLMOD error"):
                 raise too_large(size, line.removeprefix("CHOLMOD error: ").split(". file:")[0])
@@ -92,40 +98,10 @@ class CholespyFactor:
         if columns.device.type == "cuda":
             # cholespy works on the default stream, whatever the current one is.
             torch.cuda.current_stream(columns.device).synchronize()
-        self._solver.solve(columns, solution)
+        self.native.solve(columns, solution)
         if columns.device.type == "cuda" and torch.cuda.current_stream(columns.device).cuda_stream != 0:
             torch.cuda.default_stream(columns.device).synchronize()
         return solution
-
-
-@contextmanager
-def _c_output(lines: list[str]) -> Iterator[None]:
-    """Collect what native code prints to standard output, and print all but CHOLMOD's messages afterwards.
-
-    The only way to learn that CHOLMOD gave up inside cholespy: it prints so, and nothing else tells. cholespy
-    holds the GIL meanwhile, so no other Python thread is waiting to print.
-    """
-    try:
-        sys.stdout.flush()
-        flush: Callable[[Any], int] = ctypes.CDLL("ucrtbase" if os.name == "nt" else None).fflush
-        flush(None)
-        saved = os.dup(1)
-    except (OSError, AttributeError, ValueError):  # no standard output, or no C library to be found by name
-        yield
-        return
-    with tempfile.TemporaryFile() as caught:
-        os.dup2(caught.fileno(), 1)
-        try:
-            yield
-        finally:
-            flush(None)
-            os.dup2(saved, 1)
-            os.close(saved)
-            caught.seek(0)
-            lines += caught.read().decode(errors="replace").splitlines()
-            for line in lines:
-                if not line.startswith("CHOLMOD "):
-                    print(line)
 
 
 class ScikitSparseFactor:
@@ -144,11 +120,12 @@ class ScikitSparseFactor:
         try:
             # Simplicial: a slower factor than the supernodal one, but the faster solve, and solves are many.
             if hasattr(cholmod, "cho_factor"):
-                self._solve = cholmod.cho_factor(matrix, lower=True, supernodal_mode="simplicial").solve
+                self.native = cholmod.cho_factor(matrix, lower=True, supernodal_mode="simplicial")
+                self._solve = self.native.solve
             else:
-                self._solve = cholmod.cholesky(matrix, mode="simplicial")
+                self.native = self._solve = cholmod.cholesky(matrix, mode="simplicial")
                 # This is an LDL' factor, which indefinite matrices have, too.
-                if not (self._solve.D() > 0).all():
+                if not (self.native.D() > 0).all():
                     raise not_positive_definite()
         except cholmod.CholmodNotPositiveDefiniteError as error:
             raise not_positive_definite() from error

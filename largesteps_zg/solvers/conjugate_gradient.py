@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
+from scipy.sparse import csr_array
 from torch import Tensor
 
-from .linear_system import checked_csr, from_columns, not_positive_definite, to_columns
+from .linear_system import checked_csr, from_columns, not_positive_definite, own_copy, to_columns
 
+_DERIVED = frozenset({"_matrix", "_inverse_diagonal"})
 _RTOL = {torch.float32: 1e-6, torch.float64: 1e-10}
 
 
@@ -53,6 +56,15 @@ class ConjugateGradientSolver:
     ----------
     convergence : Convergence or None
         How the last solve ended.
+    M : (V, V) sparse tensor
+        A copy of the matrix.
+    guess_fwd, guess_bwd : tensor or None
+        The last solutions (V, n) of forward and of backward solves, where the next ones start.
+
+    Notes
+    -----
+    May be subclassed as in the published ``largesteps`` package: `solve`, or `solve_axis`, which then solves for one
+    column after the other. Copies and pickles hold the matrix and the guesses.
 
     Raises
     ------
@@ -64,34 +76,50 @@ class ConjugateGradientSolver:
         self, M: Float[Tensor, "V V"], *, rtol: float | None = None, max_iterations: int = 10_000
     ) -> None:
         system = checked_csr(M)
-        self.size, self.dtype, self.device = system.shape[0], M.dtype, M.device
+        self.M = own_copy(M)
         self.rtol = _RTOL[M.dtype] if rtol is None else rtol
         self.max_iterations = max_iterations
+        self.convergence: Convergence | None = None
+        self.guess_fwd: Tensor | None = None
+        self.guess_bwd: Tensor | None = None
         if not 0 < self.rtol < 1:
             raise ValueError(f"rtol: expected a number in (0, 1), got {rtol}")
         if max_iterations < 1:
             raise ValueError(f"max_iterations: expected a number >= 1, got {max_iterations}")
-        diagonal = torch.from_numpy(system.diagonal()).to(dtype=M.dtype, device=M.device)
+        self._make(system)
+
+    def _make(self, system: csr_array) -> None:
+        """What is derived from the matrix."""
+        self.size, self.dtype, self.device = system.shape[0], self.M.dtype, self.M.device
+        diagonal = torch.from_numpy(system.diagonal()).to(dtype=self.dtype, device=self.device)
         if not bool((diagonal > 0).all()):
             raise not_positive_definite()
         self._inverse_diagonal = diagonal.reciprocal()[:, None]
         with warnings.catch_warnings():  # torch calls its CSR products a beta feature, once per process
             warnings.simplefilter("ignore", UserWarning)
             self._matrix = torch.sparse_csr_tensor(
-                torch.from_numpy(system.indptr).to(M.device),
-                torch.from_numpy(system.indices).to(M.device),
-                torch.from_numpy(system.data).to(dtype=M.dtype, device=M.device),
-                size=tuple(M.shape),
+                torch.from_numpy(system.indptr).to(self.device),
+                torch.from_numpy(system.indices).to(self.device),
+                torch.from_numpy(system.data).to(dtype=self.dtype, device=self.device),
+                size=tuple(self.M.shape),
             )
-        self.convergence: Convergence | None = None
-        self._guesses: dict[bool, Tensor] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what is derived from the matrix: not every version of torch can copy a CSR tensor."""
+        return {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """The same solver."""
+        self.__dict__.update(state)
+        self._make(checked_csr(self.M))
 
     def solve(self, b: Float[Tensor, "..."], backward: bool = False) -> Float[Tensor, "..."]:
         """Solution x of M x = b, in the shape of b: (V,), (V, k) or (..., V, k). Not recorded by autograd.
 
         Parameters
         ----------
-        b : tensor of the matrix's type, on its device
+        b : tensor of the matrix's type or a narrower one, on its device
+            The solution has its type.
         backward : bool
             Which of the two earlier solutions to start from.
 
@@ -100,18 +128,29 @@ class ConjugateGradientSolver:
         ConvergenceError
             The tolerance was not reached within the cap.
         ValueError
-            Another shape, type or device; entries that are not finite; a matrix that turns out indefinite.
+            Another shape, a wider type or another device; entries that are not finite; a matrix that is indefinite.
         """
         right = to_columns(b, size=self.size, dtype=self.dtype, device=self.device)
         if not bool(torch.isfinite(right).all()):
             raise ValueError("b: expected finite entries, got some that are not; is the loss finite?")
-        guess = self._guesses.get(backward)
+        guess = self.guess_bwd if backward else self.guess_fwd
         if guess is None or guess.shape != right.shape:
             guess = torch.zeros_like(right)
-        solution = self._iterate(right, guess)
-        self._guesses[backward] = solution
+        if type(self).solve_axis is ConjugateGradientSolver.solve_axis:
+            solution = self._iterate(right, guess.to(right))
+        else:
+            columns = zip(right.unbind(1), guess.to(right).unbind(1), strict=True)
+            solution = torch.stack([self.solve_axis(column, start) for column, start in columns], dim=1)
+        if backward:
+            self.guess_bwd = solution
+        else:
+            self.guess_fwd = solution
         # A clone: callers may change what they get in place, and the guess must not follow.
-        return from_columns(solution.clone(), b.shape)
+        return from_columns(solution.to(b.dtype, copy=True), b.shape)
+
+    def solve_axis(self, b: Float[Tensor, " V"], x0: Float[Tensor, " V"]) -> Float[Tensor, " V"]:
+        """Solution of M x = b for one column, from the guess x0: for subclasses, which may replace it."""
+        return self._iterate(b[:, None], x0[:, None])[:, 0]
 
     def _iterate(self, b: Tensor, x: Tensor) -> Tensor:
         """Preconditioned conjugate gradients on all columns of b (V, n), from x."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 import numpy as np
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor
+
+from .._support.checks import check_tensor
 
 _SYMMETRY = {torch.float32: 1e-5, torch.float64: 1e-12}  # largest asymmetry, as a part of the largest entry
 
@@ -18,6 +24,7 @@ def checked_csr(matrix: Tensor) -> csr_array:
     ValueError
         Not a square, sparse, float32 or float64 matrix; without rows; not finite; not symmetric.
     """
+    check_tensor("M", matrix)
     if matrix.layout not in (torch.sparse_coo, torch.sparse_csr):
         raise ValueError(
             f"M: expected a sparse COO or CSR tensor, got layout {matrix.layout}; use M.to_sparse()"
@@ -40,6 +47,7 @@ def checked_csr(matrix: Tensor) -> csr_array:
             f"M: expected finite entries, got {system.data[bad]} in row {row}; look at its weights"
         )
     _check_symmetric(system, _SYMMETRY[matrix.dtype])
+    _check_held(system, matrix.dtype)
     return system
 
 
@@ -69,6 +77,28 @@ def _check_symmetric(system: csr_array, tolerance: float) -> None:
         )
 
 
+def _check_held(system: csr_array, dtype: torch.dtype) -> None:
+    """Raise if rounding the matrix to its type has left nothing of its solutions.
+
+    Rounding changes entries by up to ``eps |M|``, and a solution x by up to ``eps |M^-1| |M| |x|``: relative to x by
+    Skeel's condition number (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 7.2) times eps.
+    With s for the largest row sum and M^-1 >= 0, as of I + lambda L, ``M^-1 1 >= 1 / s``, so that this number is at
+    least the mean of the rows' absolute sums over s: 1 + 2 lambda times the mean degree. At 1 no digit is sure.
+    """
+    rows = np.ones(system.shape[0])
+    total, sizes = float(np.abs(system @ rows).max()), float((abs(system) @ rows).mean())
+    eps = torch.finfo(dtype).eps
+    if sizes * eps >= total:
+        condition = f"at least {sizes / total:.1g}" if total else "infinite"
+        cure = (
+            "build it from float64 vertices" if dtype == torch.float32 else "add a multiple of the identity"
+        )
+        raise ValueError(
+            f"M: expected a condition below {1 / eps:.1g}, which {dtype} can hold, got one that is {condition}; "
+            f"lower lambda (or alpha), or {cure}"
+        )
+
+
 def not_positive_definite() -> ValueError:
     """The error for a matrix that has no Cholesky factor."""
     return ValueError(
@@ -87,13 +117,14 @@ def too_large(size: int, reason: str) -> ValueError:
 
 def to_columns(right: Tensor, *, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """One contiguous (V, n) matrix from right-hand sides (V,), (V, k) or (..., V, k), after checking them."""
+    check_tensor("b", right)
     rows = right.shape[0] if right.ndim == 1 else right.shape[-2] if right.ndim else None
     if rows != size:
         raise ValueError(
             f"b: expected shape ({size},), ({size}, k) or (..., {size}, k), got {tuple(right.shape)}; "
             "was the mesh changed after the solver was made?"
         )
-    if right.dtype != dtype:
+    if not right.dtype.is_floating_point or torch.promote_types(right.dtype, dtype) != dtype:
         raise ValueError(
             f"b: expected {dtype}, like the matrix, got {right.dtype}; convert it, or build M in that type"
         )
@@ -101,7 +132,7 @@ def to_columns(right: Tensor, *, size: int, dtype: torch.dtype, device: torch.de
         raise ValueError(
             f"b: expected a tensor on {device}, like the matrix, got {right.device}; move one of them"
         )
-    right = right.detach()
+    right = right.detach().to(dtype)
     if right.ndim == 1:
         return right[:, None].contiguous()
     return right.movedim(-2, 0).reshape(size, -1).contiguous()
@@ -109,6 +140,29 @@ def to_columns(right: Tensor, *, size: int, dtype: torch.dtype, device: torch.de
 
 def from_columns(columns: Tensor, shape: torch.Size) -> Tensor:
     """The solution in the shape of the right-hand side."""
+    if columns.shape == shape:
+        return columns
     if len(shape) <= 2:
         return columns.reshape(shape)
     return columns.reshape(shape[-2], *shape[:-2], shape[-1]).movedim(0, -2)
+
+
+def own_copy(matrix: Tensor) -> Tensor:
+    """The matrix as it is now, coalesced and in COO, whatever its owner does to it later."""
+    matrix = matrix.detach()
+    return (matrix.to_sparse_coo() if matrix.layout == torch.sparse_csr else matrix).coalesce().clone()
+
+
+def eagerly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, with `torch.compile` told to break its graph there: native solvers can't be traced."""
+
+    @wraps(function)
+    def call(*arguments: Any, **options: Any) -> Any:
+        # Not decorated at import, because the compiler takes seconds to load. Before torch 2.3 it can't be asked,
+        # but breaks the graph by itself.
+        compiling = getattr(torch.compiler, "is_compiling", None)
+        if compiling is not None and compiling():
+            return torch.compiler.disable(function)(*arguments, **options)
+        return function(*arguments, **options)
+
+    return call

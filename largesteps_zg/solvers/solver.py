@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .linear_system import eagerly
+
 
 @runtime_checkable
 class Solver(Protocol):
@@ -21,10 +23,17 @@ class DifferentiableSolve(torch.autograd.Function):
     """The solve as an operation of autograd; `solve` is its name in use."""
 
     @staticmethod
-    def forward(ctx: Any, solver: Solver, b: Tensor, backward: bool = False) -> Tensor:
-        """Solve, and keep the solver for the way back."""
-        ctx.solver = solver
-        return solver.solve(b, backward=backward)
+    def forward(solver: Solver, b: Tensor, backward: bool = False) -> Tensor:
+        """Solve."""
+        x = solver.solve(b, backward=backward)
+        return (
+            x.clone() if x._is_view() else x
+        )  # autograd lets nobody write into a view that an operation returns
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Keep the solver for the way back."""
+        ctx.solver = inputs[0]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor | None, None]:
@@ -33,21 +42,42 @@ class DifferentiableSolve(torch.autograd.Function):
             return None, None, None
         return None, DifferentiableSolve.apply(ctx.solver, gradients[0], True), None
 
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        """The tangent of a solution is that of the right-hand side, solved for."""
+        return DifferentiableSolve.apply(ctx.solver, tangents[1], True)
 
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[Any, ...], solver: Solver, b: Tensor, *rest: Any
+    ) -> tuple[Tensor, int]:
+        """All right-hand sides at once: vectors become columns, everything else has room for a batch in front."""
+        axis = -1 if b.ndim == 2 else 0
+        return DifferentiableSolve.apply(solver, b.movedim(in_dims[1], axis), *rest), axis % b.ndim
+
+
+@eagerly
 def solve(solver: Solver, u: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """Solution v of M v = u for the solver's matrix. Differentiable in `u`, any number of times.
+
+    ``torch.func`` transforms it (grad, vjp, jvp, vmap, hessian); ``torch.compile`` breaks its graph here.
 
     Parameters
     ----------
     solver : CholeskySolver, ConjugateGradientSolver, or any object with their `solve`
     u : (V,), (V, k) or (..., V, k) tensor
-        All columns and batches share one factor.
+        All columns and batches share one factor. Of the matrix's type or a narrower one; v has its type.
 
     Raises
     ------
     ValueError
-        Another shape, type or device than the matrix.
+        Another shape, a wider type or another device than the matrix.
     ConvergenceError
         From ConjugateGradientSolver.
     """
+    if isinstance(solver, Tensor) or not callable(getattr(solver, "solve", None)):
+        raise ValueError(
+            f"solver: expected an object with a method solve, got {type(solver).__name__}; "
+            "make CholeskySolver(M) of a matrix"
+        )
     return DifferentiableSolve.apply(solver, u)

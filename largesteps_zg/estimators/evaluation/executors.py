@@ -6,6 +6,7 @@ import io
 import multiprocessing
 import pickle
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -99,7 +100,8 @@ class Workers:
             )
         forked, sent = False, cast(Any, function)
         if isinstance(executor, ProcessPoolExecutor):
-            forked = cast(Any, executor)._mp_context.get_start_method() == "fork"
+            context = getattr(executor, "_mp_context", multiprocessing)
+            forked = context.get_start_method() == "fork"
             sent = self._parcel(function)
 
         def send(point: Point) -> Future[Any]:
@@ -123,15 +125,19 @@ class Workers:
         if self._make is None or executor is None:
             return
         if pool:
-            _terminate(executor)
+            _terminate(executor, _processes_of(executor))
         executor.shutdown(wait=False)
         self._current = None
 
     def close(self, wait: bool = True) -> None:
-        """Shuts an executor down that is ours; the next use makes another."""
-        if self._make is not None and self._current is not None:
-            self._current.shutdown(wait=wait)
+        """Shuts an executor down that is ours, within seconds; the next use makes another."""
+        executor = self._current
+        if self._make is not None and executor is not None:
             self._current = None
+            if wait:
+                _shut_down(executor)
+            else:
+                executor.shutdown(wait=False)
         if self._folder is not None:
             self._folder.cleanup()
             self._folder, self._sent = None, _Parcel("", b"")
@@ -231,27 +237,53 @@ def _tensor(content: np.ndarray, dtype: torch.dtype, shape: tuple[int, ...]) -> 
     return tensor
 
 
-def _recipe(pool: ProcessPoolExecutor) -> Callable[[], ProcessPoolExecutor]:
-    """What makes another pool like this one."""
-    parts: Any = pool
-    options = {
-        "mp_context": parts._mp_context,
-        "initializer": parts._initializer,
-        "initargs": parts._initargs,
-    }
-    if getattr(parts, "_max_tasks_per_child", None) is not None:  # since 3.11
-        options["max_tasks_per_child"] = parts._max_tasks_per_child
-    return partial(ProcessPoolExecutor, parts._max_workers, **options)
+def _recipe(pool: ProcessPoolExecutor) -> Callable[[], ProcessPoolExecutor] | None:
+    """What makes another pool like this one; None where a Python to come keeps these things elsewhere."""
+    parts = {"_max_workers": "max_workers", "_mp_context": "mp_context", "_initializer": "initializer"}
+    parts["_initargs"] = "initargs"
+    if not all(hasattr(pool, name) for name in parts):
+        return None
+    options = {argument: getattr(pool, name) for name, argument in parts.items()}
+    if getattr(pool, "_max_tasks_per_child", None) is not None:  # since 3.11
+        options["max_tasks_per_child"] = cast(Any, pool)._max_tasks_per_child
+    return partial(ProcessPoolExecutor, **options)
 
 
-def _terminate(executor: Any) -> None:
+# Seconds that idle workers get to end by themselves; they need a few hundredths.
+_GRACE = 3.0
+
+
+def _shut_down(executor: Executor) -> None:
+    """Shuts an executor down, waits for its workers a while, and ends processes that are left.
+
+    A worker that died may have held a lock that another one waits for: nothing of Python's own would end that one.
+    """
+    processes = _processes_of(executor)
+    # A thread, because a shutdown that waits can't be told for how long.
+    waiting = threading.Thread(target=executor.shutdown, name="closing", daemon=True)
+    waiting.start()
+    waiting.join(_GRACE)
+    if waiting.is_alive() and processes:
+        for process in processes:
+            process.kill()
+        waiting.join(_GRACE)
+
+
+def _processes_of(executor: Any) -> list[Any]:
+    """The processes of a pool; none once it has been shut down or has found out itself that it is broken."""
+    return list((getattr(executor, "_processes", None) or {}).values())
+
+
+def _terminate(executor: Any, processes: list[Any]) -> None:
     """Ends the processes of a pool, whatever they do."""
-    # All are None once the pool has been shut down or has found out itself that it is broken.
-    workers = list((executor._processes or {}).values())
-    pipe, manager = getattr(executor._call_queue, "_reader", None), executor._executor_manager_thread
-    for process in workers:
+    if hasattr(executor, "kill_workers"):  # since Python 3.14; what follows reaches into older ones
+        executor.kill_workers()
+        return
+    pipe = getattr(getattr(executor, "_call_queue", None), "_reader", None)
+    manager = getattr(executor, "_executor_manager_thread", None)
+    for process in processes:
         process.terminate()
-    for process in workers:
+    for process in processes:
         process.join(1)
         if process.is_alive():
             process.kill()

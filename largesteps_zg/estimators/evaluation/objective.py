@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from ..._support.checks import check_count
 from .evaluate import Failure, Point, evaluate, number, numbers
 from .executors import Workers
 from .gathering import gather
@@ -129,7 +130,10 @@ class Objective:
         return self._evaluate(points, as_loss=False)
 
     def close(self) -> None:
-        """Shuts down workers that are ours; a later call starts new ones."""
+        """Shuts down workers that are ours; a later call starts new ones.
+
+        Worker processes that do not end within seconds (hung, or waiting for a dead one) are terminated.
+        """
         if self._workers is not None:
             self._workers.close()
 
@@ -225,5 +229,4 @@ def _check(function: Any, batched: bool, executor: Any, timeout: float | None, r
         raise ValueError(
             "timeout: expected None without an executor, for nobody could stop the function here"
         )
-    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
-        raise ValueError(f"retries: expected an integer >= 0, got {retries}")
+    check_count("retries", retries, least=0)

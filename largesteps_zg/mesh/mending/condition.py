@@ -18,6 +18,7 @@ from ...geometry.connectivity import (
 )
 from ...geometry.solids import has_inside, signed_volume
 from ..mesh import Mesh
+from ..winding import winding_numbers
 from .patchwork import Surface
 from .split import check_crowded, connected, sides, split
 
@@ -189,16 +190,14 @@ def _inside_out(surface: Surface, done: list[str]) -> Tensor:
 
 def _inner_walls(vertices: Tensor, faces: Tensor, inward: list[Tensor]) -> list[bool]:
     """Whether each of the parts lies within the others, these taken as solids."""
-    from gpytoolbox import fast_winding_number
-
     walls = []
     for part in inward:
         others = torch.ones(len(faces), dtype=torch.bool)
         others[part] = False
         inside = False
         if bool(others.any()):
-            point = vertices[faces[part[:1], 0]].numpy()
-            inside = abs(float(fast_winding_number(point, vertices.numpy(), faces[others].numpy())[0])) > 0.5
+            point = vertices[faces[part[:1], 0]]
+            inside = abs(float(winding_numbers(point, vertices, faces[others]))) > 0.5
         walls.append(inside)
     return walls
 

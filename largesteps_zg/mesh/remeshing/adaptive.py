@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..closest import closest_points
+from ..closest import closest_on
+from ..triangle_tree import TriangleTree, triangle_tree
 from .edge_edits import collapse, flip, split
 from .seams import seam_neighbors, seams, vertices_of
 from .sized_mesh import Array, Sized, dot, edge_sides, length_of, normals_of, sum_at, unit, vertex_normals
@@ -19,12 +20,11 @@ _RELAXATIONS = 3
 
 @dataclass(frozen=True)
 class _Old:
-    """The surface to stay on: its field of lengths, and its borders and rims as faces of no area."""
+    """The surface to stay on, its field of lengths, and its borders and rims, where there are some."""
 
-    vertices: Array
-    faces: Array
+    surface: TriangleTree
     lengths: Array
-    seams: Array
+    seams: TriangleTree | None
 
 
 def adaptive(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
@@ -48,7 +48,7 @@ def adaptive(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int) 
     """
     points, triangles, sizes = vertices.numpy(), faces.numpy(), lengths.numpy()
     sides = edge_sides(triangles, len(points))
-    old = _Old(points, triangles, sizes, seams(points, triangles, sides)[:, [0, 1, 1]])
+    old = _Old(triangle_tree(vertices, faces), sizes, _tree_of(vertices, seams(points, triangles, sides)))
     mesh = Sized(points, triangles, sizes, _border_corners(points, sides.ends[sides.border]))
     generator = np.random.default_rng(0)  # breaks ties, nothing else: the same call gives the same mesh
     for _ in range(iterations):
@@ -57,6 +57,11 @@ def adaptive(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int) 
         mesh = flip(mesh, generator)
         mesh = _relax(mesh, old)
     return torch.from_numpy(mesh.vertices), torch.from_numpy(mesh.faces)
+
+
+def _tree_of(vertices: Tensor, ends: Array) -> TriangleTree | None:
+    """Edges as faces of no area."""
+    return triangle_tree(vertices, torch.from_numpy(ends[:, [0, 1, 1]])) if len(ends) else None
 
 
 def _border_corners(vertices: Array, ends: Array) -> Array:
@@ -130,10 +135,11 @@ def _projected(mesh: Sized, old: _Old, free: Array, sliding: Array) -> tuple[Arr
     """Positions on the old surface, those of seams on its seams, and the lengths that it asks for there."""
     new, lengths = mesh.vertices.copy(), mesh.lengths.copy()
     rows = np.flatnonzero(sliding)
-    if len(rows) and len(old.seams):
-        nearest = closest_points(*(torch.from_numpy(x) for x in (new[rows], old.vertices, old.seams)))
-        corners, weights = old.seams[nearest.faces.numpy()], nearest.weights.numpy()
-        places = _at(old.vertices, corners, weights)
+    vertices = old.surface.vertices.numpy()
+    if len(rows) and old.seams is not None:
+        nearest = closest_on(old.seams, torch.from_numpy(new[rows]))
+        corners, weights = old.seams.faces[nearest.faces].numpy(), nearest.weights.numpy()
+        places = _at(vertices, corners, weights)
         # What has become a rim only now has none to stay on.
         near = length_of(places - new[rows]) < lengths[rows]
         rows = rows[near]
@@ -142,9 +148,10 @@ def _projected(mesh: Sized, old: _Old, free: Array, sliding: Array) -> tuple[Arr
         free[rows] = False
     rows = np.flatnonzero(free)
     normals = vertex_normals(mesh.vertices, mesh.faces)[rows]
-    found, weights, facing = facing_points(new[rows], normals, lengths[rows], old.vertices, old.faces)
-    rows, corners, weights = rows[facing], old.faces[found[facing]], weights[facing]
-    new[rows], lengths[rows] = _at(old.vertices, corners, weights), _at(old.lengths, corners, weights)
+    found, weights, facing = facing_points(new[rows], normals, lengths[rows], old.surface)
+    corners = old.surface.faces.numpy()[found[facing]]
+    rows, weights = rows[facing], weights[facing]
+    new[rows], lengths[rows] = _at(vertices, corners, weights), _at(old.lengths, corners, weights)
     # Vertices that come to lie on each other, at a corner, would be one.
     _, place, count = np.unique(new, axis=0, return_inverse=True, return_counts=True)
     shared = count[place.reshape(-1)] > 1
@@ -158,7 +165,7 @@ def _at(values: Array, corners: Array, weights: Array) -> Array:
 
 
 def facing_points(
-    points: Array, normals: Array, reach: Array, vertices: Array, faces: Array
+    points: Array, normals: Array, reach: Array, surface: TriangleTree
 ) -> tuple[Array, Array, Array]:
     """The closest points of a surface, on the side that looks the same way as the normals of the points.
 
@@ -170,8 +177,7 @@ def facing_points(
         The latter of any length.
     reach : (N,) float64 array
         Points that meet the wrong side are moved half of that outwards for a second try.
-    vertices : (V, 3) float64 array
-    faces : (F, 3) int64 array
+    surface : TriangleTree
 
     Returns
     -------
@@ -182,12 +188,12 @@ def facing_points(
     facing : (N,) bool array
         False where the second try failed too; the first one is returned there.
     """
-    surface = torch.from_numpy(vertices), torch.from_numpy(faces)
+    vertices, faces = surface.vertices.numpy(), surface.faces.numpy()
     normals = unit(normals)
 
     def ask(rows: Array, outwards: float) -> tuple[Array, Array, Array]:
         lifted = points[rows] + outwards * reach[rows, None] * normals[rows]
-        nearest = closest_points(torch.from_numpy(lifted), *surface)
+        nearest = closest_on(surface, torch.from_numpy(lifted))
         number = nearest.faces.numpy()
         there = normals_of(vertices[faces[number]])
         return number, nearest.weights.numpy(), dot(there, normals[rows]) >= 0

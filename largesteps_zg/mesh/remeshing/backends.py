@@ -13,12 +13,12 @@ from .adaptive import adaptive
 
 
 def _gpytoolbox(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
-    """Botsch-Kobbelt remeshing by gpytoolbox (MIT); all lengths are 1."""
+    """Botsch-Kobbelt remeshing by gpytoolbox (MIT, caps NumPy and SciPy); all lengths are 1."""
     try:
         from gpytoolbox import remesh_botsch
     except ImportError as error:
         raise ImportError(
-            "remesh: backend gpytoolbox is not installed; run: pip install gpytoolbox"
+            'remesh: backend gpytoolbox is not installed; run: pip install "largesteps_zg[gpytoolbox]"'
         ) from error
     vertices, faces = _refine_border(vertices, faces)
     new, triangles = remesh_botsch(
@@ -32,7 +32,9 @@ def _pymeshlab(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int
     try:
         import pymeshlab
     except ImportError as error:
-        raise ImportError("remesh: backend pymeshlab is not installed; run: pip install pymeshlab") from error
+        raise ImportError(
+            'remesh: backend pymeshlab is not installed; run: pip install "largesteps_zg[pymeshlab]"'
+        ) from error
     meshes = pymeshlab.MeshSet()
     meshes.add_mesh(pymeshlab.Mesh(vertices.numpy().copy(), faces.to(torch.int32).numpy().copy()))
     # No features: by default every crease of 30 degrees is kept, which on a noisy surface is each edge; and the
@@ -90,7 +92,6 @@ Backend = Callable[[Tensor, Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 # From vertices, faces, the length at each vertex (1 on average) and the rounds to vertices and faces; in the order
 # in which they are tried.
-BACKENDS: dict[str, Backend] = {"gpytoolbox": _gpytoolbox, "adaptive": adaptive, "pymeshlab": _pymeshlab}
+BACKENDS: dict[str, Backend] = {"adaptive": adaptive, "gpytoolbox": _gpytoolbox, "pymeshlab": _pymeshlab}
 
 VARYING = ("adaptive",)  # those that take lengths that differ
-KEEPS_RIMS = ("adaptive",)  # those that leave thin sheets as large as they were

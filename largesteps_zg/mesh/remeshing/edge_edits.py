@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .seams import rims, seam_neighbors, vertices_of
+from .seams import may_be_rims, rims, seam_neighbors, vertices_of
 from .sized_mesh import (
     Array,
     EdgeSides,
@@ -27,7 +27,7 @@ from .sized_mesh import (
 
 LONGEST, SHORTEST = 4 / 3, 4 / 5  # ratios at which splitting, and collapsing, brings an edge nearer to 1
 _STRAY = 0.1  # how far a seam may move when one of its vertices goes, in target lengths
-_IDLE = 0.02  # of the faces: fewer collapses, or a 20th of that in flips, are not worth another pass
+_IDLE = 0.3  # of the edits of a first pass: where a pass makes fewer, the next round, after relaxing, makes the others
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -93,8 +93,8 @@ def collapse(mesh: Sized, generator: np.random.Generator, passes: int = 20) -> S
     Ends when the passes become idle: what is left is for the next round, when vertices have been spread out.
     """
     count = len(mesh.vertices)
-    refused = np.zeros(0, dtype=np.int64)
-    for number in range(passes):
+    refused, first = np.zeros(0, dtype=np.int64), 0
+    for _ in range(passes):
         sides = edge_sides(mesh.faces, count)
         ratio = ratios(mesh, sides.ends)
         edges = np.flatnonzero(ratio < SHORTEST)
@@ -111,7 +111,8 @@ def collapse(mesh: Sized, generator: np.random.Generator, passes: int = 20) -> S
         sound = _linked(sides, edges, count) & _faces_stay_sound(mesh, sides.ends[edges], place)
         refused = np.append(refused, sides.keys[edges[~sound]])
         mesh = _merge(mesh, sides.ends[edges[sound]], share[sound])
-        if number >= 5 and sound.sum() < _IDLE * len(mesh.faces):
+        first = max(first, sound.sum())
+        if sound.sum() < _IDLE * first:
             break
     return without_unused(mesh)
 
@@ -248,19 +249,20 @@ def _merge(mesh: Sized, ends: Array, share: Array) -> Sized:
 
 def flip(mesh: Sized, generator: np.random.Generator, passes: int = 10) -> Sized:
     """Turn edges so that vertices have six neighbours (four at a border), where the surface does not suffer."""
-    count = len(mesh.vertices)
+    count, first = len(mesh.vertices), 0
     for _ in range(passes):
         sides = edge_sides(mesh.faces, count)
         degree = np.bincount(sides.ends.reshape(-1), minlength=count)
         on_border = vertices_of(sides.ends[sides.border], count)
-        seam = sides.border | rims(mesh.vertices, mesh.faces, sides)
         excess = degree - np.where(on_border, 4, 6)
         # Sum of the squares of the four excesses: before minus after, halved.
         (a, b), (c, d) = sides.ends.T, sides.thirds.T
         gain = excess[a] + excess[b] - excess[c] - excess[d] - 2
         spare = degree > np.where(on_border, 2, 3)
-        edges = np.flatnonzero(~seam & (gain > 0) & spare[a] & spare[b])
+        edges = np.flatnonzero(~sides.border & (gain > 0) & spare[a] & spare[b])
         edges = edges[_flips_well(mesh, sides, edges)]
+        if may_be_rims(mesh.vertices, mesh.faces, sides, edges).any():
+            edges = edges[~rims(mesh.vertices, mesh.faces, sides)[edges]]
         if not len(edges):
             break
         order = np.argsort(generator.uniform(0, 1, len(edges)) - gain[edges], kind="stable")
@@ -275,7 +277,8 @@ def flip(mesh: Sized, generator: np.random.Generator, passes: int = 10) -> Sized
         faces[sides.faces[edges, 0]] = np.stack([a, d, c], axis=1)
         faces[sides.faces[edges, 1]] = np.stack([d, b, c], axis=1)
         mesh = replace(mesh, faces=faces)
-        if len(edges) < _IDLE / 20 * len(faces):
+        first = max(first, len(edges))
+        if len(edges) < _IDLE * first:
             break
     return mesh
 

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from ...geometry.connectivity import check_start_mesh, edge_table, nonmanifold_vertices, topology
 from ...geometry.half_edges import edges
-from ...geometry.normals import face_normals
 from ..quality import flipped, triangle_quality
+from ..triangle_tree import triangle_tree
 from .adaptive import facing_points
-from .backends import BACKENDS, KEEPS_RIMS, VARYING
-from .seams import rims, seams, vertices_of
+from .backends import BACKENDS, VARYING
+from .seams import seams, vertices_of
 from .sized_mesh import edge_sides, vertex_normals
 from .sizing import check_field, expected_vertices, graded
 
@@ -92,10 +92,10 @@ def remesh(
         between them. The latter is shortened where it grows by more than half over an edge (see `sizing.graded`).
     iterations : int
         Rounds of split, collapse, flip and relax, at least 1.
-    backend : {"auto", "gpytoolbox", "adaptive", "pymeshlab"}
-        Lengths that vary need "adaptive", which is ours, and so do thin sheets, which the others cut back at their
-        rims. "auto" takes it for both, else the first in this order, and the next one (pymeshlab if installed) where
-        a result is not sound.
+    backend : {"auto", "adaptive", "gpytoolbox", "pymeshlab"}
+        "adaptive" is ours and needs no other package. It alone takes lengths that vary and leaves thin sheets as
+        large as they were; the others cut back their rims. "auto" takes it, and where its result is not sound the
+        others, if they are installed.
     attributes : mapping of name to (V, ...) float tensor, optional
         Interpolated at the closest point of the old surface.
 
@@ -116,11 +116,11 @@ def remesh(
 
     Notes
     -----
-    Not differentiable in the positions, which are new ones; `source` is linear in what it carries. Borders keep
-    their vertices with gpytoolbox, which only adds some where a border edge is too long; adaptive keeps their
-    corners and slides the others along, as it does at the rims of sheets; pymeshlab resamples them, and joins
-    coincident vertices. Folded and needle-like triangles that a backend leaves are relaxed, which mends all but
-    a badly tangled surface. Runs on the CPU; for 10,000 vertices about 0.6 s, 1 s with adaptive.
+    Not differentiable in the positions, which are new ones; `source` is linear in what it carries. At borders and
+    at the rims of sheets adaptive keeps corners and slides the other vertices along; gpytoolbox keeps the vertices of
+    borders and adds some where an edge is too long; pymeshlab resamples borders, and joins coincident vertices. Folded
+    and needle-like triangles that a backend leaves are relaxed, which mends all but a badly tangled surface. Runs on
+    the CPU; for 10,000 vertices about 1 s, 0.6 s with gpytoolbox.
 
     References
     ----------
@@ -143,8 +143,6 @@ def remesh(
     start, triangles, sizes = _drop_unused(old, faces.long().cpu(), sizes)
     sizes = graded(sizes, start, triangles)
     _check_count(start, triangles, sizes, unit)
-    if backend == "auto" and _is_sheet(start, triangles):
-        names.sort(key=lambda name: name not in KEEPS_RIMS)
     reasons = []
     for name in names:
         try:
@@ -225,14 +223,6 @@ def _drop_unused(vertices: Tensor, faces: Tensor, *values: Tensor) -> tuple[Tens
     return vertices[used], (used.cumsum(dim=0) - 1)[faces], *(value[used] for value in values)
 
 
-def _is_sheet(vertices: Tensor, faces: Tensor) -> bool:
-    """Whether a surface has a rim somewhere, or is closed and on average thinner than an edge shall be long."""
-    sides = edge_sides(faces.numpy(), len(vertices))
-    area = float(face_normals(vertices, faces, normalize=False).norm(dim=1).sum()) / 2
-    thin = not sides.border.any() and 2 * abs(_signed_volume(vertices, faces)) < area
-    return thin or bool(rims(vertices.numpy(), faces.numpy(), sides).any())
-
-
 def _fault(old: Tensor, old_faces: Tensor, sizes: Tensor, new: Tensor, new_faces: Tensor) -> str | None:
     """What is wrong with a backend's result, or None."""
     if len(new_faces) == 0:
@@ -299,7 +289,7 @@ def _result(
     """Back to the scene's own units, device and type, with the attributes."""
     triangles = faces.long().cpu()
     points, normals = new.numpy(), vertex_normals(new.numpy(), new_faces.numpy())
-    found, weights, _ = facing_points(points, normals, np.ones(len(new)), old.numpy(), triangles.numpy())
+    found, weights, _ = facing_points(points, normals, np.ones(len(new)), triangle_tree(old, triangles))
     source = BarycentricMap(
         triangles[torch.from_numpy(found)].to(vertices.device),
         torch.from_numpy(weights).to(vertices.device, vertices.dtype),

@@ -19,19 +19,29 @@ def rims(vertices: Array, faces: Array, sides: EdgeSides) -> Array:
     Relaxing a vertex of a rim and putting it back on the surface moves it inwards, and the sheet becomes smaller with
     each round: by a third on leaves of which a side has a thousand vertices.
     """
-    normals = unit(normals_of(vertices[faces]))
     inner = np.flatnonzero(~sides.border)
-    first, second = sides.faces[inner].T
-    across = vertices[sides.thirds[inner, 1]] - vertices[sides.ends[inner, 0]]
-    ridge = (dot(normals[first], normals[second]) < SHARP) & (dot(normals[first], across) < 0)
-    inner = inner[ridge]
-    start, end = sides.ends[inner].T
-    count = len(vertices)
-    graph = coo_array((np.ones(len(start)), (start, end)), shape=(count, count))
-    line = connected_components(graph, directed=False)[1][start]
+    inner = inner[may_be_rims(vertices, faces, sides, inner)]
     result = np.zeros(len(sides.ends), dtype=bool)
-    result[inner] = np.bincount(line, minlength=count)[line] >= LONG
+    if len(inner) < LONG:
+        return result
+    used, place = np.unique(sides.ends[inner], return_inverse=True)
+    start, end = place.reshape(-1, 2).T
+    graph = coo_array((np.ones(len(start)), (start, end)), shape=(len(used), len(used)))
+    line = connected_components(graph, directed=False)[1][start]
+    result[inner] = np.bincount(line)[line] >= LONG
     return result
+
+
+def may_be_rims(vertices: Array, faces: Array, sides: EdgeSides, edges: Array) -> Array:
+    """(N,) bool: which of some inner edges are as sharp as a rim, wherever they lead."""
+    first, second = sides.faces[edges].T
+    if 2 * len(edges) < len(faces):
+        n_first, n_second = (unit(normals_of(vertices[faces[side]])) for side in (first, second))
+    else:
+        normals = unit(normals_of(vertices[faces]))
+        n_first, n_second = normals[first], normals[second]
+    across = vertices[sides.thirds[edges, 1]] - vertices[sides.ends[edges, 0]]
+    return (dot(n_first, n_second) < SHARP) & (dot(n_first, across) < 0)
 
 
 def seams(vertices: Array, faces: Array, sides: EdgeSides) -> Array:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import os
 import struct
 from pathlib import Path
@@ -27,13 +26,8 @@ from ...cameras.upright import upright_rotation
 from ...geometry.connectivity import check_mesh
 from ...geometry.normals import vertex_normals
 from ...images.color import linear_to_srgb
-from ...mesh.mesh import Mesh
+from ...mesh.mesh import Mesh, decimals, lies_far
 from .textured import TexturedMesh
-
-# Positions keep this share of the mesh's extent, the last digit of 32-bit floats.
-_RESOLUTION = 1e-7
-# Farther from the origin than this many extents 32-bit positions would lose detail: then a node moves the mesh there.
-_FAR = 100.0
 
 
 def save_obj(path: str | os.PathLike[str], surface: Mesh | TexturedMesh) -> None:
@@ -66,8 +60,8 @@ def save_obj(path: str | os.PathLike[str], surface: Mesh | TexturedMesh) -> None
         _save_image(path.with_suffix(".png"), textured.image)
         _save_text(path.with_suffix(".mtl"), _material(path.with_suffix(".png").name))
     vertices = _array(mesh.vertices)
-    decimals = _decimals(vertices)
-    values, pattern = vertices, f"v %.{decimals}f %.{decimals}f %.{decimals}f"
+    digits = decimals(vertices)
+    values, pattern = vertices, f"v %.{digits}f %.{digits}f %.{digits}f"
     if textured is None and mesh.colors is not None:
         srgb = linear_to_srgb(mesh.colors.detach().double().cpu().clamp(0, 1))
         values, pattern = np.hstack([vertices, srgb.numpy()]), pattern + " %.5g %.5g %.5g"
@@ -113,7 +107,7 @@ def save_glb(path: str | os.PathLike[str], surface: Mesh | TexturedMesh, *, up: 
     rotation = upright_rotation(torch.tensor([0.0, 0.0, 1.0]) if up is None else up).numpy()
     vertices, normals = _array(mesh.vertices) @ rotation.T, _normals(mesh) @ rotation.T
     middle = 0.5 * (vertices.min(axis=0) + vertices.max(axis=0))
-    far = np.linalg.norm(middle) > _FAR * np.ptp(vertices, axis=0).max()
+    far = lies_far(mesh.vertices)
     parts = {"POSITION": vertices - middle if far else vertices, "NORMAL": normals}
     faces, image = mesh.faces, None
     if textured is not None:
@@ -156,12 +150,6 @@ def _normals(mesh: Mesh) -> NDArray[np.float64]:
     normals = _array(vertex_normals(mesh.vertices.detach().double().cpu(), mesh.faces.cpu()))
     normals[np.linalg.norm(normals, axis=1) < 0.5] = (0.0, 0.0, 1.0)
     return normals
-
-
-def _decimals(vertices: NDArray[np.float64]) -> int:
-    """Digits after the point that positions need."""
-    extent = float(np.ptp(vertices, axis=0).max()) or 1.0
-    return min(max(-math.floor(math.log10(extent * _RESOLUTION)), 0), 17)
 
 
 def _rows(pattern: str, values: NDArray[Any]) -> list[str]:

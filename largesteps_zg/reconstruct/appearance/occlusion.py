@@ -9,7 +9,7 @@ import warp as wp
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ..._support.warp_launch import as_warp, chunks_of, launch, run_chunks
+from ..._support.warp_launch import as_array, as_warp, chunks_of, launch, run_chunks
 from ...geometry.half_edges import mean_edge_length
 
 REFRESH = 8  # a view is traced at every eighth time that it is asked for
@@ -62,8 +62,8 @@ def hidden_directions(
     device = vertices.device
     points, above = (part.detach().float().contiguous() for part in (vertices, normals))
     rays = directions.detach().float().contiguous()
-    corners: Any = wp.from_torch(faces.to(torch.int32).contiguous().view(-1))
-    mesh = wp.Mesh(points=wp.from_torch(points, dtype=wp.vec3), indices=corners)
+    corners: Any = as_array(faces.to(torch.int32).contiguous().view(-1))
+    mesh = wp.Mesh(points=as_array(points, dtype=wp.vec3), indices=corners)
     hidden = torch.empty(rays.shape[:2], dtype=torch.uint8, device=device)
     start = START * float(mean_edge_length(points, faces))
 

@@ -9,7 +9,7 @@ import warp as wp
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..._support.warp_launch import as_warp, launch
+from ..._support.warp_launch import as_array, as_warp, launch
 from ...geometry.half_edges import edge_faces, mean_edge_length
 from ...geometry.normals import face_normals, vertex_normals
 
@@ -91,7 +91,7 @@ class Contact:
     def __init__(self, faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V 3"]) -> None:
         self.faces, self._count = faces, len(vertices)
         self.edge = float(mean_edge_length(vertices, faces))
-        self._corners: Any = wp.from_torch(faces.to(torch.int32).contiguous().view(-1))
+        self._corners: Any = as_array(faces.to(torch.int32).contiguous().view(-1))
         sides = edge_faces(faces)
         inner = sides.faces[:, 1] >= 0
         self._edges, self._beside, self._closed = sides.edges[inner], sides.faces[inner], bool(inner.all())
@@ -156,7 +156,7 @@ class Contact:
 
     def _search(self, vertices: Tensor) -> None:
         """What lies near each vertex, and near the middles of bent edges of those that have something near."""
-        points: Any = wp.from_torch(vertices.float().contiguous(), dtype=wp.vec3)
+        points: Any = as_array(vertices.float().contiguous(), dtype=wp.vec3)
         mesh = wp.Mesh(points=points, indices=self._corners)
         normals = vertex_normals(vertices, self.faces)
         everyone = torch.arange(len(vertices), device=vertices.device)
@@ -174,9 +174,9 @@ class Contact:
         upright = torch.nn.functional.normalize(normals[pairs].sum(dim=1), dim=1).float().contiguous()
         faces = torch.empty(count, dtype=torch.int32, device=device)
         weights, sides = torch.zeros(count, 3, device=device), torch.zeros(count, device=device)
-        inputs = [mesh.id, wp.from_torch(points, dtype=wp.vec3), wp.from_torch(upright, dtype=wp.vec3)]
+        inputs = [mesh.id, as_array(points, dtype=wp.vec3), as_array(upright, dtype=wp.vec3)]
         inputs += [self._closed, 1e-3 * self.edge, REACH * self.edge]
-        inputs += [as_warp(faces), wp.from_torch(weights, dtype=wp.vec3), as_warp(sides)]
+        inputs += [as_warp(faces), as_array(weights, dtype=wp.vec3), as_warp(sides)]
         if count:
             launch(_partners, count, inputs, device)
         found = (faces >= 0).nonzero()[:, 0]

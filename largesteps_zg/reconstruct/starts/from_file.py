@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ...mesh.file_parts import Attributes, ply_attributes, read_parts
+import torch
+
+from ...mesh.file_parts import Attributes, ply_attributes, read_parts, unread_files
 from ...mesh.files import mesh_of_parts
 from ...mesh.mending.condition import conditioned_corners
-from ...mesh.mesh import Mesh
+from ...mesh.mesh import Mesh, compact
 from ...mesh.texture_layout import Layout, layout_of
 
 
@@ -29,6 +31,8 @@ class FileStart:
         Why there is no layout although the file has texture coordinates, or "".
     attributes : Attributes
         What else the file has at the vertices and faces; none where these had to be mended, which is said in `done`.
+    unread : list of str
+        Textures and materials that it names and that could not be read, a phrase each.
     """
 
     mesh: Mesh
@@ -36,6 +40,7 @@ class FileStart:
     layout: Layout | None
     fault: str
     attributes: Attributes
+    unread: list[str] = field(default_factory=list)
 
 
 def start_from_file(path: str | os.PathLike[str]) -> FileStart:
@@ -48,7 +53,7 @@ def start_from_file(path: str | os.PathLike[str]) -> FileStart:
     """
     path = Path(path)
     parts = read_parts(path)
-    mesh = mesh_of_parts(path, parts, repeated=True)
+    mesh = compact(mesh_of_parts(path, parts, dtype=torch.float64, repeated=True))
     layout, fault = layout_of(path, parts)
     whole, corners, done = conditioned_corners(mesh, None if layout is None else layout.corners, str(path))
     if layout is not None and corners is not None:
@@ -57,4 +62,4 @@ def start_from_file(path: str | os.PathLike[str]) -> FileStart:
     if done and attributes.names:
         done = [*done, f"left out {', '.join(attributes.names)}, whose vertices or faces are others now"]
         attributes = Attributes({}, {})
-    return FileStart(whole, done, layout, fault, attributes)
+    return FileStart(whole, done, layout, fault, attributes, unread_files(parts))

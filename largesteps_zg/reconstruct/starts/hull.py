@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...geometry.connectivity import topology, vertex_components
+from ...mesh.isosurface import isosurface
 from ...mesh.mesh import Mesh
 from ...mesh.remeshing.remesher import remesh
 from ...scenes.carving.carve import Grid, carve
@@ -111,18 +112,14 @@ def carved_hull(views: Views, center: Tensor, radius: float, *, cells: int = CEL
 
 def _surface(grid: Grid, field: np.ndarray) -> Hull | None:
     """Marching cubes, without specks and hollows; None where nothing is left."""
-    from skimage.measure import marching_cubes
-
     # Just at a node triangles would lose their area.
     least = 0.02 * grid.cell
     values = np.where(np.abs(field) < least, np.where(field > 0, least, -least), field)
     values = np.pad(values, 1, constant_values=-grid.cell)
     if not (values > 0).any():
         return None
-    corners, triangles = marching_cubes(values, 0.0)[:2]
-    vertices = torch.from_numpy(grid.corner + grid.cell * (corners.astype(np.float64) - 1.0))
-    faces = torch.from_numpy(triangles.astype(np.int64))
-    return _sizeable(vertices, faces, grid.cell)
+    nodes, faces = isosurface(values)
+    return _sizeable(torch.from_numpy(grid.corner) + grid.cell * (nodes - 1.0), faces, grid.cell)
 
 
 def _sizeable(vertices: Tensor, faces: Tensor, cell: float) -> Hull:

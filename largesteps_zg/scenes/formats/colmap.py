@@ -24,11 +24,16 @@ from typing import Any
 
 import numpy as np
 
-from ...images.files import find_image, image_size, sibling_mask
+from ...images.files import image_size
 from ..photographs.assemble import assemble
+from ..photographs.lookup import Lookup
+from ..photographs.mask_files import MaskFinder
+from ..provenance import UNUSED, Record, counted
 from ..reading import Lens, Reading, Shot
 from ..sanity import check_shots
 from ..views import Scene
+from .colmap_text import image_lines
+from .files_beside import folders_in
 
 LOOKS_FOR = "cameras.bin and images.bin (or .txt) in sparse/0, sparse or the folder itself"
 
@@ -37,17 +42,21 @@ _PLACES = ("sparse", "colmap/sparse", "dense/sparse", "colmap/text", "")
 
 def recognises(path: Path) -> bool:
     """Whether the folder, or one that a model is usually in, holds a model; or the path is a file of one."""
-    return _model(_folder(path)) is not None
+    path = _folder(path)
+    return any(_suffix(part) for place in _PLACES for part in _parts(path, place))
 
 
 def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     """Read the scene in a folder; see `scenes.load_scene` for what is raised."""
     path = _folder(path)
-    model = _model(path)
-    if model is None:
+    models = _models(path)
+    if not models:
         raise FileNotFoundError(f"{path}: expected {LOOKS_FOR}, found neither")
-    views = assemble(_shots(path, model), reading)
-    return Scene(path=path, format="colmap", train=views)
+    record = Record(path)
+    shots = _shots(path, models[0], record)
+    _tell_models(models, record)
+    views = assemble(shots, reading, record)
+    return Scene(path=path, format="colmap", train=views, provenance=tuple(record.notes))
 
 
 def _folder(path: Path) -> Path:
@@ -55,16 +64,50 @@ def _folder(path: Path) -> Path:
     return path.parent if path.is_file() and path.stem in ("cameras", "images") else path
 
 
-def _model(path: Path) -> Path | None:
-    """The folder of the model; of several parts (sparse/0, sparse/1) the one with most about its images."""
+def _models(path: Path) -> list[Path]:
+    """The folders of models, the one to take first: of several parts (sparse/0, sparse/1) that with most images."""
+    found: dict[Path, None] = {}
     for place in _PLACES:
-        folder = path / place
-        numbered = place or path.name == "sparse"
-        parts = [folder, *(folder.glob("[0-9]*") if numbered and folder.is_dir() else ())]
-        found = [part for part in parts if _suffix(part)]
-        if found:
-            return max(found, key=lambda part: (part / f"images{_suffix(part)}").stat().st_size)
-    return None
+        folder, *inside = _parts(path, place)
+        # Parts have numbers; others (sparse/aligned) are copies of them.
+        numbered = [part for part in inside if part.name.isdecimal()]
+        for parts in ([folder, *sorted(numbered, key=lambda part: int(part.name))], inside):
+            models = [part for part in parts if _suffix(part) and part not in found]
+            found.update(dict.fromkeys(sorted(models, key=_count, reverse=True)))
+    return list(found)
+
+
+def _parts(path: Path, place: str) -> list[Path]:
+    """A place that a model may be in, and the folders in it where these may be parts of one."""
+    folder = path / place
+    return [folder, *(folders_in(folder) if place or path.name == "sparse" else [])]
+
+
+def _count(model: Path) -> int:
+    """How many images a model says to have; 0 where it cannot be told."""
+    suffix = _suffix(model)
+    file = model / f"images{suffix}"
+    if suffix == ".bin":
+        with file.open("rb") as opened:
+            start = opened.read(8)
+        return int(struct.unpack("<Q", start)[0]) if len(start) == 8 else 0
+    try:
+        return len(image_lines(file))
+    except ValueError:
+        return 0
+
+
+def _tell_models(models: list[Path], record: Record) -> None:
+    """A note of the model that was taken, and of those that were not."""
+    taken = models[0]
+    said = record.short(taken)
+    record.add("model", f"{'the folder itself' if said == '.' else said}, {counted(_count(taken), 'image')}")
+    if (taken / "images.txt").is_file() and _suffix(taken) == ".bin":
+        record.add(UNUSED, f"{said}/images.txt and cameras.txt, because the binary files go before")
+    for model in models[1:]:
+        record.add(
+            UNUSED, f"model {record.short(model)}, {counted(_count(model), 'image')}: one model is taken"
+        )
 
 
 def _suffix(folder: Path) -> str:
@@ -73,24 +116,31 @@ def _suffix(folder: Path) -> str:
     return next((kind for kind in kinds if (folder / f"cameras{kind}").is_file()), "")
 
 
-def _shots(path: Path, model: Path) -> list[Shot]:
+def _shots(path: Path, model: Path, record: Record) -> list[Shot]:
     """One for each image that has a pose, in the order of their names."""
     poses, cameras = _read(model)
     where = f"{model / 'images'}{_suffix(model)}"
     if not poses:
         raise ValueError(f"{where}: no image has a pose; did the reconstruction succeed?")
     names = sorted(poses)
-    root = _image_folder(path, model, names)
+    lookup = Lookup()
+    root = _image_folder(path, model, names, lookup)
     stems = [PurePosixPath(name).with_suffix("").as_posix() for name in names]
     unique = len(set(stems)) == len(stems)
-    shots = []
-    for name, stem in zip(names, stems, strict=True):
-        matrix, camera_id = poses[name]
-        image = find_image(root, name)
+    images = []
+    for name in names:
+        image = lookup.find(root, name)
         if image is None:
             raise FileNotFoundError(
-                f"{where}: image {name} of the model not found; looked for {root / name}{_cut_name(model, root, name)}"
+                f"{where}: image {name} of the model not found; looked for {root / name}{lookup.hint(root, name)}"
             )
+        images.append(image)
+    lookup.tell(record, len(names))
+    shots = []
+    for name, stem, image, mask in zip(
+        names, stems, images, MaskFinder(root.parent).of_all(images), strict=True
+    ):
+        matrix, camera_id = poses[name]
         intrinsics, lens = _camera(cameras[camera_id], image, f"{where}: {name}")
         shots.append(
             Shot(
@@ -100,33 +150,28 @@ def _shots(path: Path, model: Path) -> list[Shot]:
                 intrinsics,
                 f"{where}: {name}",
                 lens,
-                spare_mask=sibling_mask(root.parent, image),
+                spare_mask=None if mask is None else mask.file,
+                mask_rule="" if mask is None else mask.rule,
+                lens_name="" if lens is None else str(cameras[camera_id].model_name),
             )
         )
     check_shots(shots, sized=True)
     return shots
 
 
-def _image_folder(path: Path, model: Path, names: list[str]) -> Path:
+def _image_folder(path: Path, model: Path, names: list[str], lookup: Lookup) -> Path:
     """The folder that the names of the images start in."""
     above = [path, *(folder for folder in (model, *list(model.parents)[:3]) if folder != path)]
-    folders = [folder / "images" for folder in above] + [path]
-    here = (folder for folder in folders if any(find_image(folder, name) for name in names[:3]))
+    folders = [folder / "images" for folder in above] + above
+    here = (folder for folder in folders if any(lookup.find(folder, name) for name in names[:3]))
     found = next(here, None)
+    lookup.differing.clear()
     if found is None:
         raise FileNotFoundError(
             f"{path}: images of the model not found; looked for {names[0]} in {path / 'images'} and {path}"
-            + _cut_name(model, path / "images", names[0])
+            + lookup.hint(path / "images", names[0])
         )
     return found
-
-
-def _cut_name(model: Path, root: Path, name: str) -> str:
-    """A hint, where a text model has cut a name at its first space."""
-    longer = [file.name for file in root.glob("*") if file.name.startswith(f"{name} ")]
-    if _suffix(model) != ".txt" or not longer:
-        return ""
-    return f"; text models cannot hold names with spaces such as {min(longer)!r}: save the model as .bin"
 
 
 def _camera(camera: Any, image: Path, where: str) -> tuple[np.ndarray, Lens | None]:
@@ -149,20 +194,28 @@ def _camera(camera: Any, image: Path, where: str) -> tuple[np.ndarray, Lens | No
         camera = type(camera)(camera.todict())
         camera.rescale(width, height)
     intrinsics = np.array(camera.calibration_matrix(), dtype=np.float64)
-    if camera.is_undistorted():
-        return intrinsics, None
 
     def lens(points: np.ndarray) -> np.ndarray:
         homogeneous = np.concatenate([points, np.ones_like(points[:, :1])], axis=1)
         return np.asarray(camera.img_from_cam(homogeneous))
 
-    return intrinsics, lens
+    return intrinsics, None if _is_pinhole(lens, intrinsics, width, height) else lens
+
+
+def _is_pinhole(lens: Lens, intrinsics: np.ndarray, width: int, height: int) -> bool:
+    """Whether a camera shows what a pinhole would. Its coefficients don't tell: fisheyes bend without any."""
+    pixels = np.stack(np.meshgrid([0.0, width / 3, width], [0.0, height / 3, height]), axis=-1).reshape(-1, 2)
+    homogeneous = np.concatenate([pixels, np.ones_like(pixels[:, :1])], axis=1)
+    rays = np.linalg.solve(intrinsics, homogeneous.T).T
+    return bool(
+        np.allclose(lens(rays[:, :2] / rays[:, 2:]), pixels, rtol=1e-9, atol=1e-9 * max(width, height))
+    )
 
 
 def _read(model: Path) -> tuple[dict[str, tuple[np.ndarray, int]], dict[int, Any]]:
     """Names -> world-to-camera (4, 4) and the camera's number; numbers -> cameras."""
     suffix = _suffix(model)
-    with _quiet() as pycolmap, _essentials(model, suffix) as copy:
+    with _quiet() as pycolmap, _essentials(model, suffix) as (copy, names):
         if suffix == ".bin":
             _check_images(model / "images.bin")
             _check_cameras(model / "cameras.bin", pycolmap)
@@ -170,7 +223,7 @@ def _read(model: Path) -> tuple[dict[str, tuple[np.ndarray, int]], dict[int, Any
             reconstruction = pycolmap.Reconstruction(copy)
             cameras = {int(number): camera for number, camera in reconstruction.cameras.items()}
             posed = [
-                (_file_name(image.name), image.cam_from_world(), int(image.camera_id))
+                (_file_name(names.get(image.name, image.name)), image.cam_from_world(), int(image.camera_id))
                 for image in reconstruction.images.values()
                 if image.has_pose and image.camera_id in cameras
             ]
@@ -220,24 +273,27 @@ def _quiet() -> Iterator[Any]:
 
 
 @contextmanager
-def _essentials(model: Path, suffix: str) -> Iterator[str]:
-    """A copy of cameras and images alone.
+def _essentials(model: Path, suffix: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """A copy of cameras and images alone; and of a text model the names, which stand there without their spaces.
 
     Points may be missing or millions. Rigs and frames are in the poses of the images already, and a damaged file of
     them keeps the reader busy for ever.
     """
+    names: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("cameras", "images"):
-            shutil.copyfile(model / f"{name}{suffix}", os.path.join(folder, f"{name}{suffix}"))
-        if suffix == ".txt":
+        if suffix == ".bin":
             for name in ("cameras", "images"):
-                content = Path(folder, f"{name}.txt").read_bytes()
-                Path(folder, f"{name}.txt").write_bytes(content.removeprefix(codecs.BOM_UTF8))
-            # Without the line of the last image's points, empty or not, COLMAP drops the image without a word.
-            with open(os.path.join(folder, "images.txt"), "ab") as copy:
-                copy.write(b"\n\n")
+                shutil.copyfile(model / f"{name}.bin", os.path.join(folder, f"{name}.bin"))
+        else:
+            content = (model / "cameras.txt").read_bytes()
+            Path(folder, "cameras.txt").write_bytes(content.removeprefix(codecs.BOM_UTF8))
+            lines = image_lines(model / "images.txt")
+            for index, line in enumerate(lines):
+                names[f"{index}"] = line.name
+            text = "".join(f"{line.numbers} {index}\n\n" for index, line in enumerate(lines))
+            Path(folder, "images.txt").write_text(text, encoding="utf-8")
         Path(folder, f"points3D{suffix}").write_bytes(bytes(8) if suffix == ".bin" else b"")
-        yield folder
+        yield folder, names
 
 
 def _check_images(file: Path) -> None:

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..._support.regular_files import LARGEST_TEXT, check_regular
+
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; a ValueError with file and line where there is none."""
+    check_regular(path, largest=LARGEST_TEXT)
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:

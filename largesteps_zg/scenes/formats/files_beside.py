@@ -8,16 +8,36 @@ from pathlib import Path
 
 from ...images.files import SUFFIXES
 
+# a_mask.png, a.jpg.mask.png, a-mask.png and mask_a.png: masks of a.jpg where that lies beside them.
+_MARK = re.compile(r"(?P<front>.+)[_.\-]masks?|masks?_(?P<back>.+)", re.IGNORECASE | re.DOTALL)
 
-def images_in(folder: Path) -> list[Path]:
-    """The image files of a folder in the order of their names, 9 before 10; [] where there is no folder."""
+
+def marked_for(file: Path) -> str:
+    """The name of the photograph that a file says to be the mask of; "" where it says no such thing."""
+    match = _MARK.fullmatch(file.stem)
+    return (match["front"] or match["back"]) if match else ""
+
+
+def images_in(folder: Path, *, masks: bool = False) -> list[Path]:
+    """The image files of a folder in the order of their names, 9 before 10; [] where there is no folder.
+
+    Without masks of others among them, unless these are asked for too.
+    """
     if not folder.is_dir():
         return []
     found = (
         file for file in folder.iterdir() if not file.name.startswith(".")
     )  # macOS leaves ._a.png beside a.png
     files = [file for file in found if file.suffix.lower() in SUFFIXES and file.is_file()]
+    if not masks:
+        names = {name for file in files for name in (file.name, file.stem)}
+        files = [file for file in files if marked_for(file) not in names]
     return sorted(files, key=_natural)
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders in a folder, by name; [] where there is none."""
+    return sorted(child for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
 
 
 def _natural(file: Path) -> tuple[list[tuple[int, str]], str]:
@@ -49,40 +69,8 @@ def last_number(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def masks_for(images: Sequence[Path], masks: Sequence[Path]) -> list[Path | None]:
-    """The mask of each image: of the same name, else of the same number, else in the same order; all None without any.
-
-    Raises
-    ------
-    ValueError
-        There are masks, but none that an image could be given (naming the first such image).
-    """
-    if not masks:
-        return [None] * len(images)
-    named = {**{_without_suffix(file): file for file in masks}, **by_stem(masks)}
-    numbered = {last_number(file.stem): file for file in masks}
-    ways: list[list[Path | None]] = [
-        [named.get(image.stem) or named.get(image.name) for image in images],
-        _by_number([last_number(image.stem) for image in images], numbered),
-        list(masks) if len(masks) == len(images) else [],
-    ]
-    for found in ways:
-        if found and None not in found:
-            return found
-    best = ways[1] or ways[0]
-    raise ValueError(
-        f"{images[best.index(None)]}: no mask of its name or number in {masks[0].parent} ({len(masks)} masks for "
-        f"{len(images)} images); name it as the image, or move the folder away to have the background told by colour"
-    )
-
-
-def _by_number(own: Sequence[int | None], numbered: Mapping[int | None, Path]) -> list[Path | None]:
+def by_number(own: Sequence[int | None], numbered: Mapping[int | None, Path]) -> list[Path | None]:
     """The files of these numbers; [] where numbers tell nothing apart."""
     distinct = None not in own and None not in numbered and len(set(own)) == len(own)
     found = [numbered.get(number) for number in own] if distinct else []
     return found if any(found) else []
-
-
-def _without_suffix(file: Path) -> str:
-    """`a.jpg.png` -> `a.jpg`, as COLMAP names masks."""
-    return file.name[: -len(file.suffix)]

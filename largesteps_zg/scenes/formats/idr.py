@@ -15,17 +15,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import torch
 
+from ..._support.regular_files import check_regular
 from ...cameras.conventions import from_idr
 from ..carving.bounds import first_half_size, meeting_point
 from ..photographs.assemble import assemble
+from ..photographs.mask_files import MaskFile, MaskFinder, mask_of
+from ..provenance import UNUSED, Record, some
 from ..reading import Reading, Shot
 from ..sanity import check_shots, check_sphere_fits
 from ..views import Scene, Views
-from .files_beside import first_with_images, last_number, masks_for
+from .files_beside import first_with_images, last_number
 from .text_files import LARGEST
 
 LOOKS_FOR = "cameras*.npz beside image/ and mask/"
@@ -48,14 +52,20 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
         raise FileNotFoundError(f"{file.parent}: no images; looked in the folders {', '.join(_IMAGES)}")
     arrays = _read_arrays(file)
     keys = _keys(file, arrays, images)
-    masks = masks_for(images, first_with_images(file.parent, _MASKS))
+    record = Record(file.parent)
+    masks = MaskFinder(file.parent).of_format(images, _MASKS)
     shots = [
         _shot(file, arrays, key, image, mask) for key, image, mask in zip(keys, images, masks, strict=True)
     ]
     check_shots(shots)
-    views = assemble(shots, reading)
+    record.add("model", file.name)
+    for other in sorted(file.parent.glob("cameras*.npz")):
+        if other.name != file.name:
+            record.add(UNUSED, f"{other.name}, because {file.name} goes before")
+    _tell_left_out(file, arrays, keys, record)
+    views = assemble(shots, reading, record)
     _check_scale_mats(file, arrays, keys, views)
-    return Scene(path=path, format="idr", train=views, notes=_left_out(file, arrays, keys))
+    return Scene(path=path, format="idr", train=views, provenance=tuple(record.notes))
 
 
 def _cameras_file(folder: Path) -> Path:
@@ -73,24 +83,37 @@ def _cameras_file(folder: Path) -> Path:
 
 
 def _read_arrays(file: Path) -> dict[str, np.ndarray]:
-    """The matrices of a file as float64, those of cameras only."""
+    """The matrices of a file as float64, those of cameras only; nothing else in it is unpacked."""
+    check_regular(file)
     try:
-        with np.load(file, allow_pickle=False) as content:
-            names = [name for name in content.files if re.fullmatch(r"(world|scale)_mat_[0-9]{1,9}", name)]
-            arrays = {name: np.array(content[name]) for name in names}
-            others = sorted(set(content.files) - set(names))
+        with ZipFile(file) as content:
+            all_names = [name.removesuffix(".npy") for name in content.namelist()]
+            names = [name for name in all_names if re.fullmatch(r"(world|scale)_mat_[0-9]{1,9}", name)]
+            arrays = {name: _matrix(content, f"{name}.npy") for name in names}
+            others = sorted(set(all_names) - set(names))
     except Exception as error:  # a damaged archive leads to nearly any of them
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:80]
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise ValueError(f"{file}: not a readable .npz file ({reason}); is it complete?") from error
     if not any(name.startswith("world_mat_") for name in arrays):
         raise ValueError(f"{file}: expected arrays world_mat_0, ..., got {', '.join(others[:6]) or 'none'}")
     for name, array in arrays.items():
-        right = array.shape in ((4, 4), (3, 4)) and array.dtype.kind in "fiu"
-        if not right or not (np.abs(array) <= LARGEST).all():
-            got = f"{array.dtype} of shape {array.shape}"
-            raise ValueError(f"{file}: {name}: expected a 4x4 matrix of finite numbers, got {got}")
-        arrays[name] = array.astype(np.float64)
+        if not (np.abs(array) <= LARGEST).all():
+            raise ValueError(f"{file}: {name}: expected a 4x4 matrix of finite numbers, got others")
     return arrays
+
+
+def _matrix(archive: ZipFile, member: str) -> np.ndarray:
+    """A matrix as float64, whose shape is looked at before it is read: zeros by the gigabyte take few bytes."""
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, by_columns, dtype = read(file)
+        if shape not in ((4, 4), (3, 4)) or dtype.kind not in "fiu":
+            raise ValueError(f"{member}: a 4x4 matrix expected, got {dtype} of shape {shape}")
+        values = np.frombuffer(file.read(int(np.prod(shape)) * dtype.itemsize), dtype)
+        return values.reshape(shape, order="F" if by_columns else "C").astype(np.float64)
 
 
 def _keys(file: Path, arrays: Mapping[str, np.ndarray], images: list[Path]) -> list[int]:
@@ -113,17 +136,19 @@ def _numbers(arrays: Mapping[str, np.ndarray]) -> list[int]:
     return sorted(int(name.rsplit("_", 1)[1]) for name in arrays if name.startswith("world_mat_"))
 
 
-def _left_out(file: Path, arrays: Mapping[str, np.ndarray], keys: list[int]) -> tuple[str, ...]:
-    """Cameras without an image: photographs that were taken out, or are numbered from 1."""
+def _tell_left_out(file: Path, arrays: Mapping[str, np.ndarray], keys: list[int], record: Record) -> None:
+    """A note of cameras without an image: photographs that were taken out, or are numbered from 1."""
     lost = [number for number in _numbers(arrays) if number not in keys]
-    if not lost:
-        return ()
-    some = ", ".join(map(str, lost[:4])) + ", ..." * (len(lost) > 4)
-    plural = "s" * (len(lost) > 1)
-    return (f"{file.name}: no image is numbered as world_mat{plural} {some}; do all of them count from 0?",)
+    if lost:
+        plural = "s" * (len(lost) > 1)
+        record.add(
+            UNUSED,
+            f"{file.name}: no image is numbered as world_mat{plural} {some([str(number) for number in lost], 4)}; "
+            "do all of them count from 0?",
+        )
 
 
-def _shot(file: Path, arrays: Mapping[str, np.ndarray], key: int, image: Path, mask: Path | None) -> Shot:
+def _shot(file: Path, arrays: Mapping[str, np.ndarray], key: int, image: Path, mask: MaskFile | None) -> Shot:
     where = f"{file}: world_mat_{key} ({image.name})"
     world_mat = arrays[f"world_mat_{key}"]
     scale = np.abs(world_mat[:3, :3]).max()
@@ -135,7 +160,8 @@ def _shot(file: Path, arrays: Mapping[str, np.ndarray], key: int, image: Path, m
     except ValueError as error:
         raise ValueError(f"{where}: {str(error).removeprefix('cameras[0]: ')}") from None
     intrinsics = camera.intrinsics[0].numpy()
-    return Shot(image, image.stem, camera.world_to_camera[0].numpy(), intrinsics, where, mask=mask)
+    matrix = camera.world_to_camera[0].numpy()
+    return Shot(image, image.stem, matrix, intrinsics, where, **mask_of(mask))
 
 
 def _check_scale_mats(file: Path, arrays: Mapping[str, np.ndarray], keys: list[int], views: Views) -> None:

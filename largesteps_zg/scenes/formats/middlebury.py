@@ -17,11 +17,13 @@ import numpy as np
 import torch
 
 from ..photographs.assemble import assemble
+from ..photographs.lookup import Lookup
+from ..photographs.mask_files import MaskFile, MaskFinder, mask_of
+from ..provenance import Record
 from ..reading import Reading, Shot
 from ..sanity import check_shots
 from ..views import Scene
 from .fields import kind, text
-from .files_beside import first_with_images, masks_for
 from .text_files import numbers, read_text
 
 LOOKS_FOR = "*_par.txt beside its images"
@@ -39,15 +41,18 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     """Read the scene in a folder, or the one that a `*_par.txt` describes; see `scenes.load_scene` for errors."""
     file = path if path.is_file() else _cameras_file(path)
     entries = _entries(file)
-    images = [_image(file, line, words[0]) for line, words in entries]
-    masks = masks_for(images, first_with_images(file.parent, _MASKS))
+    lookup, record = Lookup(), Record(file.parent)
+    images = [_image(file, line, words[0], lookup) for line, words in entries]
+    lookup.tell(record, len(images))
+    masks = MaskFinder(file.parent).of_format(images, _MASKS)
     shots = [
         _shot(f"{file}: line {line}", image, words[1:], mask)
         for (line, words), image, mask in zip(entries, images, masks, strict=True)
     ]
     check_shots(shots)
     up = torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64)
-    return Scene(path=path, format="middlebury", train=assemble(shots, reading), up=up)
+    views = assemble(shots, reading, record)
+    return Scene(path=path, format="middlebury", train=views, up=up, provenance=tuple(record.notes))
 
 
 def _cameras_file(folder: Path) -> Path:
@@ -75,15 +80,19 @@ def _entries(file: Path) -> list[tuple[int, list[str]]]:
     return entries
 
 
-def _image(file: Path, line: int, name: str) -> Path:
-    image = file.parent / text({"image": name}, "image", f"{file}: line {line}")
-    if not image.is_file():
-        raise FileNotFoundError(f"{file}: line {line}: image not found; looked for {image}")
+def _image(file: Path, line: int, name: str, lookup: Lookup) -> Path:
+    name = text({"image": name}, "image", f"{file}: line {line}")
+    image = lookup.find(file.parent, name)
+    if image is None:
+        hint = lookup.hint(file.parent, name)
+        raise FileNotFoundError(
+            f"{file}: line {line}: image not found; looked for {file.parent / name}{hint}"
+        )
     return image
 
 
-def _shot(where: str, image: Path, words: list[str], mask: Path | None) -> Shot:
+def _shot(where: str, image: Path, words: list[str], mask: MaskFile | None) -> Shot:
     values = numbers(words, 21, f"{where} ({image.name})", "K, R and t")
     world_to_camera = np.eye(4)
     world_to_camera[:3, :3], world_to_camera[:3, 3] = values[9:18].reshape(3, 3), values[18:]
-    return Shot(image, image.stem, world_to_camera, values[:9].reshape(3, 3), where, mask=mask)
+    return Shot(image, image.stem, world_to_camera, values[:9].reshape(3, 3), where, **mask_of(mask))

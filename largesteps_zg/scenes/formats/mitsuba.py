@@ -11,24 +11,27 @@ as the paper does. Axes are Mitsuba's: x left, y up, looking along +z.
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from ...cameras.model import Cameras
-from ...images.files import image_size, sibling_mask
+from ...images.files import image_size
 from ...mesh.mesh import Mesh
 from ...renderers.light import SphericalHarmonicsLight
 from ..photographs.assemble import assemble
+from ..photographs.mask_files import MaskFile, MaskFinder
 from ..photographs.masking import check_mask
+from ..provenance import UNUSED, Record, counted, some
 from ..reading import Reading, Shot
 from ..sanity import check_shots
 from ..synthetic import render_views, studio_light
 from ..views import Scene, Views
 from .files_beside import by_stem, images_in
 from .mitsuba_sensors import Sensor, common_up, read_sensors
-from .mitsuba_world import SHAPES, read_light, read_shapes
+from .mitsuba_world import LIGHTS, SHAPES, read_light, read_shapes
 from .mitsuba_xml import read_scene
 
 LOOKS_FOR = "scene.xml"
@@ -55,11 +58,28 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     sensors = read_sensors(root, file)
     mesh, light = read_shapes(root, file), read_light(root, file)
     images = images_in(file.parent / "images")
+    record = Record(file.parent)
+    record.add("model", f"{file.name}, {counted(len(sensors), 'sensor')}")
+    _tell_parts(root, record)
     if images:
-        views = _photographs(sensors, images, file, reading)
+        views = _photographs(sensors, images, file, reading, record)
     else:
         views = _rendered(sensors, mesh, light, file, reading)
-    return Scene(path=path, format="mitsuba", train=views, mesh=mesh, up=common_up(root), light=light)
+        record.add("images", "none in images/: rendered here from the shapes and the light")
+        record.add("masks", "what the shapes cover")
+    notes = tuple(record.notes)
+    up = common_up(root)
+    return Scene(path, "mitsuba", train=views, mesh=mesh, up=up, light=light, provenance=notes)
+
+
+def _tell_parts(root: ElementTree.Element, record: Record) -> None:
+    """A note of the shapes and lights that mean nothing here."""
+    for tag, known in (("shape", SHAPES), ("emitter", LIGHTS)):
+        kinds = [str(element.get("type")) for element in root.iter(tag)]
+        unknown = sorted({kind[:40] for kind in kinds if kind not in known})
+        if unknown:
+            count = sum(kind not in known for kind in kinds)
+            record.add(UNUSED, f"{counted(count, tag)} of type {some(unknown)}; read are {', '.join(known)}")
 
 
 def _scene_file(folder: Path) -> Path:
@@ -74,7 +94,9 @@ def _scene_file(folder: Path) -> Path:
     return files[0]
 
 
-def _photographs(sensors: Sequence[Sensor], images: Sequence[Path], file: Path, reading: Reading) -> Views:
+def _photographs(
+    sensors: Sequence[Sensor], images: Sequence[Path], file: Path, reading: Reading, record: Record
+) -> Views:
     """The images beside the scene: by the sensors' ids where they have these names, else in their order."""
     named = by_stem(images)
     if all(sensor.name in named for sensor in sensors):
@@ -86,12 +108,13 @@ def _photographs(sensors: Sequence[Sensor], images: Sequence[Path], file: Path, 
             f"{file}: {len(sensors)} sensors but {len(images)} images in {images[0].parent}, and the sensors' ids are "
             "not their names; expected one image per sensor"
         )
-    shots = [_shot(sensor, image) for sensor, image in zip(sensors, files, strict=True)]
+    masks = MaskFinder(file.parent).of_all(files)
+    shots = [_shot(*each) for each in zip(sensors, files, masks, strict=True)]
     check_shots(shots, sized=True)
-    return assemble(shots, reading)
+    return assemble(shots, reading, record)
 
 
-def _shot(sensor: Sensor, image: Path) -> Shot:
+def _shot(sensor: Sensor, image: Path, mask: MaskFile | None) -> Shot:
     """The intrinsics are for the film; the image may have been made smaller."""
     width, height = image_size(image)
     film = sensor.cameras
@@ -102,8 +125,10 @@ def _shot(sensor: Sensor, image: Path) -> Shot:
         )
     camera = film.resized(height, width)
     matrix, k = camera.world_to_camera[0].numpy(), camera.intrinsics[0].numpy()
-    mask = sibling_mask(image.parent.parent, image)
-    return Shot(image, image.stem, matrix, k, f"{sensor.where}: {image.name}", spare_mask=mask)
+    where = f"{sensor.where}: {image.name}"
+    if mask is None:
+        return Shot(image, image.stem, matrix, k, where)
+    return Shot(image, image.stem, matrix, k, where, spare_mask=mask.file, mask_rule=mask.rule)
 
 
 def _rendered(

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from ...images.radiance import read_radiance
 from ...mesh.files import load_mesh
-from ...mesh.mesh import Mesh
+from ...mesh.mesh import Mesh, compact
 from ...renderers.light import SphericalHarmonicsLight, from_environment_map, spherical_harmonics
 from .mitsuba_xml import color, is_spectrum, number, string, to_world
 
 SHAPES = ("ply", "obj")
+LIGHTS = ("envmap", "constant")
 _MAP_WIDTH = 512  # columns of an environment map: harmonics of degree 2 see nothing finer
 
 
@@ -29,11 +30,12 @@ def read_shapes(root: ElementTree.Element, file: Path) -> Mesh | None:
         return None
     starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
     colored = all(mesh.colors is not None for mesh in meshes)
-    return Mesh(
+    joined = Mesh(
         torch.cat([mesh.vertices for mesh in meshes]),
         torch.cat([mesh.faces + int(start) for mesh, start in zip(meshes, starts, strict=False)]),
         torch.cat([mesh.colors for mesh in meshes if mesh.colors is not None]) if colored else None,
     )
+    return compact(joined)
 
 
 def _shape(element: ElementTree.Element, file: Path) -> Mesh:
@@ -41,14 +43,14 @@ def _shape(element: ElementTree.Element, file: Path) -> Mesh:
     name = string(element, "filename", where)
     if name is None:
         raise ValueError(f"{where}: expected a filename, got none")
-    mesh = load_mesh(file.parent / name.replace("\\", "/"))
+    mesh = load_mesh(file.parent / name.replace("\\", "/"), dtype=torch.float64)
     matrix = torch.from_numpy(to_world(element, where))
     determinant = float(torch.linalg.det(matrix[:3, :3]))
     if determinant == 0:
         raise ValueError(f"{where}: to_world flattens the shape (determinant 0)")
-    vertices = mesh.vertices.double() @ matrix[:3, :3].T + matrix[:3, 3]
+    vertices = mesh.vertices @ matrix[:3, :3].T + matrix[:3, 3]
     faces = mesh.faces.flip(1) if determinant < 0 else mesh.faces
-    return Mesh(vertices.to(mesh.vertices.dtype), faces, mesh.colors)
+    return Mesh(vertices, faces, mesh.colors)
 
 
 def read_light(root: ElementTree.Element, file: Path) -> SphericalHarmonicsLight | None:

@@ -15,11 +15,36 @@ from .fields import kind, text
 from .text_files import numbers, read_text
 
 _DEEPEST = 8  # includes within includes
+_MOST_FILES = 1000  # read in all, one counted as often as it is included
+_MOST_TEXT = 2**26  # characters of all of them; parsed they take about ten times as many bytes
+_LONGEST = 2**20  # characters of a value after its $names were put in
 
 
-def read_scene(file: Path, *, depth: int = 0) -> ElementTree.Element:
+class _Budget:
+    """What may still be read."""
+
+    def __init__(self) -> None:
+        self.files, self.text = _MOST_FILES, _MOST_TEXT
+
+    def take(self, content: str, file: Path) -> None:
+        """ValueError where files that include each other come to more than a scene has."""
+        self.files, self.text = self.files - 1, self.text - len(content)
+        if self.files < 0 or self.text < 0:
+            raise ValueError(
+                f"{file}: its includes come to more than {_MOST_FILES} files or {_MOST_TEXT:,} characters; do they "
+                "include each other again and again?"
+            )
+
+
+def read_scene(file: Path) -> ElementTree.Element:
     """The <scene> of a file: includes in place, defaults ($name) put in, names in snake_case."""
-    root = _parsed(file)
+    root = _with_includes(file, _Budget(), depth=0)
+    _put_in_defaults(root, file)
+    return root
+
+
+def _with_includes(file: Path, budget: _Budget, *, depth: int) -> ElementTree.Element:
+    root = _parsed(file, budget)
     if root.tag != "scene":
         raise ValueError(f"{file}: expected <scene> as the outermost element, got <{root.tag[:40]}>")
     children: list[ElementTree.Element] = []
@@ -32,15 +57,14 @@ def read_scene(file: Path, *, depth: int = 0) -> ElementTree.Element:
                 f"{file}: more than {_DEEPEST} files include each other; does one include itself?"
             )
         name = text(child.attrib, "filename", f"{file}: include")
-        children.extend(read_scene(file.parent / name, depth=depth + 1))
+        children.extend(_with_includes(file.parent / name, budget, depth=depth + 1))
     root[:] = children
-    if depth == 0:
-        _put_in_defaults(root, file)
     return root
 
 
-def _parsed(file: Path) -> ElementTree.Element:
+def _parsed(file: Path, budget: _Budget) -> ElementTree.Element:
     content = read_text(file)
+    budget.take(content, file)
     if "<!DOCTYPE" in content or "<!ENTITY" in content:  # entities in entities would fill the memory
         raise ValueError(f"{file}: expected no document type; take the line with <!DOCTYPE out")
     try:
@@ -60,8 +84,13 @@ def _put_in_defaults(root: ElementTree.Element, file: Path) -> None:
     for element in root.iter():
         element.tag = element.tag.lower()  # lookAt
         for key, value in element.attrib.items():
-            for name in ordered:
-                value = value.replace(f"${name}", defaults[name]) if "$" in value else value
+            for name in ordered if "$" in value else ():
+                longer = value.count(f"${name}") * len(defaults[name])
+                if len(value) + longer > _LONGEST:  # defaults of defaults grow like entities of entities
+                    raise ValueError(
+                        f"{file}: the value of ${name[:40]} is longer than {_LONGEST:,} characters"
+                    )
+                value = value.replace(f"${name}", defaults[name])
             if re.search(r"\$[a-zA-Z_]", value) and element.tag != "default":
                 raise ValueError(
                     f"{file}: {value[:40]!r} has no value; give it one with <default name=... value=.../>"

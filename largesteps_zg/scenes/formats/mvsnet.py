@@ -17,10 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from ..photographs.assemble import assemble
+from ..photographs.mask_files import MaskFinder, mask_of
+from ..provenance import Record, counted
 from ..reading import Reading, Shot
 from ..sanity import check_shots
 from ..views import Scene
-from .files_beside import by_stem, first_with_images, masks_for
+from .files_beside import by_stem, first_with_images
 from .text_files import numbers, read_text
 
 LOOKS_FOR = "cams/*_cam.txt beside images/ or blended_images/"
@@ -48,13 +50,15 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     images = by_stem(first_with_images(path, _IMAGES))
     chosen = [_image(path, file, images, masked=not masks) for file in files]
     shots = []
-    for file, image, mask in zip(files, chosen, masks_for(chosen, masks), strict=True):
+    for file, image, mask in zip(files, chosen, MaskFinder(path).of_format(chosen, _MASKS), strict=True):
         world_to_camera, intrinsics = _camera(file)
-        shots.append(
-            Shot(image, file.name[: -len(_ENDING)], world_to_camera, intrinsics, str(file), mask=mask)
-        )
+        name = file.name[: -len(_ENDING)]
+        shots.append(Shot(image, name, world_to_camera, intrinsics, str(file), **mask_of(mask)))
     check_shots(shots)
-    return Scene(path=path, format="mvsnet", train=assemble(shots, reading))
+    record = Record(path)
+    record.add("model", f"{record.short(files[0].parent)}/, {counted(len(files), 'camera')}")
+    views = assemble(shots, reading, record)
+    return Scene(path=path, format="mvsnet", train=views, provenance=tuple(record.notes))
 
 
 def _image(folder: Path, file: Path, images: dict[str, Path], *, masked: bool) -> Path:

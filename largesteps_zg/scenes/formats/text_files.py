@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ..._support.regular_files import LARGEST_TEXT, check_regular
 from .fields import kind
 
 LARGEST = 1e12  # far above any pixel or coordinate, far below where squares overflow
 
 
 def read_text(path: Path) -> str:
-    """The text of a file; ValueError where it is no text."""
+    """The text of a regular file; ValueError where it is none, or no text."""
+    check_regular(path, largest=LARGEST_TEXT)
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

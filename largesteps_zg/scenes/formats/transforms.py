@@ -24,20 +24,40 @@ import torch
 
 from ...cameras.conventions import from_opengl, pinhole
 from ...cameras.model import rotation_fault
-from ...images.files import SUFFIXES, find_image, image_size, sibling_mask
+from ...images.files import SUFFIXES, image_size
 from ...mesh.files import load_mesh
+from ...mesh.mesh import compact
 from ..photographs.assemble import assemble
 from ..photographs.lenses import fisheye_lens, opencv_lens
+from ..photographs.lookup import Lookup
+from ..photographs.mask_files import MaskFinder
+from ..provenance import UNUSED, Record, counted, some
 from ..reading import Lens, Reading, Shot
 from ..sanity import check_shots
 from ..views import Scene
+from .distortion import DISTORTION, LISTS, distortion
 from .fields import kind, matrix, number, read_json, text
 
 LOOKS_FOR = "transforms_train.json or transforms.json"
 
 # x (1 + k1 r^2 + k2 r^4 + k3 r^6 + k4 r^8) and p1, p2: nerfstudio's OPENCV; the others leave some of them 0.
 _POLYNOMIAL = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "PERSPECTIVE")
-_DISTORTION = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
+# An angle without coefficients, as COLMAP has it, or with those of OpenCV's fisheye.
+_FISHEYES = ("SIMPLE_FISHEYE", "FISHEYE", "SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE", "OPENCV_FISHEYE")
+_UNDERSTOOD = {
+    *(
+        "frames",
+        "file_path",
+        "transform_matrix",
+        "mask_path",
+        "train_filenames",
+        "test_filenames",
+        "val_filenames",
+    ),
+    *("camera_angle_x", "camera_angle_y", "fl_x", "fl_y", "cx", "cy", "w", "h", "camera_model", "is_fisheye"),
+    *DISTORTION,
+    *LISTS,
+}
 
 
 @dataclass(frozen=True)
@@ -63,16 +83,24 @@ def recognises(path: Path) -> bool:
 def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     """Read the scene in a folder; see `scenes.load_scene` for what is raised."""
     path = _folder(path)
-    train, test = (_shots(path, frames) for frames in _splits(path))
+    record, lookup = Record(path), Lookup()
+    train, test = _splits(path, lookup, record)
+    finder = MaskFinder(path)
+    shots = [_shots(path, frames, lookup, finder) for frames in (train, test)]
+    lookup.tell(record, len(train) + len(test))
+    _tell_fields([*train, *test], record)
     # Together, so that all agree about the background.
-    views = assemble([*train, *test], reading)
+    views = assemble([*shots[0], *shots[1]], reading, record)
     meshes = [path / name for name in ("mesh.ply", "mesh.obj") if (path / name).is_file()]
+    for mesh in meshes[1:]:
+        record.add(UNUSED, f"{mesh.name}, because {meshes[0].name} goes before")
     return Scene(
         path=path,
         format="transforms",
         train=views[: len(train)],
         test=views[len(train) :] if test else None,
-        mesh=load_mesh(meshes[0]) if meshes else None,
+        mesh=compact(load_mesh(meshes[0], dtype=torch.float64)) if meshes else None,
+        provenance=tuple(record.notes),
     )
 
 
@@ -82,26 +110,73 @@ def _folder(path: Path) -> Path:
     return path.parent if named else path
 
 
-def _splits(path: Path) -> tuple[list[_Frame], list[_Frame]]:
+def _splits(path: Path, lookup: Lookup, record: Record) -> tuple[list[_Frame], list[_Frame]]:
     """Frames to reconstruct from and held-out ones, the latter possibly empty."""
-    if (path / "transforms_train.json").is_file():
+    file = path / "transforms_train.json"
+    if file.is_file():
+        train, _ = _frames(file)
         held_out = [path / f"transforms_{name}.json" for name in ("test", "val")]
-        held_out = [file for file in held_out if file.is_file()]
-        return _frames(path / "transforms_train.json")[0], _frames(held_out[0])[0] if held_out else []
-    file = path / "transforms.json"
-    if not file.is_file():
-        raise FileNotFoundError(f"{path}: expected {LOOKS_FOR}, found neither")
+        splits = [(found.name, _frames(found)[0]) for found in held_out if found.is_file()]
+        used = {file.name, *(name for name, _ in splits)}
+        for other in sorted(path.glob("transforms*.json")):
+            if other.name not in used:
+                record.add(UNUSED, f"{other.name}, because {file.name} goes before")
+    else:
+        file = path / "transforms.json"
+        if not file.is_file():
+            raise FileNotFoundError(f"{path}: expected {LOOKS_FOR}, found neither")
+        train, splits = _listed_splits(file, record)
+        for other in sorted(path.glob("transforms?*.json")):
+            record.add(UNUSED, f"{other.name}, because there is no transforms_train.json")
+    test: list[_Frame] = []
+    said = f"{file.name}, {counted(len(train), 'view')}"
+    for name, frames in splits:
+        if not any(lookup.find(path, frame.file_path) for frame in frames):
+            # As BlenderNeRF leaves them, which renders no test views.
+            record.add(
+                UNUSED,
+                f"{name}: {counted(len(frames), 'frame')}, of which no image is there ({frames[0].file_path})",
+            )
+        elif test:
+            record.add(UNUSED, f"{name}: {counted(len(frames), 'frame')}, because another split is held out")
+        else:
+            test = frames
+            said += f" to reconstruct from; {name}, {counted(len(frames), 'view')} held out"
+    record.add("split", said)
+    return train, test
+
+
+def _listed_splits(file: Path, record: Record) -> tuple[list[_Frame], list[tuple[str, list[_Frame]]]]:
+    """Frames of a single file to reconstruct from, and what its lists call other splits."""
     frames, content = _frames(file)
     train = _listed(frames, content, "train_filenames", file)
-    test = _listed(frames, content, "test_filenames", file)
-    test = test if test is not None else _listed(frames, content, "val_filenames", file)
+    listed = {key: _listed(frames, content, key, file) for key in ("test_filenames", "val_filenames")}
+    splits = [(key, chosen) for key, chosen in listed.items() if chosen]
     if train is None:
-        held_out_ids = {id(frame) for frame in test or []}
-        train = [frame for frame in frames if id(frame) not in held_out_ids]
+        held_out = next((chosen for _, chosen in splits), [])
+        elsewhere = {id(frame) for frame in held_out}
+        train = [frame for frame in frames if id(frame) not in elsewhere]
+        splits = splits[:1]
     if not train:
         cure = "shorten test_filenames" if content.get("train_filenames") is None else "fill train_filenames"
         raise ValueError(f"{file}: no frame is left for training; {cure}")
-    return train, test or []
+    listed_ids = {id(frame) for chosen in (train, *(chosen for _, chosen in splits)) for frame in chosen}
+    rest = [frame.file_path for frame in frames if id(frame) not in listed_ids]
+    if rest:
+        record.add(
+            UNUSED, f"{file.name}: {counted(len(rest), 'frame')} that no list of files names ({some(rest)})"
+        )
+    return train, splits
+
+
+def _tell_fields(frames: Sequence[_Frame], record: Record) -> None:
+    """A note of the fields that mean nothing here: sizes of boxes, depth files, and what no one has heard of."""
+    names = {name: None for frame in frames for fields in (frame.shared, frame.fields) for name in fields}
+    unknown = [name for name in names if name not in _UNDERSTOOD]
+    if unknown:
+        record.add(
+            UNUSED, f"fields of the JSON file: {', '.join(repr(name)[1:-1][:40] for name in unknown[:20])}"
+        )
 
 
 def _frames(file: Path) -> tuple[list[_Frame], dict[str, Any]]:
@@ -133,7 +208,7 @@ def _listed(frames: list[_Frame], content: dict[str, Any], key: str, file: Path)
     return [frame for frame in frames if os.path.normpath(frame.file_path) in wanted]
 
 
-def _shots(folder: Path, frames: list[_Frame]) -> list[Shot]:
+def _shots(folder: Path, frames: list[_Frame], lookup: Lookup, finder: MaskFinder) -> list[Shot]:
     """Cameras and files; of the images only the headers are read."""
     if not frames:
         return []
@@ -143,57 +218,71 @@ def _shots(folder: Path, frames: list[_Frame]) -> list[Shot]:
     fault = rotation_fault(poses[:, :3, :3])
     if fault is not None:
         raise ValueError(f"{frames[fault[0]].where}: transform_matrix {fault[1]}")
-    images = [_image(folder, frame) for frame in frames]
+    images = [_image(folder, frame, lookup) for frame in frames]
     sizes = [image_size(image) for image in images]
     intrinsics = [_intrinsics(frame, *size) for frame, size in zip(frames, sizes, strict=True)]
-    lenses = [_lens(frame, k.numpy()) for frame, k in zip(frames, intrinsics, strict=True)]
     try:
         cameras = from_opengl(poses, torch.stack(intrinsics), height=1, width=1)
     except ValueError as error:
         raise ValueError(f"{frames[0].where.split(': frame')[0]}: {error}") from None
-    shots = [
-        Shot(
-            image,
-            name,
-            world_to_camera.numpy(),
-            k.numpy(),
-            frame.where,
-            lens,
-            mask=_mask(folder, frame),
-            spare_mask=sibling_mask(folder, image),
+    shots = []
+    for frame, image, name, world_to_camera, k, spare in zip(
+        frames,
+        images,
+        _names(images),
+        cameras.world_to_camera,
+        intrinsics,
+        finder.of_all(images),
+        strict=True,
+    ):
+        mask = _mask(folder, frame, lookup)
+        lens, lens_name = _lens(frame, k.numpy())
+        shots.append(
+            Shot(
+                image,
+                name,
+                world_to_camera.numpy(),
+                k.numpy(),
+                frame.where,
+                lens,
+                mask=mask,
+                spare_mask=None if spare is None or mask is not None else spare.file,
+                mask_rule="mask_path" if mask is not None else spare.rule if spare is not None else "",
+                lens_name=lens_name,
+            )
         )
-        for frame, image, name, world_to_camera, k, lens in zip(
-            frames, images, _names(images), cameras.world_to_camera, intrinsics, lenses, strict=True
-        )
-    ]
     check_shots(shots, sized=all(frame.get("w") is not None for frame in frames))
     return shots
 
 
-def _lens(frame: _Frame, intrinsics: np.ndarray) -> Lens | None:
-    """The lens, where it distorts."""
+def _lens(frame: _Frame, intrinsics: np.ndarray) -> tuple[Lens | None, str]:
+    """The lens, where it distorts, and the name of its model."""
     name = frame.get("camera_model", "PINHOLE")
     model = name.upper() if isinstance(name, str) else kind(name)
-    if frame.get("is_fisheye") is True:
+    if frame.get("is_fisheye") is True and model not in _FISHEYES:
         model = "OPENCV_FISHEYE"
-    if model not in (*_POLYNOMIAL, "FULL_OPENCV", "OPENCV_FISHEYE"):
-        known = ", ".join((*_POLYNOMIAL, "FULL_OPENCV", "OPENCV_FISHEYE"))
+    if model not in (*_POLYNOMIAL, "FULL_OPENCV", *_FISHEYES):
+        known = ", ".join((*_POLYNOMIAL, "FULL_OPENCV", *_FISHEYES))
         raise ValueError(
             f"{frame.where}: expected camera_model to be one of {known}, got {kind(name)}; undistort the images first"
         )
-    given = {key: frame.get(key) for key in _DISTORTION}
-    k1, k2, k3, k4, k5, k6, p1, p2 = (
-        0.0 if value is None else number({key: value}, key, frame.where) for key, value in given.items()
+    k1, k2, k3, k4, k5, k6, p1, p2 = distortion(
+        frame.fields, frame.shared, frame.where, fisheye=model in _FISHEYES
     )
-    if model == "OPENCV_FISHEYE":
-        return fisheye_lens(intrinsics, (k1, k2, k3, k4))
+    if model in _FISHEYES:
+        if any((k5, k6, p1, p2)):
+            raise ValueError(
+                f"{frame.where}: expected k1 to k4 for camera_model {model}, got k5, k6, p1 or p2 too"
+            )
+        return fisheye_lens(intrinsics, (k1, k2, k3, k4)), model
     if not any((k1, k2, k3, k4, k5, k6, p1, p2)):
-        return None
+        return None, ""
     if model == "FULL_OPENCV":
-        return opencv_lens(intrinsics, (k1, k2, k3), (p1, p2), divisor=(k4, k5, k6))
+        return opencv_lens(intrinsics, (k1, k2, k3), (p1, p2), divisor=(k4, k5, k6)), model
     if k5 or k6:
         raise ValueError(f"{frame.where}: k5 and k6 belong to camera_model FULL_OPENCV, got {model}")
-    return opencv_lens(intrinsics, (k1, k2, k3, k4), (p1, p2))
+    # Files of Instant-NGP name no model.
+    return opencv_lens(intrinsics, (k1, k2, k3, k4), (p1, p2)), "OPENCV" if "PINHOLE" in model else model
 
 
 def _intrinsics(frame: _Frame, width: int, height: int) -> torch.Tensor:
@@ -234,24 +323,27 @@ def _focal(frame: _Frame, axis: str, size: float) -> float | None:
     return None
 
 
-def _image(folder: Path, frame: _Frame) -> Path:
+def _image(folder: Path, frame: _Frame, lookup: Lookup) -> Path:
     """The frame's image, whose suffix may be left out."""
-    image = find_image(folder, frame.file_path)
+    image = lookup.find(folder, frame.file_path)
     if image is None:
         raise FileNotFoundError(
             f"{frame.where}: image not found; looked for {folder / frame.file_path}, also with {', '.join(SUFFIXES)}"
+            + lookup.hint(folder, frame.file_path)
         )
     return image
 
 
-def _mask(folder: Path, frame: _Frame) -> Path | None:
+def _mask(folder: Path, frame: _Frame, lookup: Lookup) -> Path | None:
     """The mask that the frame names."""
-    if "mask_path" not in frame.fields:
+    if frame.fields.get("mask_path") is None:
         return None
     mask_path = text(frame.fields, "mask_path", frame.where)
-    mask = find_image(folder, mask_path)
+    mask = lookup.find(folder, mask_path)
     if mask is None:
-        raise FileNotFoundError(f"{frame.where}: mask not found; looked for {folder / mask_path}")
+        raise FileNotFoundError(
+            f"{frame.where}: mask not found; looked for {folder / mask_path}{lookup.hint(folder, mask_path)}"
+        )
     return mask
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,13 +14,17 @@ import numpy as np
 import torch
 
 from ...cameras.model import Cameras, check_cameras
-from ...images.files import find_mask, read_image, read_mask
+from ...images.files import bit_depth, image_header, in_turn, read_image, read_mask
+from ...images.headers import Header
 from ...images.resampling import covered, shrunk
+from ..provenance import UNUSED, Record, counted, share, some
 from ..reading import Reading, Shot
 from ..views import Views
 from .agreement import consistent, without_pits
+from .left_over import tell_left_over
 from .lenses import undistorted
-from .masking import check_mask, masks_from_background
+from .mask_files import MaskFile, MaskFinder
+from .masking import background_color, check_mask, masks_from_background
 from .matting import matted
 
 # Until it is known where the object is, photographs are kept at this times the largest size, or at what lets all of
@@ -33,6 +38,7 @@ _LEAST_LEFT = 0.05  # of a photograph's pixels, without its distortion: no lens 
 
 
 _Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class _Photo:
     source: str  # "alpha", "file", "background" or, where there is no mask yet, "none" and "opaque"
     known: np.ndarray | None = None  # (H, W) bool
     mask: Path | None = None  # the file that it was found in
+    rule: str = ""  # how the mask was found, in words
 
     def cut(self, x0: int, y0: int, x1: int, y1: int) -> _Photo:
         """The part from columns x0 to x1 and rows y0 to y1."""
@@ -68,7 +75,7 @@ class _Photo:
         )
 
 
-def assemble(shots: Sequence[Shot], reading: Reading) -> Views:
+def assemble(shots: Sequence[Shot], reading: Reading, record: Record | None = None) -> Views:
     """Views on one canvas: photographs read, undistorted, masked, cut to the object, made smaller and padded.
 
     Parameters
@@ -77,6 +84,8 @@ def assemble(shots: Sequence[Shot], reading: Reading) -> Views:
         At least one; photographs may differ in size and camera.
     reading : Reading
         Masks, background and largest size.
+    record : Record, optional
+        Told where the masks came from, which lenses were undone, and what lies in the folders and is not used.
 
     Returns
     -------
@@ -101,9 +110,14 @@ def assemble(shots: Sequence[Shot], reading: Reading) -> Views:
     _check_cameras(shots)
     spare = (_PIXELS / len(shots) * 4 / 3) ** 0.5  # the longer side of 4 x 3
     limit = int(min(max(spare, reading.max_size), _SPARE * reading.max_size))
-    photos = _in_threads(lambda shot: _read(shot, reading).at_most(limit), shots)
+    record = record or Record(shots[0].image.parent)
+    depth = _depth(shots, record)
+    given = _given_masks(shots, reading)
+    jobs = list(zip(shots, given, strict=True))
+    photos = _in_threads(lambda job: _read_at_most(*job, depth=depth, size=limit), jobs)
     _check_masks_are_their_own(photos)
     photos = _with_masks(photos, reading)
+    _tell(record, photos)
     photos = _in_threads(_without_lens, photos)
     if any(photo.source == "background" for photo in photos):
         photos = _agreed(photos)
@@ -111,7 +125,7 @@ def assemble(shots: Sequence[Shot], reading: Reading) -> Views:
     return _views(_in_threads(lambda photo: photo.at_most(reading.max_size), photos))
 
 
-def _in_threads(function: Callable[[_Given], _Photo], items: Sequence[_Given]) -> list[_Photo]:
+def _in_threads(function: Callable[[_Given], _Made], items: Sequence[_Given]) -> list[_Made]:
     """Pillow and NumPy let go of the interpreter while they work; raises what the first of the items raised."""
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(function, items))
@@ -127,12 +141,63 @@ def _check_cameras(shots: Sequence[Shot]) -> None:
             raise ValueError(f"{shot.where}: {str(error).removeprefix('cameras[0]: ')}") from None
 
 
-def _read(shot: Shot, reading: Reading) -> _Photo:
+def _depth(shots: Sequence[Shot], record: Record) -> int:
+    """Bits that white fills in files of 16 bits a channel, by the brightest value of all; and what headers say."""
+    headers: list[Header] = _in_threads(lambda shot: image_header(shot.image), shots)
+    turned = [
+        shot.name for shot, header in zip(shots, headers, strict=True) if header.orientation not in (0, 1)
+    ]
+    if turned:
+        record.add(
+            UNUSED,
+            f"EXIF orientation of {share(len(turned), len(shots))} ({some(turned)}): pixels are read as they are "
+            "stored, as by the programs that calibrate",
+        )
+    deep = [shot for shot, header in zip(shots, headers, strict=True) if header.deep]
+    depth = max(_in_threads(lambda shot: bit_depth(shot.image), deep), default=16)
+    if depth < 16:
+        record.add(
+            "images",
+            f"{depth} bits in the 16 of {share(len(deep), len(shots))}: no value is above {2**depth - 1:,}, "
+            "which is taken for white",
+        )
+    return depth
+
+
+def _given_masks(shots: Sequence[Shot], reading: Reading) -> list[MaskFile | None]:
+    """The masks of the folder that the user named; None for each where none was named."""
+    if reading.masks is None:
+        return [None] * len(shots)
+    if not reading.masks.is_dir():
+        raise FileNotFoundError(f"{reading.masks}: no such folder; expected one mask for each image in it")
+    finder = MaskFinder(reading.masks.parent)
+    images = [shot.image for shot in shots]
+    found = finder.in_folder(reading.masks, images, [Path(shot.name).parent for shot in shots])
+    if None in found:
+        image = images[found.index(None)]
+        raise FileNotFoundError(
+            f"{reading.masks}: no mask for {image}; looked for {image.stem}.png, {image.name}.png, "
+            f"{image.stem}_mask.png, {image.stem}.mask.png and {image.name}.mask.png"
+        )
+    return found
+
+
+def _read_at_most(shot: Shot, given: MaskFile | None, *, depth: int, size: int) -> _Photo:
+    """A photograph of at most so many pixels along its longest side, with its mask."""
+    with in_turn(shot.image):
+        return _read(shot, given, depth=depth).at_most(size)
+
+
+def _read(shot: Shot, given: MaskFile | None, *, depth: int) -> _Photo:
     """Pixels, with the mask as alpha where there is one."""
-    pixels, has_alpha = read_image(shot.image)
+    pixels, has_alpha = read_image(shot.image, depth=depth)
     # An alpha channel that is opaque everywhere was only added by a program that saves nothing else.
     opaque = bool(pixels[..., 3].min() == 255)
-    file = _mask_file(shot, reading, opaque)
+    file: Path | None
+    if given is not None:
+        file, rule = given.file, f"--masks, {given.rule}"
+    else:
+        file, rule = shot.mask or (shot.spare_mask if opaque else None), shot.mask_rule or "a file"
     if file is not None:
         mask = read_mask(file)
         if mask.shape != pixels.shape[:2]:
@@ -144,21 +209,29 @@ def _read(shot: Shot, reading: Reading) -> _Photo:
     source = "file" if file is not None else "alpha" if not opaque else "opaque" if has_alpha else "none"
     if source in ("file", "alpha"):
         check_mask(pixels[..., 3], file or shot.image)
-    return _Photo(shot, pixels, shot.intrinsics, source, mask=file)
+    return _Photo(shot, pixels, shot.intrinsics, source, mask=file, rule=rule if source == "file" else source)
 
 
-def _mask_file(shot: Shot, reading: Reading, opaque: bool) -> Path | None:
-    """The file that holds the mask of a shot, where one does."""
-    if reading.masks is None:
-        return shot.mask or (shot.spare_mask if opaque else None)
-    if not reading.masks.is_dir():
-        raise FileNotFoundError(f"{reading.masks}: no such folder; expected one mask for each image in it")
-    found = find_mask(reading.masks, shot.image, Path(shot.name).parent)
-    if found is None:
-        raise FileNotFoundError(
-            f"{reading.masks}: no mask for {shot.image}; looked for {shot.image.stem}.png and {shot.image.name}.png"
-        )
-    return found
+def _tell(record: Record, photos: Sequence[_Photo]) -> None:
+    """Where the masks came from, which lenses there are, and what is left over."""
+    total = len(photos)
+    for about, kinds in (
+        ("masks", [photo.rule for photo in photos]),
+        ("lens", [photo.shot.lens_name or "a lens" for photo in photos if photo.shot.lens is not None]),
+    ):
+        for kind, count in Counter(kinds).items():
+            record.add(about, f"{kind}{' undone' if about == 'lens' else ''}, in {share(count, total)}")
+    shots = [photo.shot for photo in photos]
+    if all(shot.lens is None for shot in shots):
+        record.add("lens", "none that distorts")
+    used = [photo.mask for photo in photos if photo.mask is not None]
+    found = {shot.spare_mask or shot.mask: shot.mask_rule for shot in shots}
+    spare = {file: rule for file, rule in found.items() if file is not None and file not in used}
+    named = any(photo.rule.startswith("--masks") for photo in photos)
+    for rule, count in Counter(spare.values()).items():
+        first = "--masks goes" if named else "alpha goes"
+        record.add(UNUSED, f"{rule}: {counted(count, 'mask')}, because {first} before")
+    tell_left_over(record, shots, [*used, *spare])
 
 
 def _check_masks_are_their_own(photos: Sequence[_Photo]) -> None:
@@ -182,15 +255,21 @@ def _with_masks(photos: list[_Photo], reading: Reading) -> list[_Photo]:
         return photos
     if reading.background == "none":
         raise ValueError(_no_mask(photos[bare[0]]))
-    masks = masks_from_background([photos[index].pixels for index in bare], reading.background)
-    if masks is None:
+    pixels = [photos[index].pixels for index in bare]
+    color = background_color(pixels) if isinstance(reading.background, str) else reading.background
+    masks = None if color is None else masks_from_background(pixels, color)
+    if color is None or masks is None:
         raise ValueError(_no_mask(photos[bare[0]]))
+    shown = ", ".join(f"{value:.0f}" for value in color)
+    rule = f"what differs from the background's colour {shown}" + ", found at the borders" * (
+        reading.background == "auto"
+    )
     for index, mask in zip(bare, masks, strict=True):
         photo = photos[index]
         if not mask.any() or mask.all():
             raise ValueError(_no_mask(photo))
         photo.pixels[..., 3] = np.where(mask, 255, 0)
-        photos[index] = replace(photo, source="background")
+        photos[index] = replace(photo, source="background", rule=rule)
     return photos
 
 

@@ -62,7 +62,7 @@ def check_mask(mask: np.ndarray, source: object) -> None:
 
 
 def masks_from_background(
-    images: Sequence[np.ndarray], background: str | tuple[int, int, int] = "auto"
+    images: Sequence[np.ndarray], background: str | Sequence[float] | np.ndarray = "auto"
 ) -> list[np.ndarray] | None:
     """Masks of photographs of one object before a background of one colour.
 
@@ -87,7 +87,9 @@ def masks_from_background(
     640 x 480 pixels on one core.
     """
     images = [image[..., :3] for image in images]
-    color = _border_color(images) if isinstance(background, str) else np.array(background, dtype=np.float32)
+    color = (
+        background_color(images) if isinstance(background, str) else np.array(background, dtype=np.float32)
+    )
     if color is None:
         return None
     steps = [-(-max(image.shape[:2]) // _LEARN) for image in images]  # rounded up
@@ -135,8 +137,9 @@ def _in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item]) ->
         return list(pool.map(function, items))
 
 
-def _border_color(images: Sequence[np.ndarray]) -> np.ndarray | None:
-    """The commonest colour (3,) along the borders; None where it is not the colour of most of them."""
+def background_color(images: Sequence[np.ndarray]) -> np.ndarray | None:
+    """The commonest colour (3,) along the borders of images (H, W, 3 or 4); None where most of them show others."""
+    images = [image[..., :3] for image in images]
     borders = [
         np.concatenate([image[:3].reshape(-1, 3), image[-3:].reshape(-1, 3),
                         image[:, :3].reshape(-1, 3), image[:, -3:].reshape(-1, 3)])

@@ -1,0 +1,65 @@
+"""Images are opened by readers of pixels alone, and not where they would fill the memory."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from .._support.regular_files import check_regular
+
+# Pillow knows a format by its first bytes, whatever the file is called. Left out are those that run other programs
+# (PostScript) or are no pixels.
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "TGA", "JPEG2000", "AVIF")
+# 8192 x 8192: decoded and as RGBA half a gigabyte. Above 89 million Pillow itself warns.
+MOST_PIXELS = 2**26
+
+
+@contextmanager
+def opened_image(source: Path | BytesIO) -> Iterator[Image.Image]:
+    """An image of a regular file, of a format that is pixels, and of a size that can be read.
+
+    Raises
+    ------
+    ValueError, OSError, and whatever Pillow's decoders raise
+        It is none of these.
+    """
+    if isinstance(source, Path):
+        check_regular(source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the size, which is checked here, and of odd metadata
+        Image.init()  # all of Pillow's readers, of which some builds have no AVIF
+        with Image.open(source, formats=[name for name in _FORMATS if name in Image.OPEN]) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:
+                raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}; make it smaller")
+            yield image
+
+
+def check_image(data: bytes) -> None:
+    """Raises what `opened_image` does where bytes are no image that can be opened; its pixels are not decoded."""
+    with opened_image(BytesIO(data)):
+        pass
+
+
+def file_error(path: str | os.PathLike[str], error: Exception) -> ValueError:
+    """One line that names a file whose image can't be read, for what `opened_image` or a decoder raised."""
+    if isinstance(error, (Image.DecompressionBombError, MemoryError)):
+        return ValueError(f"{path}: image has too many pixels to be read; make it smaller")
+    if isinstance(error, Image.UnidentifiedImageError):
+        return ValueError(
+            f"{path}: image cannot be read (none of PNG, JPEG, WebP, TIFF, BMP); convert it to one"
+        )
+    # Pillow's decoders raise nearly anything for damaged files: OSError, SyntaxError, struct.error, EOFError, ...
+    reason = (
+        (str(error).splitlines() or [type(error).__name__])[0]
+        .replace(str(path), "file")
+        .removeprefix("file: ")
+    )
+    cure = "" if ";" in reason or "expected" in reason else "; is the file complete?"
+    return ValueError(f"{path}: image cannot be read ({reason}){cure}")

@@ -1,0 +1,298 @@
+"""PLY as its authors meant it, with lists of any length, text or binary; made into triangles that any reader takes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .polygons import triangulated
+
+_TYPES = {
+    **{"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4"},
+    **{"int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4"},
+    **{"int64": "i8", "uint64": "u8", "float": "f4", "float32": "f4", "double": "f8", "float64": "f8"},
+}
+_CODES = {
+    "i1": "b",
+    "u1": "B",
+    "i2": "h",
+    "u2": "H",
+    "i4": "i",
+    "u4": "I",
+    "i8": "q",
+    "u8": "Q",
+    "f4": "f",
+    "f8": "d",
+}
+_NAMES = {"i1": "char", "u1": "uchar", "i2": "short", "u2": "ushort", "i4": "int", "u4": "uint"}
+_NAMES |= {"i8": "int64", "u8": "uint64", "f4": "float", "f8": "double"}
+_INDICES = ("vertex_indices", "vertex_index")
+_ENDING = b"end_header"
+_LONGEST = 400  # characters of a number: the longest double written without an exponent has 327
+
+
+@dataclass
+class _Element:
+    """Lines of one kind: columns of numbers, and lists as their lengths and their content one after the other."""
+
+    name: str
+    count: int
+    scalars: dict[str, str] = field(default_factory=dict)
+    lists: dict[str, tuple[str, str]] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    lengths: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def triangle_ply(data: bytes) -> bytes:
+    """The vertices and faces of a PLY file as little-endian binary, polygons as triangles.
+
+    Numbers at vertices stay as they are; those at faces are repeated for the triangles of each, and texture coordinates
+    follow their corners. Other elements (edges, cameras) and other lists are left out.
+
+    Raises
+    ------
+    ValueError
+        No PLY file, one that is cut off or goes on, or numbers that are none.
+    """
+    form, comments, elements, body = _header(data)
+    place = 0
+    tokens = body.split() if form == "ascii" else []
+    if tokens and max(map(len, tokens)) > _LONGEST:
+        raise ValueError(f"expected numbers, got a word of {max(map(len, tokens)):,} characters")
+    for element in elements:
+        if form == "ascii":
+            place = _read_text(element, tokens, place)
+        else:
+            place = _read_binary(element, body, place, "<" if form == "binary_little_endian" else ">")
+    size = len(tokens) if form == "ascii" else len(body)
+    # A line's end behind binary numbers is harmless, anything else means that they were read askew.
+    if place != size and (form == "ascii" or body[place:].strip()):
+        unit = "numbers" if form == "ascii" else "bytes"
+        raise ValueError(f"expected {place:,} {unit} after the header, got {size:,}")
+    found = {element.name: element for element in elements}
+    if "tristrips" in found and "face" not in found:
+        raise ValueError("expected an element face, got strips of triangles; export it as triangles")
+    if "vertex" not in found or "face" not in found or not found["face"].count:
+        raise ValueError("expected at least one triangle, got no faces; is this a point cloud?")
+    return _written(comments, found["vertex"], found["face"])
+
+
+def _header(data: bytes) -> tuple[str, list[str], list[_Element], bytes]:
+    """Form, comments, elements and what follows."""
+    if data[:3].lower() != b"ply":
+        raise ValueError("expected `ply` as its first line")
+    end = data.find(_ENDING)
+    line_end = min((at for at in (data.find(b"\n", end), data.find(b"\r", end)) if at >= 0), default=-1)
+    if end < 0 or line_end < 0:
+        raise ValueError("its header has no end")
+    form, comments, elements = "", [], list[_Element]()
+    for line in data[:end].decode("utf-8", errors="replace").splitlines()[1:]:
+        words = line.split()
+        try:
+            if words[:1] == ["format"]:
+                form = words[1]
+            elif words[:1] == ["element"]:
+                elements.append(_Element(words[1], int(words[2])))
+            elif words[:2] == ["property", "list"]:
+                elements[-1].lists[words[4]] = _TYPES[words[2]], _TYPES[words[3]]
+                elements[-1].order.append(words[4])
+            elif words[:1] == ["property"]:
+                elements[-1].scalars[words[2]] = _TYPES[words[1]]
+                elements[-1].order.append(words[2])
+            elif words:
+                comments.append(" ".join(words))
+        except (IndexError, KeyError, ValueError):
+            raise ValueError(f"header line {line[:60]!r} is not understood") from None
+    if form not in ("ascii", "binary_little_endian", "binary_big_endian"):
+        raise ValueError(f"expected format ascii or binary, got {form[:40]!r}")
+    for element in elements:
+        if any(count[0] == "f" for count, _ in element.lists.values()):
+            raise ValueError(f"element {element.name[:40]!r}: the length of a list is no whole number")
+        if element.count < 0 or len(set(element.order)) < len(element.order):
+            raise ValueError(
+                f"element {element.name[:40]!r}: a negative number of lines, or a property twice"
+            )
+    textures = [comment for comment in comments if comment.lower().startswith("comment texturefile")]
+    # One that is the only one; which of several a face means other readers don't ask.
+    return form, textures if len(textures) == 1 else [], elements, data[line_end + _newline(data, line_end) :]
+
+
+def _newline(data: bytes, at: int) -> int:
+    """How many bytes the line's end at a place takes."""
+    return 2 if data[at : at + 2] == b"\r\n" else 1
+
+
+def _read_binary(element: _Element, body: bytes, place: int, order: str) -> int:
+    """Fills an element; returns where the next one begins."""
+    if not element.order or not element.count:
+        return place
+    lengths = _first_lengths(element, body, place, order)
+    kinds: list[tuple] = []
+    for name in element.order:
+        if name in element.scalars:
+            kinds.append((name, order + element.scalars[name]))
+        else:
+            count, item = element.lists[name]
+            kinds += [(f"#{name}", order + count), (name, order + item, (lengths[name],))]
+    row = np.dtype(kinds)
+    if element.count * row.itemsize <= len(body) - place:
+        rows = np.frombuffer(body, row, element.count, place)
+        if all(
+            (rows[f"#{name}"] == lengths[name]).all() for name in element.lists
+        ):  # as in a mesh of triangles
+            element.columns = {name: rows[name].reshape(-1) for name in element.order}
+            element.lengths = {name: np.full(element.count, lengths[name]) for name in element.lists}
+            return place + element.count * row.itemsize
+    if not element.lists:
+        raise ValueError(f"ends within the element {element.name[:40]!r}")
+    return _read_mixed(element, body, place, order)
+
+
+def _first_lengths(element: _Element, body: bytes, place: int, order: str) -> dict[str, int]:
+    """How long the lists of an element's first line are."""
+    lengths = {}
+    for name in element.order:
+        if name in element.scalars:
+            place += np.dtype(element.scalars[name]).itemsize
+            continue
+        count, item = (np.dtype(order + kind) for kind in element.lists[name])
+        if place + count.itemsize > len(body):
+            raise ValueError(f"ends within the element {element.name[:40]!r}")
+        lengths[name] = max(0, int(np.frombuffer(body, count, 1, place)[0]))
+        place += count.itemsize + lengths[name] * item.itemsize
+        if place > len(body):
+            raise ValueError(f"ends within the element {element.name[:40]!r}")
+    return lengths
+
+
+def _read_mixed(element: _Element, body: bytes, place: int, order: str) -> int:
+    """Fills an element whose lists differ in length, line by line."""
+    scalars = {
+        name: (struct.Struct(order + _CODES[kind]), list[float]()) for name, kind in element.scalars.items()
+    }
+    heads = {name: struct.Struct(order + _CODES[count]) for name, (count, _) in element.lists.items()}
+    lengths: dict[str, list[int]] = {name: [] for name in element.lists}
+    chunks: dict[str, list[bytes]] = {name: [] for name in element.lists}
+    sizes = {name: np.dtype(item).itemsize for name, (_, item) in element.lists.items()}
+    try:
+        for _ in range(element.count):
+            for name in element.order:
+                if name in scalars:
+                    reader, values = scalars[name]
+                    values.append(reader.unpack_from(body, place)[0])
+                    place += reader.size
+                    continue
+                length = int(heads[name].unpack_from(body, place)[0])
+                start = place + heads[name].size
+                place = start + length * sizes[name]
+                if length < 0 or place > len(body):
+                    raise struct.error
+                lengths[name].append(length)
+                chunks[name].append(body[start:place])
+    except struct.error:
+        raise ValueError(f"ends within the element {element.name[:40]!r}") from None
+    for name, (_, values) in scalars.items():
+        element.columns[name] = np.array(values, dtype=element.scalars[name])
+    for name, (_, item) in element.lists.items():
+        element.columns[name] = np.frombuffer(b"".join(chunks[name]), dtype=order + item)
+        element.lengths[name] = np.array(lengths[name], dtype=np.int64)
+    return place
+
+
+def _read_text(element: _Element, tokens: Sequence[bytes], place: int) -> int:
+    """Fills an element from words; returns the place of the next one's first."""
+    if not element.order or not element.count:
+        return place
+    width = len(element.order)
+    if element.count * width > len(tokens) - place:
+        raise ValueError(f"ends within the element {element.name[:40]!r}")
+    if not element.lists:
+        rows = np.array(tokens[place : place + element.count * width]).reshape(-1, width)
+        for column, name in enumerate(element.order):
+            element.columns[name] = _parsed(rows[:, column], element.scalars[name])
+        return place + element.count * width
+    words: dict[str, list[bytes]] = {name: [] for name in element.order}
+    lengths: dict[str, list[int]] = {name: [] for name in element.lists}
+    try:
+        for _ in range(element.count):
+            for name in element.order:
+                length = 1
+                if name in lengths:
+                    length = int(tokens[place])
+                    lengths[name].append(length)
+                    place += 1
+                if not 0 <= length <= len(tokens) - place:
+                    raise IndexError
+                words[name] += tokens[place : place + length]
+                place += length
+    except (IndexError, ValueError):
+        raise ValueError(f"ends within the element {element.name[:40]!r}, or a length is no number") from None
+    for name in element.order:
+        kind = element.scalars.get(name) or element.lists[name][1]
+        element.columns[name] = _parsed(np.array(words[name], dtype=bytes), kind)
+    element.lengths = {name: np.array(values, dtype=np.int64) for name, values in lengths.items()}
+    return place
+
+
+def _parsed(words: np.ndarray, kind: str) -> np.ndarray:
+    """Words as numbers; whole ones too may be written with a point."""
+    try:
+        if kind in ("i8", "u8"):  # more digits than a double holds
+            return words.astype(kind)
+        values = words.astype(np.float64)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"expected numbers, got {str(error)[-40:]}") from None
+    if kind in ("f4", "f8"):
+        with np.errstate(over="ignore"):
+            return values.astype(kind)
+    wrong = np.flatnonzero(~((values >= np.iinfo(kind).min) & (values <= np.iinfo(kind).max)))
+    if len(wrong):
+        raise ValueError(f"expected numbers of the type {_NAMES[kind]}, got {values[wrong[0]]:g}")
+    return values.astype(kind)
+
+
+def _written(comments: Sequence[str], vertex: _Element, face: _Element) -> bytes:
+    """Both elements as a file, the faces as triangles."""
+    name = next((name for name in _INDICES if name in face.lists), None)
+    if name is None:
+        raise ValueError(
+            f"expected a list {' or '.join(_INDICES)} of its faces, got {', '.join(face.order)[:60]}"
+        )
+    if face.lists[name][1][0] == "f":
+        raise ValueError(f"expected whole numbers in {name}")
+    if not {"x", "y", "z"} <= set(vertex.scalars):
+        raise ValueError("expected vertices with x, y and z")
+    corners = face.columns[name].astype(np.int64)
+    wrong = np.flatnonzero((corners < 0) | (corners >= vertex.count))
+    if len(wrong):
+        raise ValueError(
+            f"expected indices in [0, {vertex.count}), got {corners[wrong[0]]} at corner {wrong[0]}"
+        )
+    positions = np.stack([vertex.columns[axis].astype(np.float64) for axis in "xyz"], axis=1)
+    triangles, owners = triangulated(positions[corners], face.lengths[name])
+    kinds: list[tuple] = [("#", "u1"), (_INDICES[0], "<i4", (3,))]
+    kinds += [(key, "<" + kind) for key, kind in face.scalars.items()]
+    coordinates = face.lengths.get("texcoord")
+    mapped = coordinates is not None and (coordinates == 2 * face.lengths[name]).all()
+    if mapped:
+        kinds += [("#uv", "u1"), ("texcoord", "<f4", (6,))]
+    rows = np.zeros(len(triangles), dtype=kinds)
+    rows["#"], rows[_INDICES[0]] = 3, corners[triangles]
+    for key in face.scalars:
+        rows[key] = face.columns[key][owners]
+    if mapped:
+        rows["#uv"] = 6
+        rows["texcoord"] = face.columns["texcoord"].reshape(-1, 2)[triangles].reshape(-1, 6)
+    points = np.zeros(vertex.count, dtype=[(key, "<" + kind) for key, kind in vertex.scalars.items()])
+    for key in vertex.scalars:
+        points[key] = vertex.columns[key]
+    lines = ["ply", "format binary_little_endian 1.0", *comments, f"element vertex {len(points)}"]
+    lines += [f"property {_NAMES[kind]} {key}" for key, kind in vertex.scalars.items()]
+    lines += [f"element face {len(rows)}", f"property list uchar int {_INDICES[0]}"]
+    lines += [f"property {_NAMES[kind]} {key}" for key, kind in face.scalars.items()]
+    lines += ["property list uchar float texcoord"] if mapped else []
+    return "\n".join([*lines, "end_header", ""]).encode() + points.tobytes() + rows.tobytes()

@@ -1,0 +1,60 @@
+"""The lines of COLMAP's images.txt that hold a pose and a name, names with spaces included.
+
+COLMAP itself reads a name up to its first space. RealityScan, which names cameras after their files, writes all of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_NUMBERS = 9  # IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID, then the name
+
+
+@dataclass(frozen=True)
+class ImageLine:
+    """The numbers of a line as they stand there, and the rest of it."""
+
+    numbers: str
+    name: str
+
+
+def image_lines(file: Path) -> list[ImageLine]:
+    """One for each image. Every one has a line of points behind it, which may be empty, or missing at the end.
+
+    Raises
+    ------
+    ValueError
+        A line that is neither.
+    """
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: expected UTF-8 text, got byte {error.object[error.start]:#04x}") from None
+    found: list[ImageLine] = []
+    points = False  # whether the line of an image's points may come
+    for number, line in enumerate(text.split("\n"), start=1):
+        line = line.strip()
+        if line.startswith("#") or not line:
+            points = points and bool(line)
+            continue
+        words = line.split(maxsplit=_NUMBERS)
+        if points and _is_number(line.rsplit(maxsplit=1)[-1]):  # of points; the names of images have suffixes
+            points = False
+            continue
+        if len(words) <= _NUMBERS:
+            raise ValueError(
+                f"{file}: line {number}: expected IMAGE_ID, 8 numbers and a name, got {len(words)} words; "
+                "is it complete?"
+            )
+        found.append(ImageLine(" ".join(words[:_NUMBERS]), words[_NUMBERS].strip()))
+        points = True
+    return found
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,91 @@
+"""Images that lie in a scene's folders and are used for nothing: said, so that nobody takes them for used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ...images.files import SUFFIXES
+from ..formats.files_beside import folders_in, images_in, marked_for
+from ..provenance import UNUSED, Record, counted, some
+from ..reading import Shot
+from .lookup import key
+
+# Folders whose name contains the first, or is one of the others, hold masks.
+_MASK_WORD = "mask"
+_MASK_FOLDERS = ("alpha", "alphas", "matte", "mattes", "silhouette", "silhouettes", "segmentation")
+
+
+def tell_left_over(record: Record, shots: Sequence[Shot], masks: Iterable[Path]) -> None:
+    """Notes of masks that fit no photograph, and of images in the photographs' folders that are not in the scene."""
+    used = {_real(shot.image) for shot in shots} | {_real(mask) for mask in masks}
+    folders = list(dict.fromkeys(shot.image.parent for shot in shots))
+    for folder in _mask_folders(record.root, folders):
+        _tell_masks(record, shots[0], folder, [file for file in _below(folder) if _real(file) not in used])
+    common = Path(os.path.commonpath([folder.absolute() for folder in folders]))
+    inner = common != record.root.absolute() and common.is_relative_to(record.root.absolute())
+    for folder in [common] if inner and len(folders) > 1 else folders:
+        files = _below(folder) if inner and len(folders) > 1 else images_in(folder, masks=True)
+        left = [file for file in files if _real(file) not in used and not _in_mask_folder(file, record.root)]
+        marked = [file for file in left if marked_for(file)]
+        others = [file for file in left if not marked_for(file)]
+        if marked:
+            _tell_masks(record, shots[0], folder, marked)
+        if others:
+            names = some([file.relative_to(folder).as_posix() for file in others])
+            record.add(
+                UNUSED,
+                f"{_shown(record, folder)}: {counted(len(others), 'image')} without a camera ({names})",
+            )
+
+
+def _tell_masks(record: Record, shot: Shot, folder: Path, files: Sequence[Path]) -> None:
+    if files:
+        stem, name = shot.image.stem, shot.image.name
+        record.add(
+            UNUSED,
+            f"{_shown(record, folder)}: {counted(len(files), 'mask')} that no photograph goes with "
+            f"({some([file.name for file in files])}); for {name} expected {stem}.png, {name}.png, {stem}_mask.png, "
+            f"{stem}.mask.png or {name}.mask.png in a folder 'masks', or the folder named by --masks",
+        )
+
+
+def _mask_folders(root: Path, folders: Sequence[Path]) -> list[Path]:
+    """Those that hold masks by their names, in the scene's folder and around the photographs."""
+    inside = [folder for folder in folders if folder.absolute().is_relative_to(root.absolute())]
+    around = [root, *inside, *(folder.parent for folder in inside if folder.absolute() != root.absolute())]
+    found = [child for folder in dict.fromkeys(around) for child in folders_in(folder)]
+    return [child for child in dict.fromkeys(found) if _is_for_masks(child.name) and child not in folders]
+
+
+def _is_for_masks(name: str) -> bool:
+    return _MASK_WORD in key(name) or key(name) in _MASK_FOLDERS
+
+
+def _in_mask_folder(file: Path, root: Path) -> bool:
+    parts = file.parent.absolute().relative_to(root.absolute()).parts if _within(file, root) else ()
+    return any(_is_for_masks(part) for part in parts)
+
+
+def _within(file: Path, root: Path) -> bool:
+    return file.absolute().is_relative_to(root.absolute())
+
+
+def _below(folder: Path) -> list[Path]:
+    """The images in a folder and in those below it that are not hidden."""
+    found = []
+    for file in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if not hidden and file.suffix.lower() in SUFFIXES and file.is_file():
+            found.append(file)
+    return found
+
+
+def _shown(record: Record, folder: Path) -> str:
+    name = record.short(folder)
+    return "beside the scene's files" if name == "." else f"{name}/"
+
+
+def _real(path: Path) -> Path:
+    return path.absolute()
