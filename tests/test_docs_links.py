@@ -66,3 +66,12 @@ def test_scripts_that_the_pages_name_exist() -> None:
     }
     assert named
     assert [(name, script) for name, script in named if not (ROOT / script).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_modules_that_the_pages_name_exist(page: Path) -> None:
+    if page.name == "CHANGELOG.md":  # tells of names that are gone
+        return
+    text = page.read_text(encoding="utf-8")
+    files = re.findall(r"`([\w/]+\.py)`", text)
+    assert [name for name in files if not [*ROOT.glob(f"[!.]*/**/{name}"), *ROOT.glob(name)]] == []
