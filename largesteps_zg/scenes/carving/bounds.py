@@ -1,9 +1,10 @@
 """Where the object is, from masks and cameras alone.
 
-The outline of the object in a view is the mouth of a cone with its tip in the camera, and the object is inside all of
-these cones. Their intersection is cut out of a coarse grid, whose cells are then halved where it matters: far out.
+The outline of the object in a view is the mouth of a cone with its tip in the camera. The object is inside all cones.
+Their intersection is cut out of a coarse grid. Then the outermost cells are halved, because only they decide.
 
-NumPy and float64 on the CPU: many small steps that no gradient passes through, which PyTorch's threads only slow down.
+It runs in NumPy and float64 on the CPU. It takes many small steps, which PyTorch's threads would only slow down, and no
+gradient passes through.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from ..views import Views
 
 CELLS = 24  # along each side of the first grid
 _HALVINGS = 3
-_MASK_SIZE = 320  # masks are shrunk to this; far finer than the finest grid
+_MASK_SIZE = 320  # masks are shrunk to this many pixels, far finer than the finest grid
 
 
 @dataclass(frozen=True)
 class Outlines:
-    """What is needed of the views."""
+    """Cameras of the views, and distance maps of their masks."""
 
     rotation: np.ndarray  # (B, 3, 3)
     translation: np.ndarray  # (B, 3)
     intrinsics: np.ndarray  # (B, 3, 3), of the shrunk masks
     distance: list[
         np.ndarray
-    ]  # (h, w) each: from the pixel to the nearest one of the mask, in pixels; 0 inside
+    ]  # (h, w) each: distance from a pixel to the nearest one of the mask, in pixels; 0 inside
     names: tuple[str, ...]
 
 
@@ -41,25 +42,26 @@ def bounding_sphere(views: Views) -> tuple[Tensor, float]:
     Parameters
     ----------
     views : Views
-        At least two, from different directions. Where a mask touches the border of its image, the object is taken to
+        At least two, from different directions. Where a mask touches the border of its image, the object is assumed to
         go on beyond it.
 
     Returns
     -------
     center : (3,) float64 tensor on the CPU
     radius : float
-        The smallest sphere around what all masks leave of space: never less than the object, as far as the masks
-        show it, and two or three per cent more; with few views, which leave corners, it is more.
+        Of the smallest sphere around the space that all masks leave. It is never smaller than the object that the masks
+        show, and two or three per cent larger; few views leave corners, so they make it larger still.
 
     Raises
     ------
     ValueError
-        Fewer than two views, views that all look the same way, cameras that look away from where their masks meet,
-        or masks that no point of space is inside all of (naming the views that contradict the others).
+        If there are fewer than two views, if all views look the same way, if cameras look away from the point where
+        their masks meet, or if no point of space is inside all masks (the message names the views that contradict the
+        others).
 
     Notes
     -----
-    About half a second for 40 views of 320 x 320 pixels on one core. Any scale and position.
+    About half a second for 40 views of 320 x 320 pixels on one core. Works at any scale and position.
     """
     center = meeting_point(views)
     if center is None:
@@ -85,11 +87,11 @@ def bounding_sphere(views: Views) -> tuple[Tensor, float]:
 
 
 def _refine(outlines: Outlines, kept: np.ndarray, cell: float) -> tuple[np.ndarray, float]:
-    """The sphere around the cells that stay when those that decide about it are halved again and again."""
+    """The sphere around the cells that stay when the outer ones are halved again and again."""
     settled = kept[:, :0]
     center, radius = _enclosing_sphere(kept)
     for _ in range(_HALVINGS):
-        # Halving takes less than a cell off the outside. Cells farther in can stay coarse, and still count in full.
+        # Halving takes less than a cell off the outside. So cells farther in stay coarse, and count in full.
         inner = np.linalg.norm(kept - center[:, None], axis=0) < radius - 1.5 * cell
         finer = _carve(outlines, halved(kept[:, ~inner], cell), cell / 2)
         if finer.shape[1] == 0:
@@ -114,7 +116,7 @@ def _masks(views: Views) -> np.ndarray:
 
 
 def meeting_point(views: Views) -> np.ndarray | None:
-    """The point (3,) nearest to the rays through the middles of the masks; None where the rays are parallel."""
+    """The point (3,) nearest to the rays through the middles of the masks; None if the rays are parallel."""
     rotation, _, centers, intrinsics = _arrays(views)
     masks = _masks(views)
     columns, rows = masks.sum(axis=1), masks.sum(axis=2)  # (B, W), (B, H)
@@ -128,9 +130,9 @@ def meeting_point(views: Views) -> np.ndarray | None:
     pixels = np.stack([u, v, np.ones_like(u)], axis=1)
     rays = np.linalg.solve(intrinsics @ rotation, pixels[..., None])[..., 0]
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-    # Distance to a ray is |(I - d d^T)(x - o)|; the sum of squares over all rays is least where A x = b.
+    # The distance to a ray is |(I - d d^T)(x - o)|. The sum of squares over all rays is least where A x = b.
     off = np.eye(3) - rays[:, :, None] * rays[:, None, :]
-    # Relative to the cameras' own middle: far from the origin the difference of large numbers is lost otherwise.
+    # Relative to the middle of the cameras: far from the origin, differences of large numbers would lose their digits.
     middle = centers.mean(axis=0)
     a, b = off.mean(axis=0), (off @ (centers - middle)[..., None]).mean(axis=0)[:, 0]
     if np.linalg.eigvalsh(a)[0] < 1e-6:
@@ -147,7 +149,7 @@ def meeting_point(views: Views) -> np.ndarray | None:
 
 
 def first_half_size(views: Views, center: np.ndarray) -> float:
-    """Half the side of a cube that should hold the object: the width of its masks, seen at the distance of `center`."""
+    """Half the side of a cube that should hold the object, from the width of its masks at the distance of `center`."""
     _, _, centers, intrinsics = _arrays(views)
     masks = _masks(views)
     sides: list[np.ndarray] = [np.any(masks, axis=1), np.any(masks, axis=2)]  # (B, W), (B, H)
@@ -173,7 +175,7 @@ def outlines_of(views: Views) -> Outlines:
 
 
 def _extended(mask: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Where nothing is known the nearest known pixel speaks, as the border of an image does for what lies beyond."""
+    """The mask with the nearest known pixel in place of each unknown one, as at the border of an image."""
     if known.all():
         return mask
     row, column = distance_transform_edt(~known, return_distances=False, return_indices=True)
@@ -182,7 +184,7 @@ def _extended(mask: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _carve(outlines: Outlines, points: np.ndarray, cell: float) -> np.ndarray:
-    """Those of the cells around (3, N) centres that may hold a piece of the object."""
+    """The centres (3, N) of the cells that may hold a piece of the object."""
     for view in range(len(outlines.distance)):
         points = points[:, in_cone(outlines, view, points, cell)]
     return points
@@ -212,7 +214,7 @@ def in_cone(outlines: Outlines, view: int, points: np.ndarray, cell: float) -> n
     gap = distance[row, column].astype(np.float64)
     # Outside the image the nearest border pixel decides, so a mask that touches the border goes on behind it.
     beyond = np.where(gap > 0, np.square(pixel - clamped).sum(axis=0), 0.0)
-    # The ball's image is at most this large; thin parts, which no cell's centre is inside of, are kept that way.
+    # The ball's image is at most this large. This keeps thin parts, in which no cell has its centre.
     ball = cell * 3**0.5 / 2
     slant = np.sqrt(np.square(x).sum(axis=0)) / depth
     reach = max(k[0, 0], k[1, 1]) * ball / np.maximum(depth - ball, 1e-12) * slant
@@ -239,6 +241,6 @@ def _enclosing_sphere(points: np.ndarray) -> tuple[np.ndarray, float]:
     for step in range(1, 201):
         squares = np.square(near - center[:, None]).sum(axis=0)
         center = center + (near[:, squares.argmax()] - center) / (step + 1)
-        if step == 20:  # the rest of the steps are short, and only points near the sphere can be the farthest
+        if step == 20:  # later steps are short, so only points near the sphere can be the farthest
             near = near[:, squares > 0.8 * squares.max()]
     return center, float(np.linalg.norm(points - center[:, None], axis=0).max())

@@ -1,6 +1,7 @@
 """Signed distance to the visual hull on a grid.
 
-NumPy on the CPU, as in `scenes.bounds`: no gradient passes through, and the grid is the only large array.
+It runs in NumPy on the CPU, as `scenes.carving.bounds` does: no gradient passes through, and the grid is the only large
+array.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from ..views import Views
 
 MARGIN = 1.06  # of the bounding sphere's radius: half the side of the grid
 _BAND = 3.0  # cells outside the hull up to which distances are exact
-_MASK_PIXELS = 400  # masks are shrunk to about this: finer than the grid
-# Views that may disagree (as a share) and pixels that a mask may be too small by, tried in this order.
+_MASK_PIXELS = 400  # masks are shrunk to about this many pixels, finer than the grid
+# The share of views that may disagree, and by how many pixels a mask may be too small; tried in this order.
 _TOLERANCES = ((0.0, 0.0), (0.0, 1.0), (0.03, 1.0), (0.06, 2.0), (0.12, 3.0))
-_COVERED = 0.98  # of a mask's pixels that a hull should explain
+_COVERED = 0.98  # of a mask's pixels: a hull should explain as many
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Grid:
         return np.stack(ticks, axis=-1).reshape(-1, 3) + self.corner
 
     def around(self, field: np.ndarray) -> tuple[Grid, np.ndarray]:
-        """The part of a grid where a field is positive, with two nodes to spare, and the field there."""
+        """The part of the grid where a field is positive, two nodes larger on each side, and the field there."""
         where = []
         for axis in range(3):
             filled = np.flatnonzero((field > 0).any(axis=tuple({0, 1, 2} - {axis})))
@@ -94,7 +95,7 @@ class Outline:
 
 
 def outlines(views: Views) -> list[Outline]:
-    """The masks of all views, shrunk to what a grid can use."""
+    """The masks of all views, shrunk to a size that suits a grid."""
     matrices = views.cameras.world_to_camera.detach().cpu().double().numpy()[:, :3]
     intrinsics = views.cameras.intrinsics.detach().cpu().double().numpy()
     factor = max(1, max(views.cameras.height, views.cameras.width) // _MASK_PIXELS)
@@ -106,7 +107,7 @@ def outlines(views: Views) -> list[Outline]:
             nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
             alpha = alpha[tuple(nearest)]
         mask = _shrunk(alpha, factor) >= 127.5
-        # Between the last pixel inside and the first outside, which are 1 apart, lies the outline.
+        # The outline lies between the last pixel inside and the first outside, which are 1 apart.
         inner, outer = (
             distance_transform_edt(part) for part in (np.pad(mask, 1, "edge"), np.pad(~mask, 1, "edge"))
         )
@@ -131,8 +132,8 @@ def _shrunk(image: np.ndarray, factor: int) -> np.ndarray:
 def carve(views: Views, center: Tensor, radius: float, cells: int) -> tuple[Grid, np.ndarray, list[Outline]]:
     """Signed distance to the visual hull, positive inside, exact near its surface, on a grid around it.
 
-    The intersection of all cones where they have one that fills the masks; else points also count that a few views
-    miss, or miss by a few pixels: cameras and masks are never exact.
+    If the intersection of all cones fills the masks, the hull is that intersection. Otherwise the hull also holds
+    points that a few views miss, or that views miss by a few pixels, because cameras and masks are never exact.
     """
     half = MARGIN * radius
     corner = center.detach().cpu().double().numpy() - half
@@ -161,15 +162,15 @@ def _votes(grid: Grid, cones: list[Outline], dissenters: int, slack: float) -> n
         merged = np.vstack([lowest[:, near], distance])
         merged.sort(axis=0)
         lowest[:, near] = merged[:-1]
-        near = near[merged[-2] > -_BAND * grid.cell]  # others are out for good
+        near = near[merged[-2] > -_BAND * grid.cell]  # other points are outside for good
     return np.clip(lowest[-1], -_BAND * grid.cell, None).reshape(grid.shape)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Where a view's rays enter and leave the hull for good, on coarse pixels about as large as a cell."""
+    """Where a view's rays first enter and last leave the hull, on coarse pixels about as large as a cell."""
 
-    step: float  # pixels to a coarse one
+    step: float  # pixels along the side of a coarse one
     row: np.ndarray  # (N,) of each point
     column: np.ndarray
     depth: np.ndarray
@@ -178,7 +179,7 @@ class Seen:
 
 
 def seen(cone: Outline, points: np.ndarray, cell: float) -> Seen:
-    """Points of a hull on a view's coarse pixels."""
+    """The points of a hull on a view's coarse pixels."""
     pixels, depth = cone.project(points)
     step = max(1.0, 1.8 * cell / (cone.pixel * float(depth.min())))  # no gaps between neighbouring points
     size = [int(extent / step) + 1 for extent in cone.distance.shape]
@@ -192,7 +193,7 @@ def seen(cone: Outline, points: np.ndarray, cell: float) -> Seen:
 
 
 def coverage(grid: Grid, field: np.ndarray, cones: list[Outline]) -> float:
-    """Share of the masks behind which there is hull; mean over the views."""
+    """The share of each mask that the hull covers; mean over the views."""
     points = grid.points()[(field > -0.5 * grid.cell).reshape(-1)]
     if len(points) == 0:
         return 0.0
