@@ -50,8 +50,8 @@ def unchecked() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked `fuzz` unless `-m` names it: hours are for nights, whatever else `-m` says."""
-    if "fuzz" in config.getoption("markexpr"):
-        return
-    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("fuzz")])
-    items[:] = [item for item in items if not item.get_closest_marker("fuzz")]
+    """Leave out what takes hours unless `-m` names it, whatever else `-m` says."""
+    left_out = {name for name in ("fuzz", "kills") if name not in config.getoption("markexpr")}
+    gone = [item for item in items if left_out & {mark.name for mark in item.iter_markers()}]
+    config.hook.pytest_deselected(items=gone)
+    items[:] = [item for item in items if item not in gone]

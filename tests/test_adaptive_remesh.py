@@ -21,7 +21,7 @@ from largesteps_zg.mesh import (
 from largesteps_zg.mesh.remeshing import remesh
 from largesteps_zg.mesh.remeshing.adaptive import _Old, _projected
 from largesteps_zg.mesh.remeshing.edge_edits import _flips_well, collapse, flip, split
-from largesteps_zg.mesh.remeshing.sized_mesh import Sized, edge_sides, vertex_normals
+from largesteps_zg.mesh.remeshing.sized_mesh import Sized, area_normals, edge_sides
 from largesteps_zg.mesh.remeshing.sizing import expected_vertices, graded
 
 
@@ -151,7 +151,7 @@ def test_a_thin_shell_keeps_its_two_sides_apart():
     side = torch.cat([torch.ones(count, 1), torch.zeros(count, 1)]).double()
     result = remesh(vertices, faces, 0.25, backend="adaptive", attributes={"side": side})
     labels = vertex_components(result.faces, len(result.vertices))
-    normals = vertex_normals(result.vertices.numpy(), result.faces.numpy())
+    normals = area_normals(result.vertices.numpy(), result.faces.numpy())
     outwards = (torch.from_numpy(normals) * result.vertices).sum(dim=1) > 0
     radii = result.vertices.norm(dim=1)
     assert labels.unique().numel() == 2 and 100 < outwards.sum() < len(radii) - 100

@@ -14,7 +14,7 @@ import torch
 
 from largesteps_zg import meshes
 from largesteps_zg.cli import compare as compare_command
-from largesteps_zg.cli import main as cli
+from largesteps_zg.cli import main
 from largesteps_zg.comparison import Budget, Progress, Result, Target, jobs, mesh_target, scene_target
 from largesteps_zg.comparison.jobs import pictures, shown_views
 from largesteps_zg.comparison.records import Spent
@@ -265,7 +265,7 @@ RUN = ["pebble", "--views", "3", "--size", "32", "--budget-steps", "2", "--quiet
 
 
 def run(*arguments: str) -> int:
-    return cli.main(["compare", *arguments])
+    return main(["compare", *arguments])
 
 
 def rows(folder: Path) -> list[dict]:
@@ -302,7 +302,7 @@ def test_the_command_leaves_report_numbers_and_meshes(
 
 def test_the_command_takes_a_scene(tmp_path: Path, in_this_process: None) -> None:
     size = ["--size", "24", "--views", "4", "--test-views", "0"]
-    assert cli.main(["render", "pebble", "--output", str(tmp_path / "scene"), *size]) == 0
+    assert main(["render", "pebble", "--output", str(tmp_path / "scene"), *size]) == 0
     options = ["--gradients", "rasterizer", "--budget-steps", "2", "--quiet"]
     assert run(str(tmp_path / "scene"), "--output", str(tmp_path / "run"), *options) == 0
     [row] = rows(tmp_path / "run")

@@ -26,7 +26,7 @@ def test_a_ball_is_left_alone() -> None:
     ball = icosphere(3)
     contact = Contact(ball.faces, ball.vertices)
     assert contact.apart(ball.vertices, 0) is ball.vertices
-    assert not contact.is_sheet
+    assert not contact.mostly_paired
 
 
 def test_sides_that_meet_are_pushed_apart_along_their_normals() -> None:
@@ -130,9 +130,9 @@ def test_only_every_fifth_step_searches_and_a_checkpoint_keeps_what_was_found() 
     disc = flattened(0.001)
     contact = Contact(disc.faces, disc.vertices)
     assert contact.apart(disc.vertices, 1) is disc.vertices  # nothing was looked for yet
-    assert not contact.is_sheet
+    assert not contact.mostly_paired
     moved = contact.apart(disc.vertices, 5)
-    assert moved is not disc.vertices and contact.is_sheet
+    assert moved is not disc.vertices and contact.mostly_paired
     other = Contact(disc.faces, disc.vertices)
     other.load_state_dict(contact.state_dict())
     assert torch.equal(other.apart(disc.vertices, 1), contact.apart(disc.vertices, 1))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from largesteps_zg.geometry import laplacian as geometry
+from largesteps_zg import geometry
 from largesteps_zg.geometry import penalties as baselines
 from largesteps_zg.mesh import icosphere
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+import trimesh
 
 from largesteps_zg import meshes
-from largesteps_zg.geometry import has_inside
+from largesteps_zg.geometry import has_inside, mean_thickness
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, surface_distances
 
 
@@ -40,3 +43,34 @@ def test_leaves_have_none_one_or_several_and_their_normals_no_side() -> None:
     assert not has_inside(both.vertices, both.faces)
     turned = Mesh(leaf.vertices, leaf.faces.flip(1))
     assert surface_distances(turned, leaf, samples=2000).normal_consistency > 0.99
+
+
+@pytest.mark.parametrize(("degrees", "inside"), [(55, False), (75, True), (90, True)])
+def test_a_cap_is_a_body_from_where_its_border_squared_is_nearer_half_a_balls_than_a_discs(
+    degrees: int, inside: bool
+) -> None:
+    """Border squared over area is 2π (1 + cos angle) for a cap, and 2√2 π at 65.5 degrees."""
+    turns = torch.arange(64) * 2 * math.pi / 64
+    rings = torch.linspace(0, math.radians(degrees), 33)[1:]
+    around = torch.stack([turns.cos(), turns.sin(), torch.ones(64)], dim=1)
+    rows = [around * torch.tensor([math.sin(ring)] * 2 + [math.cos(ring)]) for ring in rings.tolist()]
+    vertices = torch.cat([torch.tensor([[0.0, 0, 1]]), *rows]).double()
+    j = torch.arange(64)
+    k = (j + 1) % 64
+    faces = [torch.stack([torch.zeros(64, dtype=torch.int64), 1 + j, 1 + k], dim=1)]
+    for i in range(31):
+        a, b, c, d = 1 + 64 * i + j, 1 + 64 * i + k, 65 + 64 * i + j, 65 + 64 * i + k
+        faces += [torch.stack([a, c, b], dim=1), torch.stack([b, c, d], dim=1)]
+    assert has_inside(vertices, torch.cat(faces)) == inside
+
+
+def test_thickness_of_a_plate_a_ball_and_a_sheet() -> None:
+    box = trimesh.creation.box((40.0, 30.0, 0.5))
+    vertices, faces = torch.from_numpy(box.vertices.copy()), torch.from_numpy(box.faces.copy())
+    # Volume 600, area 2 (1200 + 20 + 15).
+    assert mean_thickness(vertices, faces) == pytest.approx(1200 / 2470)
+    assert mean_thickness(vertices + 7, faces.flip(1)) == pytest.approx(1200 / 2470)
+    ball = icosphere(4, radius=3.0)
+    assert mean_thickness(ball.vertices, ball.faces) == pytest.approx(2.0, rel=0.01)
+    leaf = load_mesh(meshes.path("leaf"))
+    assert mean_thickness(leaf.vertices, leaf.faces) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -14,6 +15,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from .caches import use_temporary_cache
 from .native_output import caught, hand_on
 
 _starting = threading.Lock()
@@ -22,6 +24,8 @@ _starting = threading.Lock()
 @cache
 def initialize() -> None:
     """Start Warp, once: before its first use and not at import, which leaves the process as it was."""
+    if told := use_temporary_cache():  # Warp is not to be had without one
+        warnings.warn(told, RuntimeWarning, stacklevel=2)
     with _starting, caught("stderr") as lines, quiet():
         wp.init()
     if hasattr(os, "register_at_fork"):

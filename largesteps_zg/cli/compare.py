@@ -8,7 +8,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._support.stopping import raising, status_of
+from .faults import FAILED, inputs
+from .progress import Progress as Shown
+
 if TYPE_CHECKING:
+    from ..comparison.folder import ComparisonFolder
     from ..comparison.records import Budget, Progress, Target
     from ..mesh.mesh import Mesh
 
@@ -61,7 +66,7 @@ def add_parser(commands: Any) -> None:
     )  # fmt: skip
     add("--views", type=int, metavar="N", help="of a mesh (default 16)")
     add("--size", type=image_size, metavar="N|WxH", help="pixels of a mesh's views (default 256)")
-    add("--init", default="sphere", metavar="sphere|MESH", help="start shape, in the scene's coordinates")
+    add("--init", default="sphere", metavar="sphere|MESH", help="start shape, in the target's coordinates")
     add(
         "--light",
         metavar="FILE",
@@ -78,11 +83,48 @@ def add_parser(commands: Any) -> None:
 
 
 def command(arguments: argparse.Namespace) -> int:
-    """Run a comparison; 0, 130 after Ctrl-C, 1 where no run succeeded."""
-    gradients, budget, seeds = _choices(arguments)  # cheap mistakes first
+    """Run a comparison; 0, 128 + N after signal N (130 after Ctrl-C), 1 where no run succeeded."""
+    with inputs():
+        gradients, budget, seeds = _choices(arguments)  # cheap mistakes first
+        folder, target = _prepared(arguments, budget)
     from ..comparison import jobs
-    from ..comparison.folder import ComparisonFolder
     from ..comparison.table import finished, text_table
+
+    done = [(row["gradient"], row["seed"]) for row in finished(folder.rows)]
+    records = jobs.compare(
+        target, gradients=gradients, seeds=seeds, budget=budget, renderer=arguments.renderer,
+        lambda_=arguments.lambda_, diagnostics=not arguments.no_diagnostics, isolated=True, skip=done,
+    )  # fmt: skip
+    stopped: KeyboardInterrupt | None = None
+    with _Bar(len(gradients) * len(seeds) - len(done), quiet=arguments.quiet) as show, raising():
+        try:
+            while True:
+                with inputs():  # what cannot work the run's own process tells before its first step
+                    progress = next(records, None)
+                if progress is None:
+                    break
+                show(progress)
+                if progress.result is not None:
+                    folder.add(progress.result)
+        except KeyboardInterrupt as error:
+            stopped = error
+        finally:
+            records.close()
+    if not folder.rows:
+        print("largesteps-zg: stopped before the first run was finished; nothing to report", file=sys.stderr)
+        return FAILED if stopped is None else status_of(stopped)
+    folder.write_report()
+    print(text_table(folder.rows))
+    print(f"report: {folder.report}")
+    if stopped is not None:
+        print("stopped; the same command with --resume goes on", file=sys.stderr)
+        return status_of(stopped)
+    return 0 if finished(folder.rows) else FAILED
+
+
+def _prepared(arguments: argparse.Namespace, budget: Budget) -> tuple[ComparisonFolder, Target]:
+    """The folder to write to, with the runs that are there where it is gone on with, and the target."""
+    from ..comparison.folder import ComparisonFolder
     from ..output.destination import refuse_scene, writable_folder
     from ..renderers.registry import load_renderer
 
@@ -98,32 +140,7 @@ def command(arguments: argparse.Namespace) -> int:
     folder = ComparisonFolder(path, target, budget, options)
     if arguments.resume:
         folder.load()
-    done = [(row["gradient"], row["seed"]) for row in finished(folder.rows)]
-    records = jobs.compare(
-        target, gradients=gradients, seeds=seeds, budget=budget, renderer=arguments.renderer,
-        lambda_=arguments.lambda_, diagnostics=not arguments.no_diagnostics, isolated=True, skip=done,
-    )  # fmt: skip
-    interrupted = False
-    with _Bar(len(gradients) * len(seeds) - len(done), quiet=arguments.quiet) as show:
-        try:
-            for progress in records:
-                show(progress)
-                if progress.result is not None:
-                    folder.add(progress.result)
-        except KeyboardInterrupt:
-            interrupted = True
-        finally:
-            records.close()
-    if not folder.rows:
-        print("largesteps-zg: stopped before the first run was finished; nothing to report", file=sys.stderr)
-        return 130
-    folder.write_report()
-    print(text_table(folder.rows))
-    print(f"report: {folder.report}")
-    if interrupted:
-        print("stopped; the same command with --resume goes on", file=sys.stderr)
-        return 130
-    return 0 if finished(folder.rows) else 1
+    return folder, target
 
 
 def _choices(arguments: argparse.Namespace) -> tuple[list[str], Budget, range]:
@@ -148,6 +165,7 @@ def _choices(arguments: argparse.Namespace) -> tuple[list[str], Budget, range]:
 def _target(arguments: argparse.Namespace) -> Target:
     """The scene of a folder or an XML file, or a mesh in clay."""
     from ..comparison import jobs
+    from ..comparison.records import laid
     from ..mesh.files import load_mesh
     from ..scenes.registry import load_scene
     from .inputs import built_in_meshes, light_named, mesh_named
@@ -163,37 +181,27 @@ def _target(arguments: argparse.Namespace) -> Target:
     mesh: Mesh = load_mesh(built_in_meshes().path(arguments.target) if built_in else place)
     height, width = arguments.size or (jobs.SIDE, jobs.SIDE)
     views = jobs.VIEWS if arguments.views is None else arguments.views
+    start = None if start is None else laid(start)  # given as the target is
     return jobs.mesh_target(
         mesh, name=place.stem, views=views, height=height, width=width, start=start, light=light
     )
 
 
 class _Bar:
-    """One bar for all runs, with the one in progress; nothing where it would only fill a log."""
+    """One bar for all runs, with the one in progress."""
 
     def __init__(self, runs: int, *, quiet: bool) -> None:
-        from tqdm import tqdm
-
         self.runs, self.over = runs, 0
         form = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
-        self.bar: Any = tqdm(
-            total=100.0 * runs,
-            disable=True if quiet else None,
-            dynamic_ncols=True,
-            leave=False,
-            bar_format=form,
-        )
+        self.shown = Shown(100.0 * runs, quiet=quiet, bar_format=form)
 
     def __enter__(self) -> _Bar:
         return self
 
     def __call__(self, progress: Progress) -> None:
-        self.bar.set_postfix_str(
-            f"run {self.over + 1} of {self.runs}: {progress.gradient}, loss {progress.loss:.4f}",
-            refresh=False,
-        )
-        self.bar.update(100.0 * (self.over + progress.share) - self.bar.n)
+        text = f"run {self.over + 1} of {self.runs}: {progress.gradient}, loss {progress.loss:.4f}"
+        self.shown.update(100.0 * (self.over + progress.share), text)
         self.over += progress.result is not None
 
     def __exit__(self, *_: object) -> None:
-        self.bar.close()
+        self.shown.__exit__()

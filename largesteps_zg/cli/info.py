@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from .faults import inputs
 from .inputs import add_reading, reading_of, start_named
 
 
@@ -65,8 +66,9 @@ def _scene(arguments: argparse.Namespace) -> int:
     from ..scenes.describe import describe
     from ..scenes.registry import load_scene
 
-    path = _picture(arguments.output or "info.png")
-    scene = load_scene(arguments.scene, format=arguments.format, reading=reading_of(arguments))
+    with inputs():
+        path = _picture(arguments.output or "info.png")
+        scene = load_scene(arguments.scene, format=arguments.format, reading=reading_of(arguments))
     for line in describe(scene):
         print(line)
     start, fault = None, None
@@ -82,5 +84,6 @@ def _scene(arguments: argparse.Namespace) -> int:
     save_overview(path, scene, start)
     print(f"picture:  {path}")
     if fault is not None:
-        raise fault
+        with inputs():
+            raise fault
     return 0

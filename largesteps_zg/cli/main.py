@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import sys
@@ -15,7 +16,9 @@ from .._version import __version__
 from . import compare as compare_command
 from . import info as info_command
 from . import reconstruct as reconstruct_command
+from .faults import FAILED, answer, inputs
 from .inputs import built_in_meshes, image_size, light_named
+from .own_process import take_over
 
 
 class _Parser(argparse.ArgumentParser):
@@ -25,34 +28,69 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0, 2 for bad input, 1 for a run that failed, 130 for Ctrl-C."""
+    """Run a command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Its words. By default those of the process, which is then taken to be the command's own; with words given,
+        nothing is changed for the process but while a run is on, so that other programs, notebooks and threads may
+        call this.
+
+    Returns
+    -------
+    int
+        The exit status: 0; 2 for bad input; 1 for a run that failed and for faults of the program, which ask for a
+        report; 128 + N where signal N stopped it, 130 for Ctrl-C.
+    """
+    if argv is None:
+        take_over()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no degree sign is no reason to stop
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong with a file is said in one line
     arguments = _parser().parse_args(argv)
     try:
-        status: int = arguments.command(arguments)
-        sys.stdout.flush()
+        status = _run(arguments)
+        _flush()
         return status
     except BrokenPipeError:  # whoever read, as `head` does, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
-        return 1
-    except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
-        print(f"largesteps-zg: {_one_line(error)}", file=sys.stderr)
-        return 2
-    except ArithmeticError as error:
-        print(f"largesteps-zg: {_one_line(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("largesteps-zg: stopped", file=sys.stderr)
-        return 130
+        _silence()
+        return FAILED
+    except (Exception, KeyboardInterrupt) as error:
+        status = answer(error, debug=arguments.debug)
+        with contextlib.suppress(OSError):
+            _flush()
+        return status
 
 
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
+def _run(arguments: argparse.Namespace) -> int:
+    """The command, after what it needs of the machine."""
+    from .._support.caches import use_temporary_cache
+
+    if told := use_temporary_cache():
+        print(f"largesteps-zg: {told}", file=sys.stderr)
+    status: int = arguments.command(arguments)
+    return status
+
+
+def _flush() -> None:
+    """What was printed has to arrive: an error of the disk shows only now."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _silence()
+        raise OSError(error.errno, error.strerror, "standard output") from None
+
+
+def _silence() -> None:
+    """Python flushes standard output once more as it ends, and would say what is known already."""
+    with contextlib.suppress(OSError, ValueError):  # not a file, in a notebook
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,6 +123,8 @@ def _parser() -> argparse.ArgumentParser:
     compare_command.add_parser(commands)
 
     info_command.add_parser(commands)
+    for command in commands.choices.values():
+        command.add_argument("--debug", action="store_true", help="show where in the program an error arose")
     return parser
 
 
@@ -94,22 +134,23 @@ def _render(arguments: argparse.Namespace) -> int:
     from ..scenes.save import save_scene
     from ..scenes.synthetic import scene_from_mesh
 
-    path = writable_folder(arguments.output)
-    refuse_scene(path)
-    # A word that neither is a file nor looks like one is a built-in mesh's name; the error for others lists them.
-    is_name = not Path(arguments.mesh).suffix and not Path(arguments.mesh).exists()
-    mesh = load_mesh(built_in_meshes().path(arguments.mesh) if is_name else arguments.mesh)
-    height, width = arguments.size
-    light = light_named(arguments.light)
-    scene = scene_from_mesh(
-        mesh,
-        views=arguments.views,
-        test_views=arguments.test_views,
-        height=height,
-        width=width,
-        light=light,
-        up=arguments.up,
-    )
+    with inputs():
+        path = writable_folder(arguments.output)
+        refuse_scene(path)
+        # A word that neither is a file nor looks like one is a built-in mesh's name; the error for others lists them.
+        is_name = not Path(arguments.mesh).suffix and not Path(arguments.mesh).exists()
+        mesh = load_mesh(built_in_meshes().path(arguments.mesh) if is_name else arguments.mesh)
+        height, width = arguments.size
+        light = light_named(arguments.light)
+        scene = scene_from_mesh(
+            mesh,
+            views=arguments.views,
+            test_views=arguments.test_views,
+            height=height,
+            width=width,
+            light=light,
+            up=arguments.up,
+        )
     save_scene(path, scene)
     print(f"{arguments.views} + {arguments.test_views} views of {width} x {height} pixels in {path}")
     return 0

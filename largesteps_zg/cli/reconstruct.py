@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._support.stopping import Stopping
+from .faults import FAILED, RunError, inputs
 from .inputs import (
     STARTS,
     add_reading,
@@ -20,13 +21,13 @@ from .inputs import (
     start_named,
     texture_size,
 )
+from .progress import Progress
 
 if TYPE_CHECKING:
-    from ..mesh.mesh import Mesh
     from ..output.run_folder import RunFolder
-    from ..reconstruct.loop import State
+    from ..reconstruct.loop import Reconstruction, State
     from ..reconstruct.settings import Settings
-    from ..scenes.views import Views
+    from ..scenes.views import Scene
 
 INTERRUPTED = "interrupted"
 HELD_OUT_CAMERAS = {
@@ -144,71 +145,117 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def command(arguments: argparse.Namespace) -> int:
-    """Run a reconstruction; 0, 130 after Ctrl-C, 1 where a step failed."""
-    settings = _settings(arguments)  # cheap mistakes first
-    from ..output.destination import refuse_scene, writable_folder
-    from ..output.run_folder import RunFolder
-    from ..reconstruct.fit import NonFiniteError
-    from ..reconstruct.loop import Reconstruction, State, reconstruct
+    """Run a reconstruction; 0, 128 + N after signal N (130 after Ctrl-C), 1 where it failed."""
+    with inputs():
+        settings = _settings(arguments)  # cheap mistakes first
+        folder, run = _prepared(arguments, settings)
+    for note in folder.scene.provenance:  # before the minutes that follow, in which it can still be put right
+        print(f"{note.about:9} {note.text}", flush=True)
+    state, stopped = None, None
+    with Stopping() as stopping, _progress(settings, folder, quiet=arguments.quiet) as progress:
+        state, stopped = _steps(run, folder, stopping, progress)
+        if state is None:
+            if folder.is_complete():
+                print(
+                    f"{folder.path} is finished already ({settings.steps} steps): {folder.path / 'mesh.ply'}"
+                )
+                return 0
+            state = _last_state(run, folder)
+        if stopped == INTERRUPTED and not arguments.quiet:
+            progress.say("interrupted: saving what there is")
+        # A signal in here waits: what is written now makes the run one that can be gone on with.
+        folder.keep(state, resumable=stopped in (None, INTERRUPTED))
+    result = folder.finish(state, stopped=stopped)
+    return _end(folder, result, stopped, stopping.signum)
 
+
+def _prepared(arguments: argparse.Namespace, settings: Settings) -> tuple[RunFolder, Reconstruction]:
+    """Everything read and checked: the folder to write to, and the run before its next step."""
+    import torch
+
+    from ..output.destination import refuse_scene, writable_folder
+    from ..output.pictures.drawing import plotting
+    from ..output.run_folder import RunFolder
+    from ..reconstruct.resume import go_on
+
+    plotting()  # what does not work is told before the first step
     path = writable_folder(arguments.output)
     refuse_scene(path)
     light = light_named(arguments.light)
     scene = scene_named(arguments.scene, arguments.format, reading_of(arguments))
-    light = scene.light if light is None else light
-    options = {key: value for key, value in vars(arguments).items() if key != "command"}
+    options = {key: value for key, value in vars(arguments).items() if key not in ("command", "debug")}
     folder = RunFolder(path, scene, options)
     checkpoint = folder.load_checkpoint() if arguments.resume else None
-    start = _start(arguments, scene.train, folder, checkpoint)
-    for note in scene.provenance:  # before the minutes that follow, in which it can still be put right
-        print(f"{note.about:9} {note.text}", flush=True)
-    given: dict[str, Any] = {"start": start, "light": light, "refining": arguments.init not in STARTS}
-    state, stopped = None, None
-    try:
-        with (
-            _CtrlC() as interrupt,
-            _Progress(settings.steps, quiet=arguments.quiet, start=len(folder.losses)) as show,
-        ):
-            for state in reconstruct(scene.train, settings, checkpoint=checkpoint, **given):
-                folder.watch(state)
-                show(state)
-                if interrupt.asked and state.step < state.steps:
-                    stopped = INTERRUPTED
-                    break
-    except NonFiniteError as error:
-        stopped = str(error)
-    if state is None:
-        if stopped is not None:
-            raise ArithmeticError(f"{stopped}; no step succeeded, so no mesh was written")
-        assert checkpoint is not None  # there is at least one step, unless they were all taken before
-        if folder.is_complete():
-            print(f"{path} is finished already ({settings.steps} steps): {path / 'mesh.ply'}")
-            return 0
-        run = Reconstruction(scene.train, settings, **given)
-        run.load_state_dict(checkpoint)
-        state = State(run.step, settings.steps, folder.losses[-1], len(run.fit.rest), "", run)
-    if stopped == INTERRUPTED and not arguments.quiet:
-        print("interrupted: saving what there is", file=sys.stderr)
-    result = folder.finish(state, stopped=stopped, resumable=stopped in (None, INTERRUPTED))
+    run = _run(arguments, settings, scene, folder, scene.light if light is None else light)
+    if checkpoint is not None:
+        faces = run.fit.faces
+        go_on(run, checkpoint)
+        if folder.texture.layout and settings.remesh == "off" and not torch.equal(faces, run.fit.faces):
+            raise ValueError(
+                f"resume: the run was started from another {arguments.init}, of other triangles; "
+                "give the same mesh, or another output folder"
+            )
+    return folder, run
+
+
+def _steps(
+    run: Reconstruction, folder: RunFolder, stopping: Stopping, progress: Progress
+) -> tuple[State | None, str | None]:
+    """The last state, if there was a step to take, and why it is not the end, if it is not."""
+    from ..reconstruct.fit import NonFiniteError
+
+    state, steps, noted = None, run.settings.steps, 0
+    while run.step < steps:
+        try:
+            state = run.advance()
+        except NonFiniteError as error:
+            if state is None:
+                raise RunError(f"{error}; no step succeeded, so no mesh was written") from error
+            return state, str(error)
+        with inputs():
+            folder.prepare()  # not before a step: a mistake leaves nothing behind
+        folder.watch(state)
+        stopping.worthwhile = True
+        progress.update(state.step, f"step {state.step}, loss {state.loss:.4f}, {state.vertices:,} vertices")
+        if len(folder.not_written) > noted:
+            progress.say(f"largesteps-zg: {folder.faults()}; the run goes on")
+        noted = len(folder.not_written)
+        if stopping.signum is not None and state.step < steps:
+            return state, INTERRUPTED
+    return state, None
+
+
+def _last_state(run: Reconstruction, folder: RunFolder) -> State:
+    """Of a run that had taken all its steps before."""
+    from ..reconstruct.loop import State
+
+    return State(run.step, run.settings.steps, folder.losses[-1], len(run.fit.rest), "", run)
+
+
+def _end(folder: RunFolder, result: dict[str, Any], stopped: str | None, signum: int | None) -> int:
+    """Tell what came out; the exit status."""
+    path = folder.path
     print(_summary(path, result))
+    if folder.not_written:
+        raise RunError(folder.faults())
     if stopped == INTERRUPTED:
-        print(f"stopped at step {state.step}; the same command with --resume goes on", file=sys.stderr)
-        return 130
+        print(f"stopped at step {result['steps']}; the same command with --resume goes on", file=sys.stderr)
+        assert signum is not None
+        return 128 + signum
     if stopped is not None:
         print(f"largesteps-zg: {stopped}; {path / 'mesh.ply'} is the last good mesh", file=sys.stderr)
-        return 1
+        return FAILED
     return 0
 
 
-def _start(
-    arguments: argparse.Namespace, views: Views, folder: RunFolder, checkpoint: dict[str, Any] | None
-) -> Mesh:
-    """The mesh to start from; the folder is told what to say of it, and the texture to make."""
-    import torch
-
+def _run(
+    arguments: argparse.Namespace, settings: Settings, scene: Scene, folder: RunFolder, light: Any
+) -> Reconstruction:
+    """The run before its first step; the folder is told what to say of its start, and the texture to make."""
     from ..output.export.texture_choice import choose_texture
+    from ..reconstruct.loop import Reconstruction
 
-    named = start_named(arguments.init, views)
+    named = start_named(arguments.init, scene.train)
     folder.texture, notes = choose_texture(
         arguments.texture, named.layout, keeps_faces=arguments.remesh == "off", fault=named.fault
     )
@@ -219,60 +266,13 @@ def _start(
             lost = ", ".join(named.attributes.names)
             notes.append(f"{lost} lost in remeshing; --remesh off keeps what vertices and faces have")
     folder.notes["start"] = [*named.notes, *(f"{arguments.init}: {note}" for note in notes)]
-    if checkpoint is not None and checkpoint["settings"]["remesh"] == "off" and folder.texture.layout:
-        if not torch.equal(checkpoint["fit"]["faces"].cpu(), named.mesh.faces):
-            raise ValueError(
-                f"resume: the run was started from another {arguments.init}, of other triangles; "
-                "give the same mesh, or another output folder"
-            )
-    return named.mesh
+    return Reconstruction(
+        scene.train, settings, start=named.mesh, light=light, refining=arguments.init not in STARTS
+    )
 
 
-class _CtrlC:
-    """The first Ctrl-C lets the step end, so that what is saved is whole; the second one stops at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __enter__(self) -> _CtrlC:
-        self.before = signal.signal(signal.SIGINT, self._ask)
-        return self
-
-    def _ask(self, *_: object) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def __exit__(self, *_: object) -> None:
-        # None: a handler that was not installed from Python.
-        signal.signal(signal.SIGINT, signal.SIG_DFL if self.before is None else self.before)
-
-
-class _Progress:
-    """A bar with the loss; nothing where it would only fill a log."""
-
-    def __init__(self, steps: int, *, quiet: bool, start: int) -> None:
-        from tqdm import tqdm
-
-        self.bar: Any = tqdm(
-            total=steps,
-            initial=start,
-            unit="step",
-            disable=True if quiet else None,
-            dynamic_ncols=True,
-            leave=False,
-        )
-        self.bar.set_postfix_str("preparing")  # the first run on a machine compiles its kernels
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __call__(self, state: State) -> None:
-        self.bar.set_postfix_str(f"loss {state.loss:.4f}, {state.vertices:,} vertices", refresh=False)
-        self.bar.update()
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
+def _progress(settings: Settings, folder: RunFolder, *, quiet: bool) -> Progress:
+    return Progress(settings.steps, quiet=quiet, start=len(folder.losses), unit="step")
 
 
 def _quality(measured: dict[str, float]) -> str:
@@ -311,8 +311,12 @@ def _summary(path: Path, result: dict[str, Any]) -> str:
         )
     elif off is not None:
         lines.append(f"cameras   kept as given: corrections came to {off:.2g} pixels, which is nothing")
-    lines += [
-        f"mesh:     {path / 'mesh.ply'}, mesh.obj, mesh.glb",
-        f"pictures: {path / 'comparison.png'}, {path / 'progression.gif'}",
-    ]
+    meshes, pictures = (
+        [name for name in names if str(path / name) not in result["not_written"]]
+        for names in (("mesh.ply", "mesh.obj", "mesh.glb"), ("comparison.png", "progression.gif"))
+    )
+    if meshes:
+        lines.append(f"mesh:     {', '.join([str(path / meshes[0]), *meshes[1:]])}")
+    if pictures:
+        lines.append(f"pictures: {', '.join(str(path / name) for name in pictures)}")
     return "\n".join(lines)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .._support.atomic import atomic_path
+from .._support.atomic import atomic_path, remove_leftovers
 from ..mesh.files import load_mesh, save_mesh
 from ..output.run_folder import versions
 from ..reconstruct.gradients.registry import GRADIENTS
@@ -38,12 +39,13 @@ class ComparisonFolder:
         self.path, self.target, self.budget = path, target, budget
         self.results, self.report = path / "results.json", path / "report.html"
         self.rows: list[dict[str, Any]] = []
+        self.prepared = False
         height, width = target.views.images.shape[1:3]
         self.settings: dict[str, Any] = {
             "target": target.name, "views": len(target.views), "size": [width, height],
             "vertices": len(target.start.vertices), "budget": budget.amount, "unit": budget.unit,
             "light_known": target.light is not None, "colors_known": target.colors_known, **options,
-            "inputs": jobs.digest(target),
+            "up": target.up, "inputs": jobs.digest(target),
         }  # fmt: skip
 
     def load(self) -> None:
@@ -78,9 +80,14 @@ class ComparisonFolder:
     def add(self, result: Result) -> None:
         """Keep a run; it takes the place of an earlier one of that gradient and seed."""
         self.path.mkdir(parents=True, exist_ok=True)
+        if not self.prepared:
+            mesh = re.compile(rf"({'|'.join(map(re.escape, GRADIENTS))})-\d+\.ply")
+            ours = (self.results.name, self.report.name)
+            remove_leftovers(self.path, lambda name: name in ours or bool(mesh.fullmatch(name)))
+            self.prepared = True
         row = row_of(result, self.settings)
         if result.mesh is not None:
-            save_mesh(self.mesh_file(row), result.mesh)
+            save_mesh(self.mesh_file(row), self.target.given(result.mesh))
         order = [*GRADIENTS]
         rows = [old for old in self.rows if (old["gradient"], old["seed"]) != (row["gradient"], row["seed"])]
         self.rows = sorted([*rows, row], key=lambda r: (order.index(r["gradient"]), r["seed"]))
@@ -101,7 +108,7 @@ class ComparisonFolder:
             row = typical(self.rows, name)
             if row is not None:
                 light = SphericalHarmonicsLight(torch.tensor(row["light"]))
-                mesh = load_mesh(self.mesh_file(dict(row)))
+                mesh = self.target.placed(load_mesh(self.mesh_file(dict(row))))
                 pictures[name] = jobs.pictures(self.target, mesh, light, views).numpy()
         write_report(
             self.report, self.rows, title=f"Gradients compared: {self.target.name}", summary=self._summary(),

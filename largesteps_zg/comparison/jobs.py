@@ -51,7 +51,7 @@ def mesh_target(
     Parameters
     ----------
     mesh : Mesh
-        Its y axis is up; the scene's is z. Its colours are not looked at.
+        Its y axis is up; the scene's is z (see `Target.given`). Its colours are not looked at.
     name : str
     views, height, width : int
         Evenly around it, and pixels.
@@ -67,7 +67,7 @@ def mesh_target(
     scene = scene_from_mesh(bare, views=views, test_views=0, height=height, width=width, light=light)
     shape = _start(scene, start, level)
     clay = Mesh(shape.vertices, shape.faces, torch.full_like(shape.vertices, CLAY))
-    return Target(name, scene.train, clay, scene.mesh, light, colors_known=True)
+    return Target(name, scene.train, clay, scene.mesh, light, colors_known=True, up="y")
 
 
 def scene_target(

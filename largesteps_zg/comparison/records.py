@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+import torch
+
 from ..mesh.mesh import Mesh
 from ..renderers.black_box import BlackBox
 from ..renderers.light import SphericalHarmonicsLight
@@ -32,6 +34,8 @@ class Target:
         Known light; estimated by default.
     colors_known : bool
         Keep the start's colours.
+    up : {"y", "z"}
+        Which axis of what was given points up. The comparison's own is z; `given` turns a mesh back.
     """
 
     name: str
@@ -40,6 +44,27 @@ class Target:
     truth: Mesh | None = None
     light: SphericalHarmonicsLight | None = None
     colors_known: bool = False
+    up: str = "z"
+
+    def given(self, mesh: Mesh) -> Mesh:
+        """A mesh of the comparison in the coordinates in which the target was given."""
+        return mesh if self.up == "z" else stood(mesh)
+
+    def placed(self, mesh: Mesh) -> Mesh:
+        """A mesh in the coordinates in which the target was given, in the comparison's."""
+        return mesh if self.up == "z" else laid(mesh)
+
+
+def laid(mesh: Mesh) -> Mesh:
+    """A mesh whose y axis points up with its z axis up instead, as `scene_from_mesh` turns it."""
+    x, y, z = mesh.vertices.unbind(-1)
+    return Mesh(torch.stack([x, -z, y], dim=-1), mesh.faces, mesh.colors)
+
+
+def stood(mesh: Mesh) -> Mesh:
+    """The other way round."""
+    x, y, z = mesh.vertices.unbind(-1)
+    return Mesh(torch.stack([x, z, -y], dim=-1), mesh.faces, mesh.colors)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .._support.checks import check_tensor
+from .half_edges import half_edge_table
+
 
 @dataclass(frozen=True)
 class Topology:
@@ -97,19 +100,40 @@ def check_mesh(vertices: Tensor, faces: Tensor, *, name: str = "", allow_no_face
             f"{prefix}vertices: expected finite positions, got {vertices[first].tolist()} at vertex {first} "
             f"({int((~finite).sum())} in all)"
         )
-    _check_indices(faces, vertices.shape[0], prefix)
+    check_faces(faces, vertices.shape[0], prefix=prefix)
+    check_corners(faces, prefix=prefix)
 
 
-def _check_indices(faces: Tensor, vertex_count: int, prefix: str = "") -> None:
-    """Raise unless each face has three different corners in [0, vertex_count)."""
-    bad = ((faces < 0) | (faces >= vertex_count)).nonzero()
-    if len(bad):
-        face, corner = bad[0].tolist()
-        hint = "; is the file 1-indexed?" if int(faces.max()) == vertex_count and int(faces.min()) > 0 else ""
-        raise ValueError(
-            f"{prefix}faces: expected indices in [0, {vertex_count}), got {int(faces[face, corner])} "
-            f"at face {face}{hint}"
-        )
+def check_faces(faces: Int[Tensor, "F 3"], vertex_count: int, *, prefix: str = "") -> None:
+    """Refuse faces that name a vertex that is not there.
+
+    Raises
+    ------
+    ValueError
+        An index out of [0, vertex_count); names the first face that has one.
+    """
+    check_tensor(f"{prefix}faces", faces)
+    if faces.numel() == 0:
+        return
+    low, high = (int(x) for x in torch.aminmax(faces))
+    if low >= 0 and high < vertex_count:
+        return
+    face, corner = ((faces < 0) | (faces >= vertex_count)).nonzero()[0].tolist()
+    hint = "; is the file 1-indexed?" if low > 0 and high == vertex_count else ""
+    raise ValueError(
+        f"{prefix}faces: expected indices in [0, {vertex_count}), got {int(faces[face, corner])} "
+        f"at face {face}{hint}"
+    )
+
+
+def check_corners(faces: Int[Tensor, "F 3"], *, prefix: str = "") -> None:
+    """Refuse faces that name a vertex twice.
+
+    Raises
+    ------
+    ValueError
+        Names the first such face.
+    """
     repeated = repeated_corners(faces).nonzero()
     if len(repeated):
         face = int(repeated[0, 0])
@@ -137,34 +161,27 @@ def check_start_mesh(vertices: Tensor, faces: Tensor, *, name: str = "start mesh
         and names the first.
     """
     check_mesh(vertices, faces, name=name)
-    pairs, count, balance = edge_table(faces)
+    table = half_edge_table(faces)
+    first, _ = table.twins()
     for wrong, expected, remedy in (
-        (count > 2, "at most two faces at an edge", "split or remove the extra faces"),
-        ((count == 2) & (balance != 0), "neighbouring faces with the same winding", "reorient the faces"),
+        (
+            table.number[table.begin[table.count > 2]],
+            "at most two faces at an edge",
+            "split or remove the extra faces",
+        ),
+        (
+            first[table.misoriented()],
+            "neighbouring faces with the same winding",
+            "reorient the faces",
+        ),
     ):
-        if bool(wrong.any()):
-            a, b = pairs[wrong][0].tolist()
+        if len(wrong):
+            a, b = sorted((int(table.start(wrong[0])), int(table.end(wrong[0]))))
             where = [round(x, 6) for x in vertices[[a, b]].double().mean(dim=0).tolist()]
             raise ValueError(
-                f"{name}: expected {expected}, got {int(wrong.sum())} edges that break this, the first between "
+                f"{name}: expected {expected}, got {len(wrong)} edges that break this, the first between "
                 f"vertices {a} and {b} near {where}; {remedy}"
             )
-
-
-def edge_table(faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Undirected edges (E, 2), faces at each (E,), and how many more of these run upwards than downwards (E,)."""
-    faces = faces.long()
-    half = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])  # (3F, 2)
-    low, high = half.amin(dim=1), half.amax(dim=1)
-    stride = int(faces.max()) + 1 if len(faces) else 1
-    key, order = torch.sort(low * stride + high)  # several times faster than torch.unique
-    first = torch.ones_like(key, dtype=torch.bool)
-    first[1:] = key[1:] != key[:-1]
-    edge = first.cumsum(dim=0) - 1
-    count = torch.bincount(edge)
-    direction = torch.where(half[:, 0] < half[:, 1], 1, -1)[order]
-    balance = torch.zeros_like(count).index_add_(0, edge, direction)
-    return torch.stack([key[first] // stride, key[first] % stride], dim=1), count, balance
 
 
 def vertex_components(faces: Int[Tensor, "F 3"], vertex_count: int) -> Tensor:
@@ -205,21 +222,22 @@ def topology(faces: Int[Tensor, "F 3"], vertex_count: int | None = None) -> Topo
     """
     size = int(faces.max()) + 1 if len(faces) else 0
     total = size if vertex_count is None else vertex_count
-    _check_indices(faces, total)
-    pairs, count, balance = edge_table(faces)
+    check_faces(faces, total)
+    check_corners(faces)
+    table = half_edge_table(faces)
     used = torch.zeros(total, dtype=torch.bool, device=faces.device)
     used[faces.reshape(-1).long()] = True
     labels = vertex_components(faces, total)
-    vertices, edges = int(used.sum()), len(pairs)
+    vertices, edges = int(used.sum()), len(table.count)
     return Topology(
         vertices=vertices,
         edges=edges,
         faces=len(faces),
-        boundary_edges=int((count == 1).sum()),
-        nonmanifold_edges=int((count > 2).sum()),
+        boundary_edges=int((table.count == 1).sum()),
+        nonmanifold_edges=int((table.count > 2).sum()),
         components=int((torch.bincount(labels[used]) > 0).sum()),
         euler=vertices - edges + len(faces),
-        misoriented_edges=int(((count == 2) & (balance != 0)).sum()),
+        misoriented_edges=int(table.misoriented().sum()),
         isolated_vertices=0 if vertex_count is None else vertex_count - vertices,
     )
 
@@ -234,32 +252,19 @@ def nonmanifold_vertices(faces: Int[Tensor, "F 3"], vertex_count: int) -> Tensor
           x
          /|\\
     """
-    faces = faces.long().cpu()
-    count = len(faces)
-    # Corner c of face f has the number c * F + f. Two corners at one vertex belong to the same fan when their
-    # faces share an edge there: each half edge (i, j) links the corners at i, and at j, with its opposite's.
-    start, end, at_start, at_end = [], [], [], []
-    numbers = torch.arange(count)
-    for corner in range(3):
-        following = (corner + 1) % 3
-        start.append(faces[:, corner])
-        end.append(faces[:, following])
-        at_start.append(corner * count + numbers)
-        at_end.append(following * count + numbers)
-    i, j, ci, cj = (torch.cat(part) for part in (start, end, at_start, at_end))
-    key = torch.minimum(i, j) * vertex_count + torch.maximum(i, j)
-    low = torch.where(i < j, ci, cj)
-    high = torch.where(i < j, cj, ci)
-    order = torch.argsort(key)
-    same = key[order][1:] == key[order][:-1]
-    before, after = order[:-1][same], order[1:][same]
+    # Two corners at one vertex belong to the same fan when their faces share an edge there.
+    table = half_edge_table(faces.cpu())
+    low, high = table.corners(table.number)
+    after = torch.ones(len(table.number), dtype=torch.bool)
+    after[table.begin] = False
+    after = after.nonzero()[:, 0]
     fans = _connected(
-        torch.cat([low[before], high[before]]).numpy(),
+        torch.cat([low[after - 1], high[after - 1]]).numpy(),
         torch.cat([low[after], high[after]]).numpy(),
-        3 * count,
+        table.faces.numel(),
     )
-    vertex_of_fan = torch.empty(int(fans.max()) + 1 if count else 0, dtype=torch.int64)
-    vertex_of_fan[fans] = faces.T.reshape(-1)  # all corners of a fan are at one vertex
+    vertex_of_fan = torch.empty(int(fans.max()) + 1 if len(fans) else 0, dtype=torch.int64)
+    vertex_of_fan[fans] = table.faces.reshape(-1)  # all corners of a fan are at one vertex
     return (torch.bincount(vertex_of_fan, minlength=vertex_count) > 1).nonzero()[:, 0]
 
 

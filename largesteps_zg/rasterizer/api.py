@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..geometry.half_edges import check_faces
+from ..geometry.connectivity import check_faces
 from .fragments import Fragments
 from .silhouette_edges import edge_table
 

@@ -34,13 +34,13 @@ def edge_table(faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V 3"] | None 
     # A face whose corners coincide has no area; its neighbours are each other's.
     proper = ((rows != rows.roll(1, dims=1)).all(dim=1)).nonzero()[:, 0]
     found = edge_faces(rows[proper])
-    number = torch.where(found.faces >= 0, proper[found.faces.clamp(min=0)], -1)  # (E, 2) of all faces
-    beside = rows[number.clamp(min=0)]  # (E, 2, 3)
-    # In each face, the vertex after the opposite one is where the face starts along the edge.
-    place = (beside == found.opposite[..., None]).long().argmax(-1, keepdim=True)
-    forward = beside.gather(-1, (place + 1) % 3)[..., 0] == found.edges[:, :1]  # (E, 2)
+    number = torch.where(found.faces >= 0, proper[found.faces], -1)  # (E, 2) of all faces
+    corner = found.halves % 3  # where each face starts along the edge
+    forward = rows[number].gather(-1, corner[..., None])[..., 0] == found.edges[:, :1]  # (E, 2)
     same = (number[:, 1] >= 0) & (forward[:, 0] == forward[:, 1])
-    corners = faces.long()[number[:, 0]].gather(-1, (place[:, 0] + torch.arange(3, device=faces.device)) % 3)
-    ends = torch.where(forward[:, :1], corners[:, 1:], corners[:, 1:].flip(1))
-    columns = [ends, number, corners[:, :1], same[:, None].long()]
+    corners = faces.long()[number[:, 0]].gather(
+        -1, (corner[:, :1] + torch.arange(3, device=faces.device)) % 3
+    )
+    ends = torch.where(forward[:, :1], corners[:, :2], corners[:, :2].flip(1))
+    columns = [ends, number, corners[:, 2:], same[:, None].long()]
     return torch.cat(columns, dim=1).to(torch.int32)

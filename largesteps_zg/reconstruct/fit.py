@@ -231,7 +231,7 @@ class Fit:
         pushed = kept is not vertices
         if pushed:
             self.latent.add_(PUSH * self.shape.merged(kept - vertices))
-        if number % REFRESH or not self.contact.is_sheet:
+        if number % REFRESH or not self.contact.mostly_paired:
             return pushed  # grooves of a body may be its own
         folded = self.shape.from_differential(self.latent) if pushed else vertices
         smoothed = self.pleats.smoothed(folded)

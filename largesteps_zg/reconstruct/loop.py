@@ -35,6 +35,7 @@ from .difference import Difference
 from .fit import Fit
 from .gradients.registry import make_source
 from .gradients.source import GradientSource
+from .resume import go_on
 from .schedule import COARSE_UNTIL, Remeshing, decay, remeshings, starting_lambda
 from .settings import Settings, resolve_device
 from .starts.sphere import starting_sphere
@@ -58,7 +59,8 @@ class State:
     vertices : int
         How many.
     event : str
-        "", or what happened before the step: "remeshed", or "not remeshed" where the surface was too tangled for it.
+        "", or what happened before the step: "remeshed", or "not remeshed: " and why, as where the surface was too
+        tangled for it.
     run : Reconstruction
         To ask for the mesh, images or a checkpoint; of this moment, so ask before the next state.
     """
@@ -235,8 +237,11 @@ class Reconstruction:
                         adaptive=self.settings.remesh == "adaptive",
                     )
                     event = "remeshed"
-                except (RuntimeError, ValueError):  # too tangled for it: better go on with what there is
-                    event = "not remeshed"
+                except (
+                    RuntimeError,
+                    ValueError,
+                ) as error:  # too tangled for it: better go on with what there is
+                    event = f"not remeshed: {' '.join(str(error).split()) or type(error).__name__}"
         with self.stopwatch("targets"):
             batch = self.batch(self._next_views())
             batch = halved(batch) if self.coarse_first and progress < COARSE_UNTIL else batch
@@ -310,16 +315,8 @@ class Reconstruction:
         }
         return copy.deepcopy(state)
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a checkpoint of the same scene and settings.
-
-        Raises
-        ------
-        ValueError
-            If a setting that decides the result differs; says which.
-        """
-        state = copy.deepcopy(state)  # optimisers would go on in the caller's tensors
-        state["fit"] = moved(state["fit"], self.device)
+    def check_same(self, state: dict[str, Any]) -> None:
+        """ValueError if a checkpoint is of other settings or another scene; says which."""
         mine, theirs = asdict(self.settings), state["settings"]
         for name in mine:
             if name not in ("device",) and mine[name] != theirs.get(name):
@@ -335,6 +332,18 @@ class Reconstruction:
             raise ValueError(
                 "resume: the run was started on another scene; give the same one, or another output folder"
             )
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a checkpoint of the same scene and settings; `resume.go_on` takes one from a file.
+
+        Raises
+        ------
+        ValueError
+            If a setting that decides the result differs; says which.
+        """
+        self.check_same(state)
+        state = copy.deepcopy(state)  # optimisers would go on in the caller's tensors
+        state["fit"] = moved(state["fit"], self.device)
         self.step, self.order = state["step"], state["order"]
         self.generator.set_state(state["generator"])
         self.stopwatch.seconds = dict(state["seconds"])
@@ -398,6 +407,6 @@ def reconstruct(
         source=source,
     )  # fmt: skip
     if checkpoint is not None:
-        run.load_state_dict(checkpoint)
+        go_on(run, checkpoint)
     while run.step < run.settings.steps:
         yield run.advance()

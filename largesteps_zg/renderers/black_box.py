@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..cameras.model import Cameras
-from ..geometry.half_edges import check_faces
+from ..geometry.connectivity import check_faces
 
 
 @dataclass(frozen=True)

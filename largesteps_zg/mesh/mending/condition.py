@@ -16,11 +16,12 @@ from ...geometry.connectivity import (
     vertex_components,
     weld,
 )
+from ...geometry.half_edges import half_edge_table
 from ...geometry.solids import has_inside, signed_volume
 from ..mesh import Mesh
 from ..winding import winding_numbers
 from .patchwork import Surface
-from .split import check_crowded, connected, sides, split
+from .split import check_crowded, connected, split
 
 
 def conditioned(mesh: Mesh, name: str = "start mesh") -> tuple[Mesh, list[str]]:
@@ -138,11 +139,9 @@ def _taken_apart(surface: Surface, name: str, done: list[str]) -> Surface:
 def _against_most(surface: Surface, name: str, done: list[str]) -> Tensor:
     """(F,) bool: faces wound against the larger part of the patch that hangs together through edges of two faces."""
     vertices, faces = surface.vertices, surface.faces
-    face, _, upwards, edge = sides(faces)
-    count = np.bincount(edge)
-    first = np.flatnonzero(np.diff(edge, prepend=-1))[count == 2]
-    a, b = face[first], face[first + 1]
-    against = upwards[first] == upwards[first + 1]
+    table = half_edge_table(faces)
+    a, b = (number.numpy() // 3 for number in table.twins())
+    against = table.misoriented().numpy()
     if not against.any():
         return torch.zeros(len(faces), dtype=torch.bool)
     # Each face twice, as it is and turned, linked with its neighbours as they agree: two halves of one patch.

@@ -8,6 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
+from ...geometry.half_edges import half_edge_table
 from .patchwork import Surface
 
 _MOST = 0.2  # of the edges; what is beyond is no surface with faults but a heap of triangles
@@ -15,7 +16,7 @@ _MOST = 0.2  # of the edges; what is beyond is no surface with faults but a heap
 
 def check_crowded(faces: Tensor, name: str) -> int:
     """Number of edges with more than two faces; ValueError where they are too many for a surface."""
-    count = np.bincount(sides(faces)[3])
+    count = half_edge_table(faces).count
     crowded = int((count > 2).sum())
     if crowded > _MOST * len(count):
         raise ValueError(
@@ -31,23 +32,6 @@ def connected(one: np.ndarray, other: np.ndarray, count: int) -> Tensor:
     return torch.from_numpy(connected_components(graph.tocsr(), directed=False)[1].astype(np.int64))
 
 
-def sides(faces: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The 3F sides of faces, sorted so that those of one edge follow each other.
-
-    Returns
-    -------
-    face, corner : which side: from that corner of that face to the next; (3F,)
-    upwards : whether it runs from the smaller index to the larger
-    edge : number of the edge, ascending
-    """
-    f = faces.numpy()
-    start, end = f.reshape(-1), np.roll(f, -1, axis=1).reshape(-1)
-    key = np.minimum(start, end) * (int(f.max()) + 1) + np.maximum(start, end)
-    order = np.argsort(key, kind="stable")
-    edge = np.concatenate([[0], np.cumsum(np.diff(key[order]) != 0)])
-    return order // 3, order % 3, (start < end)[order], edge
-
-
 def split(surface: Surface) -> Surface:
     """A vertex of its own for every fan of faces; at edges of more than two faces those go on together that bound the
     same solid.
@@ -61,41 +45,27 @@ def split(surface: Surface) -> Surface:
     """
     surface = _split_fans(surface)
     # Where the fans of an edge hang together at both of its ends, it gets a middle, where they do not.
-    while len(where := _crowded(surface.faces)):
-        surface = _split_fans(_bisected(surface, where))
+    while bool((half_edge_table(surface.faces).count > 2).any()):
+        surface = _split_fans(_bisected(surface))
     return surface
 
 
-def _crowded(faces: Tensor) -> np.ndarray:
-    """(K, 2) ends of the edges of more than two faces."""
-    face, corner, _, edge = sides(faces)
-    first = np.flatnonzero(np.diff(edge, prepend=-1))[np.bincount(edge) > 2]
-    ends = np.stack([face[first], corner[first], (corner[first] + 1) % 3], axis=1)
-    f = faces.numpy()
-    return np.sort(np.stack([f[ends[:, 0], ends[:, 1]], f[ends[:, 0], ends[:, 2]]], axis=1), axis=1)
-
-
-def _bisected(surface: Surface, where: np.ndarray) -> Surface:
-    """A new vertex in the middle of edges, as many of them as there are without two in one face."""
-    face, corner, _, edge = sides(surface.faces)
-    f = surface.faces.numpy()
-    ends = np.sort(np.stack([f[face, corner], f[face, (corner + 1) % 3]], axis=1), axis=1)
-    at: dict[tuple[int, int], list[int]] = {(int(a), int(b)): [] for a, b in where}
-    for side in np.flatnonzero(np.isin(edge, edge[np.isin(ends, where).all(axis=1)])).tolist():
-        key = (int(ends[side, 0]), int(ends[side, 1]))
-        if key in at:
-            at[key].append(side)
+def _bisected(surface: Surface) -> Surface:
+    """A new vertex in the middle of crowded edges, as many of them as there are without two in one face."""
+    table = half_edge_table(surface.faces)
     busy: set[int] = set()
-    middles: list[tuple[int, int]] = []
+    middles: list[int] = []
     cut: list[tuple[int, int, int]] = []  # face, corner from which the edge runs, new vertex
-    for key, around in at.items():
-        mine = {int(face[side]) for side in around}
+    for edge in (table.count > 2).nonzero()[:, 0].tolist():
+        some = table.number[table.begin[edge] :][: table.count[edge]]
+        sides = [divmod(number, 3) for number in some.tolist()]
+        mine = {face for face, _ in sides}
         if mine & busy:
             continue
         busy |= mine
-        cut += [(int(face[side]), int(corner[side]), len(surface.vertices) + len(middles)) for side in around]
-        middles.append(key)
-    return _halved(surface, torch.tensor(cut), torch.tensor(middles))
+        cut += [(face, corner, len(surface.vertices) + len(middles)) for face, corner in sides]
+        middles.append(edge)
+    return _halved(surface, torch.tensor(cut), table.edges[middles])
 
 
 def _halved(surface: Surface, cut: Tensor, ends: Tensor) -> Surface:
@@ -122,41 +92,34 @@ def _halved(surface: Surface, cut: Tensor, ends: Tensor) -> Surface:
 
 def _split_fans(surface: Surface) -> Surface:
     """A vertex for each fan, which at edges of more than two faces goes on as `_around` says."""
-    vertices, faces = surface.vertices, surface.faces
-    face, corner, upwards, edge = sides(faces)
-    count = np.bincount(edge)
-    first = np.flatnonzero(np.diff(edge, prepend=-1))
-    pairs = [(i, i + 1) for i in first[count == 2].tolist()]
-    for i in np.flatnonzero(count > 2).tolist():
-        some = np.arange(first[i], first[i] + count[i])
-        pairs += _around(vertices.numpy(), faces.numpy(), face[some], corner[some], upwards[some], some)
-    # The sides of a pair have both ends in common: link the faces' corners there.
-    one, other = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    start, end = 3 * face + corner, 3 * face + (corner + 1) % 3
-    opposed = upwards[one] != upwards[other]
-    here = np.concatenate([start[one], end[one]])
-    there = np.concatenate(
-        [np.where(opposed, end[other], start[other]), np.where(opposed, start[other], end[other])]
+    table = half_edge_table(surface.faces)
+    vertices = surface.vertices.numpy()
+    ends, third, upwards = (
+        table.edges.numpy(),
+        table.third(table.number).numpy(),
+        table.rises(table.number).numpy(),
     )
-    fan = connected(here, there, 3 * len(faces))
+    pairs: list[tuple[int, int]] = []
+    for edge in (table.count > 2).nonzero()[:, 0].tolist():
+        first, count = int(table.begin[edge]), int(table.count[edge])
+        some = slice(first, first + count)
+        around = _around(vertices[ends[edge]], vertices[third[some]], upwards[some])
+        pairs += [(first + i, first + j) for i, j in around]
+    more = table.number[torch.tensor(pairs, dtype=torch.int64).view(-1, 2)]
+    one, other = (torch.cat([twins, more[:, i]]) for i, twins in enumerate(table.twins()))
+    # The sides of a pair have both ends in common: link the faces' corners there.
+    here, there = (torch.cat(table.corners(number)).numpy() for number in (one, other))
+    fan = connected(here, there, surface.faces.numel())
     old = torch.empty(int(fan.max()) + 1, dtype=torch.int64)
-    old[fan] = faces.reshape(-1)
+    old[fan] = surface.faces.reshape(-1)
     return surface.regrouped(old, fan.view(-1, 3))
 
 
-def _around(
-    vertices: np.ndarray,
-    faces: np.ndarray,
-    face: np.ndarray,
-    corner: np.ndarray,
-    upwards: np.ndarray,
-    numbers: np.ndarray,
-) -> list[tuple[int, int]]:
+def _around(ends: np.ndarray, thirds: np.ndarray, upwards: np.ndarray) -> list[tuple[int, int]]:
     """Which of the faces around one edge go on in each other: neighbours with solid between them."""
-    ends = np.sort([faces[face[0], corner[0]], faces[face[0], (corner[0] + 1) % 3]])
-    axis = vertices[ends[1]] - vertices[ends[0]]
+    axis = ends[1] - ends[0]
     axis = axis / max(float(np.linalg.norm(axis)), 1e-300)
-    out = vertices[faces[face, (corner + 2) % 3]] - vertices[ends[0]]
+    out = thirds - ends[0]
     out = out - (out @ axis)[:, None] * axis
     x = out[0] / max(float(np.linalg.norm(out[0])), 1e-300)
     angle = np.arctan2(out @ np.cross(axis, x), out @ x)
@@ -166,6 +129,6 @@ def _around(
     for i, j in zip(order.tolist(), np.roll(order, -1).tolist(), strict=True):
         # Angles grow counter-clockwise seen against the edge; a face that runs upwards has its inside before it.
         if upwards[j] and not upwards[i] and not {i, j} & taken:
-            pairs.append((int(numbers[i]), int(numbers[j])))
+            pairs.append((i, j))
             taken |= {i, j}
     return pairs

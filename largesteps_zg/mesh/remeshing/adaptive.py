@@ -12,7 +12,7 @@ from ..closest import closest_on
 from ..triangle_tree import TriangleTree, triangle_tree
 from .edge_edits import collapse, flip, split
 from .seams import seam_neighbors, seams, vertices_of
-from .sized_mesh import Array, Sized, dot, edge_sides, length_of, normals_of, sum_at, unit, vertex_normals
+from .sized_mesh import Array, Sized, area_normals, dot, edge_sides, length_of, normals_of, sum_at, unit
 
 _CORNER = 0.7  # cosine of the turn of a border from which on its vertex is kept
 _RELAXATIONS = 3
@@ -119,7 +119,7 @@ def _slid(mesh: Sized, before: Array, after: Array, which: Array) -> Array:
 
 def _without_folds(mesh: Sized, new: Array) -> Array:
     """The new positions, but the old ones at faces that would turn over against the surface around them."""
-    around = vertex_normals(mesh.vertices, mesh.faces)[mesh.faces].sum(axis=1)
+    around = area_normals(mesh.vertices, mesh.faces)[mesh.faces].sum(axis=1)
     upright = dot(normals_of(mesh.vertices[mesh.faces]), around) > 0
     new = new.copy()
     for _ in range(10):
@@ -147,7 +147,7 @@ def _projected(mesh: Sized, old: _Old, free: Array, sliding: Array) -> tuple[Arr
         free = free | sliding
         free[rows] = False
     rows = np.flatnonzero(free)
-    normals = vertex_normals(mesh.vertices, mesh.faces)[rows]
+    normals = area_normals(mesh.vertices, mesh.faces)[rows]
     found, weights, facing = facing_points(new[rows], normals, lengths[rows], old.surface)
     corners = old.surface.faces.numpy()[found[facing]]
     rows, weights = rows[facing], weights[facing]

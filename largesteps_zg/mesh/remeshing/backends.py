@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...geometry.connectivity import edge_table
+from ...geometry.half_edges import half_edge_table
 from .adaptive import adaptive
 
 
@@ -61,7 +61,8 @@ def _refine_border(vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
          a-----b            a--m--b
     """
     while True:
-        pairs, count, _ = edge_table(faces)
+        table = half_edge_table(faces)
+        pairs, count = table.edges, table.count
         on_border = torch.zeros(len(vertices), dtype=torch.bool)
         on_border[pairs[count == 1].reshape(-1)] = True
         length = (vertices[pairs[:, 0]] - vertices[pairs[:, 1]]).norm(dim=1)

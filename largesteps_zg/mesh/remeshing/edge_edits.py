@@ -14,6 +14,7 @@ from .sized_mesh import (
     Array,
     EdgeSides,
     Sized,
+    area_normals,
     dot,
     edge_sides,
     length_of,
@@ -21,7 +22,6 @@ from .sized_mesh import (
     quality,
     ratios,
     unit,
-    vertex_normals,
     without_unused,
 )
 
@@ -215,7 +215,7 @@ def _faces_stay_sound(mesh: Sized, ends: Array, place: Array) -> Array:
     faces, moved = mesh.faces[changed], at[changed]
     old, new = mesh.vertices[faces], mesh.vertices[faces]
     new[moved] = place[of[changed][moved]]
-    normals = vertex_normals(mesh.vertices, mesh.faces)
+    normals = area_normals(mesh.vertices, mesh.faces)
     around = unit(normals[faces[:, 0]] + normals[faces[:, 1]] + normals[faces[:, 2]])
     n_old, n_new = unit(normals_of(old)), unit(normals_of(new))
     upright_old, upright_new = (dot(n, around) for n in (n_old, n_new))

@@ -11,14 +11,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ...geometry.connectivity import check_start_mesh, edge_table, nonmanifold_vertices, topology
-from ...geometry.half_edges import edges
+from ...geometry.connectivity import check_start_mesh, nonmanifold_vertices, topology
+from ...geometry.half_edges import edges, half_edge_table
+from ...geometry.neighbors import neighbors
+from ...geometry.solids import signed_volume
 from ..quality import flipped, triangle_quality
 from ..triangle_tree import triangle_tree
 from .adaptive import facing_points
 from .backends import BACKENDS, VARYING
 from .seams import seams, vertices_of
-from .sized_mesh import edge_sides, vertex_normals
+from .sized_mesh import area_normals, edge_sides
 from .sizing import check_field, expected_vertices, graded
 
 _MAX_FACES = 4_000_000
@@ -235,43 +237,35 @@ def _fault(old: Tensor, old_faces: Tensor, sizes: Tensor, new: Tensor, new_faces
     after = topology(new_faces)
     if after.nonmanifold_edges or after.misoriented_edges:
         return f"{after.nonmanifold_edges} non-manifold and {after.misoriented_edges} misoriented edges"
-    closed = edge_table(old_faces)[1].eq(2).all()
+    closed = bool((half_edge_table(old_faces).count == 2).all())
     if closed and not after.watertight:
         return f"a surface with {after.boundary_edges} border edges from a closed one"
     touching = len(nonmanifold_vertices(new_faces, len(new)))
     if touching and touching > len(nonmanifold_vertices(old_faces, len(old))):
         return f"{touching} vertices where the surface touches itself"
-    volumes = [_signed_volume(old, old_faces), _signed_volume(new, new_faces)]
+    volumes = [signed_volume(old, old_faces), signed_volume(new, new_faces)]
     # Below one cubic edge length a component may legitimately collapse to a sliver of either sign.
     if closed and abs(volumes[0]) > 1 and volumes[0] * volumes[1] < 0:
         return "a surface turned inside out"
     return None
 
 
-def _signed_volume(vertices: Tensor, faces: Tensor) -> float:
-    """Volume inside a closed surface; negative when its faces look inwards."""
-    return float(torch.linalg.det((vertices - vertices.mean(dim=0))[faces]).sum()) / 6
-
-
 def _relax_poor(vertices: Tensor, faces: Tensor, rounds: int = 10) -> Tensor:
     """Move the corners of folded or needle-like faces to the mean of their neighbours, where that helps."""
     best, fewest = vertices, math.inf
-    pairs = edges(faces)
+    around = neighbors(edges(faces), len(vertices))
     sides = edge_sides(faces.numpy(), len(vertices))
     kept = seams(vertices.numpy(), faces.numpy(), sides)  # faces at the rim of a sheet look folded
     movable = torch.from_numpy(~vertices_of(kept, len(vertices)))
-    degree = torch.bincount(pairs.reshape(-1), minlength=len(vertices))[:, None]
     for _ in range(rounds):
         poor = flipped(vertices, faces) | (triangle_quality(vertices, faces) < _POOR)
         if int(poor.sum()) < fewest:
             best, fewest = vertices, int(poor.sum())
         if fewest == 0:
             break
-        around = torch.zeros_like(vertices).index_add_(0, pairs[:, 0], vertices[pairs[:, 1]])
-        around.index_add_(0, pairs[:, 1], vertices[pairs[:, 0]])
         move = torch.zeros_like(movable)
         move[faces[poor].reshape(-1)] = True
-        vertices = torch.where((move & movable)[:, None], around / degree, vertices)
+        vertices = torch.where((move & movable)[:, None], around.mean(vertices), vertices)
     return best
 
 
@@ -288,7 +282,7 @@ def _result(
 ) -> RemeshResult:
     """Back to the scene's own units, device and type, with the attributes."""
     triangles = faces.long().cpu()
-    points, normals = new.numpy(), vertex_normals(new.numpy(), new_faces.numpy())
+    points, normals = new.numpy(), area_normals(new.numpy(), new_faces.numpy())
     found, weights, _ = facing_points(points, normals, np.ones(len(new)), triangle_tree(old, triangles))
     source = BarycentricMap(
         triangles[torch.from_numpy(found)].to(vertices.device),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ...geometry.half_edges import half_edge_table
+
 Array = np.ndarray
 
 
@@ -70,29 +72,17 @@ class EdgeSides:
 
 def edge_sides(faces: Array, count: int) -> EdgeSides:
     """Edges of a manifold with `count` vertices."""
-    start = faces.reshape(-1)
-    end, third = faces[:, [1, 2, 0]].reshape(-1), faces[:, [2, 0, 1]].reshape(-1)
-    # NumPy's stable sort takes ten times as long.
-    key, order = (
-        x.numpy()
-        for x in torch.sort(
-            torch.from_numpy(np.minimum(start, end) * count + np.maximum(start, end)), stable=True
-        )
-    )
-    first = np.ones(len(key), dtype=bool)
-    first[1:] = key[1:] != key[:-1]
-    rows = np.flatnonzero(first)
-    half = order[rows]
-    second = np.append(~first[1:], False)[rows]
-    other = np.where(second, order[np.minimum(rows + 1, len(key) - 1)], -1)
-    of_corner = np.empty_like(order)
-    of_corner[order] = np.cumsum(first) - 1
+    table = half_edge_table(torch.from_numpy(faces))
+    first = table.number[table.begin]
+    other = torch.where(table.count > 1, table.number.roll(-1)[table.begin], -1)
+    halves = torch.stack([first, other], dim=1)
+    low, high = table.edges.T
     return EdgeSides(
-        ends=np.stack([start[half], end[half]], axis=1),
-        faces=np.stack([half // 3, np.where(second, other // 3, -1)], axis=1),
-        thirds=np.stack([third[half], np.where(second, third[other], -1)], axis=1),
-        of_corner=of_corner.reshape(-1, 3),
-        keys=key[rows],
+        ends=torch.stack([table.start(first), table.end(first)], dim=1).numpy(),
+        faces=halves.div(3, rounding_mode="floor").numpy(),  # -1 stays -1
+        thirds=torch.where(halves >= 0, table.third(halves), -1).numpy(),
+        of_corner=table.edge_of_side.numpy(),
+        keys=(low * count + high).numpy(),
     )
 
 
@@ -128,7 +118,7 @@ def unit(vectors: Array) -> Array:
     return vectors / np.maximum(length_of(vectors), 1e-300)[..., None]
 
 
-def vertex_normals(vertices: Array, faces: Array) -> Array:
+def area_normals(vertices: Array, faces: Array) -> Array:
     """(V, 3) area-weighted normals, not normalised."""
     normal = normals_of(vertices[faces])
     return sum_at(faces, normal, len(vertices))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...geometry.connectivity import check_mesh
 from ...geometry.half_edges import edge_faces, edges
+from ...geometry.neighbors import neighbors
 
 _GROWTH = 1.5
 # Of a mean edge length: the shortest and longest edges, and how far from the surface an edge may be in its middle.
@@ -273,11 +274,9 @@ def largest_curvature(
     sums = points.new_zeros(len(points), 10)
     sums[:, :9].index_add_(0, torch.cat([a, b]), tensor.reshape(-1, 9).repeat(2, 1))
     sums[:, 9].index_add_(0, triangles.reshape(-1), (cross.norm(dim=1) / 6).repeat_interleave(3))
-    start, end = sides.edges.T
-    degree = torch.bincount(sides.edges.reshape(-1), minlength=len(points)).double()[:, None]
+    around = neighbors(sides.edges, len(points))
     for _ in range(smoothing):
-        around = torch.zeros_like(sums).index_add_(0, start, sums[end]).index_add_(0, end, sums[start])
-        sums = (sums + around) / (1 + degree)
+        sums = (sums + around.sum(sums)) / (1 + around.degree[:, None])
     density = sums[:, :9].reshape(-1, 3, 3) / sums[:, 9].clamp(min=1e-300)[:, None, None]
     # On the CPU: many small eigenvalue problems are slow on CUDA.
     values = torch.linalg.eigvalsh(density.cpu())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -100,11 +103,27 @@ def nice_ceiling(value: float) -> float:
     return 1.0
 
 
+def plotting() -> Any:
+    """matplotlib, loaded on first use: importing the package stays quick.
+
+    A notebook names its own backend in MPLBACKEND, for what its cells start too. Where this Python does not have it
+    matplotlib refuses to be imported, although nothing here uses a backend but the one of files.
+    """
+    if "matplotlib" not in sys.modules and (named := os.environ.pop("MPLBACKEND", None)) is not None:
+        try:
+            import matplotlib
+        finally:
+            os.environ["MPLBACKEND"] = named
+        with contextlib.suppress(ValueError):
+            matplotlib.rcParams["backend"] = named  # as the import does
+    import matplotlib
+
+    return matplotlib
+
+
 def error_colors(unit: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Perceptually uniform colours (..., 3), light to dark, for numbers (...) clipped to [0, 1]."""
-    import matplotlib  # on first use, so that importing the package stays quick
-
-    rgba = matplotlib.colormaps["magma_r"](np.clip(unit, 0, 1), bytes=True)
+    rgba = plotting().colormaps["magma_r"](np.clip(unit, 0, 1), bytes=True)
     return np.asarray(rgba, dtype=np.uint8)[..., :3]
 
 
@@ -130,9 +149,7 @@ def running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
 @lru_cache
 def font(size: int) -> ImageFont.FreeTypeFont:
     """The typeface of the loss curve, which matplotlib brings along, so all figures of a run match."""
-    import matplotlib
-
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "STIXGeneral.ttf")), size)
+    return ImageFont.truetype(str(Path(plotting().get_data_path(), "fonts", "ttf", "STIXGeneral.ttf")), size)
 
 
 def write(

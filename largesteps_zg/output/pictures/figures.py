@@ -116,7 +116,7 @@ def save_loss_curve(
         )
     values = np.where(np.isfinite(values) & (values > 0), values, np.nan)
 
-    import matplotlib
+    matplotlib = drawing.plotting()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ...geometry.half_edges import edge_faces, edges
+from ...geometry.neighbors import neighbors
 from ...geometry.normals import face_normals
 
 # Cosine between the normals of two faces that meet in a groove. Below it, the groove is narrower than 73 degrees and
@@ -21,7 +22,7 @@ class Pleats:
     ----------
     faces : (F, 3) int64 tensor
     vertices : (V, 3) float tensor
-        Only their number, type and device matter.
+        Only their number matters.
     """
 
     def __init__(self, faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V 3"]) -> None:
@@ -31,9 +32,7 @@ class Pleats:
         self._ends, self._sides, self._across = (
             rows[inner] for rows in (found.edges, found.faces, found.opposite)
         )
-        pairs = edges(faces)
-        self._start, self._end = torch.cat([pairs, pairs.flip(1)]).T
-        self._degree = torch.bincount(self._start, minlength=len(vertices)).clamp(min=1).to(vertices)
+        self._neighbors = neighbors(edges(faces), len(vertices))
 
     def smoothed(self, vertices: Float[Tensor, "V 3"]) -> Float[Tensor, "V 3"]:
         """Positions whose pleats are smoothed: their corners lie at the mean of their neighbours.
@@ -53,5 +52,4 @@ class Pleats:
         corners = torch.cat([self._ends[pleats], self._across[pleats]]).reshape(-1)
         moved = torch.zeros(len(here), dtype=torch.bool, device=here.device)
         moved[corners] = True
-        middle = torch.zeros_like(here).index_add(0, self._start, here[self._end]) / self._degree[:, None]
-        return torch.where(moved[:, None], middle, here)
+        return torch.where(moved[:, None], self._neighbors.mean(here), here)

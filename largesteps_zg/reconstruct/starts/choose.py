@@ -13,9 +13,10 @@ from ...scenes.views import Views
 from .hull import CELLS, carved_hull, remeshed
 from .sphere import starting_sphere
 
-# Of the bounding sphere's radius. If the largest sphere inside the masks is smaller, the object is a sheet, along which
-# the sphere would have to grow. A leaf has 0.10, a fennec with thin ears 0.17.
-SHEET = 0.13
+# Of the bounding sphere's radius: a sphere that is smaller would have to grow along a sheet. This asks for the thickest
+# place within the masks, and not for the mean thickness of a mesh (`geometry.solids`): the carved hull of a sheet is as
+# thick as its cells and the masks' errors. The largest sphere in a leaf has 0.10, in a fennec with thin ears 0.17.
+SMALLEST_SPHERE = 0.13
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def choose_start(views: Views, center: Tensor, radius: float, *, cells: int = CE
     seen = f"{holes} of {len(views)} masks show background inside the object"
     if hull.parts == 1 and (hull.genus == 0 or holes == 0):
         inside = inscribed_sphere(views, center, radius)[1]
-        if inside < SHEET * radius:
+        if inside < SMALLEST_SPHERE * radius:
             reason = f"the largest sphere inside the masks is {inside / radius:.0%} of the object: a sheet"
             return Start(remeshed(hull), "hull", reason)
         sphere = starting_sphere(views, center, radius)

@@ -13,15 +13,16 @@ from ...geometry.connectivity import topology, vertex_components
 from ...mesh.isosurface import isosurface
 from ...mesh.mesh import Mesh
 from ...mesh.remeshing.remesher import remesh
-from ...scenes.carving.carve import Grid, carve
+from ...scenes.carving.carve import carve
 from ...scenes.carving.evidence import EROSIONS, THICKENINGS, unconfirmed, views_with_holes
+from ...scenes.carving.grid import Grid
 from ...scenes.views import Views
 
 CELLS = 96  # along the bounding sphere's cube
 VERTICES = 3000
 _LONGEST = 2.5  # edge in cells: thin parts need several triangles around them
 _SPECK = 0.05  # of the largest part's extent: smaller parts are dropped
-_SPECK_VOLUME = 0.001  # of the largest part's volume, likewise
+_SPECK_VOLUME = 0.001  # of the largest part's volume, likewise's volume, likewise
 
 
 @dataclass(frozen=True)

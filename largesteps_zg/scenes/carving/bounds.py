@@ -2,38 +2,20 @@
 
 The outline of the object in a view is the mouth of a cone with its tip in the camera. The object is inside all cones.
 Their intersection is cut out of a coarse grid. Then the outermost cells are halved, because only they decide.
-
-It runs in NumPy and float64 on the CPU. It takes many small steps, which PyTorch's threads would only slow down, and no
-gradient passes through.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from ..views import Views
+from .cones import Cone, cones_of, masks_of
+from .grid import Grid, halved
 
 CELLS = 24  # along each side of the first grid
 _HALVINGS = 3
-_MASK_SIZE = 320  # masks are shrunk to this many pixels, far finer than the finest grid
-
-
-@dataclass(frozen=True)
-class Outlines:
-    """Cameras of the views, and distance maps of their masks."""
-
-    rotation: np.ndarray  # (B, 3, 3)
-    translation: np.ndarray  # (B, 3)
-    intrinsics: np.ndarray  # (B, 3, 3), of the shrunk masks
-    distance: list[
-        np.ndarray
-    ]  # (h, w) each: distance from a pixel to the nearest one of the mask, in pixels; 0 inside
-    names: tuple[str, ...]
 
 
 def bounding_sphere(views: Views) -> tuple[Tensor, float]:
@@ -68,37 +50,42 @@ def bounding_sphere(views: Views) -> tuple[Tensor, float]:
         raise ValueError(
             f"views: {len(views)} camera(s) that look the same way do not say where the object is; add views around it"
         )
-    outlines = outlines_of(views)
+    cones = cones_of(views, every_pixel=True)
     half = first_half_size(views, center)
     for _ in range(10):
-        cell = 2 * half / CELLS
-        kept = _carve(outlines, grid(center, cell), cell)
-        if not (np.abs(kept - center[:, None]) > half - cell).any():  # nothing at the border of the grid
+        grid = Grid.centers(center, half, CELLS)
+        kept = _carve(cones, grid.points(), grid.cell)
+        if not (np.abs(kept - center) > half - grid.cell).any():  # nothing at the border of the grid
             break
         half = 1.5 * half
     else:
         raise ValueError(
             "views: the masks do not bound the object on all sides; add views from other directions"
         )
-    if kept.shape[1] == 0:
-        raise ValueError(_contradiction(outlines, grid(center, cell), cell))
-    found, radius = _refine(outlines, kept, cell)
+    if len(kept) == 0:
+        raise ValueError(_contradiction(cones, views.names, grid))
+    found, radius = _refine(cones, kept, grid.cell)
     return torch.from_numpy(found), radius
 
 
-def _refine(outlines: Outlines, kept: np.ndarray, cell: float) -> tuple[np.ndarray, float]:
+def _refine(cones: list[Cone], kept: np.ndarray, cell: float) -> tuple[np.ndarray, float]:
     """The sphere around the cells that stay when the outer ones are halved again and again."""
-    settled = kept[:, :0]
+    settled = kept[:0]
     center, radius = _enclosing_sphere(kept)
     for _ in range(_HALVINGS):
         # Halving takes less than a cell off the outside. So cells farther in stay coarse, and count in full.
-        inner = np.linalg.norm(kept - center[:, None], axis=0) < radius - 1.5 * cell
-        finer = _carve(outlines, halved(kept[:, ~inner], cell), cell / 2)
-        if finer.shape[1] == 0:
+        inner = np.linalg.norm(kept - center, axis=1) < radius - 1.5 * cell
+        finer = _carve(cones, halved(kept[~inner], cell), cell / 2)
+        if len(finer) == 0:
             break  # masks and cameras agree to a coarse cell, but not to a finer one
-        settled, kept, cell = np.hstack([settled, kept[:, inner]]), finer, cell / 2
-        center, radius = _enclosing_sphere(np.hstack([settled, kept]))
-    return center, radius + cell * 3**0.5 / 2  # from the centres of the outermost cells to their corners
+        settled, kept, cell = np.vstack([settled, kept[inner]]), finer, cell / 2
+        center, radius = _enclosing_sphere(np.vstack([settled, kept]))
+    return center, radius + ball_around(cell)  # from the centres of the outermost cells to their corners
+
+
+def ball_around(cell: float) -> float:
+    """Radius of the ball around a cell."""
+    return cell * 3**0.5 / 2
 
 
 def _arrays(views: Views) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -109,16 +96,10 @@ def _arrays(views: Views) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
     return rotation, translation, centers, views.cameras.intrinsics.detach().cpu().double().numpy()
 
 
-def _masks(views: Views) -> np.ndarray:
-    """(B, H, W) bool."""
-    masks: np.ndarray = views.images[..., 3].cpu().numpy() >= 128
-    return masks
-
-
 def meeting_point(views: Views) -> np.ndarray | None:
     """The point (3,) nearest to the rays through the middles of the masks; None if the rays are parallel."""
     rotation, _, centers, intrinsics = _arrays(views)
-    masks = _masks(views)
+    masks = masks_of(views)
     columns, rows = masks.sum(axis=1), masks.sum(axis=2)  # (B, W), (B, H)
     total = rows.sum(axis=1)
     if (total == 0).any():
@@ -151,7 +132,7 @@ def meeting_point(views: Views) -> np.ndarray | None:
 def first_half_size(views: Views, center: np.ndarray) -> float:
     """Half the side of a cube that should hold the object, from the width of its masks at the distance of `center`."""
     _, _, centers, intrinsics = _arrays(views)
-    masks = _masks(views)
+    masks = masks_of(views)
     sides: list[np.ndarray] = [np.any(masks, axis=1), np.any(masks, axis=2)]  # (B, W), (B, H)
     spans = [seen.shape[1] - seen.argmax(axis=1) - seen[:, ::-1].argmax(axis=1) for seen in sides]
     focal = np.minimum(intrinsics[:, 0, 0], intrinsics[:, 1, 1])
@@ -159,74 +140,18 @@ def first_half_size(views: Views, center: np.ndarray) -> float:
     return 0.55 * float(np.quantile(widths, 0.75))  # one camera that is too near or far does not matter
 
 
-def outlines_of(views: Views) -> Outlines:
-    """Distance maps of the masks, shrunk so that any pixel of the mask stays one."""
-    rotation, translation, _, intrinsics = _arrays(views)
-    factor = -(-max(views.cameras.height, views.cameras.width) // _MASK_SIZE)  # rounded up
-    maps = []
-    for index, mask in enumerate(_masks(views)):
-        if views.known is not None:
-            mask = _extended(mask, views.known[index].cpu().numpy())
-        rows, columns = (np.arange(0, size, factor) for size in mask.shape)
-        small = np.logical_or.reduceat(np.logical_or.reduceat(mask, rows, axis=0), columns, axis=1)
-        maps.append(distance_transform_edt(~small).astype(np.float32))
-    shrunk = intrinsics / np.array([factor, factor, 1.0])[:, None]
-    return Outlines(rotation, translation, shrunk, maps, views.names)
-
-
-def _extended(mask: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The mask with the nearest known pixel in place of each unknown one, as at the border of an image."""
-    if known.all():
-        return mask
-    row, column = distance_transform_edt(~known, return_distances=False, return_indices=True)
-    extended: np.ndarray = mask[row, column]
-    return extended
-
-
-def _carve(outlines: Outlines, points: np.ndarray, cell: float) -> np.ndarray:
-    """The centres (3, N) of the cells that may hold a piece of the object."""
-    for view in range(len(outlines.distance)):
-        points = points[:, in_cone(outlines, view, points, cell)]
+def _carve(cones: list[Cone], points: np.ndarray, cell: float) -> np.ndarray:
+    """Those of the cells around (N, 3) centres that may hold a piece of the object."""
+    for cone in cones:
+        points = points[cone.touches(points, ball_around(cell))]
     return points
 
 
-def grid(center: np.ndarray, cell: float) -> np.ndarray:
-    """Centres (3, N) of the cells of a cube."""
-    steps = cell * (np.arange(CELLS) + 0.5 - CELLS / 2)
-    return center[:, None] + np.stack(np.meshgrid(steps, steps, steps)).reshape(3, -1)
-
-
-def halved(points: np.ndarray, cell: float) -> np.ndarray:
-    """Centres of the eight cells that each cell is cut into."""
-    signs = np.stack(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, 1, 8)
-    return (points[:, :, None] + signs * cell / 4).reshape(3, -1)
-
-
-def in_cone(outlines: Outlines, view: int, points: np.ndarray, cell: float) -> np.ndarray:
-    """Whether the ball around each cell may touch the cone of the view's mask, (N,)."""
-    k, distance = outlines.intrinsics[view], outlines.distance[view]
-    x = outlines.rotation[view] @ points + outlines.translation[view][:, None]  # (3, N)
-    depth = np.maximum(x[2], 1e-12)
-    last = np.array([[distance.shape[1] - 1], [distance.shape[0] - 1]])
-    pixel = np.floor((k[:2] @ x) / depth)
-    clamped = np.clip(pixel, 0, last)
-    column, row = clamped.astype(np.int64)
-    gap = distance[row, column].astype(np.float64)
-    # Outside the image the nearest border pixel decides, so a mask that touches the border goes on behind it.
-    beyond = np.where(gap > 0, np.square(pixel - clamped).sum(axis=0), 0.0)
-    # The ball's image is at most this large. This keeps thin parts, in which no cell has its centre.
-    ball = cell * 3**0.5 / 2
-    slant = np.sqrt(np.square(x).sum(axis=0)) / depth
-    reach = max(k[0, 0], k[1, 1]) * ball / np.maximum(depth - ball, 1e-12) * slant
-    inside: np.ndarray = (x[2] > 0) & (beyond + np.square(gap) <= np.square(reach + 0.5))
-    return inside
-
-
-def _contradiction(outlines: Outlines, points: np.ndarray, cell: float) -> str:
+def _contradiction(cones: list[Cone], views: tuple[str, ...], grid: Grid) -> str:
     """Message that names the views without which the others would agree."""
-    inside = np.stack([in_cone(outlines, view, points, cell) for view in range(len(outlines.distance))])
+    inside = np.stack([cone.touches(grid.points(), ball_around(grid.cell)) for cone in cones])
     best = inside[:, inside.sum(axis=0).argmax()]  # (B,) at the point that most views agree on
-    against = [name for name, agrees in zip(outlines.names, best, strict=True) if not agrees]
+    against = [name for name, agrees in zip(views, best, strict=True) if not agrees]
     names = ", ".join(against[:5]) + (f" and {len(against) - 5} more" if len(against) > 5 else "")
     return (
         f"views: no point of space is inside all masks; {best.sum()} of {len(best)} views agree on one, against "
@@ -235,12 +160,12 @@ def _contradiction(outlines: Outlines, points: np.ndarray, cell: float) -> str:
 
 
 def _enclosing_sphere(points: np.ndarray) -> tuple[np.ndarray, float]:
-    """Smallest sphere around (3, N) points, by ever shorter steps to the farthest one (Badoiu and Clarkson)."""
-    center = (points.min(axis=1) + points.max(axis=1)) / 2
+    """Smallest sphere around (N, 3) points, by ever shorter steps to the farthest one (Badoiu and Clarkson)."""
+    center = (points.min(axis=0) + points.max(axis=0)) / 2
     near = points
     for step in range(1, 201):
-        squares = np.square(near - center[:, None]).sum(axis=0)
-        center = center + (near[:, squares.argmax()] - center) / (step + 1)
+        squares = np.square(near - center).sum(axis=1)
+        center = center + (near[squares.argmax()] - center) / (step + 1)
         if step == 20:  # later steps are short, so only points near the sphere can be the farthest
-            near = near[:, squares > 0.8 * squares.max()]
-    return center, float(np.linalg.norm(points - center[:, None], axis=0).max())
+            near = near[squares > 0.8 * squares.max()]
+    return center, float(np.linalg.norm(points - center, axis=1).max())

@@ -7,7 +7,9 @@ from scipy.ndimage import distance_transform_edt
 
 from ..photographs.masking import enclosed
 from ..views import Views
-from .carve import Grid, Outline, seen
+from .carve import seen
+from .cones import Cone, masks_of
+from .grid import Grid
 
 REACH = 0.05  # of the bounding sphere's radius: a view confirms points within this distance
 EROSIONS = (0.5, 1.0, 1.5, 2.0)  # cells to take off the parts that no view confirms
@@ -15,7 +17,7 @@ THICKENINGS = (0.5, 0.75, 1.0)  # cells to add where the grid has torn holes tha
 _SMALLEST_HOLE = 3e-4  # of the mask's pixels, and at least four pixels: less is noise at an outline
 
 
-def confirmed(grid: Grid, field: np.ndarray, cones: list[Outline], reach: float) -> np.ndarray:
+def confirmed(grid: Grid, field: np.ndarray, cones: list[Cone], reach: float) -> np.ndarray:
     """Whether a view confirms each node of the hull, bool like `field`.
 
     ::
@@ -52,7 +54,7 @@ def balls(grid: Grid, field: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return union
 
 
-def unconfirmed(grid: Grid, field: np.ndarray, cones: list[Outline], radius: float) -> np.ndarray:
+def unconfirmed(grid: Grid, field: np.ndarray, cones: list[Cone], radius: float) -> np.ndarray:
     """From 0, where a view confirms the hull, to 1, a cell away from there.
 
     Few views look between the legs of an animal. There cones leave thin bridges, which are handles that the object does
@@ -66,8 +68,7 @@ def unconfirmed(grid: Grid, field: np.ndarray, cones: list[Outline], radius: flo
 def views_with_holes(views: Views) -> int:
     """The number of masks that enclose more background than noise would."""
     found = 0
-    for i in range(len(views)):
-        mask = views.images[i, ..., 3].cpu().numpy() >= 128
+    for mask in masks_of(views):
         sizes = np.bincount(enclosed(mask).ravel())[1:]
         found += bool((sizes >= max(4.0, _SMALLEST_HOLE * mask.sum())).any())
     return found

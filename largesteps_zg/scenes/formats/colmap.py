@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._support.stopping import signal_handlers_kept
 from ...images.files import image_size
 from ..photographs.assemble import assemble
 from ..photographs.lookup import Lookup
@@ -261,7 +262,8 @@ def _file_name(name: str) -> str:
 def _quiet() -> Iterator[Any]:
     """pycolmap, which writes no lines of its own to the terminal meanwhile."""
     try:
-        import pycolmap
+        with signal_handlers_kept():
+            import pycolmap
     except ImportError as error:
         raise ValueError(f"pycolmap cannot be imported ({error}); pip install pycolmap") from error
     level = pycolmap.logging.minloglevel

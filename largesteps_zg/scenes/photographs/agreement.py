@@ -7,6 +7,8 @@ import torch
 from scipy import ndimage
 
 from ..carving import bounds
+from ..carving.cones import cones_of, masks_of
+from ..carving.grid import Grid, halved
 from ..views import Views
 from .masking import enclosed
 
@@ -45,12 +47,12 @@ def consistent(views: Views) -> Views:
     if cells is None:
         return views
     points, outside, cell, allowed = cells
-    misses = outside.sum(axis=0)
+    misses, masks = outside.sum(axis=0), masks_of(views)
     images = views.images.clone()
     for view in range(len(views)):
         # A view does not count against what it alone denies, so its own mask is judged by the others.
-        mask = (images[view, ..., 3] >= 128).cpu().numpy()
-        stray = mask & ~_drawn(views, view, points[:, misses - outside[view] <= allowed], cell)
+        mask = masks[view]
+        stray = mask & ~_drawn(views, view, points[misses - outside[view] <= allowed], cell)
         if stray.sum() <= _MOST * mask.sum():
             images[view, ..., 3][torch.from_numpy(stray).to(images.device)] = 0
     return Views(images, views.cameras, views.names, views.known)
@@ -78,7 +80,7 @@ def without_pits(views: Views) -> Views:
     A hole that one view alone sees through is filled as well. About a second for 16 views of 640 x 480 pixels on one
     core.
     """
-    holes = np.stack([enclosed(mask) for mask in (_generous(views).images[..., 3] >= 128).cpu().numpy()])
+    holes = np.stack([enclosed(mask) for mask in masks_of(_generous(views))])
     if not holes.any():
         return views
     images = views.images.clone()
@@ -89,14 +91,14 @@ def without_pits(views: Views) -> Views:
     if cells is None:
         return views
     points, outside, _, allowed = cells
-    points = points[:, outside.sum(axis=0) <= allowed]
+    points = points[outside.sum(axis=0) <= allowed]
     tunnels = {}  # the cells of each hole, by view and number
     for view, of_view in enumerate(holes):
         which, row, column, _ = _pixels(views, view, points)
         number = of_view[row, column]
         for hole in range(1, of_view.max() + 1):
             tunnels[view, hole] = which[number == hole]
-    crossing = np.bincount(np.concatenate(list(tunnels.values())), minlength=points.shape[1])
+    crossing = np.bincount(np.concatenate(list(tunnels.values())), minlength=len(points))
     while tunnels:
         shared = {
             hole: (crossing[found] > 1).mean() if len(found) else 1.0 for hole, found in tunnels.items()
@@ -112,7 +114,7 @@ def without_pits(views: Views) -> Views:
 
 
 def _allowed(views: Views) -> tuple[np.ndarray, np.ndarray, float, int] | None:
-    """Centres (3, N) of cells that few views deny, which ones do (B, N), the cells' size, and how many may."""
+    """Centres (N, 3) of cells that few views deny, which ones do (B, N), the cells' size, and how many may."""
     try:
         center = bounds.meeting_point(views)
     except ValueError:
@@ -121,27 +123,28 @@ def _allowed(views: Views) -> tuple[np.ndarray, np.ndarray, float, int] | None:
         )
     if center is None:
         return None
-    outlines = bounds.outlines_of(_generous(views))
+    cones = cones_of(_generous(views), every_pixel=True)
     allowed = max(1, round(_DISSENT * len(views)))
 
     def carved(points: np.ndarray, cell: float) -> tuple[np.ndarray, np.ndarray]:
-        outside = np.stack([~bounds.in_cone(outlines, view, points, cell) for view in range(len(views))])
+        outside = np.stack([~cone.touches(points, bounds.ball_around(cell)) for cone in cones])
         kept = outside.sum(axis=0) <= allowed + 1
-        return points[:, kept], outside[:, kept]
+        return points[kept], outside[:, kept]
 
     half = bounds.first_half_size(views, center)
     for _ in range(4):
-        cell = 2 * half / bounds.CELLS
-        points, outside = carved(bounds.grid(center, cell), cell)
-        if not (np.abs(points - center[:, None]) > half - cell).any():  # nothing at the border of the grid
+        grid = Grid.centers(center, half, bounds.CELLS)
+        cell = grid.cell
+        points, outside = carved(grid.points(), cell)
+        if not (np.abs(points - center) > half - cell).any():  # nothing at the border of the grid
             break
         half = 1.5 * half
     else:
         return None  # seen from one side only: the cones never end
     for _ in range(_HALVINGS):
-        points, cell = bounds.halved(points, cell), cell / 2
+        points, cell = halved(points, cell), cell / 2
         points, outside = carved(points, cell)
-    return (points, outside, cell, allowed) if points.shape[1] else None
+    return (points, outside, cell, allowed) if len(points) else None
 
 
 def _generous(views: Views) -> Views:
@@ -154,22 +157,22 @@ def _generous(views: Views) -> Views:
 
 
 def _drawn(views: Views, view: int, points: np.ndarray, cell: float) -> np.ndarray:
-    """The pixels (H, W) bool that the cells around (3, N) centres cover, and a little more."""
+    """The pixels (H, W) bool that the cells around (N, 3) centres cover, and a little more."""
     which, row, column, depth = _pixels(views, view, points)
     hit = np.zeros((views.cameras.height, views.cameras.width), dtype=bool)
     if not len(which):
         return hit
     hit[row, column] = True
     focal = float(views.cameras.intrinsics[view, [0, 1], [0, 1]].max())
-    footprint = focal * cell * 3**0.5 / 2 / float(np.median(depth))
+    footprint = focal * bounds.ball_around(cell) / float(np.median(depth))
     covered: np.ndarray = ndimage.distance_transform_edt(~hit) <= footprint + 1
     return covered
 
 
 def _pixels(views: Views, view: int, points: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Which of the points (3, N) a view has in its image, on which row and column, and how deep, (M,) each."""
+    """Which of the points (N, 3) a view has in its image, on which row and column, and how deep, (M,) each."""
     camera = views.cameras[view]
-    pixels, depths = camera.project(torch.from_numpy(points.T).to(camera.world_to_camera))
+    pixels, depths = camera.project(torch.from_numpy(points).to(camera.world_to_camera))
     column, row = np.floor(pixels[0].cpu().numpy()).T
     depth = depths[0].cpu().numpy()
     seen = (depth > 0) & (column >= 0) & (row >= 0) & (column < camera.width) & (row < camera.height)

@@ -1,0 +1,131 @@
+"""How a program is stopped: by Ctrl-C, by `kill`, by a terminal that is closed."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, NoReturn
+
+from .atomic import discard_parts
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked for the end.
+
+    Attributes
+    ----------
+    signum : int
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"signal {signum}")
+        self.signum = signum
+
+
+def status_of(stop: KeyboardInterrupt) -> int:
+    """The exit status of a program that was stopped: 130 after Ctrl-C, 143 after SIGTERM, as shells count."""
+    return 128 + (stop.signum if isinstance(stop, Stopped) else signal.SIGINT)
+
+
+def _heard() -> list[signal.Signals]:
+    """Signals that the process wants to hear of: `nohup` turns SIGHUP off."""
+    return [s for s in SIGNALS if s == signal.SIGINT or signal.getsignal(s) is not signal.SIG_IGN]
+
+
+@contextlib.contextmanager
+def _handled(handler: Any) -> Iterator[None]:
+    """Signals go to a handler; nothing changes in another than the main thread, which alone may ask for it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {s: signal.signal(s, handler) for s in _heard()}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            # None: a handler that was not installed from Python.
+            signal.signal(number, signal.SIG_DFL if former is None else former)
+
+
+def end_at_once(signum: int, frame: FrameType | None = None) -> NoReturn:
+    """End the process, of which nothing is worth keeping.
+
+    Not by an exception: modules that are being loaded and callbacks swallow those, or print a traceback.
+    """
+    discard_parts()
+    with contextlib.suppress(OSError):
+        os.write(2, b"\n" * os.isatty(2) + b"largesteps-zg: stopped\n")  # below a progress bar
+    os._exit(128 + signum)
+
+
+def stop_at_once() -> None:
+    """From now on the first signal ends the process; asked for in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in _heard():
+        signal.signal(number, end_at_once)
+
+
+def _raise(signum: int, frame: FrameType | None) -> NoReturn:
+    raise Stopped(signum)
+
+
+def raising() -> contextlib.AbstractContextManager[None]:
+    """Within this, a signal raises `Stopped`, a KeyboardInterrupt, in the main thread."""
+    return _handled(_raise)
+
+
+class Stopping:
+    """Within this, the first signal only asks for the end; the next one counts as it did before.
+
+    Attributes
+    ----------
+    signum : int or None
+        The signal that asked.
+    worthwhile : bool
+        Set where there is something to save. Before, the first signal counts as it did before already.
+    """
+
+    def __init__(self) -> None:
+        self.signum: int | None = None
+        self.worthwhile = False
+        self._handlers = contextlib.ExitStack()
+
+    def __enter__(self) -> Stopping:
+        self._handlers.enter_context(_handled(self._ask))
+        return self
+
+    def _ask(self, signum: int, frame: FrameType | None) -> None:
+        if self.worthwhile and self.signum is None:
+            self.signum = signum
+        else:
+            self._handlers.close()
+            signal.raise_signal(signum)
+
+    def __exit__(self, *_: object) -> None:
+        self._handlers.close()
+
+
+@contextlib.contextmanager
+def signal_handlers_kept() -> Iterator[None]:
+    """What is loaded in here leaves no signal handlers behind, as glog would, in whatever thread.
+
+    Through C, because `signal.signal` neither knows of handlers that were not set by it nor works in other threads.
+    """
+    get, set_ = ctypes.pythonapi.PyOS_getsig, ctypes.pythonapi.PyOS_setsig
+    get.argtypes, get.restype = [ctypes.c_int], ctypes.c_void_p
+    set_.argtypes, set_.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
+    before = {number: get(number) for number in signal.valid_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if get(number) != handler:
+                set_(number, handler)

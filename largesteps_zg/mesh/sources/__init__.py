@@ -1,0 +1,1 @@
+"""Mesh files as other programs write them, made into what any reader takes."""

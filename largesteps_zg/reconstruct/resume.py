@@ -1,0 +1,109 @@
+"""A run goes on from an earlier one's state, which is looked through before it is used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from .loop import Reconstruction
+
+TOLD_APART = ("settings", "given", "seconds")  # by `Reconstruction.check_same`, or free
+# Their first size is that of the mesh, or of what was found on it.
+OF_ANY_LENGTH = (
+    "order",
+    "faces",
+    "rest",
+    "latent",
+    "color_latent",
+    "corners",
+    "weights",
+    "directions",
+    "least",
+)
+
+
+def go_on(run: Reconstruction, state: dict[str, Any]) -> None:
+    """Let a run that has taken no step continue from `Reconstruction.state_dict` of an earlier one.
+
+    Raises
+    ------
+    ValueError
+        If the state is another run's, or damaged; says where.
+    """
+    own = run.state_dict()
+    check_alike(state, dict.fromkeys(own), "run")
+    check_alike(state["settings"], dict.fromkeys(own["settings"]), "settings")
+    check_alike(state["given"], own["given"], "given")
+    for name in ("center", "radius"):
+        check_alike(state[name], own[name], name)
+    run.check_same(state)
+    check_alike(state, {key: value for key, value in own.items() if key not in TOLD_APART}, "run")
+    _check_numbers(state, steps=run.settings.steps, views=len(run.views))
+    try:
+        run.load_state_dict(state)
+    except Exception as error:  # what does not fit together may lead to nearly any
+        raise _damaged(f"what it holds does not fit together ({type(error).__name__}: {error})") from error
+
+
+def check_alike(found: Any, own: Any, place: str) -> None:
+    """ValueError where a state is built otherwise than a present run's own, which may not know all of it yet."""
+    if own is None or (isinstance(own, (list, tuple)) and not own):
+        return
+    if isinstance(own, Tensor):
+        first = 1 if place.rpartition(".")[2] in OF_ANY_LENGTH else 0
+        if (
+            not isinstance(found, Tensor)
+            or (found.dtype, found.dim()) != (own.dtype, own.dim())
+            or found.shape[first:] != own.shape[first:]
+        ):
+            raise _damaged(f"{place}: expected {_kind(own)}, got {_kind(found)}")
+    elif isinstance(own, dict):
+        if not isinstance(found, dict):
+            raise _damaged(f"{place}: expected a dict, got {_kind(found)}")
+        if missing := sorted(map(str, own.keys() - found.keys())):
+            raise _damaged(f"{place}: {', '.join(missing)} missing")
+        for key, value in own.items():
+            check_alike(found[key], value, f"{place}.{key}")
+    elif isinstance(own, (list, tuple)):
+        if not isinstance(found, (list, tuple)) or len(found) != len(own):
+            raise _damaged(f"{place}: expected {len(own)} parts, got {_kind(found)}")
+        for number, (theirs, value) in enumerate(zip(found, own, strict=True)):
+            check_alike(theirs, value, f"{place}[{number}]")
+    elif isinstance(own, bool) or not isinstance(own, (int, float)):
+        if type(found) is not type(own):
+            raise _damaged(f"{place}: expected {type(own).__name__}, got {_kind(found)}")
+    elif isinstance(found, bool) or not isinstance(found, (int, float)):
+        raise _damaged(f"{place}: expected a number, got {_kind(found)}")
+
+
+def _check_numbers(state: dict[str, Any], *, steps: int, views: int) -> None:
+    """What later steps take as an index lies in range, and positions and colours are numbers."""
+    fit, step, order = state["fit"], state["step"], state["order"]
+    if not (isinstance(step, int) and 0 <= step <= steps):
+        raise _damaged(f"step: expected 0 to {steps}, got {step!r}")
+    if order.numel() and not (0 <= int(order.min()) and int(order.max()) < views):
+        raise _damaged(f"order: expected views in [0, {views}), got {order.tolist()}")
+    count, contact = len(fit["rest"]), fit["contact"]
+    for name, indices in (("faces", fit["faces"]), ("contact", contact["corners"])):
+        if indices.numel() and not (0 <= int(indices.min()) and int(indices.max()) < count):
+            raise _damaged(f"{name}: expected indices in [0, {count})")
+    if len({len(part) for part in contact.values()}) > 1:
+        raise _damaged("contact: expected parts of one length")
+    for name in ("rest", "latent", "color_latent"):
+        if len(fit[name]) != count or not bool(torch.isfinite(fit[name]).all()):
+            raise _damaged(f"{name}: expected {count} rows of finite numbers")
+    for name in ("optimizer", "color_optimizer"):
+        for part in fit[name]["state"].values():
+            if any(isinstance(value, Tensor) and value.shape != (count, 3) for value in part.values()):
+                raise _damaged(f"{name}: expected {count} rows of 3 numbers")
+
+
+def _kind(value: Any) -> str:
+    return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+
+
+def _damaged(reason: str) -> ValueError:
+    return ValueError(f"resume: the checkpoint is damaged ({' '.join(reason.split())}); run without --resume")

@@ -1,0 +1,151 @@
+"""The file from which a run goes on: a damaged one is refused in one line, whatever was damaged in it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from largesteps_zg.mesh import icosphere
+from largesteps_zg.output import checkpoint
+from largesteps_zg.reconstruct import Reconstruction, Settings
+from largesteps_zg.reconstruct.resume import go_on
+from largesteps_zg.scenes import Scene
+from largesteps_zg.scenes.synthetic import scene_from_mesh
+
+SETTINGS = Settings(steps=6, views_per_step=2, remesh=(1,), max_vertices=300)
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return scene_from_mesh(icosphere(2, radius=5.0), views=4, test_views=0, height=24, width=32)
+
+
+@pytest.fixture(scope="module")
+def state(scene: Scene) -> dict[str, Any]:
+    run = Reconstruction(scene.train, SETTINGS)
+    for _ in range(3):
+        run.advance()
+    return run.state_dict()
+
+
+def leaves(value: Any, *path: Any):
+    """Paths to everything in a nested state."""
+    yield path
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield from leaves(entry, *path, key)
+    elif isinstance(value, (list, tuple)):
+        for number, entry in enumerate(value):
+            yield from leaves(entry, *path, number)
+
+
+def test_what_is_saved_is_loaded(state: dict[str, Any], tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "c.pt", {"run": state, "b": [1, (True, None, "λ")]})
+    back = checkpoint.load(tmp_path / "c.pt")
+    assert checkpoint.digest(back["run"]) == checkpoint.digest(state) and back["b"] == [1, (True, None, "λ")]
+    assert torch.equal(back["run"]["fit"]["latent"], state["fit"]["latent"])
+    assert [file.name for file in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_a_byte_that_changed_is_seen_or_changes_nothing(state: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "c.pt"
+    checkpoint.save(file, {"run": state})
+    whole, digest = file.read_bytes(), checkpoint.digest(state)
+    draw, refused, latent = random.Random(1), 0, state["fit"]["latent"].numpy().tobytes()
+    places = [draw.randrange(len(whole)) for _ in range(150)] + [whole.index(latent) + 5]
+    for place in places:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << draw.randrange(8)
+        file.write_bytes(damaged)
+        try:
+            back = checkpoint.load(file)
+        except ValueError as error:
+            assert "is not a readable checkpoint" in str(error) and "\n" not in str(error)
+            refused += 1
+        else:
+            assert checkpoint.digest(back["run"]) == digest  # padding, say
+    assert refused > len(places) / 3
+
+
+def test_any_field_of_another_kind_is_refused(scene: Scene, state: dict[str, Any]) -> None:
+    """Also where the sum was made anew: what is missing, of another type or shape, or out of range."""
+    run = Reconstruction(scene.train, SETTINGS)
+    skipped = ("seconds", "settings")  # free, and compared one by one
+    paths = [path for path in leaves(state) if path and path[0] not in skipped and "param_groups" not in path]
+    assert len(paths) > 60
+    for path in paths:
+        for change in ("missing", object(), torch.zeros(2, 2, 7)):
+            broken: Any = copy.deepcopy(state)
+            place = broken
+            for key in path[:-1]:
+                place = place[key]
+            if isinstance(change, str) and path[-3:] == ("light_optimizer", "state", 0):
+                continue  # as of a known light, which has none
+            if isinstance(change, str):
+                del place[path[-1]]
+            else:
+                place[path[-1]] = change
+            with pytest.raises(ValueError, match=r"^resume: ") as caught:
+                go_on(run, broken)
+            assert "\n" not in str(caught.value), path
+    fresh = Reconstruction(scene.train, SETTINGS)  # what was refused may have changed the other one
+    go_on(fresh, state)
+    assert fresh.step == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("fit", "faces"), lambda x: x + 10_000),
+        (("fit", "latent"), lambda x: x * float("nan")),
+        (("fit", "rest"), lambda x: x[:-1]),
+        (("order",), lambda x: torch.tensor([0, 99])),
+        (("step",), lambda x: 7),
+        (("fit", "lambda_"), lambda x: "5"),
+        (("fit", "optimizer", "state", 0, "g1"), lambda x: x[:3]),
+        (("fit", "appearance", "light"), lambda x: x[:1]),
+    ],
+)
+def test_numbers_out_of_range_are_refused(
+    scene: Scene, state: dict[str, Any], path: tuple, value: Any
+) -> None:
+    broken: Any = copy.deepcopy(state)
+    place = broken
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value(place[path[-1]])
+    with pytest.raises(ValueError, match=r"^resume: the checkpoint is damaged \(.*run without --resume"):
+        go_on(Reconstruction(scene.train, SETTINGS), broken)
+
+
+def test_other_settings_are_named_before_anything_else(scene: Scene, state: dict[str, Any]) -> None:
+    other = dataclasses.replace(SETTINGS, gloss="off")
+    with pytest.raises(ValueError, match=r"started with gloss = auto, now it is off"):
+        go_on(Reconstruction(scene.train, other), state)
+
+
+def test_pytorch_s_own_words_about_a_full_disk_are_not_passed_on(tmp_path: Path, monkeypatch) -> None:
+    save, calls = torch.save, []
+
+    def fails_first(content: object, file: object) -> None:
+        calls.append(file)
+        if len(calls) == 1:
+            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 196928 vs 196840")
+        save(content, file)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")  # as write() does, which names no file
+
+    monkeypatch.setattr(torch, "save", fails_first)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError) as caught:
+            checkpoint.save(tmp_path / "c.pt", {"a": 1})
+    assert (caught.value.filename, caught.value.errno) == (str(tmp_path / "c.pt"), 28)
+    assert not list(tmp_path.iterdir())
