@@ -104,10 +104,10 @@ def nice_ceiling(value: float) -> float:
 
 
 def plotting() -> Any:
-    """matplotlib, loaded on first use: importing the package stays quick.
+    """matplotlib, loaded on first use, so that importing the package stays quick.
 
-    A notebook names its own backend in MPLBACKEND, for what its cells start too. Where this Python does not have it
-    matplotlib refuses to be imported, although nothing here uses a backend but the one of files.
+    A notebook names its own backend in MPLBACKEND, and programs that its cells start inherit the name. If this Python
+    does not have that backend, matplotlib refuses to be imported, although this package only writes files.
     """
     if "matplotlib" not in sys.modules and (named := os.environ.pop("MPLBACKEND", None)) is not None:
         try:
