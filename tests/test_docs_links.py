@@ -75,3 +75,20 @@ def test_modules_that_the_pages_name_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     files = re.findall(r"`([\w/]+\.py)`", text)
     assert [name for name in files if not [*ROOT.glob(f"[!.]*/**/{name}"), *ROOT.glob(name)]] == []
+
+
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "benchmarks" / "measurements").glob("*.md")), ids=lambda page: page.stem
+)
+def test_measurements_have_a_command_dates_and_commits(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert re.search(r"^    (?:\S+/)?(?:python|largesteps-zg) ", text, re.MULTILINE)
+    sections = re.split(r"^#+ ", text, flags=re.MULTILINE)
+    tables = [section for section in sections if re.search(r"^\|[ -]*-", section, re.MULTILINE)]
+    assert tables
+    undated = [
+        section.splitlines()[0]
+        for section in tables
+        if not re.search(r"\b20\d\d-\d\d-\d\d\b", section) or not re.search(r"\b[0-9a-f]{7}\b", section)
+    ]
+    assert undated == []
