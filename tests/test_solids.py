@@ -6,10 +6,9 @@ import math
 
 import pytest
 import torch
-import trimesh
 
 from largesteps_zg import meshes
-from largesteps_zg.geometry import has_inside, mean_thickness
+from largesteps_zg.geometry import has_inside
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, surface_distances
 
 
@@ -62,15 +61,3 @@ def test_a_cap_is_a_body_from_where_its_border_squared_is_nearer_half_a_balls_th
         a, b, c, d = 1 + 64 * i + j, 1 + 64 * i + k, 65 + 64 * i + j, 65 + 64 * i + k
         faces += [torch.stack([a, c, b], dim=1), torch.stack([b, c, d], dim=1)]
     assert has_inside(vertices, torch.cat(faces)) == inside
-
-
-def test_thickness_of_a_plate_a_ball_and_a_sheet() -> None:
-    box = trimesh.creation.box((40.0, 30.0, 0.5))
-    vertices, faces = torch.from_numpy(box.vertices.copy()), torch.from_numpy(box.faces.copy())
-    # Volume 600, area 2 (1200 + 20 + 15).
-    assert mean_thickness(vertices, faces) == pytest.approx(1200 / 2470)
-    assert mean_thickness(vertices + 7, faces.flip(1)) == pytest.approx(1200 / 2470)
-    ball = icosphere(4, radius=3.0)
-    assert mean_thickness(ball.vertices, ball.faces) == pytest.approx(2.0, rel=0.01)
-    leaf = load_mesh(meshes.path("leaf"))
-    assert mean_thickness(leaf.vertices, leaf.faces) == 0

@@ -24,6 +24,5 @@ from .normals import vertex_normals as vertex_normals
 from .penalties import bilaplacian_loss as bilaplacian_loss
 from .penalties import laplacian_loss as laplacian_loss
 from .solids import has_inside as has_inside
-from .solids import mean_thickness as mean_thickness
 from .solids import signed_volume as signed_volume
 from .solids import surface_area as surface_area

@@ -32,16 +32,6 @@ def surface_area(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> f
     return float(face_normals(vertices, faces, normalize=False).norm(dim=1).sum()) / 2
 
 
-def mean_thickness(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> float:
-    """Twice the volume inside over the area: a plate's thickness, two thirds of a ball's radius; 0 without an inside.
-
-    A solid is a sheet to whoever looks at it with edges longer than that.
-    """
-    if not has_inside(vertices, faces):
-        return 0.0
-    return 2 * abs(signed_volume(vertices, faces)) / surface_area(vertices, faces)
-
-
 def has_inside(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> bool:
     """True for closed surfaces and for those with holes, as a scan without its underside; False for sheets."""
     counts = topology(faces)

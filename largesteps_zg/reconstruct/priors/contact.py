@@ -144,7 +144,7 @@ class Contact:
     def mostly_paired(self) -> bool:
         """Whether most vertices had another part near them in the last search, as the sides of a sheet have.
 
-        The volume (`geometry.solids.mean_thickness`) tells nothing once sides have passed through each other.
+        The volume says nothing once sides have passed through each other.
         """
         corners = self._found[0]
         return 2 * int((corners[:, 0] == corners[:, 1]).sum()) > self._count

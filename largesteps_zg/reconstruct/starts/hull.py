@@ -22,7 +22,7 @@ CELLS = 96  # along the bounding sphere's cube
 VERTICES = 3000
 _LONGEST = 2.5  # edge in cells: thin parts need several triangles around them
 _SPECK = 0.05  # of the largest part's extent: smaller parts are dropped
-_SPECK_VOLUME = 0.001  # of the largest part's volume, likewise's volume, likewise
+_SPECK_VOLUME = 0.001  # of the largest part's volume, likewise's volume, likewise's volume, likewise
 
 
 @dataclass(frozen=True)
