@@ -14,8 +14,8 @@ from .hull import CELLS, carved_hull, remeshed
 from .sphere import starting_sphere
 
 # Of the bounding sphere's radius. If the largest sphere inside the masks is smaller, it would have to grow along a
-# sheet. The mean thickness of a mesh (`geometry.solids`) is no help here: the carved hull of a sheet is as thick as its
-# cells and the masks' errors. A leaf has 0.10, a fennec with thin ears 0.17.
+# sheet. A mean thickness would be no help: the carved hull of a sheet is as thick as its cells and the masks' errors. A
+# leaf has 0.10, a fennec with thin ears 0.17.
 SMALLEST_SPHERE = 0.13
 
 
