@@ -1,15 +1,15 @@
-"""What refining cameras is worth where they are off, and what it costs where they are exact.
+"""What correcting cameras gains where they are off, and what it costs where they are exact.
 
-A scene with a known surface is reconstructed four times: from its own cameras and from disturbed ones (each turned by
-half a degree about a random axis and moved by 1 % of its distance in a random direction), by default and with
-`--no-refine-cameras`.
+A scene with a known surface is reconstructed four times: from its own cameras and from disturbed ones, by default and
+with `--no-refine-cameras`. Each disturbed camera is turned by half a degree about a random axis and moved by 1 % of its
+distance in a random direction.
 
-Claim: by default the Chamfer distance from disturbed cameras is at most 1.3 times that from exact ones kept as they
-are, and that from exact ones at most 1.1 times.
+Claim: by default, disturbed cameras give at most 1.3 times the Chamfer distance of exact cameras that are kept, and
+exact cameras at most 1.1 times.
 
-Disturbed cameras don't tell where the world's origin is, how it is turned and how large its unit is, better than the
-mean of their errors: the result is compared with the truth after the similarity that brings the cameras found onto the
-true ones. What the comparison without it gives stands beside.
+Disturbed cameras tell the world's origin, axes and unit only up to the mean of their errors. So the result is compared
+with the truth after the similarity that brings the cameras found onto the true ones. A second column compares without
+it.
 
     python benchmarks/cameras_off.py SCENE
     python benchmarks/cameras_off.py SCENE --steps 300 --degrees 1 --percent 2

@@ -1,11 +1,11 @@
-"""What lambda, step size, remeshing, views per step and solver do to a reconstruction: the tables of docs/choosing.md.
+"""What lambda, step size, remeshing, views per step and solver do to a reconstruction.
 
-From a sphere to a built-in mesh seen in 24 rendered views of 192 x 192 pixels, light and colours unknown, 600 steps.
-Every table changes one setting and leaves the others at their defaults.
+A run goes from a sphere to a built-in mesh. It sees 24 rendered views of 192 x 192 pixels, light and colours unknown,
+and takes 600 steps. Every table changes one setting and leaves the others at their defaults.
 
 Claim: the default step size, remeshing and number of views have a Chamfer distance within a half of the best at
 equal steps, without flipped faces; with remeshing, the default lambda has normals within 0.05 of the best. (A smaller
-lambda has a smaller Chamfer distance here; docs/choosing.md says at what price.)
+lambda can have a smaller Chamfer distance here, with sheets folded inside: measurements/choosing.md has the tables.)
 
     python benchmarks/choosing.py                             # all tables
     python benchmarks/choosing.py --table step-size --mesh pebble

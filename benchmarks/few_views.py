@@ -2,9 +2,9 @@
 
     python benchmarks/few_views.py SCENE [--views 8] [--first 0]
 
-SCENE has a true mesh. The hull is carved from all training views on 192^3 cells; both are compared with the truth
-from points drawn evenly, in thousandths of its diagonal. Which views are chosen decides what they see: below stands
-how far the result is from the true surface where so many of them see it, from less than 80 degrees off its normal.
+SCENE has a true mesh. The hull is carved from all training views on 192^3 cells. Points drawn evenly compare both with
+the truth, in thousandths of its diagonal. The choice of views decides what they see. So a second table shows the
+distance from the true surface by the number of views that see it, from less than 80 degrees off its normal.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ GRAZING = 0.17  # cosine
 
 
 def times_seen(mesh: Mesh, cameras: Cameras) -> Tensor:
-    """(V,) how many cameras see each vertex."""
+    """(V,) the number of cameras that see each vertex."""
     vertices = mesh.vertices.double()
     middle = vertices.mean(0)
     radius = (vertices - middle).norm(dim=1).max()
@@ -39,7 +39,7 @@ def times_seen(mesh: Mesh, cameras: Cameras) -> Tensor:
 
 
 def table(mesh: Mesh, truth: Mesh, cameras: Cameras) -> None:
-    """How far the mesh is from the true surface, by how many cameras see it."""
+    """Print the distance of the mesh from the true surface, by the number of cameras that see it."""
     points, faces = sample_surface(
         truth.vertices, truth.faces, SAMPLES, generator=torch.Generator().manual_seed(0)
     )

@@ -1,7 +1,7 @@
-"""On a machine with a CUDA device: agreement with the CPU and with nvdiffrast, and the times of all of them at once.
+"""The rasterizer on a CUDA device: agreement with the CPU and with nvdiffrast, and the times of all three.
 
 Claim: float32 on CUDA gives the CPU's triangles (all but 1 pixel in 10,000), images and gradients within 0.1 % of their
-norm, and takes a fifth of the CPU's time or less at 10,242 vertices. Without a device it says so and ends well.
+norm. At 10,242 vertices it takes a fifth of the CPU's time or less. Without a device the script says so and succeeds.
 
     python benchmarks/gpu.py                  # a minute; nvdiffrast joins in where it is installed
 """
@@ -29,7 +29,7 @@ STEPS = 20
 
 @dataclass(frozen=True)
 class Result:
-    """Of one step on one backend."""
+    """One step on one backend."""
 
     name: str
     ids: Tensor
@@ -40,7 +40,7 @@ class Result:
 
 
 def run(p: Problem, device: str, backend: str) -> Result:
-    """One step, and the median time of some."""
+    """One step, and the median time of several."""
     faces, cameras = p.faces.to(device), p.cameras.to(device)
     targets, edges = p.targets.to(device), edge_table(p.faces).to(device)
     vertices = p.vertices.to(device).detach().requires_grad_()

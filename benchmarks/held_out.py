@@ -2,10 +2,10 @@
 
     python benchmarks/held_out.py SCENE [--every 8] [--first 7]
 
-SCENE is one of photographs without a test split. Every eighth is held out, from another one on than the default: 3 and
-11 for `--first 3`. The rows are those of run.json. The claim is of held_out_exposed: from cameras corrected as their
-neighbours' are, each half of a photograph exposed as its other half tells. On Middlebury's temple it holds for
-`--first` 7 and 3, and fails for 5, where neighbours foretell less.
+SCENE holds photographs without a test split. Every eighth photograph is held out, from number `--first` on, counted
+from 0. The rows are entries of run.json. The claim is about held_out_exposed: cameras are corrected as their
+neighbours' are, and each half of a photograph is exposed as its other half tells. On Middlebury's temple it holds for
+`--first` 7 and 3. It fails for 5, whose neighbours foretell less.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
     python benchmarks/masks.py SCENE [--background 4,5,7] [--noise 1.5] [--masks-only]
 
-SCENE has images with alpha and a true mesh: `python benchmarks/path_traced.py` makes some. They are put before a
-background of one colour, in linear light, with noise in levels of sRGB bytes as a sensor has it, and read again
-without alpha. Three runs, of noisy images alike: with the scene's alpha, with that rounded, with masks found. The claim
-holds for clay. Narrow strips of paint that is nearly black are lost at outlines: of the painted fennec 2.6 times.
+SCENE has images with alpha and a true mesh: `python benchmarks/path_traced.py` makes some. The script puts them before
+a background of one colour, in linear light, adds a sensor's noise (in levels of sRGB bytes), and reads them again
+without alpha. Three runs see the same noisy images: with the scene's alpha, with rounded alpha, and with the masks
+found. The claim holds for clay. At outlines, narrow strips of nearly black paint are lost: the painted fennec ends at
+2.6 times the distance.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def with_alpha(views: Views, alpha: Tensor, colors: Tensor) -> Views:
 
 
 def table(found: Views, exact: Tensor) -> None:
-    """How far masks are from alpha (B, H, W) uint8."""
+    """Print the difference of masks from the exact alpha (B, H, W) uint8."""
     masks, truth = found.images[..., 3] > 127, exact > 127
     overlap = (masks & truth).sum((1, 2)) / (masks | truth).sum((1, 2))
     outline = (exact > 0) & (exact < 255)
@@ -76,7 +77,7 @@ def main() -> None:
     table(found, exact)
     if arguments.masks_only:
         return
-    # As a program that cuts objects out saves it: the object's colour up to its outline.
+    # Programs that cut objects out save the object's colour up to its outline.
     whole = photographs(with_alpha(views, opaque, views.images[..., :3]), (0, 0, 0), arguments.noise)
     runs = {
         "exact alpha": with_alpha(views, exact, whole),

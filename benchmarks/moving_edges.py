@@ -1,12 +1,13 @@
 """Which edge lengths to remesh to: a schedule, curvature, or how much a region still moves.
 
-The published ways are Large Steps' (edges of one length, shorter ones at given steps) and Palfinger's (Continuous
-Remeshing for Inverse Rendering, 2022: where vertices move steadily edges grow, where they only tremble they shrink). A
-step of Large Steps needs matrices factored for its triangles, so the latter is applied here at ten remeshings instead
-of at every step: as the speed, the mean of the last moves over their root mean square, goes from 0 to 1, lengths are
-multiplied by 1/2 to 3/2. They stay between the first and the last length of the default schedule.
+Two ways are published. Large Steps makes edges of one length, shorter ones at given steps. Palfinger (Continuous
+Remeshing for Inverse Rendering, 2022) lets edges grow where vertices move steadily and shrink where they only tremble.
+A step of Large Steps needs a matrix factored for its triangles, so the script applies Palfinger's rule at ten
+remeshings instead of at every step. The speed is the mean of the last moves over their root mean square. As it goes
+from 0 to 1, lengths are multiplied by 1/2 to 3/2. They stay between the first and the last length of the default
+schedule.
 
-Claim: none is better than the default, one length from the size of a pixel, by more than a tenth.
+Claim: no rule is better by more than a tenth than the default, which is one length from the size of a pixel.
 
     python benchmarks/moving_edges.py SCENE [--steps 1500] [--max-vertices N]
 """

@@ -1,10 +1,10 @@
 """Path-traced scenes with a known surface: a built-in mesh in clay, painted, and glossy, seen by the same cameras.
 
-Nothing in them is made by this project's renderer: Blender's Cycles follows the light of a gradient sky and two soft
-lamps, with shadows and light bouncing from surface to surface. What a reconstruction loses from clay to paint or
-gloss is what it mistakes for shape. Scenes are written in NeRF-synthetic form, the true surface as mesh.ply.
+Blender's Cycles makes the pictures, not this project's renderer. It follows the light of a gradient sky and two soft
+lamps, with shadows and with light that bounces between surfaces. If a reconstruction gets worse from clay to paint or
+gloss, it mistakes these for shape. Scenes are written in NeRF-synthetic form, with the true surface as mesh.ply.
 
-Claim, tested by --check: the projected true surface and each picture's alpha agree, intersection over union > 0.99.
+Claim, tested by --check: the projected true surface and each picture's alpha have an intersection over union > 0.99.
 
     python3.11 -m venv blender && blender/bin/pip install bpy==4.5.15      # Blender as a module; 300 MB
     blender/bin/python benchmarks/path_traced.py --output out/scenes       # one or two minutes a scene, on one core
@@ -36,13 +36,13 @@ except ImportError:  # not needed for --check
 MESHES = Path(__file__).resolve().parents[1] / "largesteps_zg" / "meshes"
 SCENES = ("fennec-clay", "fennec-paint", "fennec-gloss", "gear-clay", "gear-gloss", "mug-clay", "leaf-clay",
           "leaf-paint", "leaves-paint")  # fmt: skip
-# Three of the built-in leaf: radians about z, then about x, size, height; in its own axes.
+# Three copies of the built-in leaf, in its own axes: radians about z, then about x; size; height.
 LEAVES = ((0.0, 0.3, 0.55, -0.15), (2.1, 0.7, 0.5, 0.0), (4.2, -0.1, 0.52, 0.15))
 DISTANCE, FOV = 3.0, math.radians(40.0)  # the unit ball, which all meshes fit, just fills the image
 CREASED = ("gear",)  # edges bent by more than SHARP stay sharp; all other meshes are smooth everywhere
 SHARP = math.radians(40.0)
 PALETTE = ("#c8452f", "#e9d8a6", "#0a6e77", "#2b2d42", "#ee9b00", "#94d2bd")  # of the paint, sRGB
-TEST_TURN = 1.3  # radians about z, which puts the held-out cameras between the others
+TEST_TURN = 1.3  # radians about z: held-out cameras stand between the others
 
 
 def poses(count: int, turn: float = 0.0) -> np.ndarray:
@@ -57,7 +57,7 @@ def poses(count: int, turn: float = 0.0) -> np.ndarray:
     return np.concatenate([axes, np.tile([0.0, 0.0, 0.0, 1.0], (count, 1, 1))], axis=1)
 
 
-# Materials: what becomes of the shader's nodes and links
+# Materials: each changes the shader's nodes and links
 
 
 def clay(nodes: Any, links: Any) -> Any:
@@ -119,7 +119,7 @@ def load_mesh(name: str) -> Any:
 
 
 def three_leaves() -> Any:
-    """An open surface in three parts, none of which touches another, in the unit ball."""
+    """An open surface in three parts that do not touch, in the unit ball."""
     up = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # from the leaf's own axes
     parts = []
     for about_z, about_x, size, height in LEAVES:
@@ -143,7 +143,7 @@ def three_leaves() -> Any:
 
 
 def add_object(shape: str, material: str) -> None:
-    """A built-in mesh or three leaves, subdivided once so that facets are no larger than a pixel or two."""
+    """A built-in mesh or three leaves, subdivided once, so facets are no larger than a pixel or two."""
     solid = three_leaves() if shape == "leaves" else load_mesh(shape)
     mesh = solid.data
     if shape in CREASED:
@@ -185,7 +185,7 @@ def add_sky() -> None:
 
 
 def add_lamp(place: tuple[float, float, float], watts: float, color: tuple[float, float, float]) -> None:
-    """A square as wide as the object's radius and a bit, facing the origin; seen in reflections only."""
+    """A square a little wider than the object's radius; it faces the origin, and only reflections show it."""
     lamp = bpy.data.lights.new("lamp", "AREA")
     lamp.energy, lamp.color, lamp.size = watts, color, 1.4
     held = bpy.data.objects.new("lamp", lamp)
@@ -196,7 +196,7 @@ def add_lamp(place: tuple[float, float, float], watts: float, color: tuple[float
 
 
 def add_camera(size: int) -> Any:
-    """A square picture, what is beside the object transparent."""
+    """A square picture with a transparent background."""
     camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
     bpy.context.collection.objects.link(camera)
     camera.data.angle = FOV
@@ -208,7 +208,7 @@ def add_camera(size: int) -> Any:
 
 
 def set_up_cycles(samples: int, threads: int) -> None:
-    """Path tracing on the CPU, the same noise every time; 8-bit sRGB PNG with straight alpha."""
+    """Path tracing on the CPU, with the same noise every time, to 8-bit sRGB PNG with straight alpha."""
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
     scene.cycles.device, scene.cycles.samples, scene.cycles.seed = "CPU", samples, 1
@@ -223,7 +223,7 @@ def set_up_cycles(samples: int, threads: int) -> None:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Keep what Blender prints about each picture off the terminal."""
+    """Keep Blender's lines about each picture off the terminal."""
     sys.stdout.flush()
     kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
@@ -236,7 +236,7 @@ def silence() -> Iterator[None]:
 
 
 def write_scene(folder: Path, options: argparse.Namespace) -> None:
-    """Render one scene; transforms_train.json comes last and makes the folder a scene."""
+    """Render one scene. It writes transforms_train.json last, so an unfinished folder is no scene."""
     shape, material = folder.name.split("-")
     bpy.ops.wm.read_factory_settings(use_empty=True)
     add_object(shape, material)
@@ -263,7 +263,7 @@ def write_scene(folder: Path, options: argparse.Namespace) -> None:
 
 
 def agreement(folder: Path) -> np.ndarray:
-    """Per view, training views first: intersection over union of alpha and the projected true surface."""
+    """Intersection over union of alpha and the projected true surface, per view, training views first."""
     import torch
 
     from largesteps_zg.renderers import render
@@ -281,7 +281,7 @@ def agreement(folder: Path) -> np.ndarray:
 
 
 def main() -> None:
-    """Render the scenes that are missing, or check those that are there."""
+    """Render missing scenes, or check the existing ones."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     shapes = [*sorted(file.stem for file in MESHES.glob("*.ply")), "leaves"]
     known = [f"{shape}-{material}" for shape in shapes for material in MATERIALS]

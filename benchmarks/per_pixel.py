@@ -1,15 +1,19 @@
 """What a per-pixel step costs: by the number of parameters, and against the differentiable rasterizer's step.
 
-Claims. Texels for parameters, on a fixed mesh: from 7 thousand to 1 million of them, 140 times as many, the step takes
-at most 4 times as long, what is done for each pixel 3 times (its sums no longer fit into a core's cache); the rest is
-drawing signs and adding vectors. Vertices and colours: an estimate takes at most 2.2 times as long as the two plain
-hard renderings in it, nearer to once the more there are. A whole step, with solves, shading and optimiser: at 2,562
-vertices less time than with the rasterizer, at 10,242 at most a fifth more.
+Claims:
+
+* Texels as parameters, on a fixed mesh: from 7 thousand to 1 million, 140 times as many, the step takes at most 4 times
+  as long. The work for each pixel takes at most 3 times as long, because its sums no longer fit into a core's cache.
+  The rest draws signs and adds vectors.
+* Vertices and colours: an estimate takes at most 2.2 times as long as the two plain hard renderings in it. The more
+  vertices, the nearer to 1 time.
+* A whole step, with solves, shading and optimiser, takes less time than with the rasterizer at 2,562 vertices, and at
+  most a fifth more at 10,242.
 
     python benchmarks/per_pixel.py                 # about two minutes
     python benchmarks/per_pixel.py --part step     # or texture, mesh
 
-16 views at 256²; medians of steps that take turns, so that other work on the machine meets all alike.
+All use 16 views at 256². Times are medians of steps that take turns, so other work on the machine slows all alike.
 """
 
 from __future__ import annotations
@@ -136,7 +140,7 @@ class Patched:
 
 
 def mesh(steps: int) -> None:
-    """The cost of an estimate for vertices and colours, against two hard renderings that nobody asks anything of."""
+    """The cost of an estimate for vertices and colours, against two hard renderings alone."""
     clocks: dict[tuple[int, str], tuple[Clock, Callable[[], Any]]] = {}
     for level in LEVELS:
         ball = icosphere(level)
@@ -153,7 +157,7 @@ def mesh(steps: int) -> None:
             for _ in range(2):
                 HardRasterizer()(x, faces, c, VIEWS)
 
-        # Half a pixel at this distance, and for fine meshes no more than half an edge.
+        # Half a pixel at this distance; for fine meshes no more than half an edge.
         width = min(0.5 * 3.5 / 406, 0.5 / 2**level)
         clocks[level, "plain"] = Clock(), plain
         for name, views in (("together", None), ("each view", 16)):
@@ -176,7 +180,7 @@ def mesh(steps: int) -> None:
         )
         row = [f"{together:.0f}", f"{together / bare:.2f}", f"{each:.0f}", f"{each / bare:.2f}"]
         print(f"| {6 * vertices_:,} | {bare:.0f} | " + " | ".join(row) + " |")
-        assert together < 2.2 * bare, (level, together, bare)  # with room for a busy machine
+        assert together < 2.2 * bare, (level, together, bare)  # leaves room for a busy machine
 
 
 def step(steps: int) -> None:
@@ -200,7 +204,7 @@ def step(steps: int) -> None:
             cells = [f"{statistics.median(w):.1f} ({statistics.median(c):.1f})" for w, c in found.values()]
             walls = [statistics.median(w) for w, _ in found.values()]
             cpus = [statistics.median(c) for _, c in found.values()]
-            # Other work on the machine can spoil the clock's median, but hardly both.
+            # Other work on the machine can spoil one of the two medians, but hardly both.
             ratios[level].append(min(walls[1] / walls[0], cpus[1] / cpus[0]))
             print(f"| {LEVELS[level]:,} | {threads} | {cells[0]} | {cells[1]} | {walls[1] / walls[0]:.2f} |")
     assert max(ratios[4]) < 1 and max(ratios[5]) < 1.2, ratios
@@ -244,7 +248,7 @@ def whole_step(level: int, name: str) -> Callable[[], None]:
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -6,10 +6,11 @@ views at 512² fit in 4 GiB.
     python benchmarks/rasterizer.py            # needs deodr and mitsuba (pip install -e .[bench]); about three minutes
     python benchmarks/rasterizer.py --quick    # without Mitsuba and the largest mesh
 
-Each number comes from a process of its own (peak memory, number of threads), and all of them take turns, twice, so that
-other work on the machine meets all alike. glibc's malloc is told to keep large blocks: DEODR's images in float64 would
-otherwise be mapped and cleared anew in every step (it is 2 times slower then). Mitsuba needs LLVM 16 or newer as
-DRJIT_LIBLLVM_PATH (Debian: libllvm19) and takes 4 samples a pixel and 1 for silhouettes, which is its cheapest choice.
+Each number comes from a process of its own, because of peak memory and the number of threads. The processes take turns,
+twice, so other work on the machine slows all alike. glibc's malloc is told to keep large blocks: otherwise DEODR's
+images in float64 would be mapped and cleared anew in every step, which makes it 2 times slower. Mitsuba needs LLVM 16
+or newer as DRJIT_LIBLLVM_PATH (Debian: libllvm19). It takes 4 samples a pixel and 1 for silhouettes, its cheapest
+choice.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ GIGABYTE = 2**30
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def peak_memory() -> int:
-    """Of this process so far, in bytes."""
+    """The peak of this process so far, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
@@ -51,7 +52,7 @@ def measure(peer: str, level: int, threads: int) -> dict[str, Any]:
 
     torch.set_num_threads(threads)
     step, prepared = PEERS[peer](problem(level)), peak_memory()
-    losses = [step(), step()]  # the first compiles
+    losses = [step(), step()]  # the first step compiles
     walls, cpus = [], []
     for _ in range(STEPS.get(peer, 15)):
         wall, cpu = time.perf_counter(), time.process_time()
@@ -74,10 +75,10 @@ def measure_memory() -> dict[str, Any]:
 
 
 def in_own_process(*arguments: str, threads: int = 1) -> dict[str, Any]:
-    """Run this file again; what it measured, or why it did not."""
+    """Run this file again; return what it measured, or why it did not."""
     environment = os.environ | {
         "OMP_NUM_THREADS": str(threads),
-        # Threads that wait by spinning take the core from those that work, where other processes run too.
+        # Where other processes run too, threads that spin while they wait take the core from threads that work.
         "OMP_WAIT_POLICY": "PASSIVE",
         "MALLOC_MMAP_THRESHOLD_": str(GIGABYTE),
         "MALLOC_TRIM_THRESHOLD_": str(4 * GIGABYTE),
@@ -116,7 +117,7 @@ def main() -> None:
 
 
 def report(rows, levels, found, memory) -> None:
-    """The table, and the claims; the better of the rounds counts, for each alike."""
+    """Print the table and check the claims; for each program the better round counts."""
     print(f"$ {shlex.join(['python', *sys.argv])}")
     print(f"{platform.machine()}, {cores()} cores; ms a step (CPU ms), MiB above the prepared problem\n")
     print("| | " + " | ".join(f"{LEVELS[level]:,} vertices" for level in levels) + " |")

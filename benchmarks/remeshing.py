@@ -108,7 +108,7 @@ def check(rows: dict[str, Row], mesh: Mesh) -> None:
 
 
 def sag(mesh: Mesh, result: RemeshResult) -> float:
-    """The column "off": the 99th percentile of the distance of the old vertices to the new surface."""
+    """The column "off": the 99th percentile of the distance from the old vertices to the new surface."""
     return float(torch.quantile(closest_points(mesh.vertices, result.vertices, result.faces).distances, 0.99))
 
 
@@ -119,12 +119,12 @@ def lens(thickness: float) -> Mesh:
 
 
 def area(vertices: Tensor, faces: Tensor) -> float:
-    """Of all faces together."""
+    """The area of all faces together."""
     return float(face_normals(vertices, faces, normalize=False).norm(dim=1).sum()) / 2
 
 
 def sheets(backends: list[str]) -> None:
-    """A table: what is left of a thin lens of radius 1."""
+    """Print the share of its area that a thin lens of radius 1 keeps."""
     print(f"\n| thickness | edge length |{'|'.join(f' {name}: area, flipped ' for name in backends)}|")
     print("|---" * (2 + len(backends)) + "|")
     for thickness in (0.02, 0.1):
@@ -151,7 +151,7 @@ def main() -> None:
     print(f"$ {shlex.join(['python', *sys.argv])}\n\n{HEADER}\n{'|---' * 11}|")
     for name, mesh in shapes().items():
         for count in (5_000, 20_000):
-            # All lengths 1 would give so many vertices.
+            # The number of vertices if all lengths were 1.
             unit = expected_vertices(torch.ones(len(mesh.vertices)), mesh.vertices, mesh.faces)
             rows = {}
             for backend in backends:

@@ -1,4 +1,4 @@
-"""The derivative of the covered area under scaling of a sphere, against the exact one, by tessellation and resolution.
+"""The derivative of a sphere's covered area by its radius, against the exact one, by tessellation and resolution.
 
 Claim: within 3 % at 1,280, 5,120 and 20,480 triangles and 64² to 512², for every one of several turns and offsets.
 

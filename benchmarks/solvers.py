@@ -54,7 +54,7 @@ def ours_scikit_sparse(matrix: Tensor) -> Solve:
 
 
 def ours_conjugate_gradients(matrix: Tensor) -> Solve:
-    """From nothing each time: the worst case."""
+    """Conjugate gradients from zero each time, the worst case."""
     solver = ConjugateGradientSolver(matrix)
 
     def solve(b: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ def ours_conjugate_gradients(matrix: Tensor) -> Solve:
 
 
 def plain_cholespy(matrix: Tensor) -> Solve:
-    """As the published package calls it."""
+    """cholespy, called as the published package calls it."""
     rows, columns = matrix.indices().int()
     solver = cholespy.CholeskySolverF(
         matrix.shape[0],
@@ -84,7 +84,7 @@ def plain_cholespy(matrix: Tensor) -> Solve:
 
 
 def scipy_splu(matrix: Tensor) -> Solve:
-    """SuperLU with its default ordering, which is its fastest for spheres of 40,000 vertices and more."""
+    """SuperLU with its default ordering, its fastest for spheres of 40,000 vertices and more."""
     rows, columns = matrix.indices().numpy()
     system = csc_matrix((matrix.values().double().numpy(), (rows, columns)), shape=tuple(matrix.shape))
     factor = splu(system)
@@ -103,7 +103,7 @@ def median_ms(run: Callable[[], object], *, repeats: int) -> float:
 
 
 def measure(name: str, make: Callable[[Tensor], Solve], matrix: Tensor, vertices: Tensor) -> Row:
-    """One line of the table: three right-hand sides, whose solution is known."""
+    """One line of the table, for three right-hand sides with a known solution."""
     large = len(vertices) > 50_000
     factor = median_ms(lambda: make(matrix), repeats=1 if large else 5)
     solve, right = make(matrix), matrix @ vertices

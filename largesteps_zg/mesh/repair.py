@@ -12,8 +12,8 @@ from ..geometry.neighbors import Neighbors, neighbors
 from .intersections import self_intersections
 from .quality import flipped
 
-# Mean edges: a patch in which a vertex had to move farther, and which is not mended for that, goes back. Folds in a
-# body give way within 3.2; what is folded at the rim of a sheet would take the rim away with it.
+# Mean edges. If a vertex of a patch moved farther, and the patch is still not mended, the patch goes back to where it
+# was. Folds in a body give way within 3.2. A fold at the rim of a sheet would take the rim away with it.
 FARTHEST = 4.0
 
 
@@ -27,17 +27,17 @@ def unfold(
     vertices : (V, 3) float
     faces : (F, 3) int
     rounds : int
-        The most smoothing steps. What is folded over a large region stays so.
+        The largest number of smoothing steps. Folds over a large region stay.
 
     Returns
     -------
     (V, 3) float
-        The given tensor itself where nothing is folded. Only corners of flipped faces move, and those around them
-        where that is not enough. A patch in which that takes more than four mean edges, and is not enough, stays.
+        The given tensor itself where nothing is folded. Corners of flipped faces move, and their neighbours where that
+        is not enough. A patch that moved by more than four mean edges, and is still folded, goes back.
 
     Notes
     -----
-    Not differentiable in how it chooses; meant for results. A flipped face is one that `metrics.flipped` finds.
+    Meant for results: the choice of faces is not differentiable. `mesh.quality.flipped` finds the flipped faces.
     """
     given, around = vertices, None
     for number in range(rounds):
@@ -48,7 +48,7 @@ def unfold(
             around = neighbors(edges(faces), len(vertices))
         moved = torch.zeros(len(vertices), dtype=torch.bool, device=vertices.device)
         moved[faces[folded].reshape(-1)] = True
-        for _ in range(number // 5):  # what does not give way is held by its surroundings
+        for _ in range(number // 5):  # a fold that does not give way is held by its surroundings
             moved[faces[moved[faces].any(dim=1)].reshape(-1)] = True
         vertices = torch.where(moved[:, None], around.mean(vertices), vertices)
     return _where_worth_it(given, vertices, faces, flipped(vertices, faces))
@@ -57,33 +57,33 @@ def unfold(
 def without_self_intersections(
     vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], *, rounds: int = 10, sweeps: int = 10
 ) -> Float[Tensor, "V 3"]:
-    """Positions at which fewer faces pass through others: patches around these are smoothed, where that helps.
+    """Positions with fewer faces that pass through others: patches around these are smoothed where that helps.
 
     Parameters
     ----------
     vertices : (V, 3) float
     faces : (F, 3) int
     rounds : int
-        Each smooths every patch that is left, and takes over those in which it leaves fewer faces that pass
-        through others and no more folded ones. A patch that is not taken over grows by a ring of vertices.
+        Each round smooths every patch that is left. It keeps a smoothed patch that has fewer faces passing through
+        others, and no more folded ones. Any other patch grows by a ring of vertices.
     sweeps : int
-        Steps of each vertex of a patch to the mean of its neighbours in a round; the rim of a patch is held.
+        Steps to the mean of the neighbours, for each vertex of a patch in a round. The rim of a patch is held.
 
     Returns
     -------
     (V, 3) float
-        The given tensor itself where no face passes through another, or nothing helps. `self_intersections` of it
-        are never more than before; parts that lie deep inside each other stay so. A patch that would have to move by
-        more than four mean edges, and still meet itself, stays as it is.
+        The given tensor itself where no face passes through another, or nothing helps. The number of
+        `self_intersections` never grows. Parts that lie deep inside each other stay so. A patch that moved by more than
+        four mean edges, and still cuts itself, goes back.
 
     Raises
     ------
     ValueError
-        Not a sound mesh.
+        If the mesh is not sound.
 
     Notes
     -----
-    Not differentiable in how it chooses; meant for results. A round costs two counts of the self-intersections.
+    Meant for results: the choice of patches is not differentiable. A round costs two counts of the self-intersections.
     """
     met = self_intersections(vertices, faces)
     if not bool(met.any()):
@@ -101,7 +101,7 @@ def without_self_intersections(
         better = (after < before) & (folded_trial <= folded)
         trial = torch.where((moved & better[patch])[:, None], trial, vertices)
         met_trial = self_intersections(trial, faces)
-        # A patch can also run into its surroundings, or into one that went back to where it was.
+        # A patch can also run into its surroundings, or into a patch that went back.
         if int(met_trial.sum()) < int(met.sum()):
             vertices, met = trial, met_trial
             rings = rings + (~better[patch]).long()
@@ -114,7 +114,7 @@ def without_self_intersections(
 
 
 def _where_worth_it(given: Tensor, moved: Tensor, faces: Tensor, left: Tensor) -> Tensor:
-    """The new positions of patches that had to move little or in which no face is `left`; the given ones elsewhere."""
+    """The new positions of patches that moved little, or in which no face is `left`; the given ones elsewhere."""
     ways = (moved - given).norm(dim=1)
     if not bool((ways > 0).any()):
         return given
@@ -127,7 +127,7 @@ def _where_worth_it(given: Tensor, moved: Tensor, faces: Tensor, left: Tensor) -
 
 
 def _within_rings(met: Tensor, faces: Tensor, around: Neighbors, rings: Tensor) -> Tensor:
-    """(V,) bool: at most so many edges away from a corner of a face that is met."""
+    """(V,) bool: at most `rings` edges away from a corner of a face that is met."""
     left = torch.full_like(rings, -1)
     corners = faces[met].reshape(-1).long()
     left[corners] = rings[corners]
@@ -144,5 +144,5 @@ def _smoothed(vertices: Tensor, around: Neighbors, moved: Tensor, sweeps: int) -
 
 
 def _counts(found: Tensor, faces: Tensor, patch: Tensor, size: int = 0) -> Tensor:
-    """Number of faces that were found in each patch."""
+    """The number of found faces in each patch."""
     return torch.bincount(patch[faces[found][:, 0]], minlength=max(size, int(patch.max()) + 1))

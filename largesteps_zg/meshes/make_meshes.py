@@ -1,6 +1,6 @@
 """Make the target meshes in this folder: from formulas alone, the same every time.
 
-    python -m meshes.make_meshes [NAME ...]        from the project's root; needs gpytoolbox
+    python -m largesteps_zg.meshes.make_meshes [NAME ...]        from the project's root; needs gpytoolbox
 
 Each function returns vertices, faces and sRGB colours; y is up. The result is centred and scaled into the unit ball.
 """

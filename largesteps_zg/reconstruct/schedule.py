@@ -5,23 +5,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-# Fractions of the run, and edge lengths in pixels: coarse triangles first, which move far and stay untangled,
-# then as fine as the images can tell apart.
+# Fractions of the run, and edge lengths in pixels. Coarse triangles come first: they move far and stay untangled. The
+# last ones are as fine as the images can tell apart.
 REMESH_AT = (0.15, 0.35, 0.55)
 REMESH_PIXELS = (5.0, 3.0, 2.0)
 
-# So much of the run sees images of half their size: until edges become shorter than 2.5 pixels of those. Cameras that
-# are refined start moving then.
+# This fraction of the run sees images of half their size; later, edges become shorter than 2.5 pixels of those. Cameras
+# that are refined start to move at this point.
 COARSE_UNTIL = 0.3
 
-# With every remeshing the smoothing falls by this factor, down to a bound: strong smoothing keeps coarse triangles
-# untangled while they move far, and then makes detail slow to come.
+# With every remeshing the smoothing falls by this factor, down to a bound. Strong smoothing keeps coarse triangles
+# untangled while they move far; later it would slow down detail.
 LAMBDA_FACTOR = 0.25
 
-# Vertices of the default start, at which lambda is what it says.
+# Vertices of the default start. There the smoothing is the lambda of the settings.
 REFERENCE_VERTICES = 2562
 
-# Step sizes fall by this factor over the run: a constant one keeps the noise of the few views of a step.
+# Step sizes fall by this factor over the run. A constant one would keep the noise of the few views in each step.
 DECAY = 0.03
 
 
@@ -33,38 +33,39 @@ class Remeshing:
     edge_length: float
 
 
-# Bending is held back so many times more at the start of a run than at its end: coarse shapes first.
+# The weight of bending at the start of a run, over its weight at the end: coarse shapes come first.
 BENDING_FACTOR = 4.0
 
 
 def bending_weight(weight: float, progress: float) -> float:
-    """Weight of `Bending` when so much of the run lies behind, from its weight at the end."""
+    """Weight of `Bending` at a fraction of the run, from its weight at the end."""
     return weight * BENDING_FACTOR ** (1.0 - progress)
 
 
 def decay(progress: float, *, late: bool = False) -> float:
-    """Factor of the step sizes, from 1 down to `DECAY`, when so much of the run lies behind.
+    """Factor of the step sizes at a fraction of the run, from 1 down to `DECAY`.
 
-    It falls exponentially, or `late`: slower at first, so that the finest triangles, which come when half of the run is
-    over, have longer steps before them. Noise wants the former; later still, narrow places become tangled.
+    By default it falls exponentially, which suits noisy gradients. With `late` it falls more slowly at first: the
+    finest triangles come when half of the run is over, and then still have long steps before them. If steps fall
+    later still, narrow places tangle.
     """
     return DECAY ** (progress**1.5 if late else progress)
 
 
 def starting_lambda(lambda_: float, vertices: int) -> float:
-    """Smoothing of a start mesh: as far over the surface as the given one reaches on a mesh of 2,562 vertices.
+    """Smoothing of a start mesh: it reaches as far over the surface as `lambda_` does on a mesh of 2,562 vertices.
 
-    (I + lambda L)^-1 with unit weights reaches over sqrt(lambda) edges, and edges are as long as the square root of the
-    area that a vertex has to itself.
+    (I + lambda L)^-1 with unit weights reaches over sqrt(lambda) edges. The length of an edge grows with the square
+    root of the area for each vertex.
     """
     return lambda_ * vertices / REFERENCE_VERTICES
 
 
 def refined_lambda(lambda_: float, bound: float, *, planned: float = 1.0, actual: float = 1.0) -> float:
-    """Smoothing after a remeshing; one that is below the bound already stays.
+    """Smoothing after a remeshing; one that is already below the bound stays.
 
-    Where edges became longer than planned, for the sake of a bound on vertices, it falls by as much more as makes it
-    reach as far as on the planned ones.
+    A bound on vertices can make edges longer than planned. Then the smoothing falls further, so that it reaches as far
+    as on the planned edges.
     """
     return max(lambda_ * LAMBDA_FACTOR * (planned / actual) ** 2, min(lambda_, bound))
 
@@ -77,7 +78,7 @@ def remeshings(
     Parameters
     ----------
     choice : "auto", "adaptive", "off" or steps
-        Explicit steps get edge lengths that fall evenly (as a ratio) from `edge_length` to the finest.
+        Explicit steps get edge lengths that fall by equal ratios from `edge_length` to the finest.
     steps : int
         Length of the run.
     pixel : float
@@ -115,7 +116,7 @@ def remeshings(
 
 
 def shortest_edge(area: float, max_vertices: int) -> float:
-    """Edge length of equilateral triangles that cover an area with so many vertices.
+    """Edge length of equilateral triangles that cover an area with `max_vertices` vertices.
 
     V vertices have about 2V triangles, of sqrt(3)/4 l² each.
     """

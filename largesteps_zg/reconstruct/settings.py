@@ -1,4 +1,4 @@
-"""How to reconstruct: every choice a run has, checked."""
+"""The settings of a run, checked."""
 
 from __future__ import annotations
 
@@ -20,37 +20,39 @@ class Settings:
     steps : int
         Gradient steps, >= 1.
     lambda_ : float, optional
-        Smoothing of the parametrization at a start of 2,562 vertices, >= 0; see `LargeSteps`. On finer and coarser
-        starts it is what reaches as far. A quarter with every remeshing, down to 1. By default 5, and 19 where
-        gradients are estimates.
+        Smoothing of the parametrization at a start of 2,562 vertices, >= 0; see `LargeSteps`. Finer and coarser starts
+        get the value that reaches as far over the surface. It falls to a quarter with every remeshing, down to 1. By
+        default 5, and 19 where gradients are estimates.
     step_size : float
-        Of the positions' optimiser at the first step, > 0, in a scene scaled to the unit sphere. Falls to 3 %, most
-        of it late in the run where gradients are exact.
+        The first step size of the positions' optimiser, > 0, in a scene scaled to the unit sphere. It falls to 3 %;
+        where gradients are exact, it falls later in the run.
     views_per_step : int
-        Images compared in each step, >= 1; all of them are seen before one is seen again.
+        Images compared in each step, >= 1. A run sees all images before it sees one again.
     remesh : "auto", "adaptive", "off" or tuple of steps
-        When; "adaptive" is as "auto", with edges shorter where the surface is curved and longer where it is flat.
+        When to remesh. "adaptive" remeshes when "auto" does, to edges that are shorter where the surface is curved and
+        longer where it is flat.
     max_vertices : int, optional
-        What the remeshing keeps to, up to some per cent, by longer edges where the images would ask for more. By
-        default 50,000, and 20,000 where gradients are estimates.
+        A bound that remeshing keeps to within some per cent. Where the images ask for more vertices, edges become
+        longer. By default 50,000, and 20,000 where gradients are estimates.
     device : {"auto", "cpu", "cuda", ...}
     backend : {"auto", "warp", "nvdiffrast"}
     seed : int
-        Of the order in which views are drawn, and of perturbations.
+        Fixes the order in which views are drawn, and the perturbations.
     gradients : {"rasterizer", "per-pixel", "zerograds", "smoothed", "spsa"}
-        Where they come from; `gradients.GRADIENTS`.
+        Where gradients come from; see `reconstruct.gradients.GRADIENTS`.
     renderer : str
-        What is called where gradients are estimates: "rasterizer", "opengl", or "FILE.py:FUNCTION"; see
+        The renderer that estimates call: "rasterizer", "opengl", or "FILE.py:FUNCTION"; see
         `renderers.load_renderer`.
     loss : {"l1", "l2", "robust"}
-        How pixels are compared; see `losses.image_loss`.
+        How pixels are compared; see `images.losses.image_loss`.
     bending : float
-        How much smooth shapes are preferred, >= 0: the weight of `Bending` beside the loss, times the root of the
-        number of pixels in all images together (noise averages out, so more and larger images show more detail). At
-        the beginning of a run four times as much.
+        How strongly a run prefers smooth shapes, >= 0. The weight of `Bending` beside the loss is this number times the
+        root of the number of pixels in all images: noise averages out, so more and larger images show more detail. A
+        run begins with four times the weight.
     gloss, exposure, refine_cameras : {"auto", "on", "off"}
-        Whether to find what the surface mirrors, the brightness of each image, and corrections of poses and focal
-        length. "auto" drops what turns out, half-way, to be nothing; "on" does so too for corrections of cameras.
+        Whether to find reflections, the brightness of each image, and corrections of poses and focal length. "auto"
+        drops each of these where the run finds, half-way, that it explains nothing. "on" keeps reflections and
+        brightness, and still drops corrections of cameras that come to nothing.
     """
 
     steps: int = 1500
@@ -89,7 +91,7 @@ class Settings:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of a name; "auto" is CUDA where it is usable."""
+    """The device with this name; "auto" is CUDA where it is usable."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

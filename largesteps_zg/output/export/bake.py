@@ -1,6 +1,6 @@
 """A UV atlas of a finished mesh, and the image on it that explains the photographs.
 
-First each vertex takes a colour, then the texels add what the vertices are too coarse for. The geometry stays as it is.
+First each vertex gets a colour. Then the texels add detail that is finer than the vertices. The geometry stays.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from .observations import Observations, observe
 from .texel_fit import fit_texels, robust_means
 from .textured import TexturedMesh
 
-# (B, V, 3) at vertices (V, 3) of faces (F, 3), as the cameras see them: factors of the albedo, or light beside it.
+# From vertices (V, 3), faces (F, 3) and B cameras to (B, V, 3): factors of the albedo, or light to add to it.
 Shading = Callable[[Tensor, Tensor, Cameras], Tensor]
 
-PADDING = 4  # texels between charts: three levels of a mip map stay clean
+PADDING = 4  # texels between charts, enough for three clean levels of a mip map
 SMALLEST, LARGEST = 256, 4096  # texels a side
-_FILLED = 0.6  # of an image, by charts, more or less
-_VERTEX_SMOOTHING = 0.1  # against the weight of an average vertex; decides only where little is seen
-_GREY, _GREY_WEIGHT = 0.5, 1e-6  # of parts that no view sees at all
+_FILLED = 0.6  # of an image: charts fill about this much
+_VERTEX_SMOOTHING = 0.1  # relative to the weight of an average vertex; matters only where little is seen
+_GREY, _GREY_WEIGHT = 0.5, 1e-6  # of parts that no view sees
 
 
 def bake(
@@ -56,31 +56,31 @@ def bake(
 
         sum_p w_p |g_p (s_p (A T)_p + h_p) - c_p|  +  lambda |grad (T - B)|^2  +  epsilon |T - B|^2
 
-    c_p is the colour of a pixel, s_p the shading there, h_p the highlights, g_p the exposure of its photograph, A the
-    bilinear lookup, w_p how squarely and how well inside its
-    outline the pixel sees the surface, and B the colours of the vertices, found first in the same way. The absolute
-    value lets shadows, highlights and what stands in front in a few of the photographs be outvoted; B carries colour to
-    texels that no photograph sees, across the seams of the atlas.
+    Here c_p is the colour of a pixel, s_p the shading there, h_p the highlights, g_p the exposure of its photograph,
+    and A the bilinear lookup. The weight w_p is large where the pixel sees the surface squarely and well inside its
+    outline. B holds the colours of the vertices, found first in the same way. The absolute value outvotes shadows,
+    highlights and things that stand in front in a few of the photographs. B carries colour to texels that no photograph
+    sees, across the seams of the atlas.
 
     Parameters
     ----------
     mesh : Mesh
-        In the coordinates of the cameras. Open, in several parts, or not manifold as it may be.
+        In the coordinates of the cameras. It may be open, in several parts, or not manifold.
     views : Views
-        Pixels that are not known, not wholly inside the mask, or within two pixels of an outline are left out.
+        Unknown pixels do not count, nor pixels within two pixels of an outline or not wholly inside the mask.
     shading : callable, optional
-        ``shading(vertices, faces, cameras) -> (B, V, 3)``: what turns albedo into the light that the cameras see
-        (vertices (V, 3), faces (F, 3) and cameras as given here, one view at a time). The texture then holds albedo; by
-        default it holds what is seen, light included.
+        ``shading(vertices, faces, cameras) -> (B, V, 3)``: the factors that turn albedo into the light that the cameras
+        see (vertices (V, 3), faces (F, 3) and cameras as given here, one view at a time). The texture then holds
+        albedo. By default it holds the colours in the photographs, light included.
     highlights : callable, optional
-        Likewise, what they see on top of that. The texture is without it.
+        Likewise, the light that they see on top of that. The texture does not hold it.
     gains : (B, 3), optional
         Exposure of each view and channel, in linear light, > 0; 1 by default.
     size : int, optional
         Texels along each side, 16 to 8192; by default the power of two from 256 to 4096 at which a texel is no larger
         than a pixel of most views.
     layout : (faces_uv, uv), optional
-        (F, 3) and (N, 2), v upwards: texture coordinates that the mesh has already, all in [0, 1]. By default `unwrap`
+        (F, 3) and (N, 2), v upwards: texture coordinates that the mesh already has, all in [0, 1]. By default `unwrap`
         makes an atlas.
 
     Returns
@@ -91,7 +91,7 @@ def bake(
     Raises
     ------
     ValueError
-        An unsound mesh, gains, a size or a layout out of range, or views of which none sees the mesh.
+        If the mesh is unsound, if gains, size or layout are out of range, or if no view sees the mesh.
     ImportError
         `xatlas` is missing.
 
@@ -170,7 +170,7 @@ def unwrap(mesh: Mesh, *, size: int, padding: int = PADDING) -> tuple[Tensor, Te
     packing.resolution, packing.padding, packing.bilinear = size, padding, True
     atlas.generate(charts, packing)
     _, faces_uv, uv = atlas.get_mesh(0)
-    # It aims at the size and may miss it by a fifth: what counts is that the image is square.
+    # It aims at the size and may miss it by a fifth. Only a square image matters here.
     scale = np.array([atlas.width, atlas.height]) / max(atlas.width, atlas.height)
     place = torch.from_numpy((uv * scale).astype(np.float32))
     place[:, 1] = 1 - place[:, 1]
@@ -180,7 +180,7 @@ def unwrap(mesh: Mesh, *, size: int, padding: int = PADDING) -> tuple[Tensor, Te
 def render_textured(
     textured: TexturedMesh, cameras: Cameras, shading: Shading | None = None, *, near: float | None = None
 ) -> Float[Tensor, "B H W 4"]:
-    """Images of a textured mesh, linear, premultiplied, alpha last; what `render` gives for colours at vertices.
+    """Images of a textured mesh, linear, premultiplied, alpha last, as `render` makes them of colours at vertices.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def render_textured(
     shading : callable, optional
         As in `bake`.
     near : float, optional
-        Nothing nearer to the camera is drawn; a thousandth of the nearest camera's distance by default.
+        Nothing nearer to the camera is drawn. By default a thousandth of the nearest camera's distance.
     """
     mesh, owners = textured.mesh, textured.owners
     vertices = mesh.vertices.double()[owners]
@@ -266,12 +266,12 @@ def _chart_fragments(place: Tensor, faces_uv: Tensor, size: int) -> Fragments:
 
 
 def _vertex_colors(mesh: Mesh, owners: Tensor, seen: Observations, atlas: Fragments, size: int) -> Tensor:
-    """(V, 3) colours: the texels' robust means, averaged at the vertices and diffused over those not seen."""
+    """(V, 3) colours: the texels' robust means, averaged at the vertices and diffused over unseen vertices."""
     mean, weight = robust_means(seen, size)  # (H * W, 3), (H * W,)
     pixels = atlas.pixels.long()
     data = torch.cat([mean[pixels] * weight[pixels, None], weight[pixels, None]], dim=1)
     ones = torch.zeros(len(owners), 4, requires_grad=True)
-    # The adjoint of interpolation hands each texel's colour to the corners of its triangle, by its shares of them.
+    # The adjoint of interpolation hands each texel's colour to the corners of its triangle, by their shares in it.
     (interpolate(ones, atlas) * data).sum().backward()
     assert ones.grad is not None
     total = torch.zeros(len(mesh.vertices), 4).index_add(0, owners, ones.grad).double()
@@ -290,16 +290,16 @@ def _vertex_colors(mesh: Mesh, owners: Tensor, seen: Observations, atlas: Fragme
 
 
 def _at_vertices(values: Tensor, owners: Tensor, otherwise: Tensor) -> Tensor:
-    """(V, 3) means of the values (N, 3) at the places of each vertex; those without a face keep what they had."""
+    """(V, 3) means of the values (N, 3) at the places of each vertex; vertices without a face keep their values."""
     places = torch.bincount(owners, minlength=len(otherwise))[:, None]
     sums = torch.zeros_like(otherwise).index_add(0, owners, values)
     return torch.where(places > 0, sums / places.clamp(min=1), otherwise)
 
 
 def _spread(values: Tensor, atlas: Fragments, size: int) -> tuple[Tensor, Tensor]:
-    """Values at the covered texels as an image (3, H, W), and which texels (H, W) lookups inside the charts read.
+    """Values at the covered texels as an image (3, H, W), and the texels (H, W) that lookups inside the charts read.
 
-    Those are the covered ones and the ring around them, which takes the nearest value.
+    Lookups read the covered texels and the ring around them. The ring takes the nearest value.
     """
     image = torch.zeros(size * size, 3)
     covered = torch.zeros(size * size, dtype=torch.bool)
@@ -310,7 +310,7 @@ def _spread(values: Tensor, atlas: Fragments, size: int) -> tuple[Tensor, Tensor
 
 
 def _filled(image: Tensor, known: Tensor) -> Tensor:
-    """(H, W, 3) with every texel that is not known a copy of the nearest that is."""
+    """(H, W, 3) with a copy of the nearest known texel in every unknown one."""
     nearest = distance_transform_edt(~known.numpy(), return_distances=False, return_indices=True)
     rows, columns = torch.from_numpy(nearest.astype(np.int64))
     return image[rows, columns]

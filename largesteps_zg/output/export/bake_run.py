@@ -1,4 +1,4 @@
-"""The texture of a run: its photographs, without the light, highlights and exposures that it found in them."""
+"""The texture of a run: its photographs without the light, highlights and exposures that the run found in them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def bake_run(
     run : Reconstruction
         Its cameras are taken as it corrected them.
     mesh : Mesh, optional
-        ``run.mesh()``, where it has been made already.
+        ``run.mesh()``, if the caller has it already.
     size, layout
         See `bake`.
 

@@ -1,8 +1,8 @@
 """Meshes for other programs: OBJ with its material and image, and GLB, upright, with colours that look right.
 
-Both are written here and not by a package: OBJ keeps vertices on seams whole (positions and places in the image have
-indices of their own), and GLB gets a material that is no metal, and colours of more than 8 bits: in linear light those
-would band in the shadows.
+This module writes both by itself, for three reasons. OBJ keeps vertices on seams whole, because positions and places in
+the image have indices of their own. GLB gets a material that is no metal. And GLB gets colours of more than 8 bits:
+linear light in 8 bits would show bands in the shadows.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ from .textured import TexturedMesh
 
 
 def save_obj(path: str | os.PathLike[str], surface: Mesh | TexturedMesh) -> None:
-    """Write a mesh as OBJ in its own coordinates, with a texture as NAME.mtl and NAME.png beside it.
+    """Write a mesh as OBJ in its own coordinates, and its texture as NAME.mtl and NAME.png beside it.
 
     Parameters
     ----------
     path
         ``NAME.obj``. Each file appears whole or not at all, the OBJ last.
     surface : Mesh or TexturedMesh
-        Without a texture, colours follow the positions as ``v x y z r g b``, in sRGB as Blender and MeshLab read them.
+        Without a texture, colours follow the positions as ``v x y z r g b``, in the sRGB that Blender and MeshLab read.
 
     Raises
     ------
     ValueError
         Another suffix, an unsound mesh, colours of another shape than the vertices.
     OSError
-        A file can't be written.
+        If a file can't be written.
 
     Notes
     -----
-    OBJ says nothing about which way is up: this is the scene's own coordinate system, as in PLY. Programs that take
-    y for up (Blender asks when it imports) need to be told, or given the GLB.
+    OBJ does not say which way is up: the coordinates are the scene's own, as in PLY. Tell programs that take y for up
+    (Blender asks when it imports), or give them the GLB.
     """
     path, mesh, textured = _checked(path, surface, ".obj")
     lines = [f"# largesteps_zg {__version__}"]
     if textured is not None:
-        # References by name alone, so that the three files can be moved together.
+        # References without folders: the three files can move together.
         lines += [f"mtllib {path.with_suffix('.mtl').name}"]
         _save_image(path.with_suffix(".png"), textured.image)
         _save_text(path.with_suffix(".mtl"), _material(path.with_suffix(".png").name))
@@ -85,18 +85,18 @@ def save_glb(path: str | os.PathLike[str], surface: Mesh | TexturedMesh, *, up: 
     path
         ``NAME.glb``. It appears whole or not at all.
     surface : Mesh or TexturedMesh
-        The texture becomes the base colour (sRGB), else colours at the vertices (linear, as glTF defines them). The
-        material is rough and no metal.
+        The texture becomes the base colour (sRGB). Without one, the colours are at the vertices (linear, as glTF
+        defines them). The material is rough and no metal.
     up : (3,) float tensor, optional
-        Which way is up in the mesh's coordinates; +z by default. The shortest rotation takes it to +y, which is up in
-        glTF. A mesh with +z up arrives in Blender, which turns +y back to +z, in its own coordinates.
+        The direction of up in the mesh's coordinates; +z by default. The shortest rotation takes it to +y, which is up
+        in glTF. Blender turns +y back to +z, so a mesh with +z up arrives there in its own coordinates.
 
     Raises
     ------
     ValueError
         Another suffix, an unsound mesh, colours of another shape than the vertices, an `up` that is no direction.
     OSError
-        The file can't be written.
+        If the file can't be written.
 
     Notes
     -----
@@ -125,7 +125,7 @@ def save_glb(path: str | os.PathLike[str], surface: Mesh | TexturedMesh, *, up: 
 def _checked(
     path: str | os.PathLike[str], surface: Mesh | TexturedMesh, suffix: str
 ) -> tuple[Path, Mesh, TexturedMesh | None]:
-    """The path, the mesh, and the same with its texture where it has one; ValueError for what can't be written."""
+    """The path, the mesh, and the textured mesh if there is one; ValueError for arguments that can't be written."""
     path = Path(path)
     if path.suffix.lower() != suffix:
         raise ValueError(f"{path}: expected the suffix {suffix}, got {path.suffix!r}")
@@ -139,14 +139,14 @@ def _checked(
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:
-    """Floats in double precision and integers as they are, on the CPU."""
+    """Floats in double precision, and integers unchanged, on the CPU."""
     tensor = tensor.detach().cpu()
     array: NDArray[Any] = (tensor.double() if tensor.is_floating_point() else tensor.long()).numpy()
     return array
 
 
 def _normals(mesh: Mesh) -> NDArray[np.float64]:
-    """Unit normals at the vertices; +z where there is none, for glTF allows no others."""
+    """Unit normals at the vertices; +z where there is none, because glTF allows only unit vectors."""
     normals = _array(vertex_normals(mesh.vertices.detach().double().cpu(), mesh.faces.cpu()))
     normals[np.linalg.norm(normals, axis=1) < 0.5] = (0.0, 0.0, 1.0)
     return normals
@@ -190,7 +190,7 @@ def _glb(
     numbers = bytearray()
 
     def add_view(content: bytes, **more: Any) -> int:
-        numbers.extend(bytes(-len(numbers) % 4))  # each begins at a multiple of four
+        numbers.extend(bytes(-len(numbers) % 4))  # each array begins at a multiple of four
         views.append({"buffer": 0, "byteOffset": len(numbers), "byteLength": len(content), **more})
         numbers.extend(content)
         return len(views) - 1

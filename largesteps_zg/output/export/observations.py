@@ -1,4 +1,4 @@
-"""What the photographs say about a texture: where on it each pixel looks, and the colour there."""
+"""The photographs as observations of a texture: the place that each pixel sees, and the colour there."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ...scenes.views import Views
 
 _OPAQUE = 250  # alpha, of 255
 _DARKEST = 0.02  # shading below which a pixel says nothing about albedo
-_LEAST_COSINE = 0.15  # of the angle to the normal: beyond 81 degrees a pixel is a smear
-_STEP = 3.0  # times the depth that the surface's slope explains from pixel to pixel: more is another surface
+_LEAST_COSINE = 0.15  # of the angle to the normal: beyond 81 degrees a pixel only smears
+_STEP = 3.0  # times the step in depth that the slope explains: a larger step leads to another surface
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,15 @@ class Observations:
     Attributes
     ----------
     texel : (P,) int64
-        The upper left of the four texels between whose centres a pixel looks, in the flattened image.
+        The upper left of the four texels whose centres surround the place that a pixel sees, in the flattened image.
     share : (P, 2) float32
-        How far to the right and down from there, in [0, 1].
+        The distance to the right and down from that centre, in [0, 1].
     color : (P, 3) float32
-        Linear, without what is added to the albedo's light, divided by the factors.
+        Linear: the pixel's colour minus the added light, divided by the factors.
     gain : (P,) float32
-        The factors' mean: what a difference of albedo is worth in the photograph.
+        The mean of the factors: how much a difference of albedo changes the photograph.
     weight : (P,) float32
-        Of how squarely the surface is seen, in (0, 1].
+        In (0, 1]: larger where the pixel sees the surface more squarely.
     """
 
     texel: Tensor
@@ -60,15 +60,15 @@ def observe(
     Parameters
     ----------
     mesh : Mesh
-        About the unit sphere, float32, split at the seams: one vertex for each place in the image.
+        Near the unit sphere, float32, split at the seams: one vertex for each place in the image.
     place : (N, 2) float32
-        Of its vertices, in texels from the upper left corner.
+        Places of its vertices, in texels from the upper left corner.
     views : Views
     cameras : Cameras
-        Of the views, in the mesh's coordinates, float32.
+        The views' cameras, in the mesh's coordinates, float32.
     look : callable
-        Of the view of an index: factors (N, 3) at the vertices and what is added (N, 3), which make its colours from
-        albedo.
+        Takes the index of a view and gives factors (N, 3) and added light (N, 3) at the vertices. They make the view's
+        colours from albedo.
     size : int
         Texels along a side of the image.
     """
@@ -104,7 +104,7 @@ def observe(
 
 
 def _steady(depth: Tensor, slope: Tensor, pixels: Tensor, views: Views, index: int) -> Tensor:
-    """(N,) where a pixel and its eight neighbours see one surface, all of them wholly inside the mask."""
+    """(N,) where a pixel and its eight neighbours all see one surface, wholly inside the mask."""
     height, width = views.images.shape[1:3]
     pool = torch.nn.functional.max_pool2d
     near, far = torch.full((height * width,), -torch.inf), torch.full((height * width,), -torch.inf)

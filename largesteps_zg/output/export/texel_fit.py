@@ -8,17 +8,17 @@ from torch import Tensor
 from .observations import Observations
 
 ROUNDS = 4  # of new weights
-ITERATIONS = 8  # of conjugate gradients in each, from where the last one ended
-SOFTENING = 0.02  # differences below this, in linear light, count by their square
-SMOOTHNESS = 0.05  # lambda, against the weight of an average texel
+ITERATIONS = 8  # of conjugate gradients in each round, from the last round's result
+SOFTENING = 0.02  # smaller differences, in linear light, count by their square
+SMOOTHNESS = 0.05  # lambda, relative to the weight of an average texel
 ANCHOR = 2e-3  # epsilon, likewise
 _CHUNK = 1_000_000  # pixels at a time
 
 
 def robust_means(seen: Observations, size: int) -> tuple[Tensor, Tensor]:
-    """Colour (H * W, 3) and weight (H * W,) of each texel: means of the pixels around, outliers left behind.
+    """Colour (H * W, 3) and weight (H * W,) of each texel: means of the pixels around it, with outliers outvoted.
 
-    Each pixel counts for the four texels it looks between by its shares of them.
+    Each pixel counts for the four texels around its place, by their bilinear shares.
     """
     own = seen.weight * seen.gain.square()
     for number in range(3):
@@ -33,14 +33,14 @@ def robust_means(seen: Observations, size: int) -> tuple[Tensor, Tensor]:
 
 
 def fit_texels(seen: Observations, base: Tensor, used: Tensor) -> Tensor:
-    """The texels (H, W, 3) that explain the pixels, close to a base in what those leave open.
+    """The texels (H, W, 3) that explain the pixels, and stay close to a base where the pixels leave a choice.
 
     Parameters
     ----------
     seen : Observations
     base : (3, H, W) float32
     used : (H, W) bool
-        The texels that are looked up; others stay as they are.
+        The texels that lookups read; others stay.
     """
     size = used.shape[0]
     count = used.sum()
@@ -65,13 +65,13 @@ def fit_texels(seen: Observations, base: Tensor, used: Tensor) -> Tensor:
 
 
 def _corners(seen: Observations, size: int) -> list[tuple[int, Tensor]]:
-    """The four texels of each pixel as steps from the first, with the bilinear share of each (P,)."""
+    """The four texels of each pixel: the step from the first one, and the bilinear share (P,)."""
     u, v = seen.share.unbind(1)
     return [(0, (1 - u) * (1 - v)), (1, u * (1 - v)), (size, (1 - u) * v), (size + 1, u * v)]
 
 
 def _weights(seen: Observations, texels: Tensor, size: int) -> Tensor:
-    """(P,) weights that make the square of a difference its absolute value, at the present texels (H * W, 3)."""
+    """(P,) weights that turn squared differences into absolute values at the present texels (H * W, 3)."""
     weights = []
     for start in range(0, len(seen.texel), _CHUNK):
         rows = slice(start, start + _CHUNK)
@@ -89,8 +89,8 @@ def _normal_equations(
 ) -> tuple[list[Tensor], Tensor]:
     """A^T W A as a nine-point stencil, and A^T W (c - A B).
 
-    Five images (H, W), for the matrix is symmetric: each texel with itself, and with the one to the right, below,
-    below to the right, and below to the left.
+    The matrix is symmetric, so five images (H, W) hold it: each texel with itself, and with its neighbour to the right,
+    below, below to the right, and below to the left.
     """
     stencil = [torch.zeros(size * size) for _ in range(5)]
     corners = _corners(seen, size)
@@ -100,7 +100,7 @@ def _normal_equations(
     for offset, share in corners:
         stencil[0].index_add_(0, seen.texel + offset, own * share.square())
         right.index_add_(0, seen.texel + offset, apart * share[:, None])
-    a, b, c, d = (share for _, share in corners)  # a b above, c d below
+    a, b, c, d = (share for _, share in corners)  # a and b above, c and d below
     for direction, offset, product in (
         (1, 0, a * b), (1, size, c * d), (2, 0, a * c), (2, 1, b * d), (3, 0, a * d), (4, 1, b * c),
     ):  # fmt: skip

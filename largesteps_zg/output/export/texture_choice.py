@@ -1,4 +1,4 @@
-"""Which texture a run makes: of what size, and in the layout of the start mesh or in one of its own."""
+"""Which texture a run makes: its size, and whether it keeps the start mesh's layout or makes a new one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .bake import SMALLEST as LEAST
 from .layout_use import covered, overlap
 
 SMALLEST = 16  # texels a side of the file's own image; smaller ones are palettes
-SHARED = 0.05  # of the layout's area, up to which nothing is said
+SHARED = 0.05  # of the layout's area: a larger overlap is reported
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class TextureChoice:
     Attributes
     ----------
     wanted : bool
-        False for colours at the vertices.
+        Whether to make a texture; False for colours at the vertices.
     size : int or None
-        Texels along each side; None for as many as the images show.
+        Texels along each side; None for as many as the images resolve.
     layout : Layout, optional
-        The start mesh's; a new one by default.
+        The start mesh's layout; a new one by default.
     """
 
     wanted: bool = False
@@ -40,11 +40,11 @@ def choose_texture(
     Parameters
     ----------
     asked : {"off", "auto", None} or int
-        None, where nothing was said, is "auto" for a mesh with a layout that is not remeshed, and else "off".
+        None (the user chose nothing) means "auto" for a mesh with a layout that is not remeshed, and "off" otherwise.
     layout : Layout, optional
-        Of the start mesh.
+        The start mesh's layout.
     keeps_faces : bool
-        The result has the faces of the start mesh: it is not remeshed.
+        Whether the result keeps the faces of the start mesh, because the run does not remesh.
     fault : str
         Why the start mesh has no layout although its file has texture coordinates, or "".
 
@@ -52,7 +52,7 @@ def choose_texture(
     -------
     choice : TextureChoice
     notes : list of str
-        What becomes of the layout, a phrase each.
+        Phrases that say what becomes of the layout.
     """
     size = asked if isinstance(asked, int) else None
     if asked == "off":
@@ -67,7 +67,7 @@ def choose_texture(
     if size is None and layout.size is not None and layout.size >= SMALLEST:
         texels = min(layout.size, LARGEST)
     obstacle = layout.obstacle
-    side = texels or LEAST  # what `bake` chooses is no smaller
+    side = texels or LEAST  # `bake` chooses no smaller size
     if not obstacle and covered(layout, side) == 0:
         obstacle = f"it lies between {side} x {side} texels"
     if obstacle:

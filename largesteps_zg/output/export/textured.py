@@ -17,10 +17,10 @@ class TexturedMesh:
     Attributes
     ----------
     mesh : Mesh
-        With colours of its own where they are known, for files that hold no image.
+        With colours at its vertices where they are known, for files that hold no image.
     uv : (N, 2) float tensor
-        In [0, 1]; u to the right, v up from the image's *lower* border, as OBJ and Blender have it (glTF counts from
-        the upper one). More than there are vertices: those on a seam have one for each side.
+        In [0, 1]; u to the right, v up from the image's *lower* border, as in OBJ and Blender (glTF counts from the
+        upper one). There are more than vertices, because a vertex on a seam has one for each side.
     faces_uv : (F, 3) int64 tensor
         For each corner of `mesh.faces` its place in the image.
     image : (H, W, 3) uint8 tensor
@@ -29,7 +29,7 @@ class TexturedMesh:
     Raises
     ------
     ValueError
-        Shapes or types that don't fit, an index out of range, or a `uv` that two vertices share.
+        If shapes or types don't fit, if an index is out of range, or if two vertices share a `uv`.
     """
 
     mesh: Mesh

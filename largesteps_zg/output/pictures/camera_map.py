@@ -15,7 +15,7 @@ from .drawing import INK, WHITE, font
 
 _TRAIN, _TEST, _SHOWN, _OBJECT = (120, 124, 134), (190, 194, 204), (24, 28, 36), (236, 238, 243)
 _AXES = (("x", (214, 64, 56)), ("y", (46, 150, 76)), ("z", (52, 98, 206)))
-_REACH = 0.09  # of the map's size: how long a camera is drawn
+_REACH = 0.09  # of the map's size: the length of a camera
 _BORDER = 0.12  # of the map's size
 
 
@@ -30,12 +30,12 @@ def draw_map(
     size: int,
     fine: int = 3,
 ) -> Image.Image:
-    """Cameras as wedges that open where they look, in parallel projection, with the scene's axes.
+    """Draw cameras as wedges that open in the viewing direction, in parallel projection, with the scene's axes.
 
     Parameters
     ----------
     cameras, held_out : Cameras
-        The second are drawn pale.
+        Held-out cameras are pale.
     sphere : (center, radius) or None
         Around the object.
     up : (3,) float64
@@ -43,18 +43,18 @@ def draw_map(
     shown : sequence of int
         Cameras that get numbers, from 1.
     side : bool
-        From the side, up on top; from above otherwise.
+        True: from the side, with up on top. False: from above.
     size : int
         Pixels along each side of the map.
     fine : int
-        It is drawn so much larger, then shrunk.
+        The map is drawn larger by this factor, then shrunk.
 
     Returns
     -------
     Image
     """
     rotation = upright_rotation(up).numpy()
-    # Upright axes: x right, y up, z towards the viewer. From above one looks along -y, and z points down.
+    # Upright axes: x right, y up, z towards the viewer. The view from above looks along -y, and z points down.
     across = rotation[:2] if side else np.stack([rotation[0], -rotation[2]])
     groups = [cameras] if held_out is None else [cameras, held_out]
     places = [_flat(group.centers, across) for group in groups]
@@ -100,12 +100,12 @@ def _flat(points: Tensor, across: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _wedges(cameras: Cameras, across: NDArray[np.float64], length: float) -> NDArray[np.float64]:
-    """(B, 2, 2) steps on the map from each camera to the two borders of what it sees, as far as they are flat."""
+    """(B, 2, 2) steps on the map, from each camera along the left and right border of its view."""
     rotation = cameras.world_to_camera[:, :3, :3].detach().double().cpu().numpy()
     forward = rotation[:, 2] @ across.T  # (B, 2)
     tangent = 0.5 * cameras.width / cameras.intrinsics[:, 0, 0].detach().double().cpu().numpy()
     sideways = np.stack([-forward[:, 1], forward[:, 0]], axis=1) * np.clip(tangent, 0.15, 0.6)[:, None]
-    # A camera that looks along the line of sight of the map has no direction on it: a short line.
+    # A camera that looks along the map's line of sight has no direction on the map, and becomes a short line.
     flip = np.array([1.0, -1.0])
     wedges: NDArray[np.float64] = length * np.stack([forward + sideways, forward - sideways], axis=1) * flip
     return wedges
@@ -128,7 +128,7 @@ def _draw_axes(
 def _label(
     draw: ImageDraw.ImageDraw, at: NDArray[np.float64], text: str, color: tuple[int, int, int], size: int
 ) -> None:
-    """Text with a white rim, for it may lie on lines."""
+    """Text with a white rim, because it may lie on lines."""
     draw.text(
         tuple(at), text, fill=color, font=font(size), anchor="mm", stroke_width=size // 10, stroke_fill=WHITE
     )

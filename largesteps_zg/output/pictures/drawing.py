@@ -1,4 +1,4 @@
-"""What the pictures in `report` are drawn with: images as the eye sees them, text, colours for errors."""
+"""Tools for the pictures of this room: images as the eye sees them, text, colours for errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PANEL = 320  # pixels, the longer side of one image in a figure
 GAP, MARGIN, TEXT = 10, 28, 22  # pixels
 
 ACCENT, PALE, GREY = "#2f5d8a", "#a9c1d9", "#6e6e73"
-PLOT_STYLE: Any = {  # matplotlib's own type for this lists every setting by name
+PLOT_STYLE: Any = {  # matplotlib's own type for it lists every setting by name
     "font.family": "STIXGeneral",
     "mathtext.fontset": "stix",
     "font.size": 12,
@@ -54,7 +54,7 @@ def check_count(name: str, labels: Sequence[str] | None, count: int) -> None:
 
 
 def displayed(images: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Linear premultiplied (..., 4) over white, as sRGB bytes (..., 3); what is not finite becomes white."""
+    """Linear premultiplied (..., 4) over white, as sRGB bytes (..., 3); values that are not finite become white."""
     opaque = np.nan_to_num(images[..., :3] + (1 - images[..., 3:]), nan=1.0)
     return (_encode(opaque) * 255 + 0.5).astype(np.uint8)
 
@@ -71,18 +71,18 @@ def _encode(linear: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def covered(targets: NDArray[np.float32], results: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(B, H, W) where there is anything in either of the two, or a number that is not finite."""
+    """(B, H, W) where either of the two has alpha, or a number that is not finite."""
     return ~((targets[..., 3] <= 0) & (results[..., 3] <= 0) & np.isfinite(results).all(axis=-1))
 
 
 def cropped(groups: Sequence[NDArray[np.float32]], border: float = 0.03) -> list[NDArray[np.float32]]:
-    """Groups (N, H, W, 4) cut to what is covered, all to one size, so that all stay at one scale.
+    """Groups (N, H, W, 4) cut to their covered parts, all to one size and scale.
 
-    A group is seen through one window, around all that is covered in any of its images.
+    Each group has one window, around the covered pixels of all its images.
     """
     bounds = []  # for each group: first and last covered row, first and last covered column
     for group in groups:
-        anything = np.any(~(group[..., 3] <= 0), axis=0)  # (H, W); what is not a number counts as covered
+        anything = np.any(~(group[..., 3] <= 0), axis=0)  # (H, W); NaN counts as covered
         rows, columns = np.flatnonzero(np.any(anything, axis=1)), np.flatnonzero(np.any(anything, axis=0))
         if len(rows) == 0:
             return list(groups)
@@ -96,7 +96,7 @@ def cropped(groups: Sequence[NDArray[np.float32]], border: float = 0.03) -> list
 
 
 def nice_ceiling(value: float) -> float:
-    """The next of 0.05, 0.1, 0.2, 0.5, 1 from `value` up: a scale that can be compared between runs."""
+    """The next of 0.05, 0.1, 0.2, 0.5, 1 from `value` up, so that scales of different runs compare."""
     for candidate in (0.05, 0.1, 0.2, 0.5):
         if value <= candidate:
             return candidate
@@ -104,10 +104,10 @@ def nice_ceiling(value: float) -> float:
 
 
 def plotting() -> Any:
-    """matplotlib, loaded on first use: importing the package stays quick.
+    """matplotlib, loaded on first use, so that importing the package stays quick.
 
-    A notebook names its own backend in MPLBACKEND, for what its cells start too. Where this Python does not have it
-    matplotlib refuses to be imported, although nothing here uses a backend but the one of files.
+    A notebook names its own backend in MPLBACKEND, and programs that its cells start inherit the name. If this Python
+    does not have that backend, matplotlib refuses to be imported, although this package only writes files.
     """
     if "matplotlib" not in sys.modules and (named := os.environ.pop("MPLBACKEND", None)) is not None:
         try:
@@ -136,19 +136,19 @@ def fit(pixels: NDArray[np.uint8], side: int = PANEL) -> Image.Image:
 
 
 def running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Geometric mean of up to 31 neighbours: the loss jumps with the views that each step draws."""
+    """Geometric mean of up to 31 neighbours, because the loss jumps with the views of each step."""
     half = min(15, len(values) // 20)
     known = np.isfinite(values)
     ones = np.ones(2 * half + 1)
     total = np.convolve(np.where(known, np.log(values, where=known, out=np.zeros_like(values)), 0), ones)
     count = np.convolve(known.astype(float), ones)
-    with np.errstate(invalid="ignore"):  # no number known around here: NaN, a gap in the curve
+    with np.errstate(invalid="ignore"):  # without a number around: NaN, a gap in the curve
         return np.exp(total / count)[half : half + len(values)]
 
 
 @lru_cache
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """The typeface of the loss curve (matplotlib brings it along), so that all figures of a run match."""
+    """The typeface of the loss curve, which matplotlib brings along, so all figures of a run match."""
     return ImageFont.truetype(str(Path(plotting().get_data_path(), "fonts", "ttf", "STIXGeneral.ttf")), size)
 
 
@@ -160,7 +160,7 @@ def write(
 
 
 def write_upright(sheet: Image.Image, at: tuple[int, int], text: str, room: int) -> None:
-    """Text that reads upwards, centred on a point, cut short with an ellipsis to fit `room` pixels."""
+    """Text that reads upwards, centred on a point; an ellipsis cuts it to `room` pixels."""
     while font(TEXT).getlength(text) > room:
         text = text.rstrip("…")[:-1] + "…"
     stripe = Image.new("RGB", (room, TEXT + 8), WHITE)
@@ -170,7 +170,7 @@ def write_upright(sheet: Image.Image, at: tuple[int, int], text: str, room: int)
 
 
 def color_bar(sheet: Image.Image, corner: tuple[int, int], width: int, top: float) -> None:
-    """The colours of errors from 0 to `top`, 12 pixels high, with both ends and the middle named below."""
+    """The colours of errors from 0 to `top`, 12 pixels high; numbers below name both ends and the middle."""
     x, y = corner
     ramp = np.broadcast_to(error_colors(np.linspace(0, 1, width)), (12, width, 3))
     sheet.paste(Image.fromarray(np.ascontiguousarray(ramp)), corner)
@@ -180,14 +180,15 @@ def color_bar(sheet: Image.Image, corner: tuple[int, int], width: int, top: floa
 
 
 def save_png(path: Path, sheet: Image.Image) -> None:
-    """Written with Pillow's best compression."""
+    """Write a PNG with Pillow's best compression."""
     sheet.save(path, format="PNG", optimize=True)
 
 
 def encode_gif(sheets: list[Image.Image], milliseconds: int, rest: int = 1600) -> bytes:
     """An endless animation that rests on its last picture, as bytes.
 
-    One palette for all, made from pictures spread over the whole: with one each, the colours would flicker.
+    All pictures share one palette, made from pictures spread over the whole. With one palette each, colours would
+    flicker.
     """
     spread = [sheets[round(i)] for i in np.linspace(0, len(sheets) - 1, min(len(sheets), 6))]
     montage = Image.new("RGB", (spread[0].width, sum(sheet.height for sheet in spread)))
@@ -196,10 +197,10 @@ def encode_gif(sheets: list[Image.Image], milliseconds: int, rest: int = 1600) -
     palette = montage.quantize(255, method=Image.Quantize.MEDIANCUT)
     colors = np.array([*(palette.getpalette() or []), *WHITE]).reshape(-1, 3)
     colors[(colors >= 248).all(axis=1)] = (
-        255  # Pillow's search is coarse: the background would turn a little grey
+        255  # Pillow's search is coarse: the background would turn slightly grey
     )
     palette.putpalette(colors.flatten().tolist())
-    # No dithering: its noise moves, and costs most of the bytes.
+    # No dithering, because its noise moves and costs most of the bytes.
     frames = [sheet.quantize(palette=palette, dither=Image.Dither.NONE) for sheet in sheets]
     buffer = io.BytesIO()
     frames[0].save(

@@ -1,7 +1,7 @@
-"""Pictures of a run: targets against results, the loss, the way from the first shape to the last.
+"""Pictures of a run: targets beside results, the loss, the way from the first shape to the last.
 
-All of it from plain arrays: nothing here knows how they came about. Images are float, linear RGB
-premultiplied by alpha, alpha last, row 0 on top, and are shown over white. Files are whole or absent.
+These functions take plain arrays and know nothing of their origin. Images are float, linear RGB premultiplied by alpha,
+alpha last, row 0 on top; they are shown over white. Files are whole or absent.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ def save_comparison(
     *,
     names: Sequence[str] | None = None,
 ) -> None:
-    """A grid with one row per view: target, result, and where they differ.
+    """Write a grid with one row per view: target, result, and their difference.
 
-    The error is the mean absolute difference of the four channels, colours in sRGB over black, so that a
-    wrong outline shows even where the object has the colour of the background. One scale of colours serves
-    all rows, and one of size: empty borders are cut, as much from each view.
+    The error is the mean absolute difference of the four channels, with colours in sRGB over black. So a wrong outline
+    shows even where the object has the colour of the background. All rows share one colour scale and one size: each
+    view loses empty borders of the same width.
 
     Parameters
     ----------
     path
         PNG file to write.
     targets, results
-        (B, H, W, 4) images. Where a result is not finite, all of it counts as wrong.
+        (B, H, W, 4) images. A pixel of a result that is not finite counts as wholly wrong.
     names
         B row labels; default none.
 
     Raises
     ------
     ValueError
-        Where the images are not of one shape, or the names are not as many.
+        If the images differ in shape, or if there are not as many names as images.
     OSError
-        Where the file cannot be written.
+        If the file cannot be written.
     """
     true = drawing.as_images("targets", targets)
     made = drawing.as_images("results", results)
@@ -55,12 +55,12 @@ def save_comparison(
         )
     drawing.check_count("names", names, len(true))
 
-    mean = float(drawing.absolute_errors(true, made).mean())  # of whole images, before they are cut
+    mean = float(drawing.absolute_errors(true, made).mean())  # of the whole images, before they are cut
     pairs = drawing.cropped(list(np.stack([true, made], axis=1)))
     true, made = (np.stack([pair[side] for pair in pairs]) for side in (0, 1))
     errors = drawing.absolute_errors(true, made)
     inside = drawing.covered(true, made)
-    # Not the maximum: outlines, always a pixel or two off, would leave the surface without contrast.
+    # Not the maximum: outlines are always a pixel or two off, and would leave the surface without contrast.
     top = drawing.nice_ceiling(float(np.quantile(errors[inside], 0.97)) if inside.any() else 0.0)
     difference = np.where(inside[..., None], drawing.error_colors(errors / top), np.uint8(255))
     images = drawing.displayed(true), drawing.displayed(made), difference
@@ -91,23 +91,23 @@ def save_comparison(
 def save_loss_curve(
     path: str | os.PathLike[str], losses: Sequence[float], *, events: Mapping[int, str] | None = None
 ) -> None:
-    """The loss of every step on a logarithmic scale, with its running mean, and what happened when.
+    """Write the loss of every step on a logarithmic scale, with its running mean and the events of the run.
 
     Parameters
     ----------
     path
         PNG file to write.
     losses
-        One number per step, the first of step 0. Those that are not finite or not positive are left out.
+        One number per step, from step 0. Numbers that are not finite or not positive are left out.
     events
         Step -> a word or two, such as ``{200: "remeshed"}``.
 
     Raises
     ------
     ValueError
-        Where there is no loss.
+        If there is no loss.
     OSError
-        Where the file cannot be written.
+        If the file cannot be written.
     """
     values = np.asarray(losses, dtype=np.float64)
     if values.ndim != 1 or len(values) == 0:
@@ -123,7 +123,7 @@ def save_loss_curve(
 
     with matplotlib.rc_context(drawing.PLOT_STYLE):
         figure = Figure(figsize=(7.2, 3.4), layout="constrained")
-        FigureCanvasAgg(figure)  # a figure of its own: no window, no pyplot, nothing to close
+        FigureCanvasAgg(figure)  # without pyplot: no window, and nothing to close
         axes = figure.add_subplot()
         axes.set_yscale("log")
         axes.plot(values, color=PALE, linewidth=0.8, marker="." if len(values) < 3 else None)
@@ -141,7 +141,7 @@ def save_loss_curve(
         middle = np.sqrt(np.prod(axes.get_ylim()))
         for step, label in sorted((events or {}).items()):
             axes.axvline(step, color=GREY, linewidth=0.7, linestyle=(0, (3, 3)))
-            high = trend[min(max(step, 0), len(trend) - 1)] > middle  # then there is room below the curve
+            high = trend[min(max(step, 0), len(trend) - 1)] > middle  # then the curve leaves room below
             axes.annotate(
                 label,
                 (step, 0 if high else 1),
@@ -167,9 +167,9 @@ def save_progression(
     milliseconds: int = 80,
     limit: int = 3_000_000,
 ) -> None:
-    """An animated GIF from the first frame to the last, the target beside it; it loops and rests on the last.
+    """Write an animated GIF from the first frame to the last, with the target beside it.
 
-    GIF, because it moves wherever pictures are shown.
+    It loops and rests on the last frame. It is a GIF because that moves wherever pictures are shown.
 
     Parameters
     ----------
@@ -189,9 +189,9 @@ def save_progression(
     Raises
     ------
     ValueError
-        Where there is no frame, shapes differ, or labels are not as many as frames.
+        If there is no frame, if shapes differ, or if there are not as many labels as frames.
     OSError
-        Where the file cannot be written.
+        If the file cannot be written.
     """
     pictures = _stages(frames, target, labels)
     goal = pictures.pop() if target is not None else None
@@ -240,7 +240,7 @@ def save_filmstrip(
     target: ArrayLike | None = None,
     labels: Sequence[str] | None = None,
 ) -> None:
-    """Stages side by side in one PNG, the target last, behind a thin rule.
+    """Write the stages side by side into one PNG, the target last, behind a thin rule.
 
     Parameters
     ----------
@@ -256,15 +256,15 @@ def save_filmstrip(
     Raises
     ------
     ValueError
-        Where there is no frame, shapes differ, or labels are not as many as frames.
+        If there is no frame, if shapes differ, or if there are not as many labels as frames.
     OSError
-        Where the file cannot be written.
+        If the file cannot be written.
     """
     pictures = [drawing.fit(image) for image in _stages(frames, target, labels)]
     captions = [*(labels or [""] * len(frames)), *(["target"] if target is not None else [])]
     width, height = pictures[0].size
     below = GAP + TEXT if any(captions) else 0
-    rule = 2 * GAP if target is not None else 0  # more room between the stages and the target
+    rule = 2 * GAP if target is not None else 0  # extra room between the stages and the target
     sheet = Image.new(
         "RGB", (2 * MARGIN + len(pictures) * (width + GAP) - GAP + rule, 2 * MARGIN + height + below), WHITE
     )
@@ -282,7 +282,7 @@ def save_filmstrip(
 def _stages(
     frames: Sequence[ArrayLike], target: ArrayLike | None, labels: Sequence[str] | None
 ) -> list[NDArray[np.uint8]]:
-    """The frames, and the target after them, checked, cropped alike and as they are displayed."""
+    """The frames and then the target: checked, cropped alike, and converted for display."""
     if len(frames) == 0:
         raise ValueError(
             "frames: expected at least one image, got none; keep the first and the last of a run"

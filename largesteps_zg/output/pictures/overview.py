@@ -1,4 +1,4 @@
-"""One picture of a scene as it was read: where cameras, masks and the first mesh do not fit, it shows at once."""
+"""One picture of a scene as it was read. It shows at once where cameras, masks and the first mesh do not fit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PANELS = 6
 SIDE = 300  # pixels, the width of a photograph
 
 
-FINE = 3  # lines are drawn this much larger, then shrunk
+FINE = 3  # lines are drawn larger by this factor, then shrunk
 
 
 MASK, SPHERE, START, FAULT = (229, 111, 36), (60, 60, 66), (40, 110, 190), (190, 30, 45)
@@ -41,14 +41,14 @@ _UNKNOWN = (226, 228, 236)
 _SMALL = TEXT - 6
 
 
-_MAP = 240  # pixels, with its caption
+_MAP = 240  # pixels, with the caption
 
 
 def save_overview(path: str | os.PathLike[str], scene: Scene, start: Mesh | None = None) -> None:
-    """Up to six photographs with what is drawn over them, and a map of the cameras.
+    """Write a picture of up to six photographs with lines over them, and of a map of the cameras.
 
-    Over each photograph, seen through its camera as it was read: the outline of its mask, the sphere that holds the
-    object, and the start mesh. Right is: in every photograph the sphere goes around the mask, and the start mesh lies
+    Each photograph shows the outline of its mask, the sphere that holds the object, and the start mesh, all through its
+    camera as it was read. In a right scene the sphere goes around the mask in every photograph, and the start mesh lies
     on the object.
 
     Parameters
@@ -56,15 +56,15 @@ def save_overview(path: str | os.PathLike[str], scene: Scene, start: Mesh | None
     path
         PNG file to write.
     scene : Scene
-        Its views to reconstruct from are shown, those that lie farthest apart.
+        The picture shows training views, those that lie farthest apart.
     start : Mesh, optional
         In the scene's coordinates.
 
     Raises
     ------
     OSError
-        Where the file cannot be written. Nothing else: where masks and cameras contradict each other, the picture has
-        no sphere and says why.
+        If the file cannot be written. There is no other error: where masks and cameras contradict each other, the
+        picture has no sphere and says why.
     """
     views = scene.train
     sphere, fault = sphere_or_fault(views)
@@ -101,7 +101,7 @@ def _grid(panels: list[Image.Image], names: list[str]) -> Image.Image:
 
 
 def _maps(scene: Scene, sphere: tuple[Tensor, float] | None, chosen: list[int], height: int) -> Image.Image:
-    """The cameras from above, and from the side below that."""
+    """The cameras from above, and below that from the side."""
     size = height // 2 - _SMALL - GAP
     sheet = Image.new("RGB", (size, height), WHITE)
     up, source = up_direction(scene)
@@ -117,7 +117,7 @@ def _maps(scene: Scene, sphere: tuple[Tensor, float] | None, chosen: list[int], 
 
 
 def spread_views(cameras: Cameras, sphere: tuple[Tensor, float] | None, count: int) -> list[int]:
-    """Indices of the views that lie farthest apart, seen from the object, in their own order; the first is one."""
+    """Sorted indices of the views that lie farthest apart as seen from the object; the first view is among them."""
     if sphere is None:
         directions = -cameras.forward.detach().double().cpu()
     else:
@@ -134,8 +134,8 @@ def spread_views(cameras: Cameras, sphere: tuple[Tensor, float] | None, count: i
 def sphere_outline(cameras: Cameras, center: Tensor, radius: float, points: int = 180) -> Tensor:
     """(B, points, 2) pixels of the circle along which the rays from each camera touch a sphere.
 
-    Not a number where the camera is inside the sphere. The image of the circle is an ellipse, and not around the image
-    of the centre.
+    NaN where the camera is inside the sphere. The image of the circle is an ellipse, whose middle is not the image of
+    the centre.
     """
     eyes = cameras.centers.detach().double().cpu()
     offset = center.double().cpu() - eyes  # (B, 3)
@@ -151,7 +151,7 @@ def sphere_outline(cameras: Cameras, center: Tensor, radius: float, points: int 
 
 
 def _panel(view: Views, sphere: tuple[Tensor, float] | None, start: Mesh | None) -> Image.Image:
-    """A photograph, its background pale, and what is drawn over it."""
+    """A photograph with a pale background, and the lines over it."""
     height, width = view.images.shape[1:3]
     size = (SIDE, max(1, round(SIDE * height / width)))
     pixels = _pale(view)
@@ -173,11 +173,11 @@ def _panel(view: Views, sphere: tuple[Tensor, float] | None, start: Mesh | None)
 
 
 def _pale(view: Views) -> NDArray[np.uint8]:
-    """(H, W, 3): the photograph, what is not the object half faded, what is not known in one colour."""
+    """(H, W, 3): the photograph, with the background half faded and unknown pixels in one colour."""
     image = view.images[0].cpu().numpy()
     color, alpha = image[..., :3].astype(np.float32), image[..., 3:].astype(np.float32) / 255
     outside = color[image[..., 3] == 0]
-    # Where the object was cut out already, nothing is behind it: white, and not a grey of faded black.
+    # An object that was cut out has nothing behind it: white, not the grey of faded black.
     middle = np.median(outside, axis=0) if len(outside) else 0
     empty = len(outside) == 0 or float((np.abs(outside - middle).max(axis=-1) > 2).mean()) < 0.01
     behind = np.full_like(color, 255) if empty else 255 - 0.5 * (255 - color)
@@ -188,7 +188,7 @@ def _pale(view: Views) -> NDArray[np.uint8]:
 
 
 def _normalized(mesh: Mesh, cameras: Cameras) -> tuple[Mesh, Cameras]:
-    """Mesh and cameras about the unit sphere, where single precision is enough."""
+    """Mesh and cameras moved to the unit sphere, where single precision is enough."""
     vertices = mesh.vertices.detach().double().cpu()
     center = 0.5 * (vertices.amin(0) + vertices.amax(0))
     radius = max(float((vertices - center).norm(dim=1).max()), 1e-30)
@@ -197,7 +197,7 @@ def _normalized(mesh: Mesh, cameras: Cameras) -> tuple[Mesh, Cameras]:
 
 
 def _coverage(mesh: Mesh, cameras: Cameras) -> NDArray[np.float32]:
-    """(H, W) of one camera."""
+    """(H, W) alpha of the mesh in one camera."""
     small, moved = _normalized(mesh, cameras)
     image = render(small.vertices, small.faces, torch.ones(len(small.vertices), 1), moved, near=1e-4)
     coverage: NDArray[np.float32] = image[0, ..., 1].clamp(0, 1).numpy()
@@ -205,7 +205,7 @@ def _coverage(mesh: Mesh, cameras: Cameras) -> NDArray[np.float32]:
 
 
 def _tinted(pixels: NDArray[np.uint8], mesh: Mesh, cameras: Cameras) -> NDArray[np.uint8]:
-    """The mesh over the picture, as if of tinted glass, lit from the camera."""
+    """The picture with the mesh over it like tinted glass, lit from the camera."""
     small, moved = _normalized(mesh, cameras)
     toward = torch.nn.functional.normalize(moved.centers - small.vertices, dim=1)
     facing = (vertex_normals(small.vertices, small.faces) * toward).sum(dim=1, keepdim=True).abs()
@@ -219,12 +219,12 @@ def _tinted(pixels: NDArray[np.uint8], mesh: Mesh, cameras: Cameras) -> NDArray[
 def _draw_outline(
     draw: ImageDraw.ImageDraw, values: NDArray, color: tuple[int, int, int], scale: float
 ) -> None:
-    """Where an image (H, W) in [0, 1] passes a half, as lines; a rim of zeros closes what is cut off."""
-    from contourpy import contour_generator  # what matplotlib draws contours with
+    """Draw the lines where an image (H, W) in [0, 1] passes a half; a rim of zeros closes lines at the border."""
+    from contourpy import contour_generator  # matplotlib draws contours with it
 
     lines: Any = contour_generator(z=np.pad(values, 1)).lines(0.5)
     for line in lines:
-        # From indices of the padded image to places, whose first pixel's centre is (0.5, 0.5).
+        # From indices of the padded image to pixels; the first pixel's centre is (0.5, 0.5).
         points = [tuple(point) for point in (scale * (line - 0.5)).tolist()]
         draw.line(points, fill=color, width=FINE + 2, joint="curve")
 
@@ -243,7 +243,7 @@ def _shortened(text: str, room: int, size: int) -> str:
 
 
 def _legend(sheet: Image.Image, at: tuple[int, int], start: bool, sphere: bool) -> None:
-    """What the lines are, and below it what right looks like."""
+    """The meaning of the lines, and below it how a right picture looks."""
     draw, (x, y) = ImageDraw.Draw(sheet), at
     entries = [("mask", MASK)]
     entries += [("sphere that holds the object", SPHERE)] if sphere else []

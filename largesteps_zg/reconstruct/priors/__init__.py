@@ -1,1 +1,1 @@
-"""What is believed of a surface where images leave a choice."""
+"""Assumptions about surfaces, for places where images leave a choice."""

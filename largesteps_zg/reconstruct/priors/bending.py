@@ -1,4 +1,4 @@
-"""How much a surface bends: what tells a smooth shape from a bumpy one where images don't."""
+"""How much a surface bends. Where images leave a choice, the smooth shape is preferred to the bumpy one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import Tensor
 from ...geometry.half_edges import edges
 from ...geometry.normals import vertex_normals
 
-# Around a vertex of the regular tessellation, neighbours lie lower by edge² H / 2 in the mean, and the vertex has
-# sqrt(3)/2 edge² of the surface to itself.
+# In the regular tessellation the neighbours of a vertex lie lower by edge² H / 2 in the mean, and each vertex stands
+# for sqrt(3)/2 edge² of the surface.
 _PER_AREA = math.sqrt(3.0)
-# Slopes below which bending counts with its square: an absolute value would only rattle there.
+# Below this slope bending counts with its square. An absolute value would make the steps jump to and fro there.
 _ROUND = 0.02
 
 
@@ -26,20 +26,21 @@ class Bending:
 
         E = sqrt(3) sum_i h_i (sqrt(b_i² + s²) - s),    b_i = n_i . (x_i - mean of its neighbours) / h_i
 
-    with h the root mean square length of the edges at a vertex; below s = 0.02 bending counts with its square.
-    E is a length: 4 pi r for a sphere, half of angle times length for a crease, however fine the triangles are, until
-    edges turn by less than s. An absolute value spares creases, which a square (the Willmore energy) would round off.
+    Here h is the root mean square length of the edges at a vertex. Below s = 0.02 bending counts with its square. E is
+    a length: 4 pi r for a sphere, half of angle times length for a crease. It does not depend on the size of triangles
+    until edges turn by less than s. The absolute value spares creases; a square (the Willmore energy) would round
+    them off.
 
     Parameters
     ----------
     faces : (F, 3) integer tensor
     vertices : (V, 3) float tensor
-        Gives type, device and the lengths h, which stay as they are here.
+        They give type, device and the lengths h. The lengths stay fixed.
 
     Notes
     -----
-    Differentiable in the vertices along their normals n; these count as constants, as h does. Vertices without a face
-    add nothing. Cost: some 2 ms for 20,000 vertices on one core, value and gradient, most of it for the normals.
+    Differentiable in the vertices along their normals n. The normals and h count as constants. Vertices without a face
+    add nothing. Value and gradient of 20,000 vertices cost about 2 ms on one core, most of it for the normals.
 
     Examples
     --------
@@ -64,7 +65,7 @@ class Bending:
         values = torch.cat([-1 / degree[start], (degree > 0).to(rest)])
         matrix = torch.sparse_coo_tensor(places, values, (len(rest), len(rest)), check_invariants=False)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that compressed rows are new in PyTorch
+            warnings.simplefilter("ignore", UserWarning)  # PyTorch warns that compressed rows are new
             self._offsets, self._spread = matrix.to_sparse_csr(), matrix.t().coalesce().to_sparse_csr()
 
     def __call__(self, vertices: Float[Tensor, "V 3"]) -> Float[Tensor, ""]:
@@ -72,7 +73,7 @@ class Bending:
         return _Energy.apply(vertices, self)
 
     def value_and_gradient(self, vertices: Float[Tensor, "V 3"]) -> tuple[Tensor, Float[Tensor, "V 3"]]:
-        """Both at once, without a graph."""
+        """E and its gradient, without a graph."""
         vertices = vertices.detach()
         normals = vertex_normals(vertices, self.faces)
         slopes = (normals * (self._offsets @ vertices)).sum(dim=1) / self.lengths

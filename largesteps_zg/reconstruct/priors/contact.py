@@ -13,14 +13,14 @@ from ..._support.warp_launch import as_array, as_warp, launch
 from ...geometry.half_edges import edge_faces, mean_edge_length
 from ...geometry.normals import face_normals, vertex_normals
 
-REACH = 3.0  # mean edges: how far another part is looked for
+REACH = 3.0  # mean edges: how far to look for another part
 APART = 0.1  # mean edges: how thick a sheet stays
-CLEFT = 0.05  # mean edges: how far walls stay apart once they have met
-SHALLOW = wp.constant(0.1)  # of the reach: how deep in each other parts are taken for the walls of a cleft
+CLEFT = 0.05  # mean edges: the gap between walls that have met
+SHALLOW = wp.constant(0.1)  # of the reach: parts less deep in each other count as walls of a cleft
 REFRESH = 5  # steps between two searches
-_SWEEPS = 3  # of pushes in a step: each vertex takes part in several
-_PARALLEL = wp.constant(0.7)  # cosine: of two parts that face each other; an edge is no sheet
-_BENT = 0.98  # cosine between the faces at an edge: where these are flat, edges cross only where vertices do
+_SWEEPS = 3  # of pushes in each step, because each vertex takes part in several
+_PARALLEL = wp.constant(0.7)  # least cosine between two parts that face each other; a sharp edge is no sheet
+_BENT = 0.98  # cosine between the faces at an edge: on flatter ground, edges cross only where vertices do
 _PARTS = ("corners", "weights", "directions", "least")
 
 
@@ -72,20 +72,20 @@ def _partners(
 
 
 class Contact:
-    """Which vertices and middles of edges have another part of the surface close to them, and where.
+    """Finds the vertices and middles of edges that have another part of the surface close to them.
 
     Parameters
     ----------
     faces : (F, 3) int64 tensor
-        Of a surface whose outside is out.
+        Wound so that normals point outwards.
     vertices : (V, 3) float32 tensor
-        Decide about lengths.
+        They give the mean edge length.
 
     Notes
     -----
-    A ray along the normal and one against it find what is near. Where a closed surface passes through itself, its
-    winding number tells how: -1 just outside a side of a sheet that has come through the other, 1 (and more) where a
-    part lies inside another, as the walls of a cleft that has been closed too far.
+    A ray along the normal and one against it find near parts. Where a closed surface passes through itself, its winding
+    number says how. It is -1 just outside a side of a sheet that has come through the other side. It is 1 or more where
+    a part lies inside another, as the walls of a cleft that has closed too far.
     """
 
     def __init__(self, faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V 3"]) -> None:
@@ -95,21 +95,21 @@ class Contact:
         sides = edge_faces(faces)
         inner = sides.faces[:, 1] >= 0
         self._edges, self._beside, self._closed = sides.edges[inner], sides.faces[inner], bool(inner.all())
-        # Of each pair of parts: the corners of both and their weights, the direction in which the first lies beyond the
-        # other, and how far it has to.
+        # For each pair of parts: the corners of both and their weights, the direction from the second to the first, and
+        # the least distance in that direction.
         self._found: tuple[Tensor, ...] = (
             faces.new_empty(0, 5), vertices.new_empty(0, 5), vertices.new_empty(0, 3), vertices.new_empty(0)
         )  # fmt: skip
 
     def apart(self, vertices: Float[Tensor, "V 3"], number: int) -> Float[Tensor, "V 3"]:
-        """Positions at which parts are as far apart as they may be; the given tensor itself where all are.
+        """Positions at which no two parts are too close; the given tensor itself where none were.
 
         Parameters
         ----------
         vertices : (V, 3) float32 tensor
-            After a step; no gradient passes.
+            After a step. No gradient passes through.
         number : int
-            Of the step: every fifth searches anew.
+            The number of the step. Every fifth step searches anew.
         """
         given, vertices = vertices, vertices.detach()
         if number % REFRESH == 0:
@@ -120,14 +120,14 @@ class Contact:
         for sweep in range(_SWEEPS):
             there = vertices.index_select(0, corners.view(-1)).view(-1, 5, 3)
             gap = ((weights[..., None] * there).sum(dim=1) * direction).sum(dim=1)
-            if sweep == 0:  # others won't come too close by what these are pushed
+            if sweep == 0:  # the others stay far enough even after these are pushed
                 near = gap < 2.0 * least
                 gap, *rest = (rows[near] for rows in (gap, *self._found))
                 corners, weights, direction, least = rest
             close = gap < 0.999 * least
             if not bool(close.any()):
                 break
-            # By their weights all corners together move the parts apart by the sum of the squares.
+            # Each corner moves by its weight, so the parts move apart by the sum of the squared weights.
             share = weights[close]
             first = torch.where(corners[close, 0] == corners[close, 1], 1.0, 0.5)
             missing = (least - gap)[close] / (first + share[:, 2:].square().sum(dim=1))
@@ -142,7 +142,7 @@ class Contact:
 
     @property
     def mostly_paired(self) -> bool:
-        """Whether most vertices had another part near them in the last search, as the other side of a sheet.
+        """Whether most vertices had another part near them in the last search, as the sides of a sheet have.
 
         The volume says nothing once sides have passed through each other.
         """
@@ -150,15 +150,15 @@ class Contact:
         return 2 * int((corners[:, 0] == corners[:, 1]).sum()) > self._count
 
     def state_dict(self) -> dict[str, Any]:
-        """What was found last."""
+        """The pairs of the last search."""
         return dict(zip(_PARTS, self._found, strict=True))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Go on from the pairs of an earlier search."""
         self._found = tuple(state[name] for name in _PARTS)
 
     def _search(self, vertices: Tensor) -> None:
-        """What lies near each vertex, and near the middles of bent edges of those that have something near."""
+        """Find the part near each vertex; then near the middles of bent edges whose ends have a part near them."""
         points: Any = as_array(vertices.float().contiguous(), dtype=wp.vec3)
         mesh = wp.Mesh(points=points, indices=self._corners)
         normals = vertex_normals(vertices, self.faces)

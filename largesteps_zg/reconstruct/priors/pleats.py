@@ -1,4 +1,4 @@
-"""Pleats are smoothed as they arise: a surface pressed together along itself folds up, and images don't tell."""
+"""Pleats are smoothed as they arise: a sheet that is pressed together along itself folds, and no image shows it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ...geometry.half_edges import edge_faces, edges
 from ...geometry.neighbors import neighbors
 from ...geometry.normals import face_normals
 
-# Cosine between the normals of two faces that meet in a groove, of at most 73 degrees, from which on it is a pleat.
-# Ridges are left alone, however sharp: the rim of a sheet is one.
+# Cosine between the normals of two faces that meet in a groove. Below it, the groove is narrower than 73 degrees and
+# counts as a pleat. Sharp ridges are left alone, because the rim of a sheet is one.
 SHARPEST = -0.3
 
 
 class Pleats:
-    """Finds grooves that are too sharp to be anything but folds, and smooths the surface there.
+    """Finds grooves so sharp that they must be folds, and smooths the surface there.
 
     Parameters
     ----------
@@ -35,12 +35,12 @@ class Pleats:
         self._neighbors = neighbors(edges(faces), len(vertices))
 
     def smoothed(self, vertices: Float[Tensor, "V 3"]) -> Float[Tensor, "V 3"]:
-        """Positions with the corners of such grooves at the mean of their neighbours; the given tensor where none is.
+        """Positions whose pleats are smoothed: their corners lie at the mean of their neighbours.
 
         Parameters
         ----------
         vertices : (V, 3) float tensor
-            No gradient passes.
+            No gradient passes through. If there is no pleat, this tensor itself is returned.
         """
         here = vertices.detach()
         first, second = face_normals(here, self.faces)[self._sides].unbind(dim=1)

@@ -13,9 +13,9 @@ from ...scenes.views import Views
 from .hull import CELLS, carved_hull, remeshed
 from .sphere import starting_sphere
 
-# Of the bounding sphere's radius: a sphere that is smaller would have to grow along a sheet. This asks for the thickest
-# place within the masks, and not for the mean thickness of a mesh (`geometry.solids`): the carved hull of a sheet is as
-# thick as its cells and the masks' errors. The largest sphere in a leaf has 0.10, in a fennec with thin ears 0.17.
+# Of the bounding sphere's radius. If the largest sphere inside the masks is smaller, it would have to grow along a
+# sheet. A mean thickness would be no help: the carved hull of a sheet is as thick as its cells and the masks' errors. A
+# leaf has 0.10, a fennec with thin ears 0.17.
 SMALLEST_SPHERE = 0.13
 
 
@@ -38,11 +38,11 @@ class Start:
 
 
 def choose_start(views: Views, center: Tensor, radius: float, *, cells: int = CELLS) -> Start:
-    """The sphere where the object is in one piece without holes; else the hull, for a surface keeps its topology.
+    """The sphere where the object is one piece without holes; else the hull, because a surface keeps its topology.
 
-    What is carved out of the masks may have handles that the object does not have, where few views look between two
-    parts of it. Those break when what no view confirms is taken off (see `visual_hull`). A hole must show as background
-    inside the object in some mask as well.
+    Where few views look between two parts of the object, the carved hull may have handles that the object does not
+    have. `visual_hull` breaks them: it takes off the parts that no view confirms. A hole counts only if some mask
+    shows background inside the object.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def choose_start(views: Views, center: Tensor, radius: float, *, cells: int = CE
     center, radius
         ``bounding_sphere(views)``.
     cells : int
-        Of the grid that is carved; see `visual_hull`.
+        Cells along each side of the carved grid; see `visual_hull`.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def choose_start(views: Views, center: Tensor, radius: float, *, cells: int = CE
 
     Notes
     -----
-    About 3 seconds for 40 views on one core where it is the sphere, 8 where the hull has handles or several parts.
+    For 40 views on one core the sphere takes about 3 seconds, a hull with handles or several parts about 8.
     """
     hull = carved_hull(views, center, radius, cells=cells)
     holes = views_with_holes(views)

@@ -22,17 +22,18 @@ class FileStart:
     Attributes
     ----------
     mesh : Mesh
-        Mended where it had to be; see `conditioned`.
+        Mended where needed; see `conditioned`.
     done : list of str
-        What was mended, a phrase each.
+        One phrase for each mended fault.
     layout : Layout, optional
-        Where its faces lie in its image, in their order and winding.
+        The place of each face in the image, in the order and winding of the faces.
     fault : str
         Why there is no layout although the file has texture coordinates, or "".
     attributes : Attributes
-        What else the file has at the vertices and faces; none where these had to be mended, which is said in `done`.
+        Other numbers that the file has at its vertices and faces. If these had to be mended, there are none, and `done`
+        says so.
     unread : list of str
-        Textures and materials that it names and that could not be read, a phrase each.
+        One phrase for each texture or material that the file names and that could not be read.
     """
 
     mesh: Mesh

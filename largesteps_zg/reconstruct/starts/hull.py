@@ -1,4 +1,4 @@
-"""The visual hull as a mesh: what all masks leave of space, closed, in one or several parts, holes kept."""
+"""The visual hull as a closed mesh: the part of space inside all masks, with its holes and separate parts."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ...scenes.views import Views
 CELLS = 96  # along the bounding sphere's cube
 VERTICES = 3000
 _LONGEST = 2.5  # edge in cells: thin parts need several triangles around them
-_SPECK = 0.05  # of the whole extent, by length: parts that are smaller are dropped
-_SPECK_VOLUME = 0.001  # of the largest part
+_SPECK = 0.05  # of the largest part's extent: smaller parts are dropped
+_SPECK_VOLUME = 0.001  # of the largest part's volume, likewise's volume, likewise's volume, likewise
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Hull:
     faces : (F, 3) int64 tensor
         Closed, outside out.
     cell : float
-        Of the grid.
+        Distance between the grid's nodes.
     genus, parts : int
-        Handles of all parts together, and how many parts.
+        The number of handles of all parts together, and the number of parts.
     """
 
     vertices: Tensor
@@ -52,10 +52,10 @@ def visual_hull(
 ) -> Mesh:
     """The intersection of the cones of all masks as a mesh to start from.
 
-    Distances to the outlines are voted on a grid, so that the surface is exact to a fraction of a cell where masks and
-    cameras are, and a few views that contradict the others are outvoted where nothing would be left otherwise. Bridges
-    and specks that no view confirms are taken off; sheets thinner than a cell, in which the grid has torn holes that no
-    mask shows, become thicker. Holes, handles and separate parts stay.
+    Views vote on distances to the outlines on a grid. With exact masks and cameras the surface is exact to a fraction
+    of a cell. If nothing would be left, the views that contradict the others are outvoted. Bridges and specks that no
+    view confirms are taken off. Sheets thinner than a cell become thicker where the grid has torn holes that no mask
+    shows. Holes, handles and separate parts stay.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ def visual_hull(
     center, radius
         ``bounding_sphere(views)``.
     cells : int
-        Along each side of the grid around the bounding sphere, >= 16. What is thinner than two cells may get lost.
+        Along each side of the grid around the bounding sphere, >= 16. Parts thinner than two cells may get lost.
     vertices : int
-        About how many the mesh should have; more where thin parts need them.
+        The approximate number of vertices; thin parts may need more.
 
     Returns
     -------
@@ -75,12 +75,12 @@ def visual_hull(
     Raises
     ------
     ValueError
-        Fewer than 16 cells, or masks that leave nothing as large as a cell.
+        If there are fewer than 16 cells, or if masks leave nothing as large as a cell.
 
     Notes
     -----
-    About 6 seconds for 40 views on one core. Concavities that no outline shows are filled; that is for the
-    reconstruction to carve.
+    About 6 seconds for 40 views on one core. Concavities that no outline shows are filled; the reconstruction has to
+    carve them.
     """
     return remeshed(carved_hull(views, center, radius, cells=cells), vertices)
 
@@ -113,7 +113,7 @@ def carved_hull(views: Views, center: Tensor, radius: float, *, cells: int = CEL
 
 def _surface(grid: Grid, field: np.ndarray) -> Hull | None:
     """Marching cubes, without specks and hollows; None where nothing is left."""
-    # Just at a node triangles would lose their area.
+    # A surface that passes through a node would have triangles without area.
     least = 0.02 * grid.cell
     values = np.where(np.abs(field) < least, np.where(field > 0, least, -least), field)
     values = np.pad(values, 1, constant_values=-grid.cell)
@@ -124,7 +124,7 @@ def _surface(grid: Grid, field: np.ndarray) -> Hull | None:
 
 
 def _sizeable(vertices: Tensor, faces: Tensor, cell: float) -> Hull:
-    """The parts that are no specks, nor hollows inside others; outside out."""
+    """Without specks and without hollows inside other parts; outside out."""
     label = vertex_components(faces, len(vertices))
     count = int(label.max()) + 1
     volume = torch.zeros(count, dtype=vertices.dtype)
@@ -158,5 +158,5 @@ def remeshed(hull: Hull, vertices: int = VERTICES) -> Mesh:
             counts = topology(made.faces)
             if (counts.genus, counts.components) == (hull.genus, hull.parts):
                 return Mesh(made.vertices, made.faces)
-        length *= 0.7  # coarse triangles close what is narrow
+        length *= 0.7  # coarse triangles close narrow gaps
     return Mesh(hull.vertices, hull.faces)

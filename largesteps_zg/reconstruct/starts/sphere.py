@@ -1,4 +1,4 @@
-"""The sphere that a reconstruction starts from where nothing speaks for another shape."""
+"""The sphere that a reconstruction starts from by default."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ START_SHARE = 0.9  # of the largest sphere inside all masks
 
 
 def starting_sphere(views: Views, center: Tensor, radius: float, *, level: int = START_LEVEL) -> Mesh:
-    """Where a reconstruction starts without a start mesh, in the scene's coordinates: a little less than the
-    largest sphere inside all masks, of ``10 * 4**level + 2`` vertices.
+    """A sphere a little smaller than the largest one inside all masks, in the scene's coordinates.
+
+    It has ``10 * 4**level + 2`` vertices.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Where the object is, as its masks tell."""
+"""Where the object is, from its masks."""

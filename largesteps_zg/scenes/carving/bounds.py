@@ -1,7 +1,7 @@
 """Where the object is, from masks and cameras alone.
 
-The outline of the object in a view is the mouth of a cone with its tip in the camera, and the object is inside all of
-these cones. Their intersection is cut out of a coarse grid, whose cells are then halved where it matters: far out.
+The outline of the object in a view is the mouth of a cone with its tip in the camera. The object is inside all cones.
+Their intersection is cut out of a coarse grid. Then the outermost cells are halved, because only they decide.
 """
 
 from __future__ import annotations
@@ -24,25 +24,26 @@ def bounding_sphere(views: Views) -> tuple[Tensor, float]:
     Parameters
     ----------
     views : Views
-        At least two, from different directions. Where a mask touches the border of its image, the object is taken to
+        At least two, from different directions. Where a mask touches the border of its image, the object is assumed to
         go on beyond it.
 
     Returns
     -------
     center : (3,) float64 tensor on the CPU
     radius : float
-        The smallest sphere around what all masks leave of space: never less than the object, as far as the masks
-        show it, and two or three per cent more; with few views, which leave corners, it is more.
+        Of the smallest sphere around the space that all masks leave. It is never smaller than the object that the masks
+        show, and two or three per cent larger; few views leave corners, so they make it larger still.
 
     Raises
     ------
     ValueError
-        Fewer than two views, views that all look the same way, cameras that look away from where their masks meet,
-        or masks that no point of space is inside all of (naming the views that contradict the others).
+        If there are fewer than two views, if all views look the same way, if cameras look away from the point where
+        their masks meet, or if no point of space is inside all masks (the message names the views that contradict the
+        others).
 
     Notes
     -----
-    About half a second for 40 views of 320 x 320 pixels on one core. Any scale and position.
+    About half a second for 40 views of 320 x 320 pixels on one core. Works at any scale and position.
     """
     center = meeting_point(views)
     if center is None:
@@ -68,11 +69,11 @@ def bounding_sphere(views: Views) -> tuple[Tensor, float]:
 
 
 def _refine(cones: list[Cone], kept: np.ndarray, cell: float) -> tuple[np.ndarray, float]:
-    """The sphere around the cells that stay when those that decide about it are halved again and again."""
+    """The sphere around the cells that stay when the outer ones are halved again and again."""
     settled = kept[:0]
     center, radius = _enclosing_sphere(kept)
     for _ in range(_HALVINGS):
-        # Halving takes less than a cell off the outside. Cells farther in can stay coarse, and still count in full.
+        # Halving takes less than a cell off the outside. So cells farther in stay coarse, and count in full.
         inner = np.linalg.norm(kept - center, axis=1) < radius - 1.5 * cell
         finer = _carve(cones, halved(kept[~inner], cell), cell / 2)
         if len(finer) == 0:
@@ -96,7 +97,7 @@ def _arrays(views: Views) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
 
 
 def meeting_point(views: Views) -> np.ndarray | None:
-    """The point (3,) nearest to the rays through the middles of the masks; None where the rays are parallel."""
+    """The point (3,) nearest to the rays through the middles of the masks; None if the rays are parallel."""
     rotation, _, centers, intrinsics = _arrays(views)
     masks = masks_of(views)
     columns, rows = masks.sum(axis=1), masks.sum(axis=2)  # (B, W), (B, H)
@@ -110,9 +111,9 @@ def meeting_point(views: Views) -> np.ndarray | None:
     pixels = np.stack([u, v, np.ones_like(u)], axis=1)
     rays = np.linalg.solve(intrinsics @ rotation, pixels[..., None])[..., 0]
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-    # Distance to a ray is |(I - d d^T)(x - o)|; the sum of squares over all rays is least where A x = b.
+    # The distance to a ray is |(I - d d^T)(x - o)|. The sum of squares over all rays is least where A x = b.
     off = np.eye(3) - rays[:, :, None] * rays[:, None, :]
-    # Relative to the cameras' own middle: far from the origin the difference of large numbers is lost otherwise.
+    # Relative to the middle of the cameras: far from the origin, differences of large numbers would lose their digits.
     middle = centers.mean(axis=0)
     a, b = off.mean(axis=0), (off @ (centers - middle)[..., None]).mean(axis=0)[:, 0]
     if np.linalg.eigvalsh(a)[0] < 1e-6:
@@ -129,7 +130,7 @@ def meeting_point(views: Views) -> np.ndarray | None:
 
 
 def first_half_size(views: Views, center: np.ndarray) -> float:
-    """Half the side of a cube that should hold the object: the width of its masks, seen at the distance of `center`."""
+    """Half the side of a cube that should hold the object, from the width of its masks at the distance of `center`."""
     _, _, centers, intrinsics = _arrays(views)
     masks = masks_of(views)
     sides: list[np.ndarray] = [np.any(masks, axis=1), np.any(masks, axis=2)]  # (B, W), (B, H)
@@ -165,6 +166,6 @@ def _enclosing_sphere(points: np.ndarray) -> tuple[np.ndarray, float]:
     for step in range(1, 201):
         squares = np.square(near - center).sum(axis=1)
         center = center + (near[squares.argmax()] - center) / (step + 1)
-        if step == 20:  # the rest of the steps are short, and only points near the sphere can be the farthest
+        if step == 20:  # later steps are short, so only points near the sphere can be the farthest
             near = near[squares > 0.8 * squares.max()]
     return center, float(np.linalg.norm(points - center, axis=1).max())

@@ -13,16 +13,16 @@ from .grid import Grid
 
 MARGIN = 1.06  # of the bounding sphere's radius: half the side of the grid
 _BAND = 3.0  # cells outside the hull up to which distances are exact
-# Views that may disagree (as a share) and pixels that a mask may be too small by, tried in this order.
+# The share of views that may disagree, and by how many pixels a mask may be too small; tried in this order.
 _TOLERANCES = ((0.0, 0.0), (0.0, 1.0), (0.03, 1.0), (0.06, 2.0), (0.12, 3.0))
-_COVERED = 0.98  # of a mask's pixels that a hull should explain
+_COVERED = 0.98  # of a mask's pixels: a hull should explain as many
 
 
 def carve(views: Views, center: Tensor, radius: float, cells: int) -> tuple[Grid, np.ndarray, list[Cone]]:
     """Signed distance to the visual hull, positive inside, exact near its surface, on a grid around it.
 
-    The intersection of all cones where they have one that fills the masks; else points also count that a few views
-    miss, or miss by a few pixels: cameras and masks are never exact.
+    If the intersection of all cones fills the masks, the hull is that intersection. Otherwise the hull also holds
+    points that a few views miss, or that views miss by a few pixels, because cameras and masks are never exact.
     """
     grid = Grid.nodes(center.detach().cpu().double().numpy(), MARGIN * radius, cells)
     cones = cones_of(views, size=FINE)
@@ -49,15 +49,15 @@ def _votes(grid: Grid, cones: list[Cone], dissenters: int, slack: float) -> np.n
         merged = np.vstack([lowest[:, near], distance])
         merged.sort(axis=0)
         lowest[:, near] = merged[:-1]
-        near = near[merged[-2] > -_BAND * grid.cell]  # others are out for good
+        near = near[merged[-2] > -_BAND * grid.cell]  # other points are outside for good
     return np.clip(lowest[-1], -_BAND * grid.cell, None).reshape(grid.shape)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Where a view's rays enter and leave the hull for good, on coarse pixels about as large as a cell."""
+    """Where a view's rays first enter and last leave the hull, on coarse pixels about as large as a cell."""
 
-    step: float  # pixels to a coarse one
+    step: float  # pixels along the side of a coarse one
     row: np.ndarray  # (N,) of each point
     column: np.ndarray
     depth: np.ndarray
@@ -66,7 +66,7 @@ class Seen:
 
 
 def seen(cone: Cone, points: np.ndarray, cell: float) -> Seen:
-    """Points of a hull on a view's coarse pixels."""
+    """The points of a hull on a view's coarse pixels."""
     pixels, depth = cone.project(points)
     step = max(1.0, 1.8 * cell / (cone.pixel * float(depth.min())))  # no gaps between neighbouring points
     size = [int(extent / step) + 1 for extent in cone.distance.shape]
@@ -80,7 +80,7 @@ def seen(cone: Cone, points: np.ndarray, cell: float) -> Seen:
 
 
 def coverage(grid: Grid, field: np.ndarray, cones: list[Cone]) -> float:
-    """Share of the masks behind which there is hull; mean over the views."""
+    """The share of each mask that the hull covers; mean over the views."""
     points = grid.points()[(field > -0.5 * grid.cell).reshape(-1)]
     if len(points) == 0:
         return 0.0

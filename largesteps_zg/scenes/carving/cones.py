@@ -1,6 +1,7 @@
-"""A mask as a cone: the object lies inside of it, whatever its depth.
+"""A mask as a cone, with the object inside it at any depth.
 
-NumPy and float64 on the CPU: many small steps that no gradient passes through, which PyTorch's threads only slow down.
+It runs in NumPy and float64 on the CPU. It takes many small steps, which PyTorch's threads would only slow down, and no
+gradient passes through.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from scipy.ndimage import distance_transform_edt, find_objects, map_coordinates
 
 from ..views import Views
 
-# Masks are shrunk to at most so many pixels along a side. The first is enough for whether a cell belongs to a cone; a
-# surface between the nodes of a grid of 96 comes out a sixth worse with it than with the second.
+# Masks are shrunk to at most this many pixels along a side. COARSE is enough to tell whether a cell belongs to a cone.
+# A surface between the nodes of a grid of 96 comes out a sixth worse with COARSE than with FINE.
 COARSE, FINE = 320, 640
 
 
@@ -21,7 +22,7 @@ COARSE, FINE = 320, 640
 class Cone:
     """A mask with its camera.
 
-    Beyond the border of the image the nearest pixel decides, so a mask that touches the border goes on behind it.
+    Beyond the border of the image the nearest pixel decides, so a mask that touches the border goes on beyond it.
 
     Attributes
     ----------
@@ -30,7 +31,7 @@ class Cone:
     intrinsics : (3, 3) float64
         K, of the shrunk mask.
     distance : (h, w) float32
-        In pixels, from a pixel's centre to the outline; negative outside.
+        Distance from a pixel's centre to the outline, in pixels; negative outside.
     """
 
     world_to_camera: np.ndarray
@@ -66,7 +67,7 @@ class Cone:
     def touches(self, points: np.ndarray, radius: float) -> np.ndarray:
         """(N,) bool: whether the ball around each point may touch the cone.
 
-        Thin parts, which no point of a grid is inside of, are kept that way.
+        This keeps thin parts, in which no point of a grid lies.
         """
         x = self._in_camera(points)
         depth, pixel = x[2], np.floor(self._pixels(x) + 0.5)
@@ -105,15 +106,16 @@ def masks_of(views: Views) -> np.ndarray:
 
 
 def cones_of(views: Views, *, size: int = COARSE, every_pixel: bool = False) -> list[Cone]:
-    """The masks of all views, shrunk to what a grid can use.
+    """The masks of all views, shrunk to a size that suits a grid.
 
     Parameters
     ----------
     views : Views
     size : int
-        At most so many pixels along a side.
+        The largest number of pixels along a side.
     every_pixel : bool
-        A pixel of the shrunk mask is object where any of it is, so that nothing thin is lost; else where half of it is.
+        True: a pixel of the shrunk mask is object where any part of it is, so no thin part is lost. False: where half
+        of it is.
     """
     matrices = views.cameras.world_to_camera.detach().cpu().double().numpy()[:, :3]
     intrinsics = views.cameras.intrinsics.detach().cpu().double().numpy()
@@ -124,14 +126,14 @@ def cones_of(views: Views, *, size: int = COARSE, every_pixel: bool = False) -> 
         alpha = views.images[i, ..., 3].cpu().numpy()
         if views.known is not None:
             alpha = _extended(alpha, views.known[i].cpu().numpy())
-        # Shrunk before it is cut at half: what is soft in it says where the outline is within a pixel.
+        # Shrink alpha before cutting it at half: soft values tell where the outline is within a pixel.
         mask = (_largest if every_pixel else _means)(alpha, factor) >= 127.5
         cones.append(Cone(matrices[i], intrinsics[i] / shrinking, _signed_distance(mask)))
     return cones
 
 
 def _extended(alpha: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Where nothing is known the nearest known pixel speaks, as the border of an image does for what lies beyond."""
+    """Alpha with the nearest known pixel in place of each unknown one, as at the border of an image."""
     if known.all():
         return alpha
     row, column = distance_transform_edt(~known, return_distances=False, return_indices=True)
@@ -159,7 +161,7 @@ def _means(image: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _signed_distance(mask: np.ndarray) -> np.ndarray:
-    """From the middles of pixels to the outline, half-way between the last pixel inside and the first outside."""
+    """Distance from pixels' middles to the outline, half-way between the last pixel inside and the first outside."""
     if not mask.any():
         return np.full(mask.shape, -float(sum(mask.shape)), dtype=np.float32)
     padded = np.pad(mask, 1, "edge")

@@ -1,4 +1,4 @@
-"""Which parts of a visual hull the masks ask for, and which are there only because no view could carve them away."""
+"""Which parts of a visual hull a view confirms, and which are left only because no view could carve them away."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .carve import seen
 from .cones import Cone, masks_of
 from .grid import Grid
 
-REACH = 0.05  # of the bounding sphere's radius: how near a view places what it confirms
-EROSIONS = (0.5, 1.0, 1.5, 2.0)  # cells that are taken off what no view confirms
-THICKENINGS = (0.5, 0.75, 1.0)  # cells that are added where the grid has torn holes that no mask shows
-_SMALLEST_HOLE = 3e-4  # of the mask's pixels, and four of them: less is noise at an outline
+REACH = 0.05  # of the bounding sphere's radius: a view confirms points within this distance
+EROSIONS = (0.5, 1.0, 1.5, 2.0)  # cells to take off the parts that no view confirms
+THICKENINGS = (0.5, 0.75, 1.0)  # cells to add where the grid has torn holes that no mask shows
+_SMALLEST_HOLE = 3e-4  # of the mask's pixels, and at least four pixels: less is noise at an outline
 
 
 def confirmed(grid: Grid, field: np.ndarray, cones: list[Cone], reach: float) -> np.ndarray:
@@ -22,11 +22,11 @@ def confirmed(grid: Grid, field: np.ndarray, cones: list[Cone], reach: float) ->
 
     ::
 
-        o --------(xxx)--------      a ray that meets the hull here only: something must be here
-        o ---(xxxxx)----(xx)---      one of the two may be nothing but what no view could carve away
+        o --------(xxx)--------      the ray meets the hull only here: the object must be here
+        o ---(xxxxx)----(xx)---      one of the two may be left only because no view could carve it away
 
-    A view confirms a point when its ray stays inside a ball around it wherever it is inside the hull at all. The ball
-    is the largest around the point that the hull holds, doubled, and not less than `reach`.
+    A view confirms a point if all of its ray that is inside the hull is also inside a ball around the point. The ball
+    is twice the largest one around the point that the hull holds, and not smaller than `reach`.
     """
     inside = field > 0
     points = grid.points()[inside.reshape(-1)]
@@ -43,7 +43,7 @@ def confirmed(grid: Grid, field: np.ndarray, cones: list[Cone], reach: float) ->
 
 
 def balls(grid: Grid, field: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Signed distance to the union of the balls that the hull holds around the kept nodes: a cell too small at most."""
+    """Signed distance to the union of the balls that the hull holds around the kept nodes; at most a cell too small."""
     largest = max(float(field.max()), 1.01 * grid.cell)
     union = np.full(field.shape, -np.inf)
     for size in (0.0, 0.5 * grid.cell, *np.geomspace(grid.cell, largest, 8)):
@@ -57,16 +57,16 @@ def balls(grid: Grid, field: np.ndarray, kept: np.ndarray) -> np.ndarray:
 def unconfirmed(grid: Grid, field: np.ndarray, cones: list[Cone], radius: float) -> np.ndarray:
     """From 0, where a view confirms the hull, to 1, a cell away from there.
 
-    Between the legs of an animal, where few views look through, cones leave thin bridges: handles that the object does
-    not have. Carving everything deeper would break them, and with them thin ears and the handle of a cup; these some
-    view confirms.
+    Few views look between the legs of an animal. There cones leave thin bridges, which are handles that the object does
+    not have. Carving deeper everywhere would break them, but also thin ears and the handle of a cup. Some view confirms
+    the ears and the handle, and none the bridges.
     """
     firm = confirmed(grid, field, cones, REACH * radius)
     return np.clip(-balls(grid, field, firm) / grid.cell, 0.0, 1.0)
 
 
 def views_with_holes(views: Views) -> int:
-    """How many masks enclose background, more than noise."""
+    """The number of masks that enclose more background than noise would."""
     found = 0
     for mask in masks_of(views):
         sizes = np.bincount(enclosed(mask).ravel())[1:]

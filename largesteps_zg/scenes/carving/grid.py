@@ -1,4 +1,4 @@
-"""A grid over the space that is carved."""
+"""A grid over the space to carve."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Grid:
 
     @classmethod
     def nodes(cls, center: np.ndarray, half: float, cells: int) -> Grid:
-        """The corners of the cells that a cube is cut into, so many along each side."""
+        """The corners of the cells of a cube, with `cells` of them along each side."""
         return cls(center - half, 2 * half / cells, (cells + 1,) * 3)
 
     @classmethod
     def centers(cls, center: np.ndarray, half: float, cells: int) -> Grid:
-        """The centres of the cells that a cube is cut into."""
+        """The centres of the cells of a cube, likewise."""
         cell = 2 * half / cells
         return cls(center - half + cell / 2, cell, (cells,) * 3)
 
@@ -42,7 +42,7 @@ class Grid:
         return np.stack(ticks, axis=-1).reshape(-1, 3) + self.corner
 
     def around(self, field: np.ndarray) -> tuple[Grid, np.ndarray]:
-        """The part of a grid where a field is positive, with two nodes to spare, and the field there."""
+        """The part of the grid where a field is positive, two nodes larger on each side, and the field there."""
         where = []
         for axis in range(3):
             filled = np.flatnonzero((field > 0).any(axis=tuple({0, 1, 2} - {axis})))

@@ -1,4 +1,4 @@
-"""The largest sphere inside the masks' visual hull: where a reconstruction starts from."""
+"""The largest sphere inside the masks' visual hull. A reconstruction starts from it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .cones import cones_of
 from .grid import Grid
 
 CELLS = 64  # along each side of the bounding sphere's cube
-SMALLEST = 0.05  # of the bounding sphere's radius, for what is thinner than a cell
+SMALLEST = 0.05  # of the bounding sphere's radius, for objects thinner than a cell
 
 
 def inscribed_sphere(views: Views, center: Float[Tensor, "3"], radius: float) -> tuple[Tensor, float]:
     """The largest sphere that lies inside all masks.
 
-    A surface that grows from inside fills the object and has nothing to fold: from outside, what retracts between
-    legs or around an ear meets itself and stays behind in the object, where no view sees it.
+    A surface that grows from inside fills the object and has nothing to fold. A surface that shrinks from outside meets
+    itself between legs or around an ear, and leaves sheets inside the object, where no view sees them.
 
     Parameters
     ----------
@@ -32,18 +32,18 @@ def inscribed_sphere(views: Views, center: Float[Tensor, "3"], radius: float) ->
     -------
     center : (3,) float64 tensor on the CPU
     radius : float
-        At least a twentieth of the bounding sphere's.
+        At least a twentieth of the bounding sphere's radius.
 
     Notes
     -----
-    On a grid of 64³ cells, so right to a cell; about half a second for 40 views on two cores.
+    The grid has 64³ cells, so the result is right to a cell. About half a second for 40 views on two cores.
     """
     grid = Grid.centers(center.detach().cpu().double().numpy(), radius, CELLS)
     points = grid.points()
     agreeing = np.zeros(len(points), dtype=np.int64)
     for cone in cones_of(views):
         agreeing += cone.contains(points)
-    # Where masks are off by a pixel no cell may satisfy all of them: then those that satisfy most.
+    # If masks are off by a pixel, perhaps no cell satisfies all of them. Then take the cells that satisfy most.
     depth = distance_transform_edt((agreeing == agreeing.max()).reshape(grid.shape)).reshape(-1)
     deepest = int(depth.argmax())
     return torch.from_numpy(points[deepest]), max(

@@ -1,9 +1,9 @@
-"""Masks: what is refused, and how one is found where the background can be told apart from the object.
+"""Masks: which are refused, and how one is found before a background of one colour.
 
-The background has one colour, more or less. Where the object stands in it alone, all that differs is object. But there
-may be stray things in it too, as long as they are in other colours than the object or much darker. Then what differs
-most is object for certain, and teaches which colours the object has, shadows on it included; what is far from it
-teaches those of the background. In between colours decide.
+If the object stands alone before the background, everything that differs from it is object. Stray things may stand
+there too, if their colours are not the object's, or if they are much darker. Then the pixels that differ most are
+certainly object. They teach the colours of the object, shadows on it included. Pixels far from them teach the colours
+of the background. The colours decide about the pixels between.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from scipy import ndimage
 from .matting import outlined
 
 # All in levels of sRGB bytes, as the largest difference of the three channels.
-_FAINT = 20  # nothing that is nearer to the background's colour is object
+_FAINT = 20  # pixels nearer to the background's colour are never object
 _CONTRAST = 24  # the object differs at least this much from the background
-_SAME = 32  # a background of one colour varies by no more, for the most part
+_SAME = 32  # most of a background of one colour varies by no more
 
-_ROUNDS = 3  # in which colours and masks are found from each other
-_LEARN = 640  # pixels of the longest side to learn colours from
-_FAR = 0.02  # of the longest side; farther from the mask than this is background for certain
+_ROUNDS = 3  # of finding colours from masks, and masks from colours
+_LEARN = 640  # pixels: colours are learned from images whose longest side has at most as many
+_FAR = 0.02  # of the longest side: pixels farther from the mask are certainly background
 _BINS = 96  # of each channel's signed root of the difference from the background, -16 to 16
-_STRAY = 0.01  # of the object's area: what else differs from a background in which it stands alone
-_SPECK = 0.02  # of the largest piece: smaller ones are no object
-_PIT = 1.5e-4  # of the image: smaller holes are none
+_STRAY = 0.01  # of the object's area: it stands alone if other things that differ cover no more
+_SPECK = 0.02  # of the largest piece: smaller pieces are dropped
+_PIT = 1.5e-4  # of the image: smaller holes are filled
 _ALL_AROUND = (
     0.98  # of the border; an object that fills it and has a hole inside is rarer than an inverted mask
 )
-_DARK = 0.3  # of a hole shows the background where it is a hole, and not a shadow
+_DARK = 0.3  # of a hole: where less of it shows the background, it is a shadow
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
 def check_mask(mask: np.ndarray, source: object) -> None:
-    """ValueError for masks (H, W) uint8 that say nothing about the object, or the opposite; `source` begins it."""
+    """ValueError for a mask (H, W) uint8 that is empty, full or inverted; `source` begins the message."""
     if mask.max() < 128:
         raise ValueError(
             f"{source}: mask is empty, so the view sees no object; correct the mask or remove the view"
@@ -69,22 +69,22 @@ def masks_from_background(
     Parameters
     ----------
     images : sequence of (H, W, 3 or 4) uint8
-        Of any sizes; a fourth channel is not looked at.
+        Of any sizes; a fourth channel is ignored.
     background : "auto" or (R, G, B)
-        Its colour, 0 to 255; by default the commonest along the borders of all images.
+        Its colour, 0 to 255; by default the commonest colour along the borders of all images.
 
     Returns
     -------
     list of (H, W) bool, or None
-        True on the object; a mask may be empty. None where no colour fills most of the borders.
+        True on the object; a mask may be empty. None if no colour fills most of the borders.
 
     Notes
     -----
-    A threshold between the two (Otsu's, over all images) makes the first masks, which leave out shadows on the object,
-    and paint as dark as those. In photographs in which nothing stray differs from the background, which would hang on
-    the border or lie apart, all that differs is object. In others histograms of colours inside and far outside decide,
-    three times over. Small pieces and pits are dropped; holes that show the background stay holes. About 0.3 s for each
-    640 x 480 pixels on one core.
+    Otsu's threshold over all images makes the first masks. These leave out shadows on the object, and paint as dark as
+    shadows. A photograph has nothing stray if no piece that differs from the background hangs on the border or lies
+    apart; then everything that differs is object. In other photographs histograms of the colours inside and far outside
+    decide, in three rounds. Small pieces and pits are dropped. Holes that show the background stay holes. About 0.3 s
+    for each 640 x 480 pixels on one core.
     """
     images = [image[..., :3] for image in images]
     color = (
@@ -112,7 +112,7 @@ def masks_from_background(
 
 @dataclass(frozen=True)
 class _Photograph:
-    """What is needed of an image: how much it differs from the background, and which bin its colours fall into."""
+    """An image's light, its difference from the background, and the bins of its colours."""
 
     light: np.ndarray  # (H, W, 3) float32, linear
     difference: (
@@ -124,7 +124,7 @@ class _Photograph:
     def of(image: np.ndarray, color: np.ndarray) -> _Photograph:
         offset = image.astype(np.float32) - color
         smooth = ndimage.gaussian_filter(offset, (1.0, 1.0, 0.0))
-        # Roots: dark colours lie close together, and it is they that have to be told apart.
+        # Roots spread dark colours, which lie close together and have to be told apart.
         roots = np.sign(smooth) * np.sqrt(np.abs(smooth))
         cell = ((roots + 16) * (_BINS / 32)).astype(np.int64).clip(0, _BINS - 1)
         bins = (cell[..., 0] * _BINS + cell[..., 1]) * _BINS + cell[..., 2]
@@ -138,7 +138,7 @@ def _in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item]) ->
 
 
 def background_color(images: Sequence[np.ndarray]) -> np.ndarray | None:
-    """The commonest colour (3,) along the borders of images (H, W, 3 or 4); None where most of them show others."""
+    """The commonest colour (3,) along the borders of images (H, W, 3 or 4); None if most of the borders differ."""
     images = [image[..., :3] for image in images]
     borders = [
         np.concatenate([image[:3].reshape(-1, 3), image[-3:].reshape(-1, 3),
@@ -154,7 +154,7 @@ def background_color(images: Sequence[np.ndarray]) -> np.ndarray | None:
 
 
 def _otsu(differences: Sequence[np.ndarray]) -> float:
-    """The threshold between two groups of bytes that are each as alike as possible (Otsu, 1979)."""
+    """The threshold that splits bytes into two groups, each as uniform as possible (Otsu, 1979)."""
     counts = sum(np.bincount(of.ravel().astype(np.int64).clip(0, 255), minlength=256) for of in differences)
     levels = np.arange(256)
     below = np.cumsum(counts)[:-1].astype(np.float64)
@@ -166,10 +166,10 @@ def _otsu(differences: Sequence[np.ndarray]) -> float:
 
 
 def _colours_of_the_object(photographs: Sequence[_Photograph], masks: Sequence[np.ndarray]) -> np.ndarray:
-    """For each bin how much likelier the object has its colour than the background, (BINS^3,) in [0, 1]."""
+    """For each bin the share of the object among the pixels of its colour, (BINS^3,) in [0, 1]."""
     inside, outside = np.zeros(_BINS**3), np.zeros(_BINS**3)
     for photograph, mask in zip(photographs, masks, strict=True):
-        # Neither count the pixels at the outline, which mix both.
+        # Neither counts the pixels at the outline, which mix both.
         far = ndimage.distance_transform_edt(~mask) > max(4, _FAR * max(mask.shape)) if mask.any() else ~mask
         inside += np.bincount(photograph.bins[ndimage.binary_erosion(mask, iterations=2)], minlength=_BINS**3)
         outside += np.bincount(photograph.bins[far], minlength=_BINS**3)
@@ -187,17 +187,17 @@ def _classified(photograph: _Photograph, certain: float, ratio: np.ndarray) -> n
     alone = _alone(photograph, certain)
     if not alone:
         likely = ndimage.gaussian_filter(ratio[photograph.bins], 1.0) > 0.5
-        # What differs enough to be a seed may still have the colours of something stray, unless it differs by far more.
+        # A pixel that differs enough to be a seed may have a stray thing's colour, unless it differs by far more.
         candidates &= likely | (photograph.difference > 2 * certain)
     parts, seeded = _seeded(candidates, photograph.difference > certain)
     mask = _pieces(seeded[parts], photograph)
-    for _ in range(2 if alone else 1):  # all that differs is more of the blur around the object
+    for _ in range(2 if alone else 1):  # everything that differs also includes the blur around the object
         mask = _pieces(outlined(mask, photograph.light), photograph)
     return mask
 
 
 def _seeded(candidates: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The pieces (H, W) of what may be object, 0 outside, and which of them (N,) hold something that is."""
+    """The pieces (H, W) of the candidates, 0 outside, and which of the pieces (N,) hold a seed."""
     parts, count = ndimage.label(ndimage.binary_opening(candidates, np.ones((3, 3))))  # cuts threads
     seeded = np.bincount(parts[seeds], minlength=count + 1) > 0
     seeded[0] = False
@@ -205,7 +205,7 @@ def _seeded(candidates: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _alone(photograph: _Photograph, certain: float) -> bool:
-    """Whether hardly anything differs from the background but what is object, clear of the border."""
+    """Whether almost all pixels that differ from the background are in pieces with a seed, clear of the border."""
     parts, seeded = _seeded(photograph.difference > _FAINT, photograph.difference > certain)
     cut = np.zeros(len(seeded), dtype=bool)
     for border in (parts[0], parts[-1], parts[:, 0], parts[:, -1]):
@@ -217,7 +217,7 @@ def _alone(photograph: _Photograph, certain: float) -> bool:
 
 def enclosed(mask: np.ndarray) -> np.ndarray:
     """(H, W) int: the number of each hole of a mask (H, W) bool, from 1; 0 inside and around the object."""
-    # Diagonal neighbours count as joined: a thin outline must not make a hole. What touches the border is outside.
+    # Diagonal neighbours count as joined, so a thin outline makes no hole. Regions at the border are outside.
     regions, count = ndimage.label(np.pad(~mask, 1, constant_values=True), structure=np.ones((3, 3)))
     number = np.zeros(count + 1, dtype=np.int64)
     number[np.delete(np.arange(count + 1), [0, regions[0, 0]])] = np.arange(1, count)
@@ -226,7 +226,7 @@ def enclosed(mask: np.ndarray) -> np.ndarray:
 
 
 def _pieces(mask: np.ndarray, photograph: _Photograph) -> np.ndarray:
-    """Without specks, and without holes that are no holes: pits, and shadows that show no background."""
+    """The mask without specks, and with false holes filled: pits, and shadows that show no background."""
     parts, count = ndimage.label(mask)
     if count == 0:
         return mask

@@ -1,4 +1,4 @@
-"""How much of the pixels at an outline is object: from the light that they have, or from the outline's shape alone."""
+"""Alpha at outlines: how much of a pixel is object, from its light, or from the outline's shape alone."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from scipy.special import erfinv
 from ...images.color import linear_to_srgb, srgb_to_linear
 from ..views import Views
 
-BAND = 2  # pixels on both sides of an outline that may hold some of both
-# Of the light of white, squared: a contrast with which the object can't be told from the background, and by how much
-# a colour from farther away has to explain a pixel better.
+BAND = 2  # pixels on both sides of an outline that may show both object and background
+# Both in squares of white's light. Below the first contrast, object and background look the same. A colour from farther
+# away has to explain a pixel better by the second.
 _CONTRAST, _BETTER = 1e-4, 5e-5
 _AROUND = [(0, 0), *((y, x) for y in (-2, 0, 2) for x in (-2, 0, 2) if y or x)]
 
 
 def outlined(mask: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """The mask (H, W) bool, its outline moved by at most two pixels to where the light (H, W, 3) is half of each."""
+    """The mask (H, W) bool, its outline moved, by up to 2 pixels, to where the object has half the light (H, W, 3)."""
     ring, share, _ = _shares(mask, light, BAND)
     moved = mask.copy()
     moved[ring] = share > 0.5
@@ -30,22 +30,22 @@ def outlined(mask: np.ndarray, light: np.ndarray) -> np.ndarray:
 
 
 def matted(pixels: np.ndarray) -> np.ndarray:
-    """A photograph whose mask says of the pixels at outlines how much of them is object.
+    """A photograph with soft alpha at its outlines: the share of the object in each pixel.
 
-    A pixel at an outline has light c = a F + (1 - a) B of the object beside it, F, and of the background, B; its alpha
-    becomes a and its colour F. Outlines of yes and no are half a pixel off here and there, which is more than the
-    surface that comes from them.
+    A pixel at an outline has the light c = a F + (1 - a) B, where F is the light of the object beside it and B that of
+    the background. Its alpha becomes a and its colour F. Outlines of 0 and 1 are off by up to half a pixel, which is
+    more than the error of the surface that comes from soft ones.
 
     Parameters
     ----------
     pixels : (H, W, 4) uint8
-        sRGB; the object where the alpha is at least 128.
+        sRGB. Alpha is at least 128 on the object.
 
     Returns
     -------
     (H, W, 4) uint8
-        Straight alpha: 255 inside and 0 outside of a line of two pixels. As it was where the object is too thin, or as
-        dark as the background.
+        Straight alpha: 255 inside and 0 outside of a line two pixels wide. Alpha stays 0 or 255 where the object is too
+        thin, or has the light of the background.
     """
     mask = pixels[..., 3] >= 128
     ring, share, inside = _shares(mask, _linear(pixels), 1)
@@ -57,10 +57,11 @@ def matted(pixels: np.ndarray) -> np.ndarray:
 
 
 def softened(views: Views) -> Views:
-    """Views whose masks of yes and no are made soft as outlines run between their steps; the given ones where none is.
+    """Views whose masks of 0 and 1 become soft along the line between their steps.
 
-    Blurred, a straight outline is the integral of a normal distribution, which says how far away it is. Steps of
-    a pixel become a line that is off by a tenth of one. Light is not asked, so any background will do.
+    A blurred straight outline is the integral of a normal distribution, so the blurred value tells the distance to the
+    outline. Steps of a pixel become a line that is off by a tenth of a pixel. Light does not count, so any background
+    will do.
 
     Parameters
     ----------
@@ -69,8 +70,8 @@ def softened(views: Views) -> Views:
     Returns
     -------
     Views
-        At outlines with the share of the object as alpha and its colour inside of them as colour. What is one or two
-        pixels thin, or beside pixels of which nothing is known, stays as it was.
+        At outlines alpha is the share of the object, and the colour is the one just inside. Parts that are one or two
+        pixels thin stay, and so do pixels near unknown ones. If no mask is of 0 and 1, the given views themselves.
     """
     hard = ((views.images[..., 3] == 0) | (views.images[..., 3] == 255)).all(dim=2).all(dim=1)
     if not bool(hard.any()):
@@ -121,7 +122,7 @@ def _bytes(light: np.ndarray) -> np.ndarray:
 
 
 def _shares(mask: np.ndarray, light: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which pixels (H, W) lie within `width` of the outline, how much of them is object (N,), and its light (N, 3)."""
+    """The pixels (H, W) within `width` of the outline, the share of the object in them (N,), and its light (N, 3)."""
     cross = ndimage.generate_binary_structure(2, 1)
 
     def grown(part: np.ndarray, by: int) -> np.ndarray:
@@ -132,13 +133,13 @@ def _shares(mask: np.ndarray, light: np.ndarray, width: int) -> tuple[np.ndarray
     nearest, inside = _nearest_light(light, inner)
     weight = ndimage.gaussian_filter(outer.astype(np.float32), BAND, truncate=2.5)
     outside = ndimage.gaussian_filter(light * outer[..., None], (BAND, BAND, 0), truncate=2.5)
-    # Thin parts have no inside and narrow gaps no outside: they stay as they are.
+    # Thin parts have no inside, and narrow gaps no outside. They stay.
     ring = grown(mask, width) & grown(~mask, width) & (nearest <= 2 * BAND + 1.5) & (weight > 1e-3)
     back = outside[ring] / weight[ring][:, None]
     share, own = np.zeros(len(back)), np.zeros((len(back), 3), dtype=light.dtype)
     least = np.full(len(back), np.inf)
     row, column = np.nonzero(ring)
-    # Of the colours of the object around, paint may change there, the one that explains the pixel best.
+    # Paint may change near the outline: of the object's colours around, take the one that explains the pixel best.
     for down, right in _AROUND:
         front = inside[(row + down).clip(0, len(mask) - 1), (column + right).clip(0, mask.shape[1] - 1)]
         axis = front - back
@@ -152,10 +153,10 @@ def _shares(mask: np.ndarray, light: np.ndarray, width: int) -> tuple[np.ndarray
 
 
 def _nearest_light(light: np.ndarray, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distances (H, W) to the nearest pixel of a part, and the light around that, (H, W, 3)."""
+    """Distances (H, W) to the nearest pixel of a part, and the light around that pixel, (H, W, 3)."""
     if not inner.any():
         return np.full(inner.shape, np.inf), light
-    # Not a mean of all that is near: paint of another colour may be.
+    # A mean of everything near would mix paint of other colours.
     weight = ndimage.gaussian_filter(inner.astype(np.float32), 0.7, truncate=2.5)
     total = ndimage.gaussian_filter(light * inner[..., None], (0.7, 0.7, 0), truncate=2.5)
     distance, (row, column) = ndimage.distance_transform_edt(~inner, return_indices=True)
