@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -105,3 +107,12 @@ def test_what_would_leave_gaps_is_refused_in_one_line():
         ValueError, match=r"^field: expected negative values all around, got positive ones; pad it$"
     ):
         isosurface(np.ones((3, 3, 3)))
+
+
+def test_warp_says_nothing_where_the_surface_is_what_starts_it() -> None:
+    code = (
+        "import numpy as np; from largesteps_zg.mesh.isosurface import isosurface; "
+        "field = -np.ones((4, 4, 4)); field[1, 1, 1] = 1; isosurface(field)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == run.stderr == ""

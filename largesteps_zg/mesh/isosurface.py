@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from warp.geometry import IsoSurfaceMarchingCubes
 
-from .._support import warp_launch as _  # noqa: F401  starts Warp without its banner
+from .._support.warp_launch import initialize, quiet
 
 _LEAST = 1e-5
 
@@ -72,8 +72,10 @@ def isosurface(field: np.ndarray) -> tuple[Tensor, Tensor]:
 
 def _extract(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (V, 3) in cells, and faces (F, 3) that look towards the nodes of positive values."""
-    grid: Any = wp.array(values, dtype=wp.float32, device="cpu")
-    points, corners = IsoSurfaceMarchingCubes.extract(grid, 0.0)
+    initialize()
+    with quiet():
+        grid: Any = wp.array(values, dtype=wp.float32, device="cpu")
+        points, corners = IsoSurfaceMarchingCubes.extract(grid, 0.0)
     return points.numpy(), corners.numpy().reshape(-1, 3)
 
 
