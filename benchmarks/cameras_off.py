@@ -79,7 +79,7 @@ def reconstruction(scene: Scene, cameras: Cameras, settings: Settings) -> Result
     while run.step < settings.steps:
         run.advance()
     seconds = time.perf_counter() - begin
-    found, true = run.refined_cameras().to(dtype=torch.float64), scene.train.cameras.to(dtype=torch.float64)
+    found, true = run.result().cameras.to(dtype=torch.float64), scene.train.cameras.to(dtype=torch.float64)
     turn, scale, shift = similarity(found, true)
     mesh = run.mesh()
     moved = Mesh(scale * mesh.vertices.double() @ turn.T + shift, mesh.faces)
@@ -88,7 +88,7 @@ def reconstruction(scene: Scene, cameras: Cameras, settings: Settings) -> Result
         found.world_to_camera[:, :3, :3] @ turn.T - true.world_to_camera[:, :3, :3]
     ) / math.sqrt(8)
     off = (scale * found.centers @ turn.T + shift - true.centers).norm(dim=1)
-    distance = (true.centers - run.center).norm(dim=1)
+    distance = (true.centers - run.frame.center).norm(dim=1)
     percent = 100 * float((off / distance).mean())
     return Result(own, aligned, math.degrees(2 * float(sine.asin().mean())), percent, seconds)
 

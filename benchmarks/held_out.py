@@ -35,13 +35,13 @@ def main() -> None:
     test = photographs[list(chosen)]
     start = choose_start(train, *bounding_sphere(train)).mesh
     *_, last = reconstruct(train, Settings(steps=arguments.steps), start=start)
-    run = last.run
+    run, result = last.run, last.run.result()
 
     print(
         f"held out: {', '.join(test.names)}\n\n| cameras | PSNR | in sRGB | mask IoU |\n| --- | ---: | ---: | ---: |"
     )
-    rows = {name: (cameras, False) for name, cameras in held_out_cameras(run, test).items()}
-    if run.fit.appearance.has_exposures:
+    rows = {name: (cameras, False) for name, cameras in held_out_cameras(result, run.rendering, test).items()}
+    if result.gains is not None:
         rows["held_out_exposed"] = rows.get("held_out_predicted", rows["held_out"])[0], True
     found = {}
     for name, (cameras, exposures) in rows.items():

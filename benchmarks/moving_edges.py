@@ -45,7 +45,10 @@ class MovingEdges(Reconstruction):
         self._start_afresh()
 
     def _start_afresh(self) -> None:
-        self.mean, self.square = torch.zeros_like(self.fit.rest), torch.zeros(len(self.fit.rest), 1)
+        self.mean, self.square = (
+            torch.zeros_like(self.fit.shape.latent),
+            torch.zeros(len(self.fit.shape.latent), 1),
+        )
 
     def advance(self, progress: float | None = None) -> State:
         """Remesh where it is time, take a step, and remember how vertices moved."""

@@ -53,16 +53,16 @@ scene = scene_from_mesh(load_mesh(meshes.path("fennec")), views=20, test_views=3
 start = visual_hull(scene.train, *bounding_sphere(scene.train), cells=64, vertices=1500)
 *_, state = reconstruct(scene.train, Settings(steps=150, remesh="off", views_per_step=4), start=start)
 run, photographs = state.run, scene.test
-textured = bake_run(run)
+textured = bake_run(run.result(), run.rendering)
 
 mesh, side, after = textured.mesh, len(textured.image), []
-lit = mesh.colors * run.shading(mesh.vertices, mesh.faces, photographs.cameras)[0]
+lit = mesh.colors * run.rendering.shading(mesh.vertices, mesh.faces, photographs.cameras)[0]
 images = render(mesh.vertices, mesh.faces, lit.to(mesh.vertices), photographs.cameras)
 before = image_quality(images, photographs)["psnr_db"]
 with tempfile.TemporaryDirectory() as folder:
     for file, save in (Path(folder) / "fennec.obj", save_obj), (Path(folder) / "fennec.glb", save_glb):
         save(file, textured)
-        images = render_textured(read(file), photographs.cameras, run.shading)
+        images = render_textured(read(file), photographs.cameras, run.rendering.shading)
         after.append(image_quality(images, photographs)["psnr_db"])
 
 print(f"{len(mesh.vertices)} vertices with a colour each: {before:.2f} dB")

@@ -42,7 +42,7 @@ def some_gloss(generator, dtype=torch.float64) -> Gloss:
     ]
     gloss.strength = torch.tensor([0.3], dtype=dtype)
     gloss.log_grazing, gloss.nearness = torch.tensor([1.5], dtype=dtype), torch.tensor([0.2], dtype=dtype)
-    gloss.active = True
+    gloss.trial.started = True
     return gloss
 
 
@@ -159,13 +159,13 @@ def test_surroundings_at_a_distance_are_seen_where_a_ray_meets_them(generator, m
 def test_gloss_that_explains_little_is_dropped():
     for loss, kept in ((0.5, True), (0.65, True), (0.7, False), (1.0, False)):
         gloss = Gloss()
-        gloss.step(0.5)
-        assert gloss.active and not gloss.undecided(0.55) and gloss.undecided(0.6)
+        gloss.trial.reach(0.5)
+        assert gloss.trial.running and not gloss.trial.due(0.55) and gloss.trial.due(0.6)
         gloss.judge(loss, 1.0)
-        assert gloss.active is kept and gloss.dropped is not kept and not gloss.undecided(0.7)
-        gloss.step(0.7)
-        assert gloss.active is kept
-    assert not Gloss(always=True).undecided(1.0)
+        assert gloss.trial.running is gloss.trial.kept is kept and not gloss.trial.due(0.7)
+        gloss.trial.reach(0.7)
+        assert gloss.trial.running is kept
+    assert not Gloss(always=True).trial.due(1.0)
 
 
 def test_brightness_counts_in_full_on_matt_surfaces_and_least_before_highlights_are_explained():
@@ -174,7 +174,7 @@ def test_brightness_counts_in_full_on_matt_surfaces_and_least_before_highlights_
     appearance = Appearance(light, gloss=gloss)
     assert appearance.brightness(None) is None
     assert appearance.brightness(0.45) == 0.45**2
-    gloss.step(0.5)
+    gloss.trial.reach(0.5)
     assert appearance.brightness(0.45) == 0.45
     gloss.judge(1.0, 1.0)
     assert appearance.brightness(0.45) == 1.0
@@ -210,7 +210,7 @@ def test_exposures_are_found_and_are_one_on_average(scene, generator):
     found = run.fit.appearance.exposure.log_gains.detach()
     assert torch.allclose(found.mean(0), torch.zeros(3), atol=1e-6)
     assert float((found - log_gains).square().mean().sqrt()) < 0.2 * float(log_gains.square().mean().sqrt())
-    assert torch.tensor(run.fit.appearance.report()["gains"]).shape == (8, 3)
+    assert run.fit.appearance.gains().shape == (8, 3)
 
 
 @pytest.mark.parametrize("brightness", [None, 1.0, 0.3])
@@ -231,7 +231,7 @@ def test_gains_are_kept_for_what_they_explain_whatever_counts(scene, generator, 
         with torch.no_grad():
             exposure.log_gains.copy_(log_gains)
         exposure.judge(taken, dataclasses.replace(batch, targets=targets), difference)
-        assert exposure.dropped == dropped and not exposure.undecided(0.9)
+        assert exposure.trial.dropped == dropped and not exposure.trial.due(0.9)
 
 
 def test_exposures_that_are_there_are_kept_by_default(scene, generator):
@@ -240,8 +240,8 @@ def test_exposures_that_are_there_are_kept_by_default(scene, generator):
     run = Reconstruction(views, settings)
     while run.step <= 60:
         run.advance()
-    assert not run.fit.appearance.exposure.undecided(0.5)
-    assert "gains" in run.fit.appearance.report()
+    assert not run.fit.appearance.exposure.trial.due(0.5)
+    assert run.fit.appearance.gains() is not None
 
 
 def test_what_belongs_to_no_photograph_has_no_say(scene):
@@ -270,7 +270,7 @@ def test_per_pixel_gradients_reach_the_exposures(scene, generator):
 
     def gradient(source) -> torch.Tensor:
         vertices, albedo = run.fit.surface()
-        loss = source.loss(run.fit, vertices, albedo, batch, progress=0.5)
+        loss = source.loss(run.fit, vertices, albedo, batch, progress=0.5).loss
         return torch.autograd.grad(loss, run.fit.appearance.exposure.log_gains)[0]
 
     exact, mean = gradient(Rasterized()), sum(gradient(run.source) for _ in range(24)) / 24
@@ -282,32 +282,34 @@ def test_per_pixel_gradients_reach_the_exposures(scene, generator):
 
 def test_the_strength_of_gloss_is_never_negative_and_surroundings_stay_outside_the_scene():
     gloss = Gloss()
-    gloss.step(0.5)
-    assert gloss.active
+    gloss.trial.reach(0.5)
+    assert gloss.trial.running
     ball, camera = icosphere(2), look_at(torch.tensor([[3.0, 0, 0]]), fov_y_degrees=40, height=8, width=8)
     for slope in (1.0, -1000.0):
         for _ in range(5):
             gloss(ball.vertices, ball.faces, ball.vertices, camera).sum().backward()  # less would be better
             gloss.nearness.grad = torch.full_like(gloss.nearness, slope)
-            gloss.step(0.5)
+            gloss.step()
             assert float(gloss.strength.detach()) == 0
             assert 0 <= float(gloss.nearness.detach()) <= 0.9
     assert float(gloss.nearness.detach()) > 0
     with torch.no_grad():
         gloss.nearness.fill_(5.0)
-    gloss.step(0.5)
+    gloss.step()
     assert gloss.report()["nearness"] == pytest.approx(0.9)
 
 
 def test_what_is_not_there_is_dropped(scene):
     settings = Settings(steps=160, views_per_step=4, max_vertices=800)
     appearance = finished(scene.train, settings).fit.appearance
-    assert appearance.gloss.dropped and appearance.exposure.dropped
-    assert appearance.report() == {} and not bool(appearance.exposure.log_gains.any())
+    assert appearance.gloss.trial.dropped and appearance.exposure.trial.dropped
+    assert appearance.gains() is appearance.gloss_report() is None and not bool(
+        appearance.exposure.log_gains.any()
+    )
     always = finished(
         scene.train, dataclasses.replace(settings, steps=8, gloss="on", exposure="on")
     ).fit.appearance
-    assert sorted(always.report()) == ["gains", "gloss"]
+    assert always.gains() is not None and always.gloss_report() is not None
     off = finished(scene.train, dataclasses.replace(settings, steps=1, gloss="off", exposure="off"))
     assert len(off.fit.appearance.parameters()) == 1
 
@@ -315,7 +317,7 @@ def test_what_is_not_there_is_dropped(scene):
 def test_gloss_is_found(scene):
     """Lamps in mirrored directions: a picture of them is learned, and views that were held out come out right."""
     lamps = Gloss()
-    lamps.strength, lamps.active = torch.tensor([0.02]), True
+    lamps.strength, lamps.trial.started = torch.tensor([0.02]), True
     lamps.nearness, lamps.log_grazing = torch.tensor([0.2]), torch.tensor([math.log(5.0)])
     for row, column in ((10, 12), (20, 17), (14, 24)):
         lamps.levels[-1].data[..., row : row + 3, column : column + 3] = 4.0
@@ -332,6 +334,6 @@ def test_gloss_is_found(scene):
         settings = Settings(steps=300, views_per_step=4, remesh="off", step_size=0.03, gloss=choice)
         run = finished(views[list(range(24))], settings, start=mesh)
         errors[choice] = float((run.images(cameras[list(range(24, 28))]) - true[24:]).abs().mean())
-    found = run.fit.appearance.report()["gloss"]
+    found = run.fit.appearance.gloss_report()
     assert found["peak"] > 0.2 and 0.1 < found["nearness"] < 0.3
     assert errors["auto"] < 0.6 * errors["off"]

@@ -37,7 +37,7 @@ def run_on(views: Views, mesh: Mesh) -> Reconstruction:
     run = Reconstruction(views, Settings(device="cpu"), start=mesh)
     gloss, exposure = run.fit.appearance.gloss, run.fit.appearance.exposure
     assert gloss is not None and exposure is not None
-    gloss.active = True
+    gloss.trial.started = True
     with torch.no_grad():
         gloss.strength.fill_(0.05)
         gloss.log_grazing.fill_(0.5)
@@ -62,7 +62,8 @@ def run(scene: Scene, painted: Mesh) -> Reconstruction:
 
 def off(run: Reconstruction, painted: Mesh) -> float:
     """Mean difference of the albedo in a texture to the true one."""
-    colors = bake_run(run, painted, size=128).mesh.colors
+    result = dataclasses.replace(run.result(), mesh=painted)
+    colors = bake_run(result, run.rendering, size=128).mesh.colors
     assert colors is not None and painted.colors is not None
     return float((colors - painted.colors).abs().mean())
 
@@ -72,14 +73,14 @@ def test_exposures_and_highlights_stay_in_the_photographs(run: Reconstruction, p
     assert gloss is not None and exposure is not None
     known = off(run, painted)
     assert known < 0.01
-    gloss.active = False
+    gloss.trial.started = False
     without_gloss = off(run, painted)
-    gloss.active, exposure.dropped = True, True
+    gloss.trial.started, exposure.trial.dropped = True, True
     without_gains = off(run, painted)
-    exposure.dropped = False
+    exposure.trial.dropped = False
     assert without_gloss > 3 * known and without_gains > 3 * known
 
 
 def test_the_mesh_is_the_run_s_own_by_default(run: Reconstruction) -> None:
-    made, own = bake_run(run, size=64).mesh, run.mesh()
+    made, own = bake_run(run.result(), run.rendering, size=64).mesh, run.mesh()
     assert torch.equal(made.vertices, own.vertices) and torch.equal(made.faces, own.faces)

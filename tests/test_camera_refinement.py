@@ -238,7 +238,7 @@ def test_disturbed_cameras_come_back(scene, generator):
     given = scene.train.cameras
     views = dataclasses.replace(scene.train, cameras=disturbed(given, 0.5, 0.01, generator))
     run = refined(views)
-    true = run.normalized(given).to(dtype=torch.float64)
+    true = run.frame.normalized(given).to(dtype=torch.float64)
     before = pose_errors(run.cameras.to(dtype=torch.float64), true)
     after = pose_errors(run.fit.corrections.cameras(), true)
     assert after[0] < 0.5 * before[0] and after[1] < 0.5 * before[1]
@@ -257,20 +257,23 @@ def test_a_wrong_focal_length_is_found(scene, monkeypatch):
 
 def test_exact_cameras_stay_exact(scene):
     run = refined(scene.train)
-    assert run.fit.corrections.dropped
+    assert run.fit.corrections.trial.dropped
     assert all(max(abs(value) for value in view.values()) < 1e-12 for view in run.fit.corrections.report())
 
 
 def test_corrections_count_in_pixels():
     given = ring()
     corrections = CameraCorrections(given)
-    assert corrections.pixels() == 0 and corrections.moves(0.3) and not corrections.moves(0.29)
+    assert corrections.pixels() == 0
     corrections.shifts[:, 0] = 0.01  # 0.03 to the right in the camera, seen about 3 away
     assert corrections.pixels() == pytest.approx(0.01 * float(given.intrinsics[0, 0, 0]), rel=0.05)
-    assert corrections.moves(0.9) and not corrections.dropped
+    corrections.judge()
+    assert corrections.trial.kept and bool(corrections.shifts.any())
     again = CameraCorrections(given)
     again.shifts[:, 0] = 0.001  # 0.05 pixels
-    assert again.moves(0.5) and not again.moves(0.6) and again.dropped
+    assert again.trial.due(0.6) and not again.trial.due(0.59)
+    again.judge()
+    assert again.trial.dropped and again.found == pytest.approx(corrections.found / 10, rel=0.01)
     assert not bool(again.shifts.any())
 
 
@@ -285,12 +288,12 @@ def test_by_default_cameras_are_corrected_where_they_can_be_and_have_to_be(scene
     while run.step < 5:
         run.advance()
         if run.step == 3:
-            assert not run.fit.corrections.kept and len(run.camera_report()) == 12
-    assert run.fit.corrections.dropped and 0 < run.fit.corrections.found < 0.25
+            assert not run.fit.corrections.trial.kept and len(run.result().corrected) == 12
+    assert run.fit.corrections.trial.dropped and 0 < run.fit.corrections.found < 0.25
     assert (
-        not run.fit.corrections.kept
-        and run.camera_report() == {}
-        and run.refined_cameras() is run.views.cameras
+        not run.fit.corrections.trial.kept
+        and run.result().corrected == {}
+        and run.result().cameras is run.views.cameras
     )
 
 

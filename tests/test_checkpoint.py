@@ -49,7 +49,7 @@ def test_what_is_saved_is_loaded(state: dict[str, Any], tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "c.pt", {"run": state, "b": [1, (True, None, "λ")]})
     back = checkpoint.load(tmp_path / "c.pt")
     assert checkpoint.digest(back["run"]) == checkpoint.digest(state) and back["b"] == [1, (True, None, "λ")]
-    assert torch.equal(back["run"]["fit"]["latent"], state["fit"]["latent"])
+    assert torch.equal(*(run["fit"]["triangles"]["shape"]["latent"] for run in (back["run"], state)))
     assert [file.name for file in tmp_path.iterdir()] == ["c.pt"]
 
 
@@ -57,7 +57,8 @@ def test_a_byte_that_changed_is_seen_or_changes_nothing(state: dict[str, Any], t
     file = tmp_path / "c.pt"
     checkpoint.save(file, {"run": state})
     whole, digest = file.read_bytes(), checkpoint.digest(state)
-    draw, refused, latent = random.Random(1), 0, state["fit"]["latent"].numpy().tobytes()
+    draw, refused = random.Random(1), 0
+    latent = state["fit"]["triangles"]["shape"]["latent"].numpy().tobytes()
     places = [draw.randrange(len(whole)) for _ in range(150)] + [whole.index(latent) + 5]
     for place in places:
         damaged = bytearray(whole)
@@ -102,13 +103,15 @@ def test_any_field_of_another_kind_is_refused(scene: Scene, state: dict[str, Any
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("fit", "faces"), lambda x: x + 10_000),
-        (("fit", "latent"), lambda x: x * float("nan")),
-        (("fit", "rest"), lambda x: x[:-1]),
+        (("fit", "triangles", "faces"), lambda x: x + 10_000),
+        (("fit", "triangles", "shape", "latent"), lambda x: x * float("nan")),
+        (("fit", "triangles", "rest"), lambda x: x[:-1]),
+        (("losses",), lambda x: x[:-1]),
+        (("events", 0, "reason"), lambda x: 3),
         (("order",), lambda x: torch.tensor([0, 99])),
         (("step",), lambda x: 7),
-        (("fit", "lambda_"), lambda x: "5"),
-        (("fit", "optimizer", "state", 0, "g1"), lambda x: x[:3]),
+        (("fit", "triangles", "shape", "lambda_"), lambda x: "5"),
+        (("fit", "paint", "optimizer", "state", 0, "g1"), lambda x: x[:3]),
         (("fit", "appearance", "light"), lambda x: x[:1]),
     ],
 )

@@ -15,10 +15,13 @@ from torch import Tensor
 
 from largesteps_zg.estimators import (
     ESTIMATORS,
+    SPSA,
     Estimator,
     EvaluationError,
     GradientEstimate,
     Objective,
+    Smoothed,
+    ZeroGrads,
     differentiable,
     geometric,
 )
@@ -452,3 +455,20 @@ def test_on_cuda_the_draws_are_those_of_the_cpu(name: str) -> None:
     torch.testing.assert_close(on_cuda.gradient.cpu(), on_cpu.gradient, rtol=1e-3, atol=1e-3)
     drawn = make(name).estimate(bowl, torch.zeros(70, device="cuda"), generator=torch.Generator("cuda"))
     assert drawn.gradient.is_cuda
+
+
+@pytest.mark.parametrize(("kind", "name"), [(SPSA, "epsilon"), (Smoothed, "sigma"), (ZeroGrads, "sigma")])
+def test_a_width_given_with_a_call_counts_as_one_given_before(kind, name) -> None:
+    x = torch.tensor([0.3, -0.2, 0.5], dtype=torch.float64)
+
+    def f(x: torch.Tensor) -> torch.Tensor:
+        return (x**4).sum() + (x > 0.4).sum()
+
+    own = kind(**{name: 0.2}).estimate(f, x, generator=torch.Generator().manual_seed(1))
+    other = kind(**{name: 0.01})
+    given = other.estimate(f, x, generator=torch.Generator().manual_seed(1), width=0.2)
+    assert torch.equal(own.gradient, given.gradient) and other.state_dict()["calls"] == 1
+    narrow = other.estimate(f, x, generator=torch.Generator().manual_seed(1))  # for that one call only
+    assert not torch.equal(narrow.gradient, given.gradient)
+    with pytest.raises(ValueError, match=f"^{name}: expected a number > 0, got -1"):
+        other.estimate(f, x, width=-1)

@@ -103,8 +103,8 @@ def test_per_pixel_gradients_point_where_the_rasterizers_do(scene) -> None:
 
     def gradient(source: GradientSource) -> torch.Tensor:
         vertices, albedo = run.fit.surface()
-        loss = source.loss(run.fit, vertices, albedo, batch, progress=0.0)
-        return torch.autograd.grad(loss, run.fit.latent)[0]
+        result = source.loss(run.fit, vertices, albedo, batch, progress=0.0)
+        return torch.autograd.grad(result.loss, run.fit.shape.latent)[0]
 
     exact = gradient(Rasterized())
     source = PerPixelSource(HardRasterizer(), 0)
@@ -135,7 +135,7 @@ def test_what_is_known_stays(scene) -> None:
     run = last(reconstruct(scene.train, settings, start=start, light=studio_light(), colors_known=True)).run
     assert torch.equal(run.fit.light.detach(), studio_light().coefficients)
     assert torch.allclose(run.fit.surface()[1], torch.tensor(0.5), atol=1e-6)
-    assert run.fit.color_latent.grad is None
+    assert run.fit.paint.latent.grad is None
 
 
 @every_source
@@ -146,7 +146,7 @@ def test_a_copy_is_independent(scene, name) -> None:
     state = copy.deepcopy(run.source.state_dict())
     twin = copy.deepcopy(run.source)
     vertices, albedo = run.fit.surface()
-    twin.loss(run.fit, vertices, albedo, run.batch(torch.arange(8)), progress=0.5).backward()
+    twin.loss(run.fit, vertices, albedo, run.batch(torch.arange(8)), progress=0.5).loss.backward()
     assert twin.renders > run.source.renders
     now = run.source.state_dict()
     assert now.keys() == state.keys() and now["renders"] == state["renders"]
@@ -160,11 +160,12 @@ def test_the_loss_that_is_shown_does_not_know_what_brightness_counts_at_the_time
     batch, found = run.batch(torch.arange(8)), []
     for weight in (0.2, 1.0):
         run.fit.appearance.gloss = None  # which has a say in it
-        run.fit._compared = dataclasses.replace(run.fit.difference, brightness=weight)
-        loss = run.source.loss(run.fit, vertices, albedo, batch, progress=0.1)
-        found.append((float(loss.detach()), run.source.shown))
+        difference = dataclasses.replace(run.fit.difference, brightness=weight)
+        run.fit.options = dataclasses.replace(run.fit.options, difference=difference)
+        result = run.source.loss(run.fit, vertices, albedo, batch, progress=0.1)
+        found.append((float(result.loss.detach()), result.shown))
     (low, shown), (full, itself) = found
-    assert low < full == pytest.approx(shown) and itself is None
+    assert low < full == pytest.approx(shown) and itself == full
 
 
 @pytest.mark.parametrize(("level", "last_of_first"), [(2, 1.0), (4, 3 ** (-5 / 6))])
@@ -174,8 +175,8 @@ def test_per_pixel_steps_end_shorter_on_fine_triangles_alone(scene, level, last_
     start = dataclasses.replace(start, vertices=0.7 * start.vertices)
     settings = dataclasses.replace(SHORT, gradients="per-pixel", remesh="off")
     states = reconstruct(scene.train, settings, start=start)
-    rates = [state.run.fit.optimizer.param_groups[0]["lr"] for state in states]
-    assert rates[0] == pytest.approx(settings.step_size * PerPixelSource.step_factor)
+    rates = [state.run.fit.shape.optimizer.param_groups[0]["lr"] for state in states]
+    assert rates[0] == pytest.approx(settings.step_size * PerPixelSource.traits.step_factor)
     assert rates[-1] == pytest.approx(rates[0] * 0.03 ** (5 / 6) * last_of_first)
 
 
@@ -231,9 +232,9 @@ def test_estimates_have_more_smoothing_and_fewer_vertices_by_default(scene) -> N
     found = {}
     for gradients in ("rasterizer", "per-pixel"):
         run = Reconstruction(scene.train, Settings(steps=1, gradients=gradients))
-        found[gradients] = run.settings.lambda_, run.settings.max_vertices, run.fit.lambda_
+        found[gradients] = run.settings.lambda_, run.settings.max_vertices, run.fit.shape.lambda_
     assert found == {"rasterizer": (5.0, 50_000, 5.0), "per-pixel": (19.0, 20_000, 19.0)}
     asked = Reconstruction(
         scene.train, Settings(steps=1, gradients="per-pixel", lambda_=7.0, max_vertices=900)
     )
-    assert (asked.settings.lambda_, asked.settings.max_vertices, asked.fit.lambda_) == (7.0, 900, 7.0)
+    assert (asked.settings.lambda_, asked.settings.max_vertices, asked.fit.shape.lambda_) == (7.0, 900, 7.0)

@@ -11,7 +11,7 @@ from largesteps_zg.cameras import Cameras
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.output.held_out import exposed, held_out_cameras
 from largesteps_zg.reconstruct import Reconstruction, Settings
-from largesteps_zg.scenes import Scene
+from largesteps_zg.scenes import Scene, Views
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
 SHIFT = torch.tensor([0.02, -0.01, 0.0], dtype=torch.float64)  # of distances to the object: 2 pixels
@@ -34,7 +34,7 @@ def scene() -> Scene:
 
 def distances(run: Reconstruction, cameras: Cameras) -> torch.Tensor:
     """To the object's centre, in the unit of the scene."""
-    return run.radius * run.normalized(cameras).world_to_camera[:, :3, 3].norm(dim=1).double()
+    return run.frame.radius * run.frame.normalized(cameras).world_to_camera[:, :3, 3].norm(dim=1).double()
 
 
 def corrected(run: Reconstruction, shifts: torch.Tensor) -> Reconstruction:
@@ -42,16 +42,21 @@ def corrected(run: Reconstruction, shifts: torch.Tensor) -> Reconstruction:
     corrections = run.fit.corrections
     assert corrections is not None
     corrections.shifts.copy_(shifts)
-    assert corrections.moves(0.6) and corrections.kept
+    corrections.judge()
+    assert corrections.trial.kept
     return run
+
+
+def cameras_for(run: Reconstruction, views: Views) -> dict[str, Cameras]:
+    return held_out_cameras(run.result(), run.rendering, views)
 
 
 def test_given_cameras_are_kept_where_the_run_kept_its_own(scene: Scene) -> None:
     run = Reconstruction(scene.train, Settings(device="cpu"))
     assert scene.test is not None
-    assert held_out_cameras(run, scene.test) == {"held_out": scene.test.cameras}
+    assert cameras_for(run, scene.test) == {"held_out": scene.test.cameras}
     run.fit.corrections = None
-    assert list(held_out_cameras(run, scene.test)) == ["held_out"]
+    assert list(cameras_for(run, scene.test)) == ["held_out"]
 
 
 def test_others_are_corrected_as_the_run_s_were_in_the_scene_s_own_unit(scene: Scene) -> None:
@@ -64,7 +69,7 @@ def test_others_are_corrected_as_the_run_s_were_in_the_scene_s_own_unit(scene: S
     run = corrected(
         Reconstruction(scene.train, Settings(device="cpu"), start=scene.mesh), SHIFT.expand(12, 3)
     )
-    found = held_out_cameras(run, test)
+    found = cameras_for(run, test)
     assert list(found) == ["held_out", "held_out_predicted", "held_out_aligned"]
 
     def pixels(cameras: Cameras) -> float:
@@ -83,7 +88,7 @@ def test_errors_without_rhyme_are_not_foretold_but_still_fitted(scene: Scene, ge
     assert scene.test is not None
     random = 0.01 * torch.randn(12, 3, generator=generator, dtype=torch.float64)
     run = corrected(Reconstruction(scene.train, Settings(device="cpu")), random)
-    assert list(held_out_cameras(run, scene.test)) == ["held_out", "held_out_aligned"]
+    assert list(cameras_for(run, scene.test)) == ["held_out", "held_out_aligned"]
 
 
 def picture(generator: torch.Generator, columns: slice) -> torch.Tensor:

@@ -70,7 +70,7 @@ def test_colours_become_sharp_when_the_shape_is_there(scene) -> None:
     while run.step < 40:
         run.advance()
         albedo[run.step] = run.fit.surface()[1].detach()
-        assert run.fit.color_lambda == (fit.COLOR_LAMBDA if run.step <= 30 else fit.SHARP_COLOR_LAMBDA)
+        assert run.fit.paint.lambda_ == (fit.COLOR_LAMBDA if run.step <= 30 else fit.SHARP_COLOR_LAMBDA)
     moves = {i: float((albedo[i] - albedo[i - 1]).abs().max()) for i in (29, 30, 31)}
     assert moves[31] < 3 * max(moves[29], moves[30])
     noisy = Reconstruction(
@@ -78,7 +78,7 @@ def test_colours_become_sharp_when_the_shape_is_there(scene) -> None:
     )
     while noisy.step < 4:
         noisy.advance()
-    assert noisy.fit.color_lambda == fit.COLOR_LAMBDA
+    assert noisy.fit.paint.lambda_ == fit.COLOR_LAMBDA
 
 
 def test_refines_a_given_mesh(scene) -> None:
@@ -185,21 +185,21 @@ def test_a_surface_that_is_thrown_away_comes_back(scene, step) -> None:
         if state.step == step:
             break
     with torch.no_grad():
-        state.run.fit.latent[7] = float("nan")
+        state.run.fit.shape.latent[7] = float("nan")
     with pytest.raises(NonFiniteError, match=f"step {step + 1}: .* the positions are not finite"):
         state.run.advance()
     mesh = state.run.mesh()
     assert bool(mesh.vertices.isfinite().all()) and bool(mesh.colors.isfinite().all())
-    assert float((mesh.vertices - good.vertices).norm(dim=1).max()) < 0.1 * state.run.radius
+    assert float((mesh.vertices - good.vertices).norm(dim=1).max()) < 0.1 * state.run.frame.radius
     assert float((mesh.colors - good.colors).abs().mean()) < 0.02
 
 
 def test_what_counts_is_known_before_the_first_step_of_a_resumed_run(scene) -> None:
     run = last(reconstruct(scene.train, SHORT)).run
-    run.fit.appearance.gloss.dropped = True  # a matt surface
-    run.fit._compared = Difference(brightness=0.3)
+    run.fit.appearance.gloss.trial.dropped = True  # a matt surface
+    run.fit.options = dataclasses.replace(run.fit.options, difference=Difference(brightness=0.3))
     again = Reconstruction(scene.train, SHORT)
-    again.fit._compared = run.fit._compared
+    again.fit.options = run.fit.options
     again.load_state_dict(run.state_dict())
     assert again.fit.difference == run.fit.difference == Difference(brightness=1.0)
 
@@ -230,8 +230,8 @@ def test_shading_does_not_depend_on_where_the_scene_lies(scene) -> None:
         for run in (near, far):
             run.fit.light[1:4] = torch.tensor([0.5, -0.4, 0.3])[:, None]
     mesh = egg()
-    expected = near.shading(mesh.vertices, mesh.faces, near.views.cameras)
-    found = far.shading(mesh.vertices.double() + shift, mesh.faces, far.views.cameras)
+    expected = near.rendering.shading(mesh.vertices, mesh.faces, near.views.cameras)
+    found = far.rendering.shading(mesh.vertices.double() + shift, mesh.faces, far.views.cameras)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
@@ -276,7 +276,7 @@ def test_steps_stay_long_for_longer_without_noise(scene, gradients, late) -> Non
     run = Reconstruction(scene.train, dataclasses.replace(SHORT, gradients=gradients))
     run.advance(progress=0.5)
     size = run.fit.step_size * decay(0.5, late=late) * run.source.shortening(0.5)
-    assert run.fit.optimizer.param_groups[0]["lr"] == pytest.approx(size)
+    assert run.fit.shape.optimizer.param_groups[0]["lr"] == pytest.approx(size)
 
 
 def test_decay_and_remeshing_schedule() -> None:
@@ -324,13 +324,13 @@ def test_the_loop_smooths_less_after_a_remeshing_and_remembers_it(scene) -> None
     settings = dataclasses.replace(SHORT, steps=3, remesh=(1,), lambda_=19.0)
     states = reconstruct(scene.train, settings)
     assert (
-        next(states).run.fit.shape.matrix.to_dense()[0, 0] == 1 + 5 * 19
+        next(states).run.fit.shape.parametrization.matrix.to_dense()[0, 0] == 1 + 5 * 19
     )  # a vertex of the icosahedron has 5 edges
     run = next(states).run
-    assert run.fit.lambda_ == 19 / 4
+    assert run.fit.shape.lambda_ == 19 / 4
     again = Reconstruction(scene.train, settings)
     again.load_state_dict(run.state_dict())
-    assert again.fit.lambda_ == 19 / 4
+    assert again.fit.shape.lambda_ == 19 / 4
 
 
 def test_the_mesh_of_a_run_has_its_folds_smoothed_out(scene) -> None:
@@ -339,7 +339,7 @@ def test_the_mesh_of_a_run_has_its_folds_smoothed_out(scene) -> None:
     ring = run.fit.faces[(run.fit.faces == 40).any(1)].unique()
     vertices[40] = 2 * vertices[ring[ring != 40][0]] - vertices[40]
     with torch.no_grad():
-        run.fit.latent.copy_(run.fit.shape.to_differential(vertices))
+        run.fit.shape.latent.copy_(run.fit.shape.to_differential(vertices))
     folded, mended = run.fit.mesh(), run.mesh()
     assert flipped_faces(folded.vertices, folded.faces) > 0
     assert flipped_faces(mended.vertices, mended.faces) == 0
@@ -372,8 +372,10 @@ def test_a_preference_for_smooth_shapes_makes_them_smoother_and_its_weight_falls
     weights = [bending_weight(3.0, progress) for progress in (0.0, 0.5, 1.0)]
     assert weights == pytest.approx([12.0, 6.0, 3.0])
     run = Reconstruction(scene.train, Settings(bending=0.5))
-    assert run.fit.bending == pytest.approx(0.5 / (10 * 72 * 64) ** 0.5)  # more images show more detail
-    assert Reconstruction(scene.train, Settings(bending=0.0)).fit.bends is None
+    assert run.fit.options.bending == pytest.approx(
+        0.5 / (10 * 72 * 64) ** 0.5
+    )  # more images show more detail
+    assert Reconstruction(scene.train, Settings(bending=0.0)).fit.triangles.bends is None
     # Estimates of a whole image are too short to stand beside an exact gradient.
-    assert Reconstruction(scene.train, Settings(gradients="zerograds")).fit.bends is None
-    assert Reconstruction(scene.train, Settings(gradients="per-pixel")).fit.bends is not None
+    assert Reconstruction(scene.train, Settings(gradients="zerograds")).fit.triangles.bends is None
+    assert Reconstruction(scene.train, Settings(gradients="per-pixel")).fit.triangles.bends is not None

@@ -12,12 +12,15 @@ import torch
 
 from largesteps_zg.images import linear_to_srgb, srgb_to_linear
 from largesteps_zg.mesh import Mesh, icosphere
-from largesteps_zg.output import run_folder
+from largesteps_zg.output import film, provenance, run_folder
 from largesteps_zg.output.destination import refuse_scene, writable_folder
 from largesteps_zg.output.evaluate import image_quality, mesh_report
+from largesteps_zg.output.film import frame_steps, to_bytes
 from largesteps_zg.output.held_out import exposed
-from largesteps_zg.output.run_folder import RunFolder, _frame_steps, _json, _to_bytes, versions
-from largesteps_zg.reconstruct import Settings, reconstruct
+from largesteps_zg.output.provenance import versions
+from largesteps_zg.output.run_folder import RunFolder
+from largesteps_zg.output.run_json import json_text
+from largesteps_zg.reconstruct import Event, Settings, reconstruct
 from largesteps_zg.scenes import Scene
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
@@ -44,19 +47,19 @@ def test_nothing_is_made_before_the_first_step(scene: Scene, states, tmp_path: P
     assert not (tmp_path / "a").exists()
     folder.watch(next(states))
     assert list((tmp_path / "a" / "b").iterdir()) == []
-    assert len(folder.losses) == len(folder.frames) == 1
+    assert folder.film.steps == [1] and len(folder.film.frames) == 1
 
 
 def test_a_checkpoint_is_written_from_time_to_time(scene, states, tmp_path, monkeypatch) -> None:
     folder = RunFolder(tmp_path, scene, {})
     folder.watch(next(states))
-    assert not folder.checkpoint_file.exists()
+    assert not folder.checkpoint.file.exists()
     monkeypatch.setattr(run_folder, "CHECKPOINT_SECONDS", 0.0)
     folder.watch(next(states))
     other = RunFolder(tmp_path, scene, {})
-    assert other.load_checkpoint()["step"] == 2
-    assert other.losses == folder.losses and other.frame_steps == [1, 2]
-    assert all(torch.equal(a, b) for a, b in zip(other.frames, folder.frames, strict=True))
+    run = other.load_checkpoint()
+    assert run["step"] == len(run["losses"]) == 2 and other.film.steps == [1, 2]
+    assert all(torch.equal(a, b) for a, b in zip(other.film.frames, folder.film.frames, strict=True))
     assert other.seconds() > 0.0 and other.seconds_before > 0.0
 
 
@@ -64,7 +67,7 @@ def test_the_checkpoint_survives_a_failure_while_it_is_replaced(scene, states, t
     folder = RunFolder(tmp_path, scene, {})
     folder.watch(state := next(states))
     folder.save_checkpoint(state)
-    before = folder.checkpoint_file.read_bytes()
+    before = folder.checkpoint.file.read_bytes()
 
     def half(content: object, file: Path) -> None:
         Path(file).write_bytes(b"half")
@@ -73,7 +76,7 @@ def test_the_checkpoint_survives_a_failure_while_it_is_replaced(scene, states, t
     monkeypatch.setattr(torch, "save", half)
     with pytest.raises(OSError):
         folder.save_checkpoint(next(states))
-    assert folder.checkpoint_file.read_bytes() == before
+    assert folder.checkpoint.file.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
@@ -85,7 +88,7 @@ def test_mesh_first_and_no_numbers_about_another_mesh(scene, states, tmp_path, m
     def fails(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_folder.report, "save_comparison", fails)
+    monkeypatch.setattr(run_folder.figures, "save_comparison", fails)
     with pytest.raises(KeyboardInterrupt):
         folder.finish(state)
     assert {file.name for file in tmp_path.iterdir()} == {"mesh.ply", "mesh.obj", "mesh.glb", "checkpoint.pt"}
@@ -93,7 +96,7 @@ def test_mesh_first_and_no_numbers_about_another_mesh(scene, states, tmp_path, m
 
 
 def test_what_counts_as_complete(scene, states, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(RunFolder, "_draw", lambda self, _: (self.path / "comparison.png").touch())
+    monkeypatch.setattr(RunFolder, "_draw", lambda self, *_: (self.path / "comparison.png").touch())
     folder = RunFolder(tmp_path, scene, {"init": "sphere"})
     assert not folder.is_complete()
     for state in states:
@@ -114,16 +117,18 @@ def test_events_are_told_apart(scene, states, tmp_path, monkeypatch) -> None:
     folder = RunFolder(tmp_path, scene, {})
     for state in states:
         folder.watch(state)
-    folder.events = {1: "remeshed", 3: "not remeshed"}
+    state.run.events = [Event(1, "remeshed"), Event(3, "not remeshed", "too tangled")]
     result = folder.finish(state)
     assert result["remeshed"] == [1] and result["not_remeshed"] == [3]
+    assert result["not_remeshed_because"] == {"3": "too tangled"}
 
 
 def test_held_out_views_are_rendered_one_at_a_time(scene, states, tmp_path, monkeypatch) -> None:
     state = next(states)
     counts = []
-    images = state.run.images
-    monkeypatch.setattr(state.run, "images", lambda cameras: counts.append(len(cameras)) or images(cameras))
+    rendering = state.run.rendering
+    images = rendering.images
+    monkeypatch.setattr(rendering, "images", lambda cameras: counts.append(len(cameras)) or images(cameras))
     monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
     folder = RunFolder(tmp_path, scene, {})
     folder.watch(state)
@@ -165,7 +170,7 @@ def test_json_is_standard_and_readable() -> None:
         "e": Path("x"),
         "f": ["s", "t"],
     }
-    text = _json(content)
+    text = json_text(content)
     assert json.loads(text) == {
         "a": None,
         "b": [1.0, None, None],
@@ -176,13 +181,13 @@ def test_json_is_standard_and_readable() -> None:
     assert "NaN" not in text and "Infinity" not in text
     assert '"b": [ 1.0, null, null ]' in text  # a thousand losses are one line
     odd = {"path": "a [\n 1,\n  2] b", "empty": [], "unicode": "λ"}
-    assert json.loads(_json(odd)) == odd
+    assert json.loads(json_text(odd)) == odd
 
 
 def test_a_perfect_image_has_no_finite_psnr(scene: Scene) -> None:
     quality = image_quality(scene.test.linear(), scene.test)
     assert quality == {"psnr_db": math.inf, "psnr_srgb_db": math.inf, "mask_iou": 1.0}
-    assert json.loads(_json(quality)) == {"psnr_db": None, "psnr_srgb_db": None, "mask_iou": 1.0}
+    assert json.loads(json_text(quality)) == {"psnr_db": None, "psnr_srgb_db": None, "mask_iou": 1.0}
 
 
 # --- quality ---------------------------------------------------------------------------------------------------------
@@ -249,21 +254,21 @@ def test_mesh_report_of_a_sphere_against_a_smaller_one() -> None:
 
 def test_frames_begin_with_the_first_step_and_end_with_the_last() -> None:
     for steps in (1, 2, 30, 1500):
-        chosen = sorted(_frame_steps(steps))
-        assert chosen[0] == 1 and chosen[-1] == steps and len(chosen) <= run_folder.FRAMES
-    gaps = torch.tensor(sorted(_frame_steps(1500))).diff()
+        chosen = sorted(frame_steps(steps))
+        assert chosen[0] == 1 and chosen[-1] == steps and len(chosen) <= film.FRAMES
+    gaps = torch.tensor(sorted(frame_steps(1500))).diff()
     assert bool((gaps.diff() >= 0).all())  # ever farther apart
 
 
 def test_frames_keep_colours_to_a_percent_of_the_dark() -> None:
     image = torch.linspace(0, 1, 101)
-    back = _to_bytes(image).float().div(255).square()
+    back = to_bytes(image).float().div(255).square()
     assert float((back - image).abs().max()) < 0.005
-    assert _to_bytes(torch.tensor([-1.0, 2.0])).tolist() == [0, 255]
+    assert to_bytes(torch.tensor([-1.0, 2.0])).tolist() == [0, 255]
 
 
 def test_versions_name_what_is_missing(monkeypatch) -> None:
-    monkeypatch.setattr(run_folder, "PACKAGES", ("torch", "no-such-package-here"))
+    monkeypatch.setattr(provenance, "PACKAGES", ("torch", "no-such-package-here"))
     found = versions()
     assert found["torch"] == torch.__version__ and found["no-such-package-here"] == "not installed"
     assert {"largesteps_zg", "python"} <= set(found)

@@ -127,4 +127,4 @@ def test_remeshing_forgets_what_was_hidden():
     run = Reconstruction(scene.train, Settings(steps=20, remesh=(12,), max_vertices=500, gloss="on"))
     while run.step < 20:
         run.advance()
-    assert run.fit.appearance.gloss.active
+    assert run.fit.appearance.gloss.trial.running

@@ -49,11 +49,11 @@ def aligned(cameras: Cameras, difference: Callable[[Cameras], Tensor], *, steps:
         turn = torch.linalg.matrix_exp(torch.stack(rows, 1))
         shifted = given[:, :3, 3] + distance * move[:, 3:]
         top = torch.cat([turn @ given[:, :3, :3], shifted[..., None]], dim=-1)
-        moved = cameras._with(torch.cat([top, given[:, 3:]], dim=1), cameras.intrinsics)
+        moved = cameras.unchecked(torch.cat([top, given[:, 3:]], dim=1), cameras.intrinsics)
         loss = difference(moved)
         if float(loss.detach()) < least:
             least = float(loss.detach())
-            best = cameras._with(moved.world_to_camera.detach(), cameras.intrinsics)
+            best = cameras.unchecked(moved.world_to_camera.detach(), cameras.intrinsics)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

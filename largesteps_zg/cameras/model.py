@@ -58,11 +58,11 @@ class Cameras:
             if not -len(self) <= index < len(self):
                 raise IndexError(f"index: expected a camera in [{-len(self)}, {len(self)}), got {index}")
             index = [index]
-        return self._with(self.world_to_camera[index], self.intrinsics[index])
+        return self.unchecked(self.world_to_camera[index], self.intrinsics[index])
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Cameras:
         """The same cameras on another device, or with another type of floats."""
-        return self._with(
+        return self.unchecked(
             self.world_to_camera.to(device=device, dtype=dtype),
             self.intrinsics.to(device=device, dtype=dtype),
         )
@@ -131,7 +131,7 @@ class Cameras:
         _check_size(height, width)
         # Pixels are counted from the corner of the image, so a resize is a plain scaling, without half-pixel terms.
         factors = self.intrinsics.new_tensor([width / self.width, height / self.height, 1.0])
-        return self._with(self.world_to_camera, factors[:, None] * self.intrinsics, height, width)
+        return self.unchecked(self.world_to_camera, factors[:, None] * self.intrinsics, height, width)
 
     def transformed(self, scale: float, shift: Float[Tensor, " 3"] | Sequence[float]) -> Cameras:
         """Cameras of the world x' = scale (x - shift), which take the same images of it.
@@ -144,9 +144,9 @@ class Cameras:
         rotation, translation = self.world_to_camera[:, :3, :3], self.world_to_camera[:, :3, 3]
         offset = torch.as_tensor(shift, device=translation.device, dtype=translation.dtype)
         # R (x' / scale + shift) + t, times scale
-        return self._with(rigid(rotation, scale * (rotation @ offset + translation)), self.intrinsics)
+        return self.unchecked(rigid(rotation, scale * (rotation @ offset + translation)), self.intrinsics)
 
-    def _with(
+    def unchecked(
         self, world_to_camera: Tensor, intrinsics: Tensor, height: int | None = None, width: int | None = None
     ) -> Cameras:
         """New cameras from valid ones, without the checks: those make a GPU wait, and batches are taken every step."""

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .._support.trial import Trial
 from ..mesh.shapes import icosphere
 from ..optimize import RowAdam
 from .model import Cameras
@@ -44,6 +45,13 @@ class CameraCorrections:
     focal : bool
         Correct the focal length too.
 
+    Attributes
+    ----------
+    trial : Trial
+        Cameras move while it is running.
+    found : float or None
+        `pixels` when it was decided about them.
+
     Raises
     ------
     ValueError
@@ -68,29 +76,22 @@ class CameraCorrections:
             name: RowAdam(rows, size, device=like.device)
             for name, rows, size in (("turns", len(cameras), 3), ("shifts", len(cameras), 3), ("focal", 1, 1))
         }
-        self.dropped, self._decided = False, False
-        self.found: float | None = None  # `pixels` when it was decided about them
+        self.trial = Trial(START, DECIDE)
+        self.found: float | None = None
         self._tangent: tuple[Tensor, Tensor, Tensor] | None = None
         self._index: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.given)
 
-    def moves(self, progress: float) -> bool:
-        """Whether cameras move at this share of the run; drops corrections that turn out to be none."""
-        if progress >= DECIDE and not self._decided:
-            self._decided, self.found = True, self.pixels()
-            if self.found < LEAST:
-                self.dropped = True
-                self.turns.copy_(torch.eye(3))
-                self.shifts.zero_()
-                self.log_focal.zero_()
-        return progress >= START and not self.dropped
-
-    @property
-    def kept(self) -> bool:
-        """Whether it has been decided that cameras were off."""
-        return self._decided and not self.dropped
+    def judge(self) -> None:
+        """Keep the corrections, or drop them for good where they turn out to be none."""
+        self.found = self.pixels()
+        self.trial.settle(keep=self.found >= LEAST)
+        if self.trial.dropped:
+            self.turns.copy_(torch.eye(3))
+            self.shifts.zero_()
+            self.log_focal.zero_()
 
     def apply(self, cameras: Cameras, index: Int[Tensor, " B"]) -> Cameras:
         """The corrected cameras of some views, differentiable for `step`.
@@ -114,7 +115,7 @@ class CameraCorrections:
         away = 1 + focal - focal.detach()
         translation = away * x[:, :3, 3] + self.distance[index].to(like)[:, None] * shift
         moved = torch.cat([torch.cat([rotation, translation[..., None]], dim=-1), x[:, 3:]], dim=1)
-        return made._with(moved, _zoomed(made.intrinsics, focal))
+        return made.unchecked(moved, _zoomed(made.intrinsics, focal))
 
     @torch.no_grad()
     def step(self, factor: float) -> tuple[Float[Tensor, "3 3"], float, Float[Tensor, " 3"]]:
@@ -202,8 +203,7 @@ class CameraCorrections:
             "shifts": self.shifts,
             "log_focal": self.log_focal,
             "adams": adams,
-            "decided": self._decided,
-            "dropped": self.dropped,
+            "trial": self.trial.state_dict(),
             "found": self.found,
         }
 
@@ -211,7 +211,8 @@ class CameraCorrections:
         """Go on from there."""
         for name in ("turns", "shifts", "log_focal"):
             getattr(self, name).copy_(state[name])
-        self._decided, self.dropped, self.found = state["decided"], state["dropped"], state["found"]
+        self.trial.load_state_dict(state["trial"])
+        self.found = state["found"]
         for name, adam in self._adams.items():
             adam.load_state_dict(state["adams"][name])
 
@@ -285,7 +286,7 @@ def _moved(cameras: Cameras, turns: Tensor, shifts: Tensor, log_focal: Tensor) -
     made = cameras.world_to_camera.clone()
     made[:, :3, :3] = turns @ made[:, :3, :3]
     made[:, :3, 3] += made[:, :3, 3].norm(dim=1, keepdim=True) * shifts
-    return cameras._with(made, _zoomed(cameras.intrinsics, log_focal))
+    return cameras.unchecked(made, _zoomed(cameras.intrinsics, log_focal))
 
 
 def _cross(vectors: Tensor) -> Tensor:

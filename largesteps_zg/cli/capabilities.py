@@ -8,7 +8,7 @@ import platform
 
 import torch
 
-from ..output.run_folder import versions
+from ..output.provenance import versions
 from ..rasterizer.api import BACKENDS, load_backend
 from ..renderers.opengl import OpenGL
 

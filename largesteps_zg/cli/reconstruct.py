@@ -152,7 +152,7 @@ def command(arguments: argparse.Namespace) -> int:
     for note in folder.scene.provenance:  # before the minutes that follow, in which it can still be put right
         print(f"{note.about:9} {note.text}", flush=True)
     state, stopped = None, None
-    with Stopping() as stopping, _progress(settings, folder, quiet=arguments.quiet) as progress:
+    with Stopping() as stopping, _progress(settings, run, quiet=arguments.quiet) as progress:
         state, stopped = _steps(run, folder, stopping, progress)
         if state is None:
             if folder.is_complete():
@@ -160,7 +160,7 @@ def command(arguments: argparse.Namespace) -> int:
                     f"{folder.path} is finished already ({settings.steps} steps): {folder.path / 'mesh.ply'}"
                 )
                 return 0
-            state = _last_state(run, folder)
+            state = run.state()
         if stopped == INTERRUPTED and not arguments.quiet:
             progress.say("interrupted: saving what there is")
         # A signal in here waits: what is written now makes the run one that can be gone on with.
@@ -202,7 +202,7 @@ def _steps(
     run: Reconstruction, folder: RunFolder, stopping: Stopping, progress: Progress
 ) -> tuple[State | None, str | None]:
     """The last state, if there was a step to take, and why it is not the end, if it is not."""
-    from ..reconstruct.fit import NonFiniteError
+    from ..reconstruct.faults import NonFiniteError
 
     state, steps, noted = None, run.settings.steps, 0
     while run.step < steps:
@@ -223,13 +223,6 @@ def _steps(
         if stopping.signum is not None and state.step < steps:
             return state, INTERRUPTED
     return state, None
-
-
-def _last_state(run: Reconstruction, folder: RunFolder) -> State:
-    """Of a run that had taken all its steps before."""
-    from ..reconstruct.loop import State
-
-    return State(run.step, run.settings.steps, folder.losses[-1], len(run.fit.rest), "", run)
 
 
 def _end(folder: RunFolder, result: dict[str, Any], stopped: str | None, signum: int | None) -> int:
@@ -271,8 +264,8 @@ def _run(
     )
 
 
-def _progress(settings: Settings, folder: RunFolder, *, quiet: bool) -> Progress:
-    return Progress(settings.steps, quiet=quiet, start=len(folder.losses), unit="step")
+def _progress(settings: Settings, run: Reconstruction, *, quiet: bool) -> Progress:
+    return Progress(settings.steps, quiet=quiet, start=run.step, unit="step")
 
 
 def _quality(measured: dict[str, float]) -> str:

@@ -12,7 +12,7 @@ import torch
 
 from .._support.atomic import atomic_path, remove_leftovers
 from ..mesh.files import load_mesh, save_mesh
-from ..output.run_folder import versions
+from ..output.provenance import versions
 from ..reconstruct.gradients.registry import GRADIENTS
 from ..renderers.light import SphericalHarmonicsLight
 from . import jobs

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..images.losses import image_loss
 from ..mesh.distances import surface_distances
-from ..output.run_folder import peak_memory_mib
+from ..output.provenance import peak_memory_mib
 from ..reconstruct.gradients.rasterized import Rasterized
 from ..reconstruct.gradients.registry import make_source
 from ..reconstruct.gradients.source import GradientSource
@@ -94,7 +94,7 @@ def _measured(
     job: Job, run: Reconstruction, spent: Spent, memory: int | None, track: _Track, renderer: BlackBox
 ) -> Result:
     """The result of a run that took all its steps."""
-    mesh, light = run.mesh(), run.fit.light.detach().tolist()
+    mesh, light = run.mesh(), run.fit.light.tolist()
     curves = track.curves(job, renderer)
     chamfer = f_score = normals = math.nan
     if job.target.truth is not None:
@@ -129,7 +129,7 @@ class _Track:
     def keep(self, spent: Spent, share: float, *, look: bool) -> None:
         """Keep the state, and that of the gradient source where the gradient is to be looked at."""
         source = self.run.source.state_dict() if look else None
-        state = {"parts": [part.detach() for part in _parts(self.run)], "source": source}
+        state = {"parts": self.run.fit.snapshot(), "source": source}
         torch.save(state, self.folder / f"{len(self.moments)}.pt")
         self.moments.append((spent, share))
 
@@ -138,9 +138,7 @@ class _Track:
         made = Curves()
         for number, (spent, share) in enumerate(self.moments):
             state = torch.load(self.folder / f"{number}.pt", weights_only=True)
-            with torch.no_grad():
-                for part, value in zip(_parts(self.run), state["parts"], strict=True):
-                    part.copy_(value)
+            self.run.fit.restore(state["parts"])
             variance = cosine = math.nan
             if state["source"] is not None:
                 variance, cosine = _gradient_quality(job, self.run, renderer, state["source"], share)
@@ -150,10 +148,6 @@ class _Track:
             made.variance.append(variance)
             made.cosine.append(cosine)
         return made
-
-
-def _parts(run: Reconstruction) -> tuple[Tensor, Tensor, Tensor]:
-    return run.fit.latent, run.fit.color_latent, run.fit.light
 
 
 def whole_image_loss(run: Reconstruction) -> float:
@@ -187,9 +181,7 @@ def _gradient_quality(
 
 def _gradient(run: Reconstruction, source: GradientSource, views: Tensor, share: float) -> Tensor:
     """(P,) float64: what the source gives for the latent."""
-    vertices, albedo = run.fit.surface()
-    loss = source.loss(run.fit, vertices, albedo, run.batch(views), progress=share)
-    return torch.autograd.grad(loss, run.fit.latent)[0].detach().double().flatten().cpu()
+    return run.fit.latent_gradient(source, run.batch(views), share).double().flatten().cpu()
 
 
 def spread(estimates: Tensor, true: Tensor) -> tuple[float, float]:

@@ -13,10 +13,15 @@ from torch.autograd.function import once_differentiable
 from .estimate import Estimator, GradientEstimate, Parameters
 from .evaluation.objective import Objective, as_objective
 from .packing import Packing
+from .schedules import Width
 
 
 def differentiable(
-    f: Callable[..., Any] | Objective, estimator: Estimator, *, generator: torch.Generator | None = None
+    f: Callable[..., Any] | Objective,
+    estimator: Estimator,
+    *,
+    generator: torch.Generator | None = None,
+    width: Width | None = None,
 ) -> SampledLoss:
     """A loss whose ``backward()`` deposits an estimate of the gradient of f, chain rule included.
 
@@ -34,13 +39,15 @@ def differentiable(
         Makes the gradient.
     generator : torch.Generator, optional
         Where random numbers come from; torch's own for the CPU if None.
+    width : float, callable, or tuple of these, optional
+        Size of the perturbations in place of the estimator's own, for estimators whose ``estimate`` takes one.
 
     Returns
     -------
     SampledLoss
         Keep it for the whole run: schedules count its calls.
     """
-    return SampledLoss(f, estimator, generator=generator)
+    return SampledLoss(f, estimator, generator=generator, width=width)
 
 
 class SampledLoss:
@@ -78,9 +85,11 @@ class SampledLoss:
         estimator: Estimator,
         *,
         generator: torch.Generator | None = None,
+        width: Width | None = None,
     ) -> None:
         self.objective = as_objective(f)
         self.estimator = estimator
+        self._options: dict[str, Any] = {} if width is None else {"width": width}
         self.generator = generator
         self.last: GradientEstimate | None = None
         self.evaluations = 0
@@ -108,7 +117,7 @@ class SampledLoss:
         objective = self.objective if all(wanted) else _WithFixed(self.objective, parameters)
         moving = tuple(p for p in parameters if p.requires_grad)
         asked: Parameters = moving if len(moving) > 1 else moving[0]
-        self.last = self.estimator.estimate(objective, asked, generator=self.generator)
+        self.last = self.estimator.estimate(objective, asked, generator=self.generator, **self._options)
         self.evaluations += self.last.evaluations
         made = self.last.gradient
         gradients = iter(made if isinstance(made, tuple) else (made,))

@@ -95,14 +95,18 @@ class Widths:
             if not callable(entry):
                 _check_size(name, entry)
 
-    def now(self, tensors: int) -> tuple[float, ...]:
-        """The size for each of so many parameter tensors, at this call.
+    def now(self, tensors: int, instead: Width | None = None) -> tuple[float, ...]:
+        """The size for each of so many parameter tensors, at this call; `instead` replaces the usual one.
 
         Raises
         ------
         ValueError
             As many as there are not, or a schedule that gives no positive number.
         """
+        if instead is not None:
+            other = Widths(self.name, instead)
+            other.calls = self.calls
+            return other.now(tensors)
         if not self._shared and len(self._entries) != tensors:
             raise ValueError(
                 f"{self.name}: expected one number, or one for each of the {tensors} parameter tensors that get a "

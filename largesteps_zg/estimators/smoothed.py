@@ -93,10 +93,11 @@ class Smoothed:
         parameters: Parameters,
         *,
         generator: torch.Generator | None = None,
+        width: Width | None = None,
     ) -> GradientEstimate:
-        """See `Estimator.estimate`."""
+        """See `Estimator.estimate`; `width` replaces the size of this one call's perturbations."""
         packing = Packing(parameters)
-        sigma = packing.widths("sigma", self._widths.now(packing.tensors))
+        sigma = packing.widths("sigma", self._widths.now(packing.tensors, width))
 
         def draw(pairs: int) -> tuple[Tensor, Tensor]:
             device = torch.device("cpu") if generator is None else generator.device

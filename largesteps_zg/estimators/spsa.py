@@ -77,10 +77,11 @@ class SPSA:
         parameters: Parameters,
         *,
         generator: torch.Generator | None = None,
+        width: Width | None = None,
     ) -> GradientEstimate:
-        """See `Estimator.estimate`."""
+        """See `Estimator.estimate`; `width` replaces the size of this one call's perturbations."""
         packing = Packing(parameters)
-        epsilon = packing.widths("epsilon", self._widths.now(packing.tensors))
+        epsilon = packing.widths("epsilon", self._widths.now(packing.tensors, width))
 
         def draw(pairs: int) -> tuple[Tensor, Tensor]:
             signs = random_signs(pairs, len(packing.flat), generator).to(epsilon.device)

@@ -150,11 +150,12 @@ class ZeroGrads:
         parameters: Parameters,
         *,
         generator: torch.Generator | None = None,
+        width: Width | None = None,
     ) -> GradientEstimate:
-        """See `Estimator.estimate`."""
+        """See `Estimator.estimate`; `width` replaces the size of this one call's perturbations."""
         packing = Packing(parameters)
         self._check_shapes(parameters)
-        sigma = packing.widths("sigma", self._widths.now(packing.tensors))
+        sigma = packing.widths("sigma", self._widths.now(packing.tensors, width))
         samples = None
         if self._surrogate is None or self._widths.calls % self.k_theta == 0:
             samples = self._sample(as_objective(f), packing, sigma, generator)

@@ -31,7 +31,7 @@ def _halved_cameras(cameras: Cameras) -> Cameras:
     # Pixels are counted from the corner of the image, so this is a plain scaling, whatever was left out at the end.
     factors = cameras.intrinsics.new_tensor([0.5, 0.5, 1.0])
     size = cameras.height // 2, cameras.width // 2
-    return cameras._with(cameras.world_to_camera, factors[:, None] * cameras.intrinsics, *size)
+    return cameras.unchecked(cameras.world_to_camera, factors[:, None] * cameras.intrinsics, *size)
 
 
 @dataclass(frozen=True)

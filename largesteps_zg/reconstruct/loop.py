@@ -17,8 +17,8 @@ from ..cameras.model import Cameras
 from ..cameras.refinement import corrections_of
 from ..geometry.connectivity import check_start_mesh
 from ..geometry.half_edges import mean_edge_length
-from ..geometry.normals import vertex_normals
 from ..mesh.mesh import Mesh
+from ..mesh.remeshing.remesher import RemeshError
 from ..mesh.repair import unfold, without_self_intersections
 from ..rasterizer.api import load_backend
 from ..renderers.light import SphericalHarmonicsLight
@@ -32,9 +32,12 @@ from .appearance.hue import brightness_weight
 from .appearance.model import Appearance
 from .batch import SMALLEST, Batch, halved
 from .difference import Difference
-from .fit import Fit
+from .fit import Fit, FitOptions
+from .frame import Frame
 from .gradients.registry import make_source
 from .gradients.source import GradientSource
+from .rendering import Rendering
+from .result import Event, Result
 from .resume import go_on
 from .schedule import COARSE_UNTIL, Remeshing, decay, remeshings, starting_lambda
 from .settings import Settings, resolve_device
@@ -114,51 +117,55 @@ class Reconstruction:
         load_backend(self.backend)
         if source is None:
             source = make_source(settings.gradients, load_renderer(settings.renderer), settings.seed)
-        lambda_ = source.lambda_ if settings.lambda_ is None else settings.lambda_
-        self.max_vertices = source.max_vertices if settings.max_vertices is None else settings.max_vertices
+        lambda_ = source.traits.lambda_ if settings.lambda_ is None else settings.lambda_
+        self.max_vertices = (
+            source.traits.max_vertices if settings.max_vertices is None else settings.max_vertices
+        )
         self.settings = replace(settings, lambda_=lambda_, max_vertices=self.max_vertices)
         self.refining = refining
         self.stopwatch = Stopwatch()
         if start is not None:
             check_start_mesh(start.vertices, start.faces)
         with self.stopwatch("setup"):
-            center, self.radius = bounding_sphere(views)
-            self.center = center.double().cpu()
+            center, radius = bounding_sphere(views)
+            self.frame = Frame(center.double().cpu(), radius, self.device)
             self.views = softened(views)
-            self.cameras = self.normalized(views.cameras)
+            self.cameras = self.frame.normalized(views.cameras)
             self.targets = self._targets()
             self.known = None if views.known is None else views.known.to(self.device, torch.float32)
             self.step, self.order = 0, torch.empty(0, dtype=torch.long)
+            self.losses: list[float] = []
+            self.events: list[Event] = []
             self.generator = torch.Generator().manual_seed(settings.seed)
-            vertices, faces, colors = self._start(start)
+            begin = self._start(start)
             # Estimates of colours come a channel at a time.
-            brightness = brightness_weight(views) if source.exact_colors else None
-            compared = Difference(settings.loss, brightness=brightness)
-            self.fit = Fit(
-                vertices, faces, colors, self._appearance(light, source), colors_known=colors_known,
-                lambda_=starting_lambda(lambda_, len(vertices)), step_size=settings.step_size, source=source,
-                backend=self.backend, stopwatch=self.stopwatch, difference=compared,
-                bending=source.bending_share * settings.bending / math.sqrt(views.images[..., 0].numel()),
-                corrections=corrections_of(
-                    self.cameras, settings.refine_cameras, reached=source.reaches_cameras
-                ),
-            )  # fmt: skip
-            self.remeshings = self._remeshings(vertices, faces)
+            brightness = brightness_weight(views) if source.traits.exact_colors else None
+            pixels, traits = views.images[..., 0].numel(), source.traits
+            options = FitOptions(
+                lambda_=starting_lambda(lambda_, len(begin.vertices)),
+                step_size=settings.step_size,
+                backend=self.backend,
+                colors_known=colors_known,
+                difference=Difference(settings.loss, brightness=brightness),
+                bending=traits.bending_share * settings.bending / math.sqrt(pixels),
+            )
+            corrections = corrections_of(
+                self.cameras, settings.refine_cameras, reached=traits.reaches_cameras
+            )
+            appearance = self._appearance(light, source)
+            self.fit = Fit(begin, options, source, appearance, corrections, self.stopwatch)
+            self.rendering = Rendering(self.fit, self.frame)
+            self.remeshings = self._remeshings(begin)
             # A start with detail would lose it in coarse images, and estimates count in pixels.
-            planned = settings.remesh in ("auto", "adaptive") and source.exact_colors and not refining
+            planned = settings.remesh in ("auto", "adaptive") and source.traits.exact_colors and not refining
             self.coarse_first = planned and min(views.images.shape[1:3]) >= SMALLEST
-
-    def normalized(self, cameras: Cameras) -> Cameras:
-        """Cameras of the scene, moved and scaled so that the object lies in the unit sphere."""
-        moved = cameras.to(dtype=torch.float64).transformed(1.0 / self.radius, self.center)
-        return moved.to(self.device, torch.float32)
 
     def _appearance(self, light: SphericalHarmonicsLight | None, source: GradientSource) -> Appearance:
         """What else is to be found: "auto" is left off where gradients are noisy or don't reach it."""
         start = (light or SphericalHarmonicsLight.ambient(LIGHT_ORDER)).coefficients
 
         def wanted(choice: str) -> bool:
-            return choice == "on" or (choice == "auto" and source.exact_colors)
+            return choice == "on" or (choice == "auto" and source.traits.exact_colors)
 
         gloss, exposure = self.settings.gloss, self.settings.exposure
         always, device = exposure == "on", self.device
@@ -175,26 +182,25 @@ class Reconstruction:
             return None
         return self.views.linear(device=self.device)
 
-    def _start(self, start: Mesh | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _start(self, start: Mesh | None) -> Mesh:
+        """In the unit sphere, with colours."""
         if start is None:
-            start = starting_sphere(self.views, self.center, self.radius)
-        vertices = ((start.vertices.double().cpu() - self.center) / self.radius).to(
-            self.device, torch.float32
-        )
+            start = starting_sphere(self.views, self.frame.center, self.frame.radius)
+        vertices = self.frame.inside(start.vertices).to(self.device)
         if float(vertices.norm(dim=1).min()) > 2.0:
             raise ValueError(
                 f"init: the start mesh is nowhere near the object, which the masks place at "
-                f"{[round(x, 3) for x in self.center.tolist()]} with radius {self.radius:.3g}; "
+                f"{[round(x, 3) for x in self.frame.center.tolist()]} with radius {self.frame.radius:.3g}; "
                 "is it in the scene's coordinates?"
             )
         colors = torch.full_like(vertices, 0.5) if start.colors is None else start.colors.to(vertices)
-        return vertices, start.faces.to(self.device), colors
+        return Mesh(vertices, start.faces.to(self.device), colors)
 
-    def _remeshings(self, vertices: Tensor, faces: Tensor) -> tuple[Remeshing, ...]:
+    def _remeshings(self, start: Mesh) -> tuple[Remeshing, ...]:
         # Depth over focal length: the size of a pixel on the object.
         depth = self.cameras.world_to_camera[:, 2, 3]
         pixel = float((depth / self.cameras.intrinsics[:, 0, 0]).median())
-        edge_length = float(mean_edge_length(vertices, faces))
+        edge_length = float(mean_edge_length(start.vertices, start.faces))
         return remeshings(
             self.settings.remesh, steps=self.settings.steps, pixel=pixel, edge_length=edge_length,
             longest=edge_length if self.refining else math.inf,
@@ -226,77 +232,80 @@ class Reconstruction:
 
     def advance(self, progress: float | None = None) -> State:
         """Take one step; `progress`, the share of the run that lies behind, is the steps' share by default."""
-        event = ""
         progress = self.step / self.settings.steps if progress is None else progress
-        for remeshing in self.remeshings:
-            if remeshing.step == self.step:
-                try:
-                    self.fit.remesh(
-                        remeshing.edge_length,
-                        max_vertices=self.max_vertices,
-                        adaptive=self.settings.remesh == "adaptive",
-                    )
-                    event = "remeshed"
-                except (
-                    RuntimeError,
-                    ValueError,
-                ) as error:  # too tangled for it: better go on with what there is
-                    event = f"not remeshed: {' '.join(str(error).split()) or type(error).__name__}"
+        found = [self._remesh(plan.edge_length) for plan in self.remeshings if plan.step == self.step]
+        self.events += found
         with self.stopwatch("targets"):
             batch = self.batch(self._next_views())
             batch = halved(batch) if self.coarse_first and progress < COARSE_UNTIL else batch
-        factor = decay(progress, late=self.source.exact_colors)
+        factor = decay(progress, late=self.source.traits.exact_colors)
         loss = self.fit.step(batch, number=self.step + 1, factor=factor, progress=progress)
         self.step += 1
-        return State(self.step, self.settings.steps, loss, len(self.fit.rest), event, self)
+        self.losses.append(loss)
+        return self.state(found[-1] if found else None)
+
+    def state(self, event: Event | None = None) -> State:
+        """Where it stands, after one step or more; before the last of them the event happened."""
+        said = "" if event is None else f"{event.name}: {event.reason}" if event.reason else event.name
+        vertices = len(self.fit.shape.latent)
+        return State(self.step, self.settings.steps, self.losses[-1], vertices, said, self)
+
+    def _remesh(self, edge_length: float) -> Event:
+        """Better triangles; a surface that is too tangled for it goes on with those that it has."""
+        adaptive = self.settings.remesh == "adaptive"
+        try:
+            self.fit.remesh(edge_length, max_vertices=self.max_vertices, adaptive=adaptive)
+        except (RemeshError, ValueError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            return Event(self.step, "not remeshed", reason)
+        return Event(self.step, "remeshed")
 
     def mesh(self) -> Mesh:
         """The mesh in the scene's coordinates, on the CPU, with its albedo as colours; folds are smoothed out."""
         mesh = self.fit.mesh()
         vertices = without_self_intersections(unfold(mesh.vertices, mesh.faces), mesh.faces)
         vertices = unfold(vertices, mesh.faces)  # what was pulled apart may have folds left
-        vertices = vertices.double().cpu() * self.radius + self.center
         colors = None if mesh.colors is None else mesh.colors.cpu()
-        return Mesh(vertices, mesh.faces.cpu(), colors)
-
-    def shading(self, vertices: Tensor, faces: Tensor, cameras: Cameras) -> Tensor:
-        """(1, V, 3) on the CPU: what turns albedo into diffuse colour, for `texture.bake`."""
-        light = SphericalHarmonicsLight(self.fit.light.detach().cpu())
-        # Far from the origin floats have no digits left for normals.
-        near = (vertices.double() - self.center) / self.radius
-        return light(vertex_normals(near.float(), faces))[None]
-
-    def refined_cameras(self) -> Cameras:
-        """Cameras of the views to reconstruct from, in the scene's coordinates, with their corrections."""
-        corrections = self.fit.corrections
-        if corrections is None or corrections.dropped:
-            return self.views.cameras
-        return self.restored(corrections.cameras())
-
-    def restored(self, cameras: Cameras) -> Cameras:
-        """Cameras of the unit sphere, as cameras of the scene."""
-        return cameras.to("cpu", torch.float64).transformed(self.radius, -self.center / self.radius)
-
-    def camera_report(self) -> dict[str, dict[str, float]]:
-        """For each view how much its camera was corrected; empty where cameras stay as they are."""
-        corrections = self.fit.corrections
-        if corrections is None or corrections.dropped:
-            return {}
-        return dict(zip(self.views.names, corrections.report(), strict=True))
+        return Mesh(self.frame.outside(vertices), mesh.faces.cpu(), colors)
 
     def images(self, cameras: Cameras) -> Tensor:
         """(B, H, W, 4) float32 on the CPU: the present state seen by cameras of the scene, a view at a time."""
-        placed = self.normalized(cameras)
-        with torch.no_grad():
-            vertices, albedo = self.fit.surface()
-            made = [self.fit.images(vertices, albedo, placed[i]).cpu() for i in range(len(placed))]
-        return torch.cat(made)
+        return self.rendering.images(cameras)
+
+    def result(self) -> Result:
+        """What has been found so far."""
+        fit, views, corrections = self.fit, self.views, self.fit.corrections
+        cameras, corrected = views.cameras, {}
+        if corrections is not None and not corrections.trial.dropped:
+            cameras = self.frame.restored(corrections.cameras())
+            corrected = dict(zip(views.names, corrections.report(), strict=True))
+        kept = corrections is not None and corrections.trial.kept
+        return Result(
+            settings=self.settings,
+            steps=self.step,
+            mesh=self.mesh(),
+            views=views,
+            cameras=cameras,
+            corrected=corrected,
+            cameras_off=None if corrections is None else corrections.found,
+            corrections=copy.deepcopy(corrections) if kept else None,
+            gains=fit.appearance.gains(),
+            gloss=fit.appearance.gloss_report(),
+            brightness=fit.options.difference.brightness,
+            light=fit.light.detach().clone(),
+            losses=tuple(self.losses),
+            events=tuple(self.events),
+            renders=self.source.renders,
+            seconds=dict(self.stopwatch.seconds),
+            frame=self.frame,
+            backend=self.backend,
+        )
 
     def _given(self) -> dict[str, bool]:
         """What a run must be given again to go on."""
         return {
             "a known light": not self.fit.light.requires_grad,
-            "known colours": self.fit.colors_known,
+            "known colours": self.fit.options.colors_known,
             "a start to refine": self.refining,
         }
 
@@ -307,8 +316,10 @@ class Reconstruction:
             "step": self.step,
             "order": self.order,
             "generator": self.generator.get_state(),
-            "center": self.center,
-            "radius": self.radius,
+            "center": self.frame.center,
+            "radius": self.frame.radius,
+            "losses": self.losses,
+            "events": [asdict(event) for event in self.events],
             "given": self._given(),
             "seconds": dict(self.stopwatch.seconds),
             "fit": self.fit.state_dict(),
@@ -328,7 +339,8 @@ class Reconstruction:
             if state["given"][name] != mine_too:
                 was = "without" if mine_too else "with"
                 raise ValueError(f"resume: the run was started {was} {name}; give the same options")
-        if not torch.allclose(self.center, state["center"]) or not math.isclose(self.radius, state["radius"]):
+        center, radius = self.frame.center, self.frame.radius
+        if not torch.allclose(center, state["center"]) or not math.isclose(radius, state["radius"]):
             raise ValueError(
                 "resume: the run was started on another scene; give the same one, or another output folder"
             )
@@ -345,6 +357,7 @@ class Reconstruction:
         state = copy.deepcopy(state)  # optimisers would go on in the caller's tensors
         state["fit"] = moved(state["fit"], self.device)
         self.step, self.order = state["step"], state["order"]
+        self.losses, self.events = state["losses"], [Event(**event) for event in state["events"]]
         self.generator.set_state(state["generator"])
         self.stopwatch.seconds = dict(state["seconds"])
         self.fit.stopwatch = self.stopwatch

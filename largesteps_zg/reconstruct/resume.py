@@ -17,7 +17,6 @@ OF_ANY_LENGTH = (
     "faces",
     "rest",
     "latent",
-    "color_latent",
     "corners",
     "weights",
     "directions",
@@ -86,19 +85,33 @@ def _check_numbers(state: dict[str, Any], *, steps: int, views: int) -> None:
         raise _damaged(f"step: expected 0 to {steps}, got {step!r}")
     if order.numel() and not (0 <= int(order.min()) and int(order.max()) < views):
         raise _damaged(f"order: expected views in [0, {views}), got {order.tolist()}")
-    count, contact = len(fit["rest"]), fit["contact"]
-    for name, indices in (("faces", fit["faces"]), ("contact", contact["corners"])):
+    _check_history(state["losses"], state["events"], step)
+    triangles, paint = fit["triangles"], fit["paint"]
+    count, contact = len(triangles["rest"]), triangles["contact"]
+    for name, indices in (("faces", triangles["faces"]), ("contact", contact["corners"])):
         if indices.numel() and not (0 <= int(indices.min()) and int(indices.max()) < count):
             raise _damaged(f"{name}: expected indices in [0, {count})")
     if len({len(part) for part in contact.values()}) > 1:
         raise _damaged("contact: expected parts of one length")
-    for name in ("rest", "latent", "color_latent"):
-        if len(fit[name]) != count or not bool(torch.isfinite(fit[name]).all()):
+    shape = triangles["shape"]
+    rows = (("rest", triangles["rest"]), ("shape", shape["latent"]), ("paint", paint["latent"]))
+    for name, values in rows:
+        if len(values) != count or not bool(torch.isfinite(values).all()):
             raise _damaged(f"{name}: expected {count} rows of finite numbers")
-    for name in ("optimizer", "color_optimizer"):
-        for part in fit[name]["state"].values():
+    for name, diffused in (("shape", shape), ("paint", paint)):
+        for part in diffused["optimizer"]["state"].values():
             if any(isinstance(value, Tensor) and value.shape != (count, 3) for value in part.values()):
                 raise _damaged(f"{name}: expected {count} rows of 3 numbers")
+
+
+def _check_history(losses: Any, events: Any, step: int) -> None:
+    """A loss for each step, and events as `Event` has them."""
+    if not isinstance(losses, list) or len(losses) != step or {type(loss) for loss in losses} - {float}:
+        raise _damaged(f"losses: expected {step} numbers")
+    kinds = {"step": int, "name": str, "reason": str}
+    for event in events if isinstance(events, list) else [None]:
+        if not isinstance(event, dict) or {name: type(value) for name, value in event.items()} != kinds:
+            raise _damaged(f"events: expected dicts of {', '.join(kinds)}")
 
 
 def _kind(value: Any) -> str:

@@ -71,6 +71,10 @@ class RemeshResult:
     backend: str
 
 
+class RemeshError(RuntimeError):
+    """No backend made a sound mesh: the surface is too tangled; the message says what each of them made."""
+
+
 def remesh(
     vertices: Float[Tensor, "V 3"],
     faces: Int[Tensor, "F 3"],
@@ -161,7 +165,7 @@ def remesh(
             new = _relax_poor(new, new_faces)
             return _result(vertices, old, faces, new, new_faces, center, unit, attributes, name)
         reasons.append(f"{name} gave {fault}")
-    raise RuntimeError(f"remesh: no sound result at target length {unit:g}: {'; '.join(reasons)}")
+    raise RemeshError(f"remesh: no sound result at target length {unit:g}: {'; '.join(reasons)}")
 
 
 def _check_arguments(

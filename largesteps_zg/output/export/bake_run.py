@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ...cameras.model import Cameras
-from ...geometry.normals import vertex_normals
-from ...mesh.mesh import Mesh
-from ...reconstruct.loop import Reconstruction
+from ...reconstruct.rendering import Rendering
+from ...reconstruct.result import Result
 from .bake import bake
 from .textured import TexturedMesh
 
 
 def bake_run(
-    run: Reconstruction,
-    mesh: Mesh | None = None,
+    result: Result,
+    rendering: Rendering,
     *,
     size: int | None = None,
     layout: tuple[Int[Tensor, "F 3"], Float[Tensor, "N 2"]] | None = None,
@@ -27,10 +24,10 @@ def bake_run(
 
     Parameters
     ----------
-    run : Reconstruction
-        Its cameras are taken as it corrected them.
-    mesh : Mesh, optional
-        ``run.mesh()``, if the caller has it already.
+    result : Result
+        Its mesh gets the texture; its photographs are taken with their cameras as corrected.
+    rendering : Rendering
+        Of the same run: says how albedo is shaded, and what the surface mirrors.
     size, layout
         See `bake`.
 
@@ -39,23 +36,12 @@ def bake_run(
     ValueError, ImportError
         As `bake`.
     """
-    views = replace(run.views, cameras=run.refined_cameras())
-    appearance = run.fit.appearance
-    exposure, gloss = appearance.exposure, appearance.gloss
-
-    def highlights(vertices: Tensor, faces: Tensor, cameras: Cameras) -> Tensor:
-        assert gloss is not None
-        near = ((vertices.double() - run.center) / run.radius).to(run.device, torch.float32)
-        faces = faces.to(run.device)
-        with torch.no_grad():
-            return gloss(near, faces, vertex_normals(near, faces), run.normalized(cameras)).cpu()
-
     return bake(
-        mesh or run.mesh(),
-        views,
-        run.shading,
-        highlights=highlights if gloss is not None and gloss.active else None,
-        gains=exposure.log_gains.exp() if exposure is not None and not exposure.dropped else None,
+        result.mesh,
+        replace(result.views, cameras=result.cameras),
+        rendering.shading,
+        highlights=rendering.highlights if rendering.glossy else None,
+        gains=result.gains,
         size=size,
         layout=layout,
     )

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..._support.trial import Trial
 from ...optimize import RowAdam
 from ..batch import Batch
 from ..difference import Difference
@@ -33,38 +34,38 @@ class Exposure:
         Keep gains whatever they are. By default `judge` drops them, half-way, where they are too small to be told from
         shapes that are not quite there, or only take some of the blame for highlights.
     device : torch.device, optional
+
+    Attributes
+    ----------
+    trial : Trial
+        Gains are there until it drops them, and change from its start on.
     """
 
     def __init__(self, views: int, *, always: bool = False, device: torch.device | str | None = None) -> None:
         self.log_gains = torch.zeros(views, 3, device=device, requires_grad=True)
-        self.always, self.dropped, self._decided = always, False, always
+        self.trial = Trial(START, DECIDE, decided=always)
         self._adam = RowAdam(views, 3, device=device)
 
     def __call__(self, colors: Tensor, index: Int[Tensor, " B"]) -> Float[Tensor, "B V 3"]:
         """Colours (V, 3) or (B, V, 3) as some of the run's views see them."""
         return colors * self.log_gains[index].exp()[:, None]
 
-    def undecided(self, progress: float) -> bool:
-        """Whether it is time to call `judge`."""
-        return progress >= DECIDE and not self._decided
-
     @torch.no_grad()
     def judge(self, images: Float[Tensor, "B H W 4"], batch: Batch, difference: Difference) -> None:
         """Keep the gains, or drop them for good, from how well pictures that have them do without."""
-        self._decided = True
         without = images.clone()
         without[..., :3] *= (-self.log_gains[batch.index]).exp()[:, None, None]
         change = difference.loss(without, replace(batch, targets=images))
         earned = difference.loss(without, batch) - difference.loss(images, batch)
         small = float(self.log_gains.square().mean().sqrt()) < LEAST
-        self.dropped = small or float(earned) < EARNED * float(change)
-        if self.dropped:
+        self.trial.settle(keep=not small and float(earned) >= EARNED * float(change))
+        if self.trial.dropped:
             self.log_gains.zero_()
 
     @torch.no_grad()
     def step(self, index: Int[Tensor, " B"], progress: float) -> None:
         """Follow the gradients of a step that saw some of the run's views."""
-        if self.dropped or progress < START or self.log_gains.grad is None:
+        if not self.trial.running or self.log_gains.grad is None:
             return
         direction = self._adam.direction(self.log_gains.grad[index], index).to(self.log_gains)
         self.log_gains[index] -= STEP * (1.0 - progress) * direction
@@ -75,8 +76,7 @@ class Exposure:
         return {
             "log_gains": self.log_gains.detach(),
             "adam": self._adam.state_dict(),
-            "decided": self._decided,
-            "dropped": self.dropped,
+            "trial": self.trial.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -84,4 +84,4 @@ class Exposure:
         with torch.no_grad():
             self.log_gains.copy_(state["log_gains"])
         self._adam.load_state_dict(state["adam"])
-        self._decided, self.dropped = state["decided"], state["dropped"]
+        self.trial.load_state_dict(state["trial"])

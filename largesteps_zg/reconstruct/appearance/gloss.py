@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..._support.trial import Trial
 from ...cameras.model import Cameras
 from .occlusion import SelfOcclusion
 
@@ -46,6 +47,11 @@ class Gloss:
         Keep it however weak it is. By default `judge` drops it, half-way, where it explains hardly anything.
     device : torch.device, optional
 
+    Attributes
+    ----------
+    trial : Trial
+        Whether it is there at present.
+
     Notes
     -----
     Differentiable in all of its own, and in the surface: highlights say where normals point, once they are explained.
@@ -62,7 +68,7 @@ class Gloss:
     """
 
     def __init__(self, *, always: bool = False, device: torch.device | str | None = None) -> None:
-        self.active, self.dropped, self._decided = False, False, always
+        self.trial = Trial(START, DECIDE, decided=always)
         self.strength = torch.zeros(1, device=device, requires_grad=True)
         self.log_grazing = torch.full((1,), math.log(GRAZING), device=device, requires_grad=True)
         self.nearness = torch.zeros(1, device=device, requires_grad=True)
@@ -123,24 +129,17 @@ class Gloss:
         """What is optimised."""
         return [self.strength, self.log_grazing, self.nearness, *self.levels]
 
-    def undecided(self, progress: float) -> bool:
-        """Whether it is time to call `judge`."""
-        return progress >= DECIDE and not self._decided
-
     def judge(self, loss: float, without: float) -> None:
         """Keep the gloss, or drop it for good, from the losses of pictures with it and without."""
-        self._decided = True
-        self.dropped = loss > (1.0 - EARNED) * without
-        self.active = self.active and not self.dropped
+        self.trial.settle(keep=loss <= (1.0 - EARNED) * without)
 
     @torch.no_grad()
-    def step(self, progress: float) -> None:
-        """Follow the gradients."""
-        if self.active:
+    def step(self) -> None:
+        """Follow the gradients, while it is there."""
+        if self.trial.running:
             self.optimizer.step()
             self.strength.clamp_(min=0.0)
             self.nearness.clamp_(0.0, NEAREST)
-        self.active = progress >= START and not self.dropped
 
     def report(self) -> dict[str, float]:
         """What was found.
@@ -162,9 +161,7 @@ class Gloss:
     def state_dict(self) -> dict[str, Any]:
         """All that later steps depend on."""
         return {
-            "active": self.active,
-            "dropped": self.dropped,
-            "decided": self._decided,
+            "trial": self.trial.state_dict(),
             "parameters": [p.detach() for p in self.parameters()],
             "optimizer": self.optimizer.state_dict(),
             "occlusion": self._occlusion.state_dict(),
@@ -172,7 +169,7 @@ class Gloss:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self.active, self.dropped, self._decided = state["active"], state["dropped"], state["decided"]
+        self.trial.load_state_dict(state["trial"])
         with torch.no_grad():
             for part, value in zip(self.parameters(), state["parameters"], strict=True):
                 part.copy_(value)

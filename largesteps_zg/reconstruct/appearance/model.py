@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor
 from ...cameras.model import Cameras
 from ...geometry.normals import vertex_normals
 from ...renderers.light import SphericalHarmonicsLight
+from ..batch import Batch
+from ..difference import Difference
 from .exposure import Exposure
 from .gloss import Gloss
 
@@ -76,11 +79,28 @@ class Appearance:
         normals = vertex_normals(vertices, faces)
         shading = SphericalHarmonicsLight(self.light if light is None else light)
         colors = albedo * shading(normals)
-        if self.gloss is not None and self.gloss.active and mirrored:
-            colors = colors + self.gloss(vertices, faces, normals, cameras, index)
-        if self.exposure is not None and self.has_exposures and index is not None:
+        if self.glossy and mirrored:
+            colors = colors + self.highlights(vertices, faces, normals, cameras, index)
+        if self.exposure is not None and not self.exposure.trial.dropped and index is not None:
             colors = self.exposure(colors, index)
         return colors
+
+    @property
+    def glossy(self) -> bool:
+        """Whether the surface mirrors something at present."""
+        return self.gloss is not None and self.gloss.trial.running
+
+    def highlights(
+        self,
+        vertices: Float[Tensor, "V 3"],
+        faces: Int[Tensor, "F 3"],
+        normals: Float[Tensor, "V 3"],
+        cameras: Cameras,
+        index: Int[Tensor, " B"] | None = None,
+    ) -> Float[Tensor, "B V 3"]:
+        """What the surface mirrors towards cameras, see `Gloss`; only where it is `glossy`."""
+        assert self.gloss is not None
+        return self.gloss(vertices, faces, normals, cameras, index)
 
     def brightness(self, weight: float | None) -> float | None:
         """What brightness counts at present, from what it counts beside highlights that are explained.
@@ -89,9 +109,9 @@ class Appearance:
         """
         if weight is None or self.gloss is None:
             return weight
-        if self.gloss.dropped:
+        if self.gloss.trial.dropped:
             return 1.0
-        return weight if self.gloss.active else weight**2
+        return weight if self.gloss.trial.running else weight**2
 
     def topology_changed(self) -> None:
         """Vertices are others."""
@@ -104,39 +124,44 @@ class Appearance:
         found += [] if self.exposure is None else [self.exposure.log_gains]
         return found + ([] if self.gloss is None else self.gloss.parameters())
 
-    @property
-    def has_exposures(self) -> bool:
-        """Whether photographs differ in exposure."""
-        return self.exposure is not None and not self.exposure.dropped
+    def judge(
+        self, images: Callable[[bool], Tensor], batch: Batch, difference: Difference, *, progress: float
+    ) -> None:
+        """Decide, when it is time, whether exposures and gloss are worth having.
 
-    def zero_grad(self) -> None:
-        """Forget gradients."""
-        for part in self.parameters():
-            part.grad = None
+        Parameters
+        ----------
+        images : callable
+            The pictures of the batch at present, with gloss or without.
+        batch, difference
+        progress : float
+            Share of the run that lies behind.
+        """
+        if self.exposure is not None and self.exposure.trial.due(progress):
+            self.exposure.judge(images(True), batch, difference)
+        if self.gloss is not None and self.gloss.trial.due(progress):
+            self.gloss.judge(*(float(difference.loss(images(mirrored), batch)) for mirrored in (True, False)))
 
     def step(self, index: Int[Tensor, " B"], *, progress: float) -> None:
         """Follow the gradients of a step that saw some of the run's views."""
         if self.light.requires_grad:
             self.light_optimizer.step()
         if self.gloss is not None:
-            self.gloss.step(progress)
+            self.gloss.step()
+            self.gloss.trial.reach(progress)  # from the next step on
         if self.exposure is not None:
+            self.exposure.trial.reach(progress)
             self.exposure.step(index, progress)
 
-    def report(self) -> dict[str, Any]:
-        """What was found, in plain numbers; what was dropped is not in it.
+    def gains(self) -> Float[Tensor, "N 3"] | None:
+        """The exposure of each view, linear RGB, 1 in the mean; None where it was found to be the same for all."""
+        if self.exposure is None or self.exposure.trial.dropped:
+            return None
+        return self.exposure.log_gains.detach().exp()
 
-        Returns
-        -------
-        dict
-            ``gains``, of each view, linear RGB, 1 in the mean; ``gloss``, see `Gloss.report`.
-        """
-        found: dict[str, Any] = {}
-        if self.exposure is not None and not self.exposure.dropped:
-            found["gains"] = self.exposure.log_gains.detach().exp().tolist()
-        if self.gloss is not None and not self.gloss.dropped:
-            found["gloss"] = self.gloss.report()
-        return found
+    def gloss_report(self) -> dict[str, float] | None:
+        """See `Gloss.report`; None where the surface was found to be matt."""
+        return None if self.gloss is None or self.gloss.trial.dropped else self.gloss.report()
 
     def state_dict(self) -> dict[str, Any]:
         """All that later steps depend on."""

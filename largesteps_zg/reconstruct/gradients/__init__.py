@@ -7,4 +7,6 @@ from .rasterized import Rasterized as Rasterized
 from .registry import GRADIENTS as GRADIENTS
 from .registry import make_source as make_source
 from .source import GradientSource as GradientSource
+from .source import LossResult as LossResult
+from .source import SourceTraits as SourceTraits
 from .source import Surface as Surface

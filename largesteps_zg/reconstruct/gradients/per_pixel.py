@@ -13,7 +13,7 @@ from ...geometry.normals import face_normals, vertex_normals
 from ...renderers.hard import HardRasterizer
 from ..batch import Batch
 from .sampled import Sampled
-from .source import Surface, between
+from .source import LossResult, SourceTraits, Surface, between
 
 
 class PerPixelSource(Sampled):
@@ -30,9 +30,7 @@ class PerPixelSource(Sampled):
     of 2,562 vertices ended 1.3 times as far from the truth without.
     """
 
-    reaches_colors = True
-    step_factor = 2.0
-    lambda_bound = 2.5
+    traits = SourceTraits(reaches_colors=True, step_factor=2.0, lambda_bound=2.5)
     # At the beginning and at the end of a run, pixels and linear RGB. Where outlines jump from pixel to pixel, far
     # smaller ones find few pixels that change, and those change a lot: noise; colours stay above the steps of 8 bits.
     epsilon, color_epsilon = (0.6, 0.2), (0.05, 0.01)
@@ -49,21 +47,21 @@ class PerPixelSource(Sampled):
 
     def loss(
         self, fit: Surface, vertices: Tensor, albedo: Tensor, batch: Batch, *, progress: float
-    ) -> Tensor:
+    ) -> LossResult:
         """See `GradientSource`."""
         colors = fit.shaded(vertices, albedo, batch)
         pairs = self._pairs(vertices.detach(), fit.faces, batch.cameras) if progress >= self.fine_from else 1
         self.fine = pairs > self.coarse_pairs
         if not self.fine and colors.dim() == 2:
-            return self._of_both(fit, vertices, colors, batch, progress)
+            return _result(self._of_both(fit, vertices, colors, batch, progress))
         order = torch.randperm(len(batch), generator=self.generator).to(vertices.device)
         half = (len(batch) + 1) // 2
         moved, painted = (order, order) if len(batch) == 1 else (order[:half], order[half:])
         loss = self._of_positions(fit, vertices, _seen(colors, moved), batch[moved], progress, pairs)
         if not colors.requires_grad:
-            return loss
+            return _result(loss)
         paint = self._of_colors(fit, vertices, _seen(colors, painted), batch[painted], progress)
-        return loss + (paint - paint.detach())  # both are means of the same loss
+        return _result(loss + (paint - paint.detach()))  # both are means of the same loss
 
     def shortening(self, progress: float) -> float:
         """See `GradientSource`."""
@@ -161,6 +159,10 @@ class PerPixelSource(Sampled):
             triangles = HardRasterizer()(vertices, faces, colors, cameras).triangles
         assert triangles is not None
         return pictures.images, triangles
+
+
+def _result(loss: Tensor) -> LossResult:
+    return LossResult(loss, float(loss.detach()))
 
 
 def _seen(colors: Tensor, views: Tensor) -> Tensor:

@@ -1,28 +1,39 @@
-"""What a source of gradients is, and the plainest one: the differentiable rasterizer."""
+"""What a source of gradients is."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from ...parameterize import LargeSteps
 from ..batch import Batch
 from ..difference import Difference
+from ..diffused import Diffused
 
 
 @runtime_checkable
 class Surface(Protocol):
-    """What a source needs to know of a fit: a mesh, its two latents, their parametrizations, its shading."""
+    """What a source needs to know of a fit: triangles, diffused positions and colours, shading."""
 
-    faces: Tensor
-    edges: Tensor
-    latent: Tensor
-    color_latent: Tensor
-    shape: LargeSteps
-    paint: LargeSteps
     backend: str
+    paint: Diffused
+
+    @property
+    def faces(self) -> Tensor:
+        """(F, 3) int64."""
+        ...
+
+    @property
+    def edges(self) -> Tensor:
+        """The rasterizer's table of edges."""
+        ...
+
+    @property
+    def shape(self) -> Diffused:
+        """The positions."""
+        ...
 
     @property
     def difference(self) -> Difference:
@@ -41,33 +52,29 @@ class Surface(Protocol):
         ...
 
 
-class GradientSource(ABC):
-    """Makes the loss of a step, whose ``backward()`` reaches what the fit optimises.
+@dataclass(frozen=True)
+class SourceTraits:
+    """What a run has to know of a source's gradients. The defaults are those of estimates.
 
     Attributes
     ----------
+    exact_colors : bool
+        Gradients of colours have no noise. Then each vertex can have a colour and steps of its own, and steps stay long
+        for longer (`schedule.decay`); else neighbours share what is known.
+    reaches_colors, reaches_cameras : bool
+        Gradients reach what colours are made of beside light and albedo (gloss, exposure), and the cameras.
     step_factor : float
-        On the step size of positions and colours: how much longer than with exact gradients. An optimiser that divides
-        by the size of what it is given takes steps the shorter the more of that is noise.
+        Factor of the step size of positions and colours. An optimiser that divides by the size of its gradients takes
+        shorter steps where more of a gradient is noise; the factor makes up for it.
     momentum : float
         Of the optimiser of positions and colours, in [0, 1).
     lambda_, max_vertices : float, int
-        Defaults of a run's smoothing and of the bound on its vertices: noise wants more of the one, fewer of the other.
+        Defaults of a run's smoothing and of its bound on vertices. Noise wants more smoothing and fewer vertices.
     lambda_bound : float
-        To which the smoothing may fall as triangles become finer: noise has to be spread over more of them.
+        The smoothing falls no lower than this as triangles become finer: they have to share the noise.
     bending_share : float
-        Of the weight of `Bending`, whose gradient is exact: 0 for estimates that are too short, beside which it would
-        rule.
-    reaches_colors, reaches_cameras : bool
-        Whether gradients reach what colours are made of beside light and albedo (gloss, exposure), and the cameras.
-    exact_colors : bool
-        Whether gradients of colours have no noise, so that each vertex can have a colour and steps of its own, and
-        steps stay long for longer (`schedule.decay`); else neighbours share what is known.
-    renders : int
-        Images made so far to get gradients.
-    shown : float or None
-        What to report of the last loss, with brightness in full, since that counts less at some times of a run than at
-        others; None for the loss itself.
+        Share of the weight of `Bending` that counts. Its gradient is exact and would rule beside estimates that are too
+        short; 0 for those.
     """
 
     exact_colors: bool = False
@@ -79,7 +86,35 @@ class GradientSource(ABC):
     max_vertices: int = 20_000
     lambda_bound: float = 1.0
     bending_share: float = 1.0
-    shown: float | None = None
+
+
+@dataclass(frozen=True)
+class LossResult:
+    """The loss of a step.
+
+    Attributes
+    ----------
+    loss : () tensor
+        Differentiable.
+    shown : float
+        What to report of it, with brightness in full: brightness counts less at some times of a run than at others.
+    """
+
+    loss: Tensor
+    shown: float
+
+
+class GradientSource(ABC):
+    """Makes the loss of a step, whose ``backward()`` reaches what the fit optimises.
+
+    Attributes
+    ----------
+    traits : SourceTraits
+    renders : int
+        Images made so far to get gradients.
+    """
+
+    traits = SourceTraits()
 
     def __init__(self) -> None:
         self.renders = 0
@@ -90,8 +125,8 @@ class GradientSource(ABC):
     @abstractmethod
     def loss(
         self, fit: Surface, vertices: Tensor, albedo: Tensor, batch: Batch, *, progress: float
-    ) -> Tensor:
-        """The loss, differentiable.
+    ) -> LossResult:
+        """The loss of some views.
 
         Parameters
         ----------

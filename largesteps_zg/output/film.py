@@ -1,0 +1,90 @@
+"""How a run went, as pictures: from the first shape to the last."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..reconstruct.loop import State
+from ..reconstruct.rendering import Rendering
+from ..scenes.views import Views
+from .pictures import figures
+
+FRAMES = 24  # of the animation
+STILLS = 6  # of the strip
+
+
+class Film:
+    """Takes a picture of some of a run's states, from the view that shows most of the object.
+
+    Parameters
+    ----------
+    views : Views
+        The run's.
+    """
+
+    def __init__(self, views: Views) -> None:
+        self.shown = int((views.images[..., 3] > 127).sum((1, 2)).argmax())
+        self.viewpoint = views.cameras[self.shown]
+        self.frames: list[Tensor] = []
+        self.steps: list[int] = []
+
+    def watch(self, state: State) -> None:
+        """Take a picture, now and then."""
+        if state.step in frame_steps(state.steps):
+            with state.run.stopwatch("pictures"):
+                self.take(state.run.rendering, state.step)
+
+    def take(self, rendering: Rendering, step: int) -> None:
+        """Take a picture."""
+        self.frames.append(to_bytes(rendering.images(self.viewpoint)[0]))
+        self.steps.append(step)
+
+    def until(self, rendering: Rendering, step: int) -> Film:
+        """With a picture of the last step, if that has none yet; the run may go on, and this film with it."""
+        film = copy.copy(self)
+        film.load_state_dict(self.state_dict())
+        if not film.steps or film.steps[-1] != step:
+            film.take(rendering, step)
+        return film
+
+    def save_animation(self, path: Path, target: Tensor) -> None:
+        """Write all pictures as an animation, beside the photograph."""
+        pictures, labels = self._developed(range(len(self.frames)))
+        figures.save_progression(path, pictures, target=target.numpy(), labels=labels)
+
+    def save_strip(self, path: Path, target: Tensor) -> None:
+        """Write a few of the pictures side by side, and the photograph."""
+        last = len(self.frames) - 1
+        few = sorted({round(i * last / (STILLS - 1)) for i in range(STILLS)})
+        pictures, labels = self._developed(few)
+        figures.save_filmstrip(path, pictures, target=target.numpy(), labels=labels)
+
+    def _developed(self, chosen: Iterable[int]) -> tuple[list[Any], list[str]]:
+        """Some of the pictures as linear arrays, and their titles."""
+        chosen = list(chosen)
+        frames = [self.frames[i].float().div(255).square().numpy() for i in chosen]
+        return frames, [f"step {self.steps[i]}" for i in chosen]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The pictures."""
+        return {"frames": self.frames, "steps": self.steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on after them."""
+        self.frames, self.steps = list(state["frames"]), list(state["steps"])
+
+
+def frame_steps(steps: int) -> set[int]:
+    """Steps of the animation's frames: close together first, when most happens."""
+    return {max(1, round(steps * (i / (FRAMES - 1)) ** 2)) for i in range(FRAMES)}
+
+
+def to_bytes(image: Tensor) -> Tensor:
+    """8 bits a channel by a square root, which keeps the dark steps apart; `Film` squares when it shows them."""
+    return (255 * image.clamp(0.0, 1.0).sqrt()).round().to(torch.uint8)

@@ -1,0 +1,69 @@
+"""The surface of a run as it is at present, looked at from the scene."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..cameras.alignment import aligned
+from ..cameras.model import Cameras
+from ..geometry.normals import vertex_normals
+from ..renderers.light import SphericalHarmonicsLight
+from ..scenes.views import Views
+from .batch import Batch
+from .fit import Fit
+from .frame import Frame
+
+
+class Rendering:
+    """Looks at a fit; all cameras and points are the scene's, all that comes back is on the CPU.
+
+    Parameters
+    ----------
+    fit : Fit
+    frame : Frame
+    """
+
+    def __init__(self, fit: Fit, frame: Frame) -> None:
+        self._fit, self._frame = fit, frame
+
+    @torch.no_grad()
+    def images(self, cameras: Cameras) -> Tensor:
+        """(B, H, W, 4) float32, linear, premultiplied, at the mean exposure; made a view at a time."""
+        placed = self._frame.normalized(cameras)
+        vertices, albedo = self._fit.surface()
+        return torch.cat([self._fit.images(vertices, albedo, placed[i]).cpu() for i in range(len(placed))])
+
+    def shading(self, vertices: Tensor, faces: Tensor, cameras: Cameras) -> Tensor:
+        """(1, V, 3): what turns albedo into diffuse colour, whatever the camera; for `bake`."""
+        light = SphericalHarmonicsLight(self._fit.light.detach().cpu())
+        return light(vertex_normals(self._frame.inside(vertices), faces))[None]
+
+    @property
+    def glossy(self) -> bool:
+        """Whether the surface mirrors something."""
+        return self._fit.appearance.glossy
+
+    @torch.no_grad()
+    def highlights(self, vertices: Tensor, faces: Tensor, cameras: Cameras) -> Tensor:
+        """(B, V, 3): what a glossy surface mirrors towards cameras."""
+        device = self._frame.device
+        near, faces = self._frame.inside(vertices).to(device), faces.to(device)
+        placed = self._frame.normalized(cameras)
+        return self._fit.appearance.highlights(near, faces, vertex_normals(near, faces), placed).cpu()
+
+    def aligned(self, views: Views) -> Cameras:
+        """Cameras from which photographs fit the surface best, each found on its own from the given one."""
+        fit, cameras = self._fit, self._frame.normalized(views.cameras)
+        vertices, albedo = (part.detach() for part in fit.surface())
+        found = []
+        for i in range(len(views)):
+            targets = views.linear(i, device=vertices.device)
+            known = None if views.known is None else views.known[i : i + 1].to(vertices)
+            batch = Batch(cameras[i], targets, torch.tensor([i], device=vertices.device), known)
+
+            def difference(camera: Cameras, batch: Batch = batch) -> Tensor:
+                return fit.difference.loss(fit.images(vertices, albedo, camera), batch)
+
+            found.append(aligned(cameras[i], difference).world_to_camera)
+        return self._frame.restored(cameras.unchecked(torch.cat(found), cameras.intrinsics))

@@ -1,0 +1,110 @@
+"""What a run has found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..cameras.model import Cameras
+from ..cameras.prediction import predicted
+from ..cameras.refinement import CameraCorrections
+from ..mesh.mesh import Mesh
+from ..scenes.views import Views
+from .frame import Frame
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened right before a step.
+
+    Attributes
+    ----------
+    step : int
+        Steps taken before it.
+    name : str
+        "remeshed" or "not remeshed".
+    reason : str
+        Why not; "" where it was.
+    """
+
+    step: int
+    name: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run has found so far, in the scene's coordinates. Later steps don't change it.
+
+    Attributes
+    ----------
+    settings : Settings
+        As resolved: what was left open has the value that was taken.
+    steps : int
+        Taken.
+    mesh : Mesh
+        On the CPU, its albedo as colours.
+    views : Views
+        The photographs as they were compared, with their cameras as given.
+    cameras : Cameras
+        Of the views, as corrected.
+    corrected : dict
+        By how much each view's camera was corrected, see `CameraCorrections.report`; empty where they stay as given.
+    cameras_off : float or None
+        By how many pixels cameras turned out to be off, when it was decided about them.
+    corrections : CameraCorrections or None
+        Of the run's cameras, in its own coordinates, where it was decided to keep them.
+    gains : (N, 3) tensor or None
+        Exposure of each view, linear RGB, 1 in the mean, where photographs differ in it.
+    gloss : dict or None
+        Of a surface that is not matt; see `Gloss.report`.
+    brightness : float or None
+        What brightness counts beside hue; see `Difference`.
+    light : (K, 3) tensor
+        Coefficients of the light, in the scene's axes.
+    losses : tuple of float
+        Of each step, with brightness in full.
+    events : tuple of Event
+    renders : int
+        Images made to get gradients.
+    seconds : dict of str to float
+        By phase.
+    frame : Frame
+        The ball of the scene that was the unit sphere.
+    backend : str
+        Of the rasterizer.
+    """
+
+    settings: Settings
+    steps: int
+    mesh: Mesh
+    views: Views
+    cameras: Cameras
+    corrected: dict[str, dict[str, float]]
+    cameras_off: float | None
+    corrections: CameraCorrections | None
+    gains: Tensor | None
+    gloss: dict[str, float] | None
+    brightness: float | None
+    light: Tensor
+    losses: tuple[float, ...]
+    events: tuple[Event, ...]
+    renders: int
+    seconds: dict[str, float]
+    frame: Frame
+    backend: str
+
+    @property
+    def device(self) -> torch.device:
+        """Where it was computed."""
+        return self.frame.device
+
+    def predicted(self, cameras: Cameras) -> Cameras | None:
+        """Other cameras of the scene, corrected as those near them were; None where nothing foretells their errors."""
+        if self.corrections is None:
+            return None
+        found = predicted(self.corrections, self.frame.normalized(cameras))
+        return None if found is None else self.frame.restored(found)

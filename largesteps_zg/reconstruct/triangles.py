@@ -1,0 +1,84 @@
+"""What belongs to one set of triangles: diffused positions, and what keeps the surface in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..rasterizer.silhouette_edges import edge_table
+from .diffused import Diffused
+from .priors.bending import Bending
+from .priors.contact import REFRESH, Contact
+from .priors.pleats import Pleats
+
+PUSH = 2.0  # of what parts of the surface lack to be apart, into the latent, where it is spread out
+FAR = 100.0  # radii of the scene: a vertex out there has been thrown
+
+
+class Triangles:
+    """A surface whose triangles stay the same, made whole: a remeshing makes another.
+
+    Parameters
+    ----------
+    vertices : (V, 3) float32
+    faces : (F, 3) int64
+    lambda_, momentum : float
+        Of the positions; see `Diffused`.
+    bending : bool
+        How much it bends will be asked.
+    """
+
+    def __init__(
+        self, vertices: Tensor, faces: Tensor, *, lambda_: float, momentum: float, bending: bool
+    ) -> None:
+        self.faces, self.rest = faces, vertices.detach().clone()
+        self.edges = edge_table(faces, self.rest)
+        self.shape = Diffused(self.rest, faces, self.rest, lambda_=lambda_, momentum=momentum)
+        self.contact, self.pleats = Contact(faces, self.rest), Pleats(faces, self.rest)
+        self.bends = Bending(faces, self.rest) if bending else None
+
+    @torch.no_grad()
+    def untangle(self, vertices: Tensor, number: int) -> bool:
+        """Whether the surface had to be moved, where parts of it came too close or it had been folded.
+
+        Pushes are diffused like gradients: taken as they are they crumple sheets, which grow by a tenth in 200 steps.
+        """
+        if not near(vertices):
+            return False  # the loss will tell; a ray among positions that are not numbers never ends
+        kept = self.contact.apart(vertices, number)
+        pushed, shape = kept is not vertices, self.shape
+        if pushed:
+            shape.latent.add_(PUSH * shape.parametrization.merged(kept - vertices))
+        if number % REFRESH or not self.contact.mostly_paired:
+            return pushed  # grooves of a body may be its own
+        folded = shape() if pushed else vertices
+        smoothed = self.pleats.smoothed(folded)
+        if smoothed is not folded:
+            shape.latent.copy_(shape.to_differential(smoothed))
+        return pushed or smoothed is not folded
+
+    @torch.no_grad()
+    def follow(self, turn: Tensor, scale: float, shift: Tensor) -> None:
+        """Move by a similarity; the latent moves likewise, since (I + lambda L) keeps constants."""
+        self.shape.latent.copy_(scale * self.shape.latent.double() @ turn.T + shift)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that later steps depend on."""
+        return {
+            "faces": self.faces,
+            "rest": self.rest,
+            "shape": self.shape.state_dict(),
+            "contact": self.contact.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there; the triangles are the same."""
+        self.shape.load_state_dict(state["shape"])
+        self.contact.load_state_dict(state["contact"])
+
+
+def near(vertices: Tensor) -> bool:
+    """Whether all vertices are numbers, and none has been thrown away."""
+    return bool((vertices.detach().abs() < FAR).all())
