@@ -228,7 +228,7 @@ def topology(faces: Int[Tensor, "F 3"], vertex_count: int | None = None) -> Topo
     used = torch.zeros(total, dtype=torch.bool, device=faces.device)
     used[faces.reshape(-1).long()] = True
     labels = vertex_components(faces, total)
-    vertices, edges = int(used.sum()), len(table.count)
+    vertices, edges = int(used.sum()), len(table.keys)
     return Topology(
         vertices=vertices,
         edges=edges,

@@ -29,8 +29,9 @@ class HalfEdges:
     number : (H,) int64 tensor
         Half edges 3 f + c. Those of one edge follow each other, those of lower faces first. H is 3F, less the sides
         that start and end at one vertex, which are left out.
-    edges : (E, 2) int64 tensor
-        Vertices, the lower one first; rows in rising order.
+    keys : (E,) int64 tensor
+        Of each edge, rising: lower vertex times `stride`, plus higher vertex.
+    stride : int
     begin : (E,) int64 tensor
         Where each edge's half edges begin in `number`.
     count : (E,) int64 tensor
@@ -39,9 +40,16 @@ class HalfEdges:
 
     faces: Tensor
     number: Tensor
-    edges: Tensor
+    keys: Tensor
+    stride: int
     begin: Tensor
     count: Tensor
+
+    @property
+    def edges(self) -> Tensor:
+        """(E, 2) vertices, the lower one first; rows in rising order."""
+        low = self.keys.div(self.stride, rounding_mode="floor")
+        return torch.stack([low, self.keys - low * self.stride], dim=1)
 
     @property
     def edge(self) -> Tensor:
@@ -51,23 +59,20 @@ class HalfEdges:
     @property
     def edge_of_side(self) -> Tensor:
         """(F, 3) the edge from each corner to the next; -1 where that is the same vertex."""
-        found = torch.full((self.faces.numel(),), -1, dtype=torch.int64, device=self.faces.device)
-        found[self.number] = self.edge
-        return found.view(-1, 3)
+        found = self.number.new_full((self.faces.numel(),), -1)
+        return found.scatter_(0, self.number, self.edge).view(-1, 3)
 
     def start(self, number: Tensor) -> Tensor:
         """The vertex where half edges start."""
-        return self.faces.reshape(-1)[number]
+        return _rows(self.faces, number)
 
     def end(self, number: Tensor) -> Tensor:
         """The vertex where half edges end."""
-        return self.faces.roll(-1, dims=1).reshape(-1)[
-            number
-        ]  # several times faster than arithmetic on numbers
+        return _rows(self.faces.roll(-1, dims=1), number)  # faster than arithmetic on numbers
 
     def third(self, number: Tensor) -> Tensor:
         """The vertex across from half edges."""
-        return self.faces.roll(1, dims=1).reshape(-1)[number]
+        return _rows(self.faces.roll(1, dims=1), number)
 
     def rises(self, number: Tensor) -> Tensor:
         """Whether half edges run from the lower vertex to the higher one."""
@@ -89,8 +94,20 @@ class HalfEdges:
         return self.rises(first) == self.rises(second)
 
 
-def half_edge_table(faces: Int[Tensor, "F 3"]) -> HalfEdges:
+def _rows(corners: Tensor, number: Tensor) -> Tensor:
+    """Values (F, 3) at corners 3 f + c; those at -1 mean nothing."""
+    # Several times faster than indexing.
+    return corners.reshape(-1).index_select(0, number.reshape(-1).clamp(min=0)).view_as(number)
+
+
+def half_edge_table(faces: Int[Tensor, "F 3"], vertex_count: int | None = None) -> HalfEdges:
     """The table of a mesh's half edges, by one sort: about 0.4 s for a million faces on one core.
+
+    Parameters
+    ----------
+    faces : (F, 3) integer tensor
+    vertex_count : int, optional
+        The stride of the edges' keys; by default just large enough.
 
     Examples
     --------
@@ -102,7 +119,7 @@ def half_edge_table(faces: Int[Tensor, "F 3"]) -> HalfEdges:
     """
     start = faces.long()
     end = start.roll(-1, dims=1)
-    stride = int(start.max()) + 1 if start.numel() else 1
+    stride = vertex_count or (int(start.max()) + 1 if start.numel() else 1)
     key = (torch.minimum(start, end) * stride + torch.maximum(start, end)).reshape(-1)
     proper = (start != end).reshape(-1)
     # Stable, so that the faces at an edge stay in rising order.
@@ -114,15 +131,8 @@ def half_edge_table(faces: Int[Tensor, "F 3"]) -> HalfEdges:
     first = torch.ones_like(key, dtype=torch.bool)
     first[1:] = key[1:] != key[:-1]
     begin = first.nonzero()[:, 0]
-    edge = key[begin]
-    low = edge.div(stride, rounding_mode="floor")
-    return HalfEdges(
-        faces=start,
-        number=number,
-        edges=torch.stack([low, edge - low * stride], dim=1),
-        begin=begin,
-        count=begin.diff(append=begin.new_tensor([len(key)])),
-    )
+    count = begin.diff(append=begin.new_tensor([len(key)]))
+    return HalfEdges(start, number, key.index_select(0, begin), stride, begin, count)
 
 
 @dataclass(frozen=True)
@@ -185,10 +195,10 @@ def edge_faces(faces: Int[Tensor, "F 3"]) -> EdgeTopology:
     second = torch.zeros_like(table.number, dtype=torch.bool)
     second[table.begin[table.count == 2] + 1] = True
     rows = (~second).nonzero()[:, 0]
-    halves = torch.where(second, table.number, -1).roll(-1)
-    halves = torch.stack([table.number[rows], halves[rows]], dim=1)
+    partner = torch.where(second, table.number, -1).roll(-1)
+    halves = torch.stack([part.index_select(0, rows) for part in (table.number, partner)], dim=1)
     return EdgeTopology(
-        edges=table.edges if len(rows) == len(table.edges) else table.edges[table.edge[rows]],
+        edges=table.edges if len(rows) == len(table.keys) else table.edges[table.edge[rows]],
         faces=halves.div(3, rounding_mode="floor"),  # -1 stays -1
         opposite=torch.where(halves >= 0, table.third(halves), -1),
         halves=halves,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 
-from ...geometry.half_edges import half_edge_table
+from ...geometry.half_edges import HalfEdges, half_edge_table
 
 Array = np.ndarray
 
@@ -52,17 +53,22 @@ class EdgeSides:
     ends : (E, 2) int64 array
     faces, thirds : (E, 2) int64 array
         -1 beyond a border.
-    of_corner : (F, 3) int64 array
-        The edge from each corner of a face to the next.
     keys : (E,) int64 array
         Rising; lower end * V + higher end.
+    table : HalfEdges
+        Where all of this is from.
     """
 
     ends: Array
     faces: Array
     thirds: Array
-    of_corner: Array
     keys: Array
+    table: HalfEdges
+
+    @cached_property
+    def of_corner(self) -> Array:
+        """(F, 3) the edge from each corner of a face to the next."""
+        return self.table.edge_of_side.numpy()
 
     @property
     def border(self) -> Array:
@@ -72,17 +78,19 @@ class EdgeSides:
 
 def edge_sides(faces: Array, count: int) -> EdgeSides:
     """Edges of a manifold with `count` vertices."""
-    table = half_edge_table(torch.from_numpy(faces))
-    first = table.number[table.begin]
-    other = torch.where(table.count > 1, table.number.roll(-1)[table.begin], -1)
-    halves = torch.stack([first, other], dim=1)
-    low, high = table.edges.T
+    table = half_edge_table(torch.from_numpy(faces), count)
+    number, begin = table.number.numpy(), table.begin.numpy()
+    second = table.count.numpy() > 1
+    first = number[begin]
+    other = np.where(second, number[np.minimum(begin + 1, len(number) - 1)], -1)
+    start = faces.reshape(-1)
+    end, third = faces[:, [1, 2, 0]].reshape(-1), faces[:, [2, 0, 1]].reshape(-1)
     return EdgeSides(
-        ends=torch.stack([table.start(first), table.end(first)], dim=1).numpy(),
-        faces=halves.div(3, rounding_mode="floor").numpy(),  # -1 stays -1
-        thirds=torch.where(halves >= 0, table.third(halves), -1).numpy(),
-        of_corner=table.edge_of_side.numpy(),
-        keys=(low * count + high).numpy(),
+        ends=np.stack([start[first], end[first]], axis=1),
+        faces=np.stack([first // 3, np.where(second, other // 3, -1)], axis=1),
+        thirds=np.stack([third[first], np.where(second, third[other], -1)], axis=1),
+        keys=table.keys.numpy(),
+        table=table,
     )
 
 
