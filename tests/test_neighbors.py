@@ -28,6 +28,7 @@ def test_sums_and_means_agree_with_loops(generator: torch.Generator) -> None:
             torch.testing.assert_close(total[vertex], expected)
             torch.testing.assert_close(mean[vertex], expected / max(len(others), 1))
             torch.testing.assert_close(part.mean(values)[vertex], mean[vertex] * some[vertex])
+            assert int(part.degree[vertex]) == len(others) * bool(some[vertex])
 
 
 def test_means_are_differentiable(generator: torch.Generator) -> None:
