@@ -212,7 +212,7 @@ class CameraCorrections:
         for name in ("turns", "shifts", "log_focal"):
             getattr(self, name).copy_(state[name])
         self.trial.load_state_dict(state["trial"])
-        self.found = state["found"]
+        self.found = None if state["found"] is None else float(state["found"])
         for name, adam in self._adams.items():
             adam.load_state_dict(state["adams"][name])
 
