@@ -13,7 +13,7 @@ import math
 import torch
 from scipy.spatial.transform import Rotation
 
-from largesteps_zg.cameras import placement as cameras
+from largesteps_zg import cameras
 
 torch.set_default_dtype(torch.float64)
 height, width, focal = 240, 320, 400.0

@@ -23,6 +23,7 @@ from largesteps_zg.mesh.remeshing.adaptive import _Old, _projected
 from largesteps_zg.mesh.remeshing.edge_edits import _flips_well, collapse, flip, split
 from largesteps_zg.mesh.remeshing.sized_mesh import Sized, area_normals, edge_sides
 from largesteps_zg.mesh.remeshing.sizing import expected_vertices, graded
+from largesteps_zg.mesh.triangle_tree import triangle_tree
 
 
 def bumpy(subdivisions: int = 4) -> Mesh:
@@ -186,12 +187,9 @@ def test_a_vertex_that_slid_past_a_corner_is_not_put_where_another_is(slid, take
     if not taken:
         places[corner, 1] = 3.0
     faces, sliding = np.array([[2, 3, 0], [2, 0, 1]]), np.arange(4) == slid
-    old = _Old(
-        np.array([[0, 0, 0], [1, 0, 0], [1.0, 1, 0]]),
-        np.array([[0, 1, 2]]),
-        2 * ones[:3],
-        np.array([[1, 2, 2]]),
-    )
+    corners = torch.tensor([[0, 0, 0], [1, 0, 0], [1.0, 1, 0]], dtype=torch.float64)
+    surface, seams = (triangle_tree(corners, torch.tensor([face])) for face in ([0, 1, 2], [1, 2, 2]))
+    old = _Old(surface, 2 * ones[:3], seams)
     new, _ = _projected(Sized(places, faces, 2 * ones, ~sliding), old, np.zeros(4, bool), sliding)
     assert np.array_equal(new[slid], far if taken else [1, 1, 0])
     assert np.array_equal(np.delete(new, slid, 0), np.delete(places, slid, 0))

@@ -86,15 +86,18 @@ def test_any_field_of_another_kind_is_refused(scene: Scene, state: dict[str, Any
             place = broken
             for key in path[:-1]:
                 place = place[key]
-            if isinstance(change, str) and path[-3:] in (("light_optimizer", "state", 0), ("events", 0)):
-                continue  # as of a known light, which has none, and of a run in which nothing happened
+            if isinstance(change, str) and path[-2:] in (("state", 0), ("events", 0)):
+                continue  # as of an optimiser that starts afresh, and of a run in which nothing happened
             if isinstance(change, str):
                 del place[path[-1]]
             else:
                 place[path[-1]] = change
-            with pytest.raises(ValueError, match=r"^resume: ") as caught:
+            try:
                 go_on(run, broken)
-            assert "\n" not in str(caught.value), path
+            except ValueError as error:
+                assert str(error).startswith("resume: ") and "\n" not in str(error), path
+            else:
+                pytest.fail(f"{path}: {change} was taken")
     fresh = Reconstruction(scene.train, SETTINGS)  # what was refused may have changed the other one
     go_on(fresh, state)
     assert fresh.step == 3

@@ -212,10 +212,10 @@ def _steps(
             if state is None:
                 raise RunError(f"{error}; no step succeeded, so no mesh was written") from error
             return state, str(error)
+        stopping.worthwhile = True
         with inputs():
             folder.prepare()  # not before a step: a mistake leaves nothing behind
         folder.watch(state)
-        stopping.worthwhile = True
         progress.update(state.step, f"step {state.step}, loss {state.loss:.4f}, {state.vertices:,} vertices")
         if len(folder.not_written) > noted:
             progress.say(f"largesteps-zg: {folder.faults()}; the run goes on")

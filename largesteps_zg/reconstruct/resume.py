@@ -99,9 +99,12 @@ def _check_numbers(state: dict[str, Any], *, steps: int, views: int) -> None:
         if len(values) != count or not bool(torch.isfinite(values).all()):
             raise _damaged(f"{name}: expected {count} rows of finite numbers")
     for name, diffused in (("shape", shape), ("paint", paint)):
-        for part in diffused["optimizer"]["state"].values():
-            if any(isinstance(value, Tensor) and value.shape != (count, 3) for value in part.values()):
-                raise _damaged(f"{name}: expected {count} rows of 3 numbers")
+        for part in diffused["optimizer"]["state"].values():  # none before the first step on new triangles
+            moments = [part.get(key) for key in ("g1", "g2")] if isinstance(part, dict) else []
+            if not isinstance(part, dict) or not isinstance(part.get("step"), int):
+                raise _damaged(f"{name}: expected the optimiser's step and moments")
+            if any(not isinstance(value, Tensor) or value.shape != (count, 3) for value in moments):
+                raise _damaged(f"{name}: expected moments of {count} rows of 3 numbers")
 
 
 def _check_history(losses: Any, events: Any, step: int) -> None:
