@@ -82,6 +82,10 @@ def _cameras_file(folder: Path) -> Path:
     return found[0]
 
 
+class _NoMatrix(ValueError):
+    """A whole array of another kind, in a file that is not damaged."""
+
+
 def _read_arrays(file: Path) -> dict[str, np.ndarray]:
     """The matrices of a file as float64, those of cameras only; nothing else in it is unpacked."""
     check_regular(file)
@@ -91,6 +95,8 @@ def _read_arrays(file: Path) -> dict[str, np.ndarray]:
             names = [name for name in all_names if re.fullmatch(r"(world|scale)_mat_[0-9]{1,9}", name)]
             arrays = {name: _matrix(content, f"{name}.npy") for name in names}
             others = sorted(set(all_names) - set(names))
+    except _NoMatrix as error:
+        raise ValueError(f"{file}: {error}") from None
     except Exception as error:  # a damaged archive leads to nearly any of them
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise ValueError(f"{file}: not a readable .npz file ({reason}); is it complete?") from error
@@ -111,7 +117,8 @@ def _matrix(archive: ZipFile, member: str) -> np.ndarray:
         )
         shape, by_columns, dtype = read(file)
         if shape not in ((4, 4), (3, 4)) or dtype.kind not in "fiu":
-            raise ValueError(f"{member}: a 4x4 matrix expected, got {dtype} of shape {shape}")
+            name = member.removesuffix(".npy")
+            raise _NoMatrix(f"{name}: expected a 4x4 matrix of numbers, got {dtype} of shape {shape}")
         values = np.frombuffer(file.read(int(np.prod(shape)) * dtype.itemsize), dtype)
         return values.reshape(shape, order="F" if by_columns else "C").astype(np.float64)
 
