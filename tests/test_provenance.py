@@ -310,7 +310,7 @@ def test_fewer_bits_than_the_sixteen_they_are_stored_in(tmp_path: Path, bits: in
 
 def test_info_and_a_run_say_it(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch) -> None:
     """The same notes in `info`, before a run's first step, and in its run.json."""
-    monkeypatch.setattr(RunFolder, "_draw", lambda self, state: None)
+    monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
     opaque(tmp_path / "scene", "masks/{}_mask.png")
     save(tmp_path / "scene" / "mask_old" / "0.png", np.zeros((44, 56), np.uint8))
     notes = load_scene(tmp_path / "scene").notes

@@ -162,5 +162,5 @@ def _eight_bit(path: Path, image: Image.Image, depth: int | None) -> Image.Image
         )  # alpha says of itself what is opaque
     eight = np.empty(values.shape, dtype=np.uint8)
     for top, end in _strips(image):
-        eight[top:end] = np.clip(255 * values[top:end] / white + 0.5, 0, 255)
+        eight[top:end] = np.clip(values[top:end] * (255.0 / white) + 0.5, 0, 255)
     return Image.fromarray(eight, mode)
