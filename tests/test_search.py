@@ -389,7 +389,7 @@ def test_annealing_leaves_no_thread() -> None:
 def test_a_program_ends_with_annealing_under_way() -> None:
     program = """
 import time, torch
-from largesteps_zg.searches import SimulatedAnnealing, minimize
+from largesteps_zg.estimators.searches import SimulatedAnnealing, minimize
 left = SimulatedAnnealing(torch.zeros(3))
 left.ask()
 print("asked", flush=True)
@@ -409,7 +409,9 @@ minimize(lambda x: time.sleep(0.01) or 1.0, torch.zeros(3), search="annealing", 
 
 
 def test_libraries_are_imported_by_need_and_named_when_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    program = "import sys, largesteps_zg, largesteps_zg.searches; print({'cma', 'pymoo', 'autograd'} & {*sys.modules})"
+    program = (
+        "import sys, largesteps_zg.estimators.searches; print({'cma', 'pymoo', 'autograd'} & {*sys.modules})"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
     install = r'cannot be imported \(.*\); run: pip install "largesteps_zg\[search\]"'

@@ -53,7 +53,8 @@ def file_error(path: str | os.PathLike[str], error: Exception) -> ValueError:
         return ValueError(f"{path}: image has too many pixels to be read; make it smaller")
     if isinstance(error, Image.UnidentifiedImageError):
         return ValueError(
-            f"{path}: image cannot be read (none of PNG, JPEG, WebP, TIFF, BMP); convert it to one"
+            f"{path}: image cannot be read (none of PNG, JPEG, WebP, TIFF, BMP); convert it to one; "
+            "is the file complete?"
         )
     # Pillow's decoders raise nearly anything for damaged files: OSError, SyntaxError, struct.error, EOFError, ...
     reason = (

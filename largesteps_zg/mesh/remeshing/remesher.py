@@ -134,7 +134,8 @@ def remesh(
 
     Examples
     --------
-    >>> from largesteps_zg.mesh import icosphere, topology
+    >>> from largesteps_zg.geometry import topology
+    >>> from largesteps_zg.mesh import icosphere
     >>> ball = icosphere(2)
     >>> finer = remesh(ball.vertices, ball.faces, 0.1)
     >>> topology(finer.faces).watertight
