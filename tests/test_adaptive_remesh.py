@@ -227,6 +227,7 @@ def test_a_border_is_divided_evenly(generator):
     assert length.std() / length.mean() < 0.15 and length.max() / length.min() < 2
 
 
+@pytest.mark.slow
 def test_a_jump_of_the_lengths_is_graded():
     ball = icosphere(4, dtype=torch.float64)
     lengths = torch.where(ball.vertices[:, 0] > 0, 0.4, 0.03).double()

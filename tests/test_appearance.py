@@ -202,6 +202,7 @@ def finished(views, settings: Settings, **options) -> Reconstruction:
     return run
 
 
+@pytest.mark.slow
 def test_exposures_are_found_and_are_one_on_average(scene, generator):
     log_gains = 0.15 * torch.randn(8, 3, generator=generator)
     log_gains -= log_gains.mean(0)
@@ -234,6 +235,7 @@ def test_gains_are_kept_for_what_they_explain_whatever_counts(scene, generator, 
         assert exposure.trial.dropped == dropped and not exposure.trial.due(0.9)
 
 
+@pytest.mark.slow
 def test_exposures_that_are_there_are_kept_by_default(scene, generator):
     views = moved(scene, (0.15 * torch.randn(8, 3, generator=generator) - 0.3).exp())
     settings = Settings(steps=120, views_per_step=4, max_vertices=1500)
@@ -299,6 +301,7 @@ def test_the_strength_of_gloss_is_never_negative_and_surroundings_stay_outside_t
     assert gloss.report()["nearness"] == pytest.approx(0.9)
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_dropped(scene):
     settings = Settings(steps=160, views_per_step=4, max_vertices=800)
     appearance = finished(scene.train, settings).fit.appearance
@@ -314,6 +317,7 @@ def test_what_is_not_there_is_dropped(scene):
     assert len(off.fit.appearance.parameters()) == 1
 
 
+@pytest.mark.slow
 def test_gloss_is_found(scene):
     """Lamps in mirrored directions: a picture of them is learned, and views that were held out come out right."""
     lamps = Gloss()

@@ -100,6 +100,7 @@ def test_large_photographs_become_smaller(tmp_path: Path) -> None:
     assert (views.images[0][inside][:, :3] == 100).all()
 
 
+@pytest.mark.slow
 def test_a_small_object_is_cut_out(tmp_path: Path) -> None:
     shots = photographs(tmp_path, [(600, 500)] * 3, alpha=False, radius=0.2)
     views = assemble(shots, Reading())

@@ -237,6 +237,7 @@ def triangles_of(renderer, scene):
     return renderer(*scene).triangles.numpy()
 
 
+@pytest.mark.slow
 def test_renderers_work_in_other_processes():
     names = ["rasterizer", "function"]
     try:
@@ -314,6 +315,7 @@ def test_triangles_seen_edge_on_keep_their_colours():
     assert ((pictures.depth[seen] > 0.9) & (pictures.depth[seen] < 2.2)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_kernels_compile_for_cuda_without_a_device(dtype, tmp_path):
     wp.compile_aot_module(build(dtype).module, arch=[75, 90], use_ptx=True, module_dir=tmp_path)

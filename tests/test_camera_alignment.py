@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 import torch
 
 from largesteps_zg.cameras import sphere_of_cameras
@@ -13,6 +14,7 @@ from largesteps_zg.mesh import icosphere
 from largesteps_zg.renderers import render
 
 
+@pytest.mark.slow
 def test_a_camera_that_is_off_comes_back() -> None:
     """Half a degree and a hundredth of the distance: three pixels, most of which are found again."""
     ball = icosphere(3)

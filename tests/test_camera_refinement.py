@@ -234,6 +234,7 @@ def refined(views, *, steps: int = 200) -> Reconstruction:
     return run
 
 
+@pytest.mark.slow
 def test_disturbed_cameras_come_back(scene, generator):
     given = scene.train.cameras
     views = dataclasses.replace(scene.train, cameras=disturbed(given, 0.5, 0.01, generator))
@@ -244,6 +245,7 @@ def test_disturbed_cameras_come_back(scene, generator):
     assert after[0] < 0.5 * before[0] and after[1] < 0.5 * before[1]
 
 
+@pytest.mark.slow
 def test_a_wrong_focal_length_is_found(scene, monkeypatch):
     monkeypatch.setattr(camera_refinement, "LEAST", 0.0)  # the object looks the same within 0.1 pixels
     given = scene.train.cameras
@@ -255,6 +257,7 @@ def test_a_wrong_focal_length_is_found(scene, monkeypatch):
     assert -4.4 < found < -2.6  # -3.8; 300 steps come most of the way
 
 
+@pytest.mark.slow
 def test_exact_cameras_stay_exact(scene):
     run = refined(scene.train)
     assert run.fit.corrections.trial.dropped
@@ -297,6 +300,7 @@ def test_by_default_cameras_are_corrected_where_they_can_be_and_have_to_be(scene
     )
 
 
+@pytest.mark.slow
 def test_a_run_that_refines_goes_on_from_a_checkpoint_to_the_bit(scene, tmp_path, monkeypatch):
     monkeypatch.setattr(camera_refinement, "LEAST", 0.0)
     settings = Settings(

@@ -53,6 +53,7 @@ def test_what_is_saved_is_loaded(state: dict[str, Any], tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["c.pt"]
 
 
+@pytest.mark.slow
 def test_a_byte_that_changed_is_seen_or_changes_nothing(state: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "c.pt"
     checkpoint.save(file, {"run": state})

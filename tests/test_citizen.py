@@ -128,6 +128,7 @@ def run(program: str, **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
 
 
+@pytest.mark.slow
 def test_a_compiled_function_breaks_its_graph_at_the_solve() -> None:
     made = run(COMPILED)
     assert (made.returncode, made.stdout) == (0, "all\n"), made.stderr[-2000:]
@@ -155,6 +156,7 @@ print("after", len(said))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system does not tell descriptors")
 def test_factoring_in_threads_loses_nothing_that_is_printed() -> None:
     made = run(THREADS)
@@ -179,6 +181,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_process_renders() -> None:
     made = run(FORKED)
@@ -206,6 +209,7 @@ print("same")
 """
 
 
+@pytest.mark.slow
 def test_an_import_changes_nothing_for_the_process_and_first_use_is_silent() -> None:
     made = run(IMPORTED)
     assert (made.returncode, made.stdout, made.stderr) == (0, "same\n", "")

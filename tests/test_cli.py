@@ -128,6 +128,7 @@ def test_render_takes_a_light(tmp_path: Path) -> None:
 # --- reconstruct -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_leaves_mesh_numbers_and_pictures(finished: Path, scene: Path) -> None:
     assert {file.name for file in finished.iterdir()} == {*MESHES, "run.json", "checkpoint.pt", *PICTURES}
     truth = load_scene(scene).mesh.vertices
@@ -173,6 +174,7 @@ def test_run_json_says_how_it_was_made_and_how_good_it_is(finished: Path, scene:
     assert 5 < result["held_out"]["psnr_db"] < 60 and 0.5 < result["held_out"]["mask_iou"] <= 1
 
 
+@pytest.mark.slow
 def test_the_summary_names_the_result_and_a_picture(
     scene: Path, tmp_path: Path, no_pictures: None, monkeypatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -219,6 +221,7 @@ def test_from_a_mesh_in_a_known_light_without_truth_or_test_split(
 # --- Ctrl-C and --resume ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_resume_ends_where_the_whole_run_did(
     scene: Path,
     finished: Path,
@@ -254,6 +257,7 @@ def test_ctrl_c_saves_and_resume_ends_where_the_whole_run_did(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once(scene: Path, tmp_path: Path, monkeypatch, capsys) -> None:
     interrupt_at(2, monkeypatch, times=2)
     assert main(["reconstruct", str(scene), "--output", str(tmp_path), *RUN]) == 130
@@ -279,6 +283,7 @@ def test_resume_writes_what_a_run_that_was_stopped_while_saving_left_out(
     assert numbers(tmp_path)["loss"] == numbers(finished)["loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no terminals of this kind")
 def test_ctrl_c_at_a_terminal(scene: Path, finished: Path, tmp_path: Path, quick_finish: None) -> None:
     import fcntl
@@ -368,6 +373,7 @@ def test_version(capsys) -> None:
     assert caught.value.code == 0 and capsys.readouterr().out.startswith("largesteps-zg 0.")
 
 
+@pytest.mark.slow
 def test_info_of_a_scene_says_what_was_read_and_draws_it(scene: Path, tmp_path: Path, capsys) -> None:
     picture = tmp_path / "check.png"
     assert main(["info", str(scene), "--output", str(picture)]) == 0
@@ -377,6 +383,7 @@ def test_info_of_a_scene_says_what_was_read_and_draws_it(scene: Path, tmp_path: 
         assert min(image.size) > 300
 
 
+@pytest.mark.slow
 def test_a_texture_and_refined_cameras(scene: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.setattr(camera_refinement, "LEAST", 0.1)
     arguments = ["--steps", "8", "--texture", "64", "--refine-cameras", "--output", str(tmp_path)]
@@ -393,6 +400,7 @@ def test_a_texture_and_refined_cameras(scene: Path, tmp_path: Path, capsys, monk
     assert result["held_out_aligned"]["psnr_db"] >= result["held_out"]["psnr_db"] - 0.1
 
 
+@pytest.mark.slow
 def test_a_mesh_from_elsewhere_is_mended_and_refined(scene: Path, tmp_path: Path, capsys) -> None:
     true = load_scene(scene).mesh
     soup = trimesh.Trimesh(true.vertices[true.faces].reshape(-1, 3).numpy(), process=False)

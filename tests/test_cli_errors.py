@@ -212,6 +212,7 @@ def test_outputs_that_cannot_be_written(ball: Path, tmp_path: Path, refused, mon
             )
 
 
+@pytest.mark.slow
 def test_a_disk_that_turns_out_to_be_full(ball: Path, tmp_path: Path, refused, monkeypatch) -> None:
     def full(**_: object) -> None:
         raise OSError(28, "No space left on device", str(tmp_path / "output"))
@@ -231,6 +232,7 @@ def test_a_scene_is_never_overwritten(ball: Path, refused) -> None:
 # --- options ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "has"),
     [
@@ -311,6 +313,7 @@ def test_render_options(options: list[str], has: tuple[str, ...], tmp_path: Path
 # --- --resume --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_resume_without_or_with_a_damaged_checkpoint(
     ball: Path, run_of_two_steps: Path, tmp_path: Path, refused
 ) -> None:
@@ -329,6 +332,7 @@ def test_resume_without_or_with_a_damaged_checkpoint(
     refused(*command, has=("is not a readable checkpoint",))
 
 
+@pytest.mark.slow
 def test_resume_with_other_settings_or_another_scene(
     ball: Path, run_of_two_steps: Path, tmp_path: Path, refused
 ) -> None:
@@ -364,6 +368,7 @@ def test_resume_with_other_settings_or_another_scene(
 # --- failures while running ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_keeps_the_last_good_mesh(
     ball: Path, tmp_path: Path, capsys, monkeypatch
 ) -> None:
@@ -404,6 +409,7 @@ def test_bad_truth_meshes_and_rendered_ones(tmp_path: Path, refused) -> None:
 # --- through a real process ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "has"),
     [
@@ -424,6 +430,7 @@ def test_as_a_process(command: list[str], has: str, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_reading_is_no_fault() -> None:
     """As `largesteps-zg info | head -1` does, here before the first line."""
     command = [sys.executable, "-m", "largesteps_zg", "info"]
@@ -434,6 +441,7 @@ def test_a_reader_that_stops_reading_is_no_fault() -> None:
     assert error == "" and process.returncode == 1
 
 
+@pytest.mark.slow
 def test_a_terminal_without_the_letters_still_gets_the_rest(ball: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "largesteps_zg", "info", str(ball), "--init", "none"]
     command += ["--output", str(tmp_path / "new" / "i.png")]

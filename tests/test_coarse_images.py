@@ -51,6 +51,7 @@ def test_its_cameras_see_the_surface_where_it_is_in_the_means(width):
     assert float((small - batch.targets).mean().abs()) < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change, coarse",
     [

@@ -96,6 +96,7 @@ def test_impossible_budgets_are_refused(amount: float, unit: str) -> None:
         Budget(amount, unit)
 
 
+@pytest.mark.slow
 def test_every_gradient_gets_the_same_budget(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PerPixelSource, "most_pairs", 1)  # it takes more where triangles are as fine as these
     found = results(target, budget=Budget(70), diagnostics=False)
@@ -119,6 +120,7 @@ def test_seconds_count_the_steps_alone(target: Target) -> None:
 # --- what is measured ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_numbers_of_a_run_are_those_of_its_mesh(target: Target) -> None:
     [result] = results(target, gradients=["rasterizer"], budget=Budget(20, "steps"), diagnostics=False)
     found = surface_distances(result.mesh, target.truth, samples=400)
@@ -134,6 +136,7 @@ def test_numbers_of_a_run_are_those_of_its_mesh(target: Target) -> None:
     assert torch.equal(torch.tensor(result.light), target.light.coefficients.float())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gradient", ["per-pixel", "zerograds"])
 def test_measuring_changes_nothing(target: Target, gradient: str) -> None:
     runs = [
@@ -153,6 +156,7 @@ def test_the_rasterizer_agrees_with_itself(target: Target) -> None:
     assert np.allclose(result.curves.cosine, 1.0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_seeds_repeat_and_differ(target: Target) -> None:
     # Not per-pixel: another order of the views is enough to change that.
     options = {"gradients": ["spsa"], "budget": Budget(3, "steps"), "diagnostics": False}
@@ -225,6 +229,7 @@ def test_mistakes_are_told_before_the_first_run(target: Target, options: dict, m
 # --- failures --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_says_why_and_the_others_go_on(target: Target) -> None:
     renderer = Stubborn(100, ZeroDivisionError("no light left"))
     found = results(
@@ -240,6 +245,7 @@ def test_a_run_that_fails_says_why_and_the_others_go_on(target: Target) -> None:
     assert found[1].state == "finished"
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own(target: Target, tmp_path: Path) -> None:
     """One run that is killed, one that is left in the middle: the first is a row with its reason, nothing is left."""
     killer = tmp_path / "killer.py"
@@ -275,6 +281,7 @@ def rows(folder: Path) -> list[dict]:
     return json.loads((folder / "results.json").read_text(encoding="utf-8"), parse_constant=refuse)
 
 
+@pytest.mark.slow
 def test_the_command_leaves_report_numbers_and_meshes(
     tmp_path: Path, in_this_process: None, capsys: pytest.CaptureFixture
 ) -> None:
@@ -311,6 +318,7 @@ def test_the_command_takes_a_scene(tmp_path: Path, in_this_process: None) -> Non
     assert "shape and colours and light of scene, from 4 views of 24 x 24 pixels" in told
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished_and_resume_does_the_rest(
     tmp_path: Path, in_this_process: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -332,6 +332,7 @@ def test_a_loss_refuses_parameters_that_are_none() -> None:
 # where it is above 2 %.
 
 
+@pytest.mark.slow
 @known
 def test_mean_on_a_quadratic_is_the_gradient(name: str, generator: torch.Generator) -> None:
     estimator = make(name, width=0.3, pairs=400)
@@ -340,6 +341,7 @@ def test_mean_on_a_quadratic_is_the_gradient(name: str, generator: torch.Generat
     assert_mean(samples, HESSIAN @ X + SLOPE)
 
 
+@pytest.mark.slow
 @known
 def test_mean_and_spread_in_a_hundred_dimensions(name: str, generator: torch.Generator) -> None:
     root = torch.randn(100, 100, generator=generator, dtype=torch.float64) / 10
@@ -375,6 +377,7 @@ def test_mean_on_a_cubic_tells_one_kernel_from_another(name: str, generator: tor
     assert_mean(samples, expected)
 
 
+@pytest.mark.slow
 @known
 @pytest.mark.parametrize("distance", [0.1, -0.2])
 def test_mean_at_a_step_is_the_known_slope(name: str, distance: float, generator: torch.Generator) -> None:

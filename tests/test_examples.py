@@ -45,6 +45,7 @@ def test_every_example_has_a_promise() -> None:
     assert len(EXAMPLES) >= 7
 
 
+@pytest.mark.slow
 @every_example
 def test_keeps_its_promise_and_writes_only_to_out_examples(path: Path, tmp_path: Path) -> None:
     # Threads that wait for each other in a busy loop (OpenMP's habit) take the processor from other tests.

@@ -109,6 +109,7 @@ def test_a_cache_that_can_be_written_stays(monkeypatch, tmp_path: Path) -> None:
     assert caches.use_temporary_cache() is None and list((tmp_path / "warp").iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nonsense", "svg"])
 def test_matplotlib_is_imported_whatever_the_notebook_named(backend: str) -> None:
     code = (

@@ -219,6 +219,7 @@ def test_a_function_a_class_and_a_renderer_from_a_file(engine):
     assert sys.path == path
 
 
+@pytest.mark.slow
 def test_what_comes_from_a_file_goes_to_other_processes(engine, tmp_path):
     scene = ball(count=1)
     renderer = load_renderer(f"{engine}:draw")

@@ -45,6 +45,7 @@ def last(iterator):
     return state
 
 
+@pytest.mark.slow
 @every_source
 @pytest.mark.parametrize("stop", [3, 4])
 def test_same_seed_same_mesh_and_a_resumed_run_ends_where_the_whole_one_does(
@@ -85,6 +86,7 @@ def test_counts_every_image(scene, name, each) -> None:
     assert state.run.source is source
 
 
+@pytest.mark.slow
 def test_per_pixel_gradients_find_the_shape(scene) -> None:
     settings = Settings(steps=150, views_per_step=4, max_vertices=2000, gradients="per-pixel")
     run = last(reconstruct(scene.train, settings)).run
@@ -95,6 +97,7 @@ def test_per_pixel_gradients_find_the_shape(scene) -> None:
     assert found.normal_consistency > 0.98
 
 
+@pytest.mark.slow
 def test_per_pixel_gradients_point_where_the_rasterizers_do(scene) -> None:
     """Averaged over 64 estimates. Not 1: outlines closer together than a step hide each other; see `PerPixel`."""
     settings = dataclasses.replace(SHORT, remesh="off")
@@ -112,6 +115,7 @@ def test_per_pixel_gradients_point_where_the_rasterizers_do(scene) -> None:
     assert float((mean * exact).sum() / (mean.norm() * exact.norm())) > 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "share"), [("smoothed", 0.8), ("spsa", 0.8), ("zerograds", 0.95)])
 def test_estimates_in_the_latent_lower_the_loss(scene, name, share) -> None:
     start = icosphere(3, radius=0.8)

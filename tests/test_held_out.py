@@ -59,6 +59,7 @@ def test_given_cameras_are_kept_where_the_run_kept_its_own(scene: Scene) -> None
     assert list(cameras_for(run, scene.test)) == ["held_out"]
 
 
+@pytest.mark.slow
 def test_others_are_corrected_as_the_run_s_were_in_the_scene_s_own_unit(scene: Scene) -> None:
     """All cameras, held-out ones too, are off by the same shift: it is foretold, and the photographs agree."""
     assert scene.mesh is not None and scene.test is not None
@@ -84,6 +85,7 @@ def test_others_are_corrected_as_the_run_s_were_in_the_scene_s_own_unit(scene: S
     assert pixels(found["held_out_aligned"]) < 0.5 * pixels(found["held_out"])
 
 
+@pytest.mark.slow
 def test_errors_without_rhyme_are_not_foretold_but_still_fitted(scene: Scene, generator) -> None:
     assert scene.test is not None
     random = 0.01 * torch.randn(12, 3, generator=generator, dtype=torch.float64)

@@ -27,6 +27,7 @@ def volume(vertices: torch.Tensor, faces: torch.Tensor) -> float:
     return float(torch.linalg.det(vertices[faces]).sum() / 6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smoothness", [0.0, 0.7, 1.0, 2.0])
 @pytest.mark.parametrize("seed", range(2))
 def test_it_is_closed_manifold_and_has_a_vertex_wherever_the_sign_changes(seed, smoothness):
@@ -109,6 +110,7 @@ def test_what_would_leave_gaps_is_refused_in_one_line():
         isosurface(np.ones((3, 3, 3)))
 
 
+@pytest.mark.slow
 def test_warp_says_nothing_where_the_surface_is_what_starts_it() -> None:
     code = (
         "import numpy as np; from largesteps_zg.mesh.isosurface import isosurface; "

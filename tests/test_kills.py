@@ -89,6 +89,7 @@ def until(file: Path) -> Callable[[subprocess.Popen[str]], None]:
     return wait
 
 
+@pytest.mark.slow
 def test_killed_while_pictures_are_written(runs: Runs, tmp_path: Path) -> None:
     runs.stopped(tmp_path / "run", signal.SIGKILL, until(tmp_path / "run" / "comparison.png"))
     (tmp_path / "run" / "run.json").unlink()
@@ -96,6 +97,7 @@ def test_killed_while_pictures_are_written(runs: Runs, tmp_path: Path) -> None:
     assert runs.finished(tmp_path / "run") == runs.whole  # anew in the same folder does too
 
 
+@pytest.mark.slow
 def test_sigterm_while_modules_are_loaded(runs: Runs, tmp_path: Path) -> None:
     code = runs.stopped(tmp_path / "run", signal.SIGTERM, lambda _: time.sleep(0.5))
     assert code in (143, -15) and not (tmp_path / "run" / ".run.json").exists()

@@ -325,6 +325,7 @@ def test_a_run_keeps_triangles_and_texture_layout(run, tmp_path: Path, suffix: s
         assert np.corrcoef(pixels[row, column, channel], expected[:, channel])[0, 1] > 0.7
 
 
+@pytest.mark.slow
 def test_a_size_of_its_own_no_texture_and_remeshing(run, tmp_path: Path) -> None:
     write_obj(tmp_path / "a.obj", *ball_in_charts())
     out, _ = run(tmp_path / "a.obj", "--texture", "64")

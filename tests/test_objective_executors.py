@@ -110,6 +110,7 @@ def numbers(count: int) -> list[tuple[Tensor]]:
     return [(torch.tensor(float(i)),) for i in range(count)]
 
 
+@pytest.mark.slow
 def test_the_losses_are_those_of_one_by_one(executor: Executor, generator: torch.Generator) -> None:
     count = 300 if isinstance(executor, ProcessPoolExecutor) else 60
     points = [
@@ -226,6 +227,7 @@ def test_an_evaluation_that_always_kills_is_named(tmp_path: Path) -> None:
         assert counts(tmp_path, "begun")[6] in (2, 3)
 
 
+@pytest.mark.slow
 def test_processes_that_hang_are_terminated_and_lose_nothing(tmp_path: Path) -> None:
     before = set(multiprocessing.active_children())
     function = partial(marked, tmp_path, hanging=(0, 4))
@@ -248,6 +250,7 @@ def test_always_hanging_is_an_error(tmp_path: Path) -> None:
     assert set(multiprocessing.active_children()) <= before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system cannot stop a process")
 def test_closing_ends_within_seconds_whatever_the_workers_do() -> None:
     # A stopped worker answers nobody: as one does that waits for the lock of a dead one.
@@ -267,6 +270,7 @@ def test_closing_ends_within_seconds_whatever_the_workers_do() -> None:
     objective.close()
 
 
+@pytest.mark.slow
 def test_closing_does_not_wait_for_a_thread_that_hangs() -> None:
     release = threading.Event()
     objective = Objective(lambda x: 0.0, executor=partial(ThreadPoolExecutor, 1))
@@ -278,6 +282,7 @@ def test_closing_does_not_wait_for_a_thread_that_hangs() -> None:
     release.set()
 
 
+@pytest.mark.slow
 def test_a_cluster_whose_worker_dies_loses_nothing(cluster: Executor, tmp_path: Path) -> None:
     objective = Objective(partial(marked, tmp_path, deadly=(3,)), executor=cluster)
     assert objective.losses(numbers(6)).tolist() == [i**2 for i in range(6)]
@@ -315,6 +320,7 @@ if __name__ == "__main__":
 METHODS = multiprocessing.get_all_start_methods()
 
 
+@pytest.mark.slow
 def test_torch_works_in_spawned_processes_and_the_program_ends_quietly(tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(PROGRAM.replace("ProcessPoolExecutor, 2", "ProcessPoolExecutor, 1"))
@@ -323,6 +329,7 @@ def test_torch_works_in_spawned_processes_and_the_program_ends_quietly(tmp_path:
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("fork" not in METHODS, reason="this system does not fork")
 def test_torch_works_in_forked_processes_and_an_interrupt_ends_those_that_hang(tmp_path: Path) -> None:
     script, markers = tmp_path / "program.py", tmp_path / "markers"

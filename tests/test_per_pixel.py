@@ -200,6 +200,7 @@ def test_the_mean_over_all_signs_is_the_gradient_of_the_smoothed_loss(every_patt
     torch.testing.assert_close(found.gradient / 32, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_mean_of_samples_too_and_their_spread(generator: torch.Generator) -> None:
     objective, repeats, pairs = Objective(pictures, batched=True), 60, 40
 
@@ -566,6 +567,7 @@ def eight_bits(seed: int) -> FunctionRenderer:
     return FunctionRenderer(function, batched=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noisy", [False, True], ids=["hard rasterizer", "8 bits and noise"])
 def test_a_sphere_reaches_a_target(noisy: bool) -> None:
     ball = icosphere(3)

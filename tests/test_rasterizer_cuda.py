@@ -22,6 +22,7 @@ MODULES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODULES)
 def test_kernels_compile_for_cuda_without_a_device(name, tmp_path):
     wp.compile_aot_module(MODULES[name](), arch=ARCHITECTURES, use_ptx=True, module_dir=tmp_path)

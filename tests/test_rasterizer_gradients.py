@@ -22,6 +22,7 @@ def work(request, monkeypatch):
             monkeypatch.setattr(module, "in_chunks", lambda device: False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_view", [False, True])
 def test_interpolation_has_the_derivatives_of_finite_differences(work, per_view, generator):
     # Triangles in front of, behind and across the camera's plane; 1e-6 moves no edge over a pixel's centre.
@@ -36,6 +37,7 @@ def test_interpolation_has_the_derivatives_of_finite_differences(work, per_view,
     assert torch.autograd.gradcheck(values, (points.requires_grad_(), attributes.requires_grad_()), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_antialiasing_has_the_derivatives_of_its_own_finite_differences(work, generator):
     # Two squares, one in part behind the other; moved by 1e-6 the same pixel pairs stay divided.
     near_square = torch.tensor(

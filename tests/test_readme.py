@@ -25,10 +25,12 @@ def printed_by_snippet(number: int, folder: Path) -> str:
     return run.stdout
 
 
+@pytest.mark.slow
 def test_the_first_snippet_finds_its_target(tmp_path: Path) -> None:
     assert float(printed_by_snippet(0, tmp_path)) < 0.02  # from 0.11
 
 
+@pytest.mark.slow
 def test_the_second_snippet_gets_home_without_a_derivative(tmp_path: Path) -> None:
     assert ast.literal_eval(printed_by_snippet(1, tmp_path)) == pytest.approx([3.14, 2.71], abs=0.05)
 

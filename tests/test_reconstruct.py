@@ -53,6 +53,7 @@ def last(iterator):
     return state
 
 
+@pytest.mark.slow
 def test_finds_the_shape_in_the_scenes_own_coordinates(scene) -> None:
     state = last(reconstruct(scene.train, Settings(steps=150, views_per_step=5, max_vertices=3000)))
     mesh = state.run.mesh()
@@ -63,6 +64,7 @@ def test_finds_the_shape_in_the_scenes_own_coordinates(scene) -> None:
     assert state.step == 150 and state.loss < 0.02
 
 
+@pytest.mark.slow
 def test_colours_become_sharp_when_the_shape_is_there(scene) -> None:
     """And go on from where they were; those that are estimated stay smooth."""
     run = Reconstruction(scene.train, dataclasses.replace(SHORT, steps=40))
@@ -81,6 +83,7 @@ def test_colours_become_sharp_when_the_shape_is_there(scene) -> None:
     assert noisy.fit.paint.lambda_ == fit.COLOR_LAMBDA
 
 
+@pytest.mark.slow
 def test_refines_a_given_mesh(scene) -> None:
     start = Mesh(scene.mesh.vertices * 1.03, scene.mesh.faces)
     before = surface_distances(start, scene.mesh, samples=3000, generator=torch.Generator().manual_seed(0))
@@ -91,6 +94,7 @@ def test_refines_a_given_mesh(scene) -> None:
     assert torch.equal(mesh.faces, start.faces)
 
 
+@pytest.mark.slow
 def test_estimated_light_comes_near_the_true_one(scene) -> None:
     state = last(reconstruct(scene.train, Settings(steps=150, views_per_step=5, max_vertices=2000)))
     normals = torch.nn.functional.normalize(
@@ -110,6 +114,7 @@ def test_known_light_stays(scene) -> None:
     assert torch.equal(run.fit.light.detach(), light.coefficients)
 
 
+@pytest.mark.slow
 def test_same_seed_same_result_other_seed_other_result(scene) -> None:
     def result(seed: int) -> torch.Tensor:
         return last(reconstruct(scene.train, dataclasses.replace(SHORT, seed=seed))).run.mesh().vertices
@@ -119,6 +124,7 @@ def test_same_seed_same_result_other_seed_other_result(scene) -> None:
     assert not torch.equal(first[:50], result(2)[:50])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1, 5, 6, 11])
 def test_a_resumed_run_ends_where_the_uninterrupted_one_does(scene, stop: int, tmp_path) -> None:
     whole = last(reconstruct(scene.train, SHORT)).run.mesh()
@@ -362,6 +368,7 @@ def test_scene_from_mesh_holds_the_object_in_every_view(scene) -> None:
     torch.testing.assert_close(scene.train.cameras.forward.float(), expected.forward)
 
 
+@pytest.mark.slow
 def test_a_preference_for_smooth_shapes_makes_them_smoother_and_its_weight_falls(scene) -> None:
     def bend(bending: float) -> float:
         settings = Settings(steps=40, views_per_step=5, max_vertices=1500, bending=bending)

@@ -176,6 +176,7 @@ def test_progression_plays_all_frames_and_rests_on_the_last(tmp_path: Path) -> N
     assert has_color(animation, (255, 255, 255), 0)[0, 0]  # exactly white, not the palette's idea of it
 
 
+@pytest.mark.slow
 def test_progression_gets_smaller_to_keep_the_limit(tmp_path: Path) -> None:
     y, x = np.mgrid[:64, :64] / 64
     frames = [

@@ -321,6 +321,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(value=ANYTHING, seed=st.integers(0, 2**32), delete=st.booleans())
 def test_any_value_anywhere_in_the_file(fuzzed, value, seed: int, delete: bool) -> None:
@@ -355,6 +356,7 @@ def test_any_part_of_the_file(fuzzed, data) -> None:
     a_scene_or_one_line(folder)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(position=st.integers(0, 10**6), junk=st.binary(max_size=8), cut=st.booleans())
 def test_any_damage_to_an_image(fuzzed, position: int, junk: bytes, cut: bool) -> None:

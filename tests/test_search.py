@@ -296,6 +296,7 @@ def against_random_search(name: str, f, start: list[float], **options) -> tuple[
     return found, missed
 
 
+@pytest.mark.slow
 @every_search
 def test_rosenbrock(name: str, unchecked) -> None:
     # Below e lies an ellipse of area 2 pi e / sqrt(det H) = 0.31 e, of a box of 100: of 6000 random points one is there

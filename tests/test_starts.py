@@ -54,6 +54,7 @@ def two_balls(gap: float) -> Mesh:
     return Mesh(vertices, torch.cat([ball.faces, ball.faces + len(ball.vertices)]))
 
 
+@pytest.mark.slow
 def test_hull_of_a_ball_is_the_ball():
     """Cones leave a little more than the ball; the error of a grid without distances would be half a cell."""
     ball = icosphere(3)

@@ -83,6 +83,7 @@ def test_handlers_of_what_is_loaded_do_not_stay(own: str, status: int) -> None:
     assert done.returncode == status and done.stderr == ""
 
 
+@pytest.mark.slow
 def test_pycolmap_leaves_no_handler() -> None:
     code = (
         "import os, signal\nfrom largesteps_zg.scenes.formats.colmap import _quiet\n"
@@ -101,6 +102,7 @@ def test_a_command_that_is_stopped_says_so_in_one_line(number: signal.Signals) -
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "largesteps-zg: stopped\n")
 
 
+@pytest.mark.slow
 def test_taking_over_comes_before_pytorch() -> None:
     """Its threads read only then whether they may spin."""
     code = (

@@ -80,6 +80,7 @@ def test_spline_holds_a_plain_derivative_in_the_dent() -> None:
     assert 1.6 < found.item() < 2.4 and spline(found) > 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ON_ROSENBROCK))
 def test_rosenbrock_from_the_published_range(name: str, generator: torch.Generator) -> None:
     start = rosenbrock_start(generator)
