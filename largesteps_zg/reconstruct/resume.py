@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from .loop import Reconstruction
+from ..scenes.views import Views
+from .settings import Settings
 
 TOLD_APART = ("settings", "given", "seconds")  # by `Reconstruction.check_same`, or free
 # Their first size is that of the mesh, or of what was found on it.
@@ -24,7 +24,26 @@ OF_ANY_LENGTH = (
 )
 
 
-def go_on(run: Reconstruction, state: dict[str, Any]) -> None:
+class Resumable(Protocol):
+    """What has to be known of a `Reconstruction` to go on with it."""
+
+    settings: Settings
+    views: Views
+
+    def state_dict(self) -> dict[str, Any]:
+        """A checkpoint."""
+        ...
+
+    def check_same(self, state: dict[str, Any]) -> None:
+        """ValueError if a checkpoint is another run's."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a checkpoint."""
+        ...
+
+
+def go_on(run: Resumable, state: dict[str, Any]) -> None:
     """Let a run that has taken no step continue from `Reconstruction.state_dict` of an earlier one.
 
     Raises
