@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ OF_ANY_LENGTH = (
 )
 
 
+@runtime_checkable
 class Resumable(Protocol):
     """What has to be known of a `Reconstruction` to go on with it."""
 
