@@ -28,11 +28,12 @@ class Header:
 
 def header_of(image: Image.Image) -> Header:
     """Of an image that was opened; reads no pixels."""
+    deep = is_deep(image)  # before EXIF data are looked for, which in a PNG lie behind the pixels
     try:
         orientation = int(image.getexif().get(_EXIF_ORIENTATION, 1))
     except Exception:  # damaged EXIF data is no reason not to read the pixels
         orientation = 1
-    return Header(image.width, image.height, orientation, is_deep(image))
+    return Header(image.width, image.height, orientation, deep)
 
 
 def is_deep(image: Image.Image) -> bool:
