@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 # Before torch is imported: on a machine that has other work to do its threads would spin while they wait.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["MPLBACKEND"] = "Agg"
+# A shell that starts something in the background turns Ctrl-C off for it, and so for what tests want to interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import hypothesis
 import jaxtyping
