@@ -10,13 +10,14 @@ from pathlib import Path
 # Before torch is imported: on a machine that has other work to do its threads would spin while they wait.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["MPLBACKEND"] = "Agg"
-# A shell that starts something in the background turns Ctrl-C off for it, and so for what tests want to interrupt.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import hypothesis
 import jaxtyping
 import pytest
 import torch
+
+# A shell that starts something in the background turns Ctrl-C off for it, and so for what tests want to interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Failing or slow by chance is no result: the same examples every time, and no clock.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
