@@ -20,6 +20,7 @@ from largesteps_zg.cameras import (
     pinhole,
     sphere_of_cameras,
 )
+from largesteps_zg.cameras.model import rotation_fault
 
 HALF = math.sqrt(0.5)
 # Not square, pixels not square, principal point off the middle.
@@ -483,3 +484,11 @@ def test_wrong_arguments_are_refused_in_one_line(call, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [1e100, 1e160, 1e300])
+def test_a_matrix_of_huge_numbers_is_no_rotation(size: float) -> None:
+    """Its products overflow to infinity and, with both signs, to what is no number and compares with nothing."""
+    rotation = size * torch.tensor([[[1.0, -1, 0], [1, 1, 0], [0, 0, 1]]], dtype=torch.float64)
+    fault = rotation_fault(rotation)
+    assert fault is not None and fault[0] == 0 and "not a rotation" in fault[1]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -110,6 +112,18 @@ def test_what_counts_as_complete(scene, states, tmp_path, monkeypatch) -> None:
     for text in ("", "[1]", '{"steps": 3}'):
         (tmp_path / "run.json").write_text(text)
         assert not folder.is_complete()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_called_run_json_is_not_waited_for(scene, tmp_path) -> None:
+    os.mkfifo(tmp_path / "run.json")
+    found: list[bool] = []
+    asking = threading.Thread(
+        target=lambda: found.append(RunFolder(tmp_path, scene, {}).is_complete()), daemon=True
+    )
+    asking.start()
+    asking.join(timeout=10)
+    assert found == [False]
 
 
 def test_events_are_told_apart(scene, states, tmp_path, monkeypatch) -> None:

@@ -172,8 +172,9 @@ def rotation_fault(rotation: Tensor) -> tuple[int, str] | None:
         return int(bad.nonzero()[0]), "has numbers that are not finite"
     gram = rotation.mT @ rotation
     deviation = (gram - torch.eye(3, dtype=gram.dtype)).abs().amax(dim=(1, 2))  # (B,)
-    if (deviation > ROTATION_TOLERANCE).any():
-        index = int((deviation > ROTATION_TOLERANCE).nonzero()[0])
+    off = ~(deviation <= ROTATION_TOLERANCE)  # also where products of huge numbers are not numbers any more
+    if off.any():
+        index = int(off.nonzero()[0])
         size = float(gram[index].diagonal().mean().sqrt())
         scaled = (gram[index] / max(size, 1e-30) ** 2 - torch.eye(3, dtype=gram.dtype)).abs().max()
         remedy = f"it is a rotation times {size:.4g}; divide by that" if scaled <= ROTATION_TOLERANCE else ""

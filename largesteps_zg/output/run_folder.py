@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .._support.atomic import atomic_path, remove_leftovers
 from .._support.errors import one_line
+from .._support.regular_files import read_regular
 from ..mesh.file_parts import Attributes
 from ..mesh.files import save_mesh
 from ..mesh.mesh import Mesh
@@ -98,7 +99,7 @@ class RunFolder:
     def is_complete(self) -> bool:
         """Whether a run that took all its steps also wrote what it leaves behind."""
         try:
-            finished = json.loads((self.path / "run.json").read_text())["finished"]
+            finished = json.loads(read_regular(self.path / "run.json"))["finished"]
         except (OSError, ValueError, KeyError, TypeError):
             return False
         return finished is True and all(
