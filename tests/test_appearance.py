@@ -268,7 +268,7 @@ def test_per_pixel_gradients_reach_the_exposures(scene, generator):
     run = Reconstruction(
         views, Settings(gradients="per-pixel", exposure="on"), start=scene.mesh, light=studio_light()
     )
-    batch = run.batch(torch.tensor([0, 3, 4, 6]))
+    batch = run.targets.batch(torch.tensor([0, 3, 4, 6]))
 
     def gradient(source) -> torch.Tensor:
         vertices, albedo = run.fit.surface()

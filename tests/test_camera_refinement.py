@@ -240,7 +240,7 @@ def test_disturbed_cameras_come_back(scene, generator):
     views = dataclasses.replace(scene.train, cameras=disturbed(given, 0.5, 0.01, generator))
     run = refined(views)
     true = run.frame.normalized(given).to(dtype=torch.float64)
-    before = pose_errors(run.cameras.to(dtype=torch.float64), true)
+    before = pose_errors(run.targets.cameras.to(dtype=torch.float64), true)
     after = pose_errors(run.fit.corrections.cameras(), true)
     assert after[0] < 0.5 * before[0] and after[1] < 0.5 * before[1]
 

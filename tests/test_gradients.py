@@ -102,7 +102,7 @@ def test_per_pixel_gradients_point_where_the_rasterizers_do(scene) -> None:
     """Averaged over 64 estimates. Not 1: outlines closer together than a step hide each other; see `PerPixel`."""
     settings = dataclasses.replace(SHORT, remesh="off")
     run = Reconstruction(scene.train, settings, start=icosphere(3, radius=0.8), light=studio_light())
-    batch = run.batch(torch.tensor([0, 3, 6]))
+    batch = run.targets.batch(torch.tensor([0, 3, 6]))
 
     def gradient(source: GradientSource) -> torch.Tensor:
         vertices, albedo = run.fit.surface()
@@ -125,8 +125,8 @@ def test_estimates_in_the_latent_lower_the_loss(scene, name, share) -> None:
     run = states[-1].run
 
     def loss(vertices: torch.Tensor) -> float:
-        images = run.fit.images(vertices, torch.full_like(vertices, 0.5), run.cameras)
-        return float(image_loss(images, run.targets))
+        images = run.fit.images(vertices, torch.full_like(vertices, 0.5), run.targets.cameras)
+        return float(image_loss(images, run.targets.linear))
 
     with torch.no_grad():
         before = loss(Reconstruction(scene.train, settings, start=start).fit.surface()[0])
@@ -150,7 +150,7 @@ def test_a_copy_is_independent(scene, name) -> None:
     state = copy.deepcopy(run.source.state_dict())
     twin = copy.deepcopy(run.source)
     vertices, albedo = run.fit.surface()
-    twin.loss(run.fit, vertices, albedo, run.batch(torch.arange(8)), progress=0.5).loss.backward()
+    twin.loss(run.fit, vertices, albedo, run.targets.batch(torch.arange(8)), progress=0.5).loss.backward()
     assert twin.renders > run.source.renders
     now = run.source.state_dict()
     assert now.keys() == state.keys() and now["renders"] == state["renders"]
@@ -161,7 +161,7 @@ def test_a_copy_is_independent(scene, name) -> None:
 def test_the_loss_that_is_shown_does_not_know_what_brightness_counts_at_the_time(scene) -> None:
     run = Reconstruction(scene.train, SHORT)
     vertices, albedo = run.fit.surface()
-    batch, found = run.batch(torch.arange(8)), []
+    batch, found = run.targets.batch(torch.arange(8)), []
     for weight in (0.2, 1.0):
         run.fit.appearance.gloss = None  # which has a say in it
         difference = dataclasses.replace(run.fit.difference, brightness=weight)

@@ -8,7 +8,7 @@ import warp as wp
 from raster_oracle import sphere
 
 from largesteps_zg.cameras import sphere_of_cameras
-from largesteps_zg.images import losses  # noqa: F401  (defines its kernel)
+from largesteps_zg.images import loss_kernels
 from largesteps_zg.images.losses import image_loss
 from largesteps_zg.rasterizer.kernels import build
 from largesteps_zg.renderers import render
@@ -18,7 +18,7 @@ ARCHITECTURES = [75, 80, 86, 89, 90]
 MODULES = {
     "float32": lambda: build(torch.float32).module,
     "float64": lambda: build(torch.float64).module,
-    "losses": lambda: wp.get_module("largesteps_zg.images.losses"),
+    "losses": lambda: loss_kernels.MODULE,
 }
 
 

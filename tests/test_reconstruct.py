@@ -151,22 +151,22 @@ def test_masks_of_yes_and_no_are_compared_as_soft_ones(scene) -> None:
     images = scene.train.images.clone()
     images[..., 3] = torch.where(images[..., 3] > 127, 255, 0)
     hard = dataclasses.replace(scene.train, images=images)
-    exact, soft = (Reconstruction(views, SHORT).targets[..., 3] for views in (scene.train, hard))
+    exact, soft = (Reconstruction(views, SHORT).targets.linear[..., 3] for views in (scene.train, hard))
     steps = images[..., 3] / 255.0
     assert float((soft - exact).square().mean()) < 0.4 * float((steps - exact).square().mean())
 
 
 def test_every_view_is_seen_before_one_is_seen_again(scene) -> None:
-    run = Reconstruction(scene.train, dataclasses.replace(SHORT, views_per_step=5))
-    assert sorted(torch.cat([run._next_views(), run._next_views()]).tolist()) == list(range(10))
+    run = Reconstruction(scene.train, SHORT)
+    assert sorted(torch.cat([run.targets.draw(5), run.targets.draw(5)]).tolist()) == list(range(10))
 
 
 @pytest.mark.parametrize("count", [3, 7, 10, 99])
 def test_no_step_sees_a_view_twice_and_all_are_seen_as_often(scene, count) -> None:
-    run = Reconstruction(scene.train, dataclasses.replace(SHORT, views_per_step=count))
+    run = Reconstruction(scene.train, SHORT)
     seen = torch.zeros(10)
     for _ in range(50):
-        chosen = run._next_views()
+        chosen = run.targets.draw(count)
         assert len(chosen) == min(count, 10) == len(set(chosen.tolist()))
         seen[chosen] += 1
         assert seen.max() - seen.min() <= 2
@@ -177,7 +177,7 @@ def test_a_non_finite_loss_stops_with_step_and_cause_and_keeps_the_mesh(scene) -
     state = next(states)
     good = state.run.mesh()
     with torch.no_grad():
-        state.run.targets[:, 3, 4, 0] = float("nan")
+        state.run.targets.linear[:, 3, 4, 0] = float("nan")
     with pytest.raises(NonFiniteError, match=r"step 2: the loss is nan; the target images"):
         next(states)
     assert bool(torch.isfinite(state.run.mesh().vertices).all()) and len(good.vertices) == 2562

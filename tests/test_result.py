@@ -96,10 +96,10 @@ def test_a_remeshing_that_fails_half_way_leaves_the_surface_whole(scene: Scene, 
 def test_a_state_that_is_put_back_is_the_one_that_was_kept(scene: Scene) -> None:
     run = run_for(scene, 3)
     kept, shown = run.fit.snapshot(), run.images(scene.train.cameras)
-    gradient = run.fit.latent_gradient(Rasterized(), run.batch(torch.arange(5)), 0.5)
+    gradient = run.fit.latent_gradient(Rasterized(), run.targets.batch(torch.arange(5)), 0.5)
     run.advance()
     assert not torch.equal(run.images(scene.train.cameras), shown)
     run.fit.restore(kept)
     assert torch.equal(run.images(scene.train.cameras), shown)
-    again = run.fit.latent_gradient(Rasterized(), run.batch(torch.arange(5)), 0.5)
+    again = run.fit.latent_gradient(Rasterized(), run.targets.batch(torch.arange(5)), 0.5)
     assert torch.equal(gradient, again) and bool(gradient.any())

@@ -87,7 +87,7 @@ def _reconstruction(job: Job, renderer: BlackBox) -> Reconstruction:
 
 def _rehearse(run: Reconstruction) -> None:
     """A step with one view that is thrown away: kernels are loaded and threads started before time is taken."""
-    run.fit.step(run.batch(torch.tensor([0])), number=1, factor=1.0, progress=0.0)
+    run.fit.step(run.targets.batch(torch.tensor([0])), number=1, factor=1.0, progress=0.0)
 
 
 def _measured(
@@ -181,7 +181,7 @@ def _gradient_quality(
 
 def _gradient(run: Reconstruction, source: GradientSource, views: Tensor, share: float) -> Tensor:
     """(P,) float64: what the source gives for the latent."""
-    return run.fit.latent_gradient(source, run.batch(views), share).double().flatten().cpu()
+    return run.fit.latent_gradient(source, run.targets.batch(views), share).double().flatten().cpu()
 
 
 def spread(estimates: Tensor, true: Tensor) -> tuple[float, float]:

@@ -1,15 +1,14 @@
 """Sums over pixels into the parameters that made them: the gradient pass of per-pixel estimation."""
 
-# No `from __future__ import annotations` here: Warp reads the annotations of closures as objects.
-# mypy: ignore-errors
-from functools import cache
+from __future__ import annotations
+
 from types import SimpleNamespace
 
 import torch
-import warp as wp
 from torch import Tensor
 
-from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch, load, run_chunks
+from .._support.warp_kernels import INTS, KernelModule, compiled
+from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch_items, run_chunks
 
 # A row that several of a pixel's primitives share, in either picture, receives the pixel once. The candidates before it
 # are looked through again rather than kept, so that their number has no bound. Neighbours that the same primitives made
@@ -73,68 +72,17 @@ SCATTER = """
 """
 
 
-@cache
 def build(dtype: torch.dtype) -> SimpleNamespace:
     """The kernel for one type of losses, in a Warp module of its own."""
-    real = {torch.float32: wp.float32, torch.float64: wp.float64}[dtype]
-    module = wp.get_module(f"largesteps_zg.estimators.scattering.{real.__name__}")
-
-    @wp.func_native(f"using real = wp::{real.__name__};{SCATTER}")
-    def scatter_pixels(
-        plus: wp.array(dtype=real),
-        minus: wp.array(dtype=real),
-        made_plus: wp.array(dtype=int),
-        made_minus: wp.array(dtype=int),
-        table: wp.array(dtype=int),
-        direct: int,
-        atomic: int,
-        slots: int,
-        corners: int,
-        count: int,
-        pixels: int,
-        rows: int,
-        buffer: int,
-        first: int,
-        last: int,
-        sums: wp.array(dtype=real),
-        fault: wp.array(dtype=int),
-    ): ...
-
-    @wp.kernel(enable_backward=False, module=module)
-    def scatter(
-        plus: wp.array(dtype=real),
-        minus: wp.array(dtype=real),
-        made_plus: wp.array(dtype=int),
-        made_minus: wp.array(dtype=int),
-        table: wp.array(dtype=int),
-        direct: int,
-        atomic: int,
-        slots: int,
-        corners: int,
-        count: int,
-        pixels: int,
-        rows: int,
-        sums: wp.array(dtype=real),
-        fault: wp.array(dtype=int),
-        buffer: int,
-        begin: int,
-        block: int,
-    ):
-        first = begin + wp.tid() * block
-        scatter_pixels(
-            plus, minus, made_plus, made_minus, table, direct, atomic, slots, corners, count, pixels, rows, buffer,
-            first, first + block, sums, fault,
-        )  # fmt: skip
-
-    return SimpleNamespace(module=module, scatter=scatter)
+    make = KernelModule("largesteps_zg.estimators.scattering", dtype)
+    scatter = make.items(
+        "scatter", SCATTER, plus=make.reals, minus=make.reals, made_plus=INTS, made_minus=INTS, table=INTS, direct=int,
+        atomic=int, slots=int, corners=int, count=int, pixels=int, rows=int, sums=make.reals, fault=INTS, buffer=int,
+    )  # fmt: skip
+    return make.finished([{"scatter": scatter}])
 
 
-@cache
-def _kernels(dtype: torch.dtype, device: torch.device) -> SimpleNamespace:
-    """Compiled, before several threads would do so at once."""
-    kernels = build(dtype)
-    load(kernels.module, device)
-    return kernels
+kernels_for = compiled(build)
 
 
 def scatter(
@@ -184,15 +132,12 @@ def scatter(
     inputs = [as_flat(t) for t in (plus, minus, made_plus, made_minus, made_plus if table is None else table)]
     inputs += [int(table is None), int(not chunked), made_plus.numel() // pixels, corners, count]
     inputs += [pixels // views, rows, as_flat(sums)]
-    kernel = _kernels(plus.dtype, device).scatter
+    kernel = kernels_for(plus.dtype, device).scatter
 
     def run(index: int, chunk: range) -> None:
         buffer, scale = (-1, pixels // views) if separate else (index, 1)
         given = [*inputs, as_warp(fault[index:]), buffer]
-        if chunked:
-            launch(kernel, 1, [*given, chunk.start * scale, len(chunk) * scale], device)
-        else:
-            launch(kernel, pixels, [*given, 0, 1], device)
+        launch_items(kernel, chunk.start * scale, chunk.stop * scale, given, device)
 
     run_chunks(run, chunks)
     if (wrong := int(fault.max())) >= 0:

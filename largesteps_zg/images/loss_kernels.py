@@ -1,10 +1,10 @@
 """The loops of `losses` over pixels: differences of channels, or along axes, their value and slope."""
 
-# No `from __future__ import annotations` here: Warp reads the annotations of kernels as objects.
-# mypy: ignore-errors
-import warp as wp
+from __future__ import annotations
 
-MODULE = "largesteps_zg.images.losses"
+import torch
+
+from .._support.warp_kernels import FLOATS, KernelModule
 
 # Value and slope of one difference x, for a scale of 1 / sharp. One kind each, so that loops have no choice in them.
 SHAPES = """
@@ -127,50 +127,6 @@ COMPARE = (
 )
 
 
-@wp.func_native(COMPARE)
-def _rows(
-    images: wp.array(dtype=wp.float32),
-    targets: wp.array(dtype=wp.float32),
-    weights: wp.array(dtype=wp.float32),
-    sharps: wp.array(dtype=wp.float32),
-    known: wp.array(dtype=wp.float32),
-    weighted: int,
-    kind: int,
-    axes: int,
-    channels: int,
-    size: int,
-    first: int,
-    last: int,
-    sums: wp.array(dtype=wp.float32),
-    gradient: wp.array(dtype=wp.float32),
-): ...
-
-
-@wp.kernel(enable_backward=False, module=MODULE)
-def compare_rows(
-    begin: int,
-    block: int,
-    images: wp.array(dtype=wp.float32),
-    targets: wp.array(dtype=wp.float32),
-    weights: wp.array(dtype=wp.float32),
-    sharps: wp.array(dtype=wp.float32),
-    known: wp.array(dtype=wp.float32),
-    weighted: int,
-    kind: int,
-    axes: int,
-    channels: int,
-    size: int,
-    sums: wp.array(dtype=wp.float32),
-    gradient: wp.array(dtype=wp.float32),
-):
-    """Sums of rows of pixels and the gradient, `block` rows to a thread."""
-    first = begin + wp.tid() * block
-    _rows(
-        images, targets, weights, sharps, known, weighted, kind, axes, channels, size, first, first + block, sums,
-        gradient,
-    )  # fmt: skip
-
-
 # Three or four channels and the kind are constants within their loops, so that these become vector code too.
 COMPARE_PIXELS = (
     SHAPES
@@ -212,40 +168,12 @@ COMPARE_PIXELS = (
 )
 
 
-@wp.func_native(COMPARE_PIXELS)
-def _pixels(
-    images: wp.array(dtype=wp.float32),
-    targets: wp.array(dtype=wp.float32),
-    weights: wp.array(dtype=wp.float32),
-    sharps: wp.array(dtype=wp.float32),
-    known: wp.array(dtype=wp.float32),
-    weighted: int,
-    kind: int,
-    axes: int,
-    channels: int,
-    first: int,
-    last: int,
-    losses: wp.array(dtype=wp.float32),
-): ...
-
-
-@wp.kernel(enable_backward=False, module=MODULE)
-def compare_pixels(
-    begin: int,
-    block: int,
-    images: wp.array(dtype=wp.float32),
-    targets: wp.array(dtype=wp.float32),
-    weights: wp.array(dtype=wp.float32),
-    sharps: wp.array(dtype=wp.float32),
-    known: wp.array(dtype=wp.float32),
-    weighted: int,
-    kind: int,
-    axes: int,
-    channels: int,
-    losses: wp.array(dtype=wp.float32),
-):
-    """The loss of every pixel, `block` pixels to a thread."""
-    first = begin + wp.tid() * block
-    _pixels(
-        images, targets, weights, sharps, known, weighted, kind, axes, channels, first, first + block, losses
-    )  # fmt: skip
+_MAKE = KernelModule("largesteps_zg.images.losses", torch.float32)
+MODULE = _MAKE.module
+_GIVEN = {
+    "images": FLOATS, "targets": FLOATS, "weights": FLOATS, "sharps": FLOATS, "known": FLOATS, "weighted": int,
+    "kind": int, "axes": int, "channels": int,
+}  # fmt: skip
+# The sums of rows of pixels and the gradient; and the loss of every pixel.
+compare_rows = _MAKE.items("compare_rows", COMPARE, **_GIVEN, size=int, sums=FLOATS, gradient=FLOATS)
+compare_pixels = _MAKE.items("compare_pixels", COMPARE_PIXELS, **_GIVEN, losses=FLOATS)

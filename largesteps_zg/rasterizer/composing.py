@@ -3,12 +3,11 @@
 Values are written as they are; `silhouettes` blends them afterwards. The image's last channel is the coverage.
 """
 
-# No `from __future__ import annotations` here: Warp reads the annotations of closures as objects.
-# mypy: ignore-errors
-# `kernel` and `native` stand for @wp.kernel and @wp.func_native with the settings of `kernels.build`.
-from types import SimpleNamespace
+from __future__ import annotations
 
-import warp as wp
+from typing import Any
+
+from .._support.warp_kernels import INTS, KernelModule
 
 # Fragments come sorted by pixel, so that the image is written once from its first byte to its last; each fragment
 # clears what lies empty before it.
@@ -37,56 +36,18 @@ COMPOSE_ADJOINT = """
 """
 
 
-def define(kernel, native, real, vec3) -> SimpleNamespace:
-    """Kernels of `warp_backend.antialias`, first and last."""
+def define(make: KernelModule) -> dict[str, Any]:
+    """Kernels of `warp_backend.antialias`, first and last; their items are fragments.
 
-    @native(COMPOSE)
-    def compose_fragments(
-        pixels: wp.array(dtype=int),
-        first: int,
-        last: int,
-        first_pixel: int,
-        last_pixel: int,
-        channels: int,
-        values: wp.array(dtype=real),
-        image: wp.array(dtype=real),
-    ): ...
-
-    @native(COMPOSE_ADJOINT)
-    def compose_fragments_adjoint(
-        pixels: wp.array(dtype=int),
-        first: int,
-        last: int,
-        channels: int,
-        grad_image: wp.array(dtype=real),
-        grad_values: wp.array(dtype=real),
-    ): ...
-
-    @kernel
-    def compose(
-        begin: int,
-        block: int,
-        pixels: wp.array(dtype=int),
-        first_pixel: int,
-        last_pixel: int,
-        channels: int,
-        values: wp.array(dtype=real),
-        image: wp.array(dtype=real),
-    ):
-        """Clears the empty pixels of [first_pixel, last_pixel) too, where that is not empty; in one thread then."""
-        first = begin + wp.tid() * block
-        compose_fragments(pixels, first, first + block, first_pixel, last_pixel, channels, values, image)
-
-    @kernel
-    def compose_adjoint(
-        begin: int,
-        block: int,
-        pixels: wp.array(dtype=int),
-        channels: int,
-        grad_image: wp.array(dtype=real),
-        grad_values: wp.array(dtype=real),
-    ):
-        first = begin + wp.tid() * block
-        compose_fragments_adjoint(pixels, first, first + block, channels, grad_image, grad_values)
-
-    return SimpleNamespace(compose=compose, compose_adjoint=compose_adjoint)
+    `compose` also clears the empty pixels of [first_pixel, last_pixel) where that is not empty; in one thread then.
+    """
+    return {
+        "compose": make.items(
+            "compose", COMPOSE, pixels=INTS, first_pixel=int, last_pixel=int, channels=int, values=make.reals,
+            image=make.reals,
+        ),
+        "compose_adjoint": make.items(
+            "compose_adjoint", COMPOSE_ADJOINT, pixels=INTS, channels=int, grad_image=make.reals,
+            grad_values=make.reals,
+        ),
+    }  # fmt: skip

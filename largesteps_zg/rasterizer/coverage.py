@@ -1,18 +1,18 @@
 """Which triangle is nearest at each pixel's centre.
 
-The bodies are C++ in Warp's native functions, because the code that Warp makes of Python is half as fast on the CPU.
 On CUDA a thread takes one triangle, on the CPU a thread takes a chunk of views, and one view at a time, so that
 its buffer of keys (8 bytes a pixel) stays in the core's cache from the first triangle to the list of fragments.
 """
 
 # No `from __future__ import annotations` here: Warp reads the annotations of closures as objects.
 # mypy: ignore-errors
-# `kernel` and `native` stand for @wp.kernel and @wp.func_native with the settings of `kernels.build`.
-from types import SimpleNamespace
+from typing import Any
 
 import warp as wp
 
-SIDE_FRONT = 1  # in `sides`: a triangle that turns its counter-clockwise side to the camera
+from .._support.warp_kernels import BYTES, INTS, KEYS, TRIPLES, KernelModule
+
+CONTRACT = False  # it would break the exact antisymmetry of the cross product, and with it watertight edges
 
 PROJECT = """
     for (int i = first; i < last; ++i) {
@@ -26,6 +26,7 @@ PROJECT = """
 # in front of the camera t_i are the barycentric coordinates on the screen and z_i = 1/w_i; otherwise t_i are those of
 # homogeneous coordinates divided by D, and z_i = 1.
 RASTER = """
+    const real slack = real(1) / (sizeof(real) == 4 ? 1 << 21 : 1ll << 50);  // four units in the last place of 1
     const auto clamp = [](real x, real low, real high) { return x > low ? (x < high ? x : high) : low; };  // NaN: low
     const auto smallest = [](real x, real y, real z) { const real m = x < y ? x : y; return m < z ? m : z; };
     const auto largest = [](real x, real y, real z) { const real m = x > y ? x : y; return m > z ? m : z; };
@@ -147,71 +148,80 @@ COLLECT = """
 """
 
 
-def define(kernel, native, real, vec3) -> SimpleNamespace:
-    """Kernels of `warp_backend.rasterize`."""
+def rasterizer(make: KernelModule) -> tuple[Any, Any]:
+    """A function for kernels that draws faces into keys, and the kernel whose threads draw one each."""
+    real, vec3s = make.real, make.vec3s
+    raster_faces = make.native(
+        "raster_faces", RASTER, points=vec3s, screen=vec3s, faces=TRIPLES, vertices=int, face_count=int, view=int,
+        plane=int, first=int, last=int, height=int, width=int, near=real, keys=KEYS, sides=BYTES,
+    )  # fmt: skip
 
-    @native(PROJECT)
-    def project_points(
-        points: wp.array(dtype=vec3), first: int, last: int, near: real, screen: wp.array(dtype=vec3)
-    ): ...
-
-    @native(RASTER)
-    def raster_faces(
-        points: wp.array(dtype=vec3),
-        screen: wp.array(dtype=vec3),
-        faces: wp.array(dtype=wp.vec3i),
-        vertices: int,
-        face_count: int,
-        view: int,
-        plane: int,
-        first: int,
-        last: int,
+    @make.kernel
+    def raster(
         height: int,
         width: int,
         near: real,
-        slack: real,
-        keys: wp.array(dtype=wp.uint64),
-        sides: wp.array(dtype=wp.uint8),
-    ): ...
+        points: vec3s,
+        faces: TRIPLES,
+        vertices: int,
+        screen: vec3s,
+        keys: KEYS,
+        sides: BYTES,
+    ):
+        view, face = wp.tid()
+        raster_faces(
+            points, screen, faces, vertices, faces.shape[0], view, view, face, face + 1, height, width, near, keys,
+            sides,
+        )  # fmt: skip
 
-    @wp.func_native(COLLECT)
-    def collect_rows(
-        keys: wp.array(dtype=wp.uint64),
-        view: int,
-        plane: int,
-        first_row: int,
-        last_row: int,
-        height: int,
-        width: int,
-        offset: int,
-        start: int,
-        place: int,
-        counts: wp.array(dtype=int),
-        slots: wp.array(dtype=int),
-        pixels: wp.array(dtype=int),
-        triangles: wp.array(dtype=int),
-    ): ...
+    return raster_faces, raster
 
-    @kernel
+
+def define(make: KernelModule) -> dict[str, Any]:
+    """Kernels of `warp_backend.rasterize`."""
+    raster_faces, raster = rasterizer(make)
+    project_points = make.native(
+        "project_points", PROJECT, points=make.vec3s, first=int, last=int, near=make.real, screen=make.vec3s
+    )
+    collect_rows = make.native(
+        "collect_rows", COLLECT, keys=KEYS, view=int, plane=int, first_row=int, last_row=int, height=int, width=int,
+        offset=int, start=int, place=int, counts=INTS, slots=INTS, pixels=INTS, triangles=INTS,
+    )  # fmt: skip
+    draw_views = _for_one_view_after_another(make, project_points, raster_faces, collect_rows)
+    project, count, collect = _for_all_at_once(make, project_points, collect_rows)
+    return {
+        "draw_views": draw_views,
+        "project": project,
+        "raster": raster,
+        "count": count,
+        "collect": collect,
+    }
+
+
+def _for_one_view_after_another(
+    make: KernelModule, project_points: Any, raster_faces: Any, collect_rows: Any
+) -> Any:
+    """All of it for some views, one after the other: for the CPU."""
+    real, vec3s = make.real, make.vec3s
+
+    @make.kernel
     def draw_views(
         first_view: int,
         last_view: int,
         height: int,
         width: int,
         near: real,
-        slack: real,
-        points: wp.array(dtype=vec3),
-        faces: wp.array(dtype=wp.vec3i),
+        points: vec3s,
+        faces: TRIPLES,
         vertices: int,
-        screen: wp.array(dtype=vec3),
-        keys: wp.array(dtype=wp.uint64),
-        sides: wp.array(dtype=wp.uint8),
-        counts: wp.array(dtype=int),
-        slots: wp.array(dtype=int),
-        pixels: wp.array(dtype=int),
-        triangles: wp.array(dtype=int),
+        screen: vec3s,
+        keys: KEYS,
+        sides: BYTES,
+        counts: INTS,
+        slots: INTS,
+        pixels: INTS,
+        triangles: INTS,
     ):
-        """All of it for some views, one after the other: for the CPU."""
         project_points(points, first_view * vertices, last_view * vertices, near, screen)
         for i in range(keys.shape[0]):
             keys[i] = wp.uint64(0)
@@ -219,53 +229,27 @@ def define(kernel, native, real, vec3) -> SimpleNamespace:
         for view in range(first_view, last_view):
             count = faces.shape[0]
             raster_faces(
-                points,
-                screen,
-                faces,
-                vertices,
-                count,
-                view,
-                0,
-                0,
-                count,
-                height,
-                width,
-                near,
-                slack,
-                keys,
-                sides,
+                points, screen, faces, vertices, count, view, 0, 0, count, height, width, near, keys, sides
             )
             collect_rows(
                 keys, view, 0, 0, height, height, width, offset, 0, view, counts, slots, pixels, triangles
             )
             offset += counts[view]
 
-    @kernel
-    def project(points: wp.array(dtype=vec3), near: real, screen: wp.array(dtype=vec3)):
+    return draw_views
+
+
+def _for_all_at_once(make: KernelModule, project_points: Any, collect_rows: Any) -> tuple[Any, Any, Any]:
+    """A thread for each vertex, and for each row of each view: for CUDA."""
+    real, vec3s = make.real, make.vec3s
+
+    @make.kernel
+    def project(points: vec3s, near: real, screen: vec3s):
         vertex = wp.tid()
         project_points(points, vertex, vertex + 1, near, screen)
 
-    @kernel
-    def raster(
-        height: int,
-        width: int,
-        near: real,
-        slack: real,
-        points: wp.array(dtype=vec3),
-        faces: wp.array(dtype=wp.vec3i),
-        vertices: int,
-        screen: wp.array(dtype=vec3),
-        keys: wp.array(dtype=wp.uint64),
-        sides: wp.array(dtype=wp.uint8),
-    ):
-        view, face = wp.tid()
-        raster_faces(
-            points, screen, faces, vertices, faces.shape[0], view, view, face, face + 1, height, width, near, slack,
-            keys, sides,
-        )  # fmt: skip
-
-    @kernel
-    def count(keys: wp.array(dtype=wp.uint64), width: int, counts: wp.array(dtype=int)):
+    @make.kernel
+    def count(keys: KEYS, width: int, counts: INTS):
         row = wp.tid()
         found = int(0)  # noqa: RUF046, UP018  (a constant could not change in the loop)
         for x in range(width):
@@ -273,17 +257,17 @@ def define(kernel, native, real, vec3) -> SimpleNamespace:
                 found += 1
         counts[row] = found
 
-    @kernel
+    @make.kernel
     def collect(
-        keys: wp.array(dtype=wp.uint64),
+        keys: KEYS,
         height: int,
         width: int,
-        offsets: wp.array(dtype=int),
-        starts: wp.array(dtype=int),
-        counts: wp.array(dtype=int),
-        slots: wp.array(dtype=int),
-        pixels: wp.array(dtype=int),
-        triangles: wp.array(dtype=int),
+        offsets: INTS,
+        starts: INTS,
+        counts: INTS,
+        slots: INTS,
+        pixels: INTS,
+        triangles: INTS,
     ):
         view, row = wp.tid()
         place = view * height + row
@@ -292,6 +276,4 @@ def define(kernel, native, real, vec3) -> SimpleNamespace:
             triangles,
         )  # fmt: skip
 
-    return SimpleNamespace(
-        draw_views=draw_views, project=project, raster=raster, count=count, collect=collect
-    )
+    return project, count, collect

@@ -4,12 +4,11 @@ Perspective-correct barycentric coordinates from homogeneous pixels: with `e_i =
 cross products `b_i = e_j x e_k` are them up to their sum, for any signs of the `w_i`.
 """
 
-# No `from __future__ import annotations` here: Warp reads the annotations of closures as objects.
-# mypy: ignore-errors
-# `kernel` and `native` stand for @wp.kernel and @wp.func_native with the settings of `kernels.build`.
-from types import SimpleNamespace
+from __future__ import annotations
 
-import warp as wp
+from typing import Any
+
+from .._support.warp_kernels import INTS, TRIPLES, KernelModule
 
 # Walks over fragments [first, last), which are sorted; keeps up where the row of the image begins.
 EACH_FRAGMENT = """
@@ -99,89 +98,14 @@ INTERPOLATE_ADJOINT = (
 )
 
 
-def define(kernel, native, real, vec3) -> SimpleNamespace:
-    """Kernels of `warp_backend.interpolate`; each thread takes `block` fragments from `begin` on."""
-
-    @native(INTERPOLATE)
-    def interpolate_fragments(
-        points: wp.array(dtype=vec3),
-        faces: wp.array(dtype=wp.vec3i),
-        pixels: wp.array(dtype=int),
-        triangles: wp.array(dtype=int),
-        first: int,
-        last: int,
-        height: int,
-        width: int,
-        vertices: int,
-        channels: int,
-        shared: int,
-        attributes: wp.array(dtype=real),
-        values: wp.array(dtype=real),
-    ): ...
-
-    @native(INTERPOLATE_ADJOINT)
-    def interpolate_fragments_adjoint(
-        points: wp.array(dtype=vec3),
-        faces: wp.array(dtype=wp.vec3i),
-        pixels: wp.array(dtype=int),
-        triangles: wp.array(dtype=int),
-        first: int,
-        last: int,
-        height: int,
-        width: int,
-        vertices: int,
-        channels: int,
-        shared: int,
-        attributes: wp.array(dtype=real),
-        grad_values: wp.array(dtype=real),
-        grad_points: wp.array(dtype=vec3),
-        grad_attributes: wp.array(dtype=real),
-    ): ...
-
-    @kernel
-    def interpolate(
-        begin: int,
-        block: int,
-        points: wp.array(dtype=vec3),
-        faces: wp.array(dtype=wp.vec3i),
-        pixels: wp.array(dtype=int),
-        triangles: wp.array(dtype=int),
-        height: int,
-        width: int,
-        vertices: int,
-        channels: int,
-        shared: int,
-        attributes: wp.array(dtype=real),
-        values: wp.array(dtype=real),
-    ):
-        first = begin + wp.tid() * block
-        interpolate_fragments(
-            points, faces, pixels, triangles, first, first + block, height, width, vertices, channels, shared,
-            attributes, values,
-        )  # fmt: skip
-
-    @kernel
-    def interpolate_adjoint(
-        begin: int,
-        block: int,
-        points: wp.array(dtype=vec3),
-        faces: wp.array(dtype=wp.vec3i),
-        pixels: wp.array(dtype=int),
-        triangles: wp.array(dtype=int),
-        height: int,
-        width: int,
-        vertices: int,
-        channels: int,
-        shared: int,
-        attributes: wp.array(dtype=real),
-        grad_values: wp.array(dtype=real),
-        grad_points: wp.array(dtype=vec3),
-        grad_attributes: wp.array(dtype=real),
-    ):
-        first = begin + wp.tid() * block
-        interpolate_fragments_adjoint(
-            points, faces, pixels, triangles, first, first + block, height, width, vertices, channels, shared,
-            attributes, grad_values, grad_points, grad_attributes,
-        )  # fmt: skip
-
-    return SimpleNamespace(interpolate=interpolate, interpolate_adjoint=interpolate_adjoint)
+def define(make: KernelModule) -> dict[str, Any]:
+    """Kernels of `warp_backend.interpolate`; their items are fragments."""
+    given = {
+        "points": make.vec3s, "faces": TRIPLES, "pixels": INTS, "triangles": INTS, "height": int, "width": int,
+        "vertices": int, "channels": int, "shared": int, "attributes": make.reals,
+    }  # fmt: skip
+    gradients = {"grad_values": make.reals, "grad_points": make.vec3s, "grad_attributes": make.reals}
+    return {
+        "interpolate": make.items("interpolate", INTERPOLATE, **given, values=make.reals),
+        "interpolate_adjoint": make.items("interpolate_adjoint", INTERPOLATE_ADJOINT, **given, **gradients),
+    }

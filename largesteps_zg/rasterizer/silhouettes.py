@@ -5,16 +5,16 @@ and the outer one. Its direction is 2 axis + (1 if the outer pixel has the large
 neighbours in a row and 1 for neighbours in a column.
 """
 
-# No `from __future__ import annotations` here: Warp reads the annotations of closures as objects.
-# mypy: ignore-errors
-# `kernel` and `native` stand for @wp.kernel and @wp.func_native with the settings of `kernels.build`.
-from types import SimpleNamespace
+from __future__ import annotations
 
-import warp as wp
+from typing import Any
+
+from .._support.warp_kernels import BYTES, INT64S, INTS, TRIPLES, KernelModule
 
 # Columns of `edges`: two ends, two faces (the second -1 at a border), the vertex opposite in the first face, and 1
 # where the two faces run along the edge in the same direction.
 FIND = """
+    const real touching = real(1e-5);  // least relative gap in depth behind a silhouette: a smaller one is rounding
     const vec3* point = points.data + (size_t)view * vertices;
     const wp::uint8* side = sides.data + (size_t)view * face_count;
     const int area = height * width;
@@ -150,151 +150,19 @@ BLEND_ADJOINT = (
 )
 
 
-def define(kernel, native, real, vec3) -> SimpleNamespace:
-    """Kernels of `warp_backend.antialias`; each thread takes `block` items from `begin` on."""
-
-    @native(FIND)
-    def find_edges(
-        points: wp.array(dtype=vec3),
-        faces: wp.array(dtype=wp.vec3i),
-        edges: wp.array(dtype=int),
-        sides: wp.array(dtype=wp.uint8),
-        slots: wp.array(dtype=int),
-        triangles: wp.array(dtype=int),
-        ends: wp.array(dtype=int),
-        vertices: int,
-        face_count: int,
-        view: int,
-        first: int,
-        last: int,
-        height: int,
-        width: int,
-        near: real,
-        touching: real,
-        bank: int,
-        capacity: int,
-        counters: wp.array(dtype=int),
-        keys: wp.array(dtype=wp.int64),
-        records: wp.array(dtype=int),
-    ): ...
-
-    @native(BLEND)
-    def blend_pairs(
-        points: wp.array(dtype=vec3),
-        edges: wp.array(dtype=int),
-        slots: wp.array(dtype=int),
-        ends: wp.array(dtype=int),
-        pair_pixels: wp.array(dtype=int),
-        pair_directions: wp.array(dtype=int),
-        pair_edges: wp.array(dtype=int),
-        first: int,
-        last: int,
-        height: int,
-        width: int,
-        vertices: int,
-        channels: int,
-        values: wp.array(dtype=real),
-        image: wp.array(dtype=real),
-    ): ...
-
-    @native(BLEND_ADJOINT)
-    def blend_pairs_adjoint(
-        points: wp.array(dtype=vec3),
-        edges: wp.array(dtype=int),
-        slots: wp.array(dtype=int),
-        ends: wp.array(dtype=int),
-        pair_pixels: wp.array(dtype=int),
-        pair_directions: wp.array(dtype=int),
-        pair_edges: wp.array(dtype=int),
-        first: int,
-        last: int,
-        height: int,
-        width: int,
-        vertices: int,
-        channels: int,
-        values: wp.array(dtype=real),
-        grad_image: wp.array(dtype=real),
-        grad_values: wp.array(dtype=real),
-        grad_points: wp.array(dtype=vec3),
-    ): ...
-
-    @kernel
-    def find_crossings(
-        first_view: int,
-        block: int,
-        points: wp.array(dtype=vec3),
-        faces: wp.array(dtype=wp.vec3i),
-        edges: wp.array(dtype=int),
-        sides: wp.array(dtype=wp.uint8),
-        slots: wp.array(dtype=int),
-        triangles: wp.array(dtype=int),
-        ends: wp.array(dtype=int),
-        vertices: int,
-        height: int,
-        width: int,
-        near: real,
-        touching: real,
-        bank: int,
-        capacity: int,
-        counters: wp.array(dtype=int),
-        keys: wp.array(dtype=wp.int64),
-        records: wp.array(dtype=int),
-    ):
-        view, index = wp.tid()
-        find_edges(
-            points, faces, edges, sides, slots, triangles, ends, vertices, faces.shape[0], first_view + view,
-            index * block, index * block + block, height, width, near, touching, bank, capacity, counters, keys,
-            records,
-        )  # fmt: skip
-
-    @kernel
-    def blend(
-        begin: int,
-        block: int,
-        points: wp.array(dtype=vec3),
-        edges: wp.array(dtype=int),
-        slots: wp.array(dtype=int),
-        ends: wp.array(dtype=int),
-        pair_pixels: wp.array(dtype=int),
-        pair_directions: wp.array(dtype=int),
-        pair_edges: wp.array(dtype=int),
-        height: int,
-        width: int,
-        vertices: int,
-        channels: int,
-        values: wp.array(dtype=real),
-        image: wp.array(dtype=real),
-    ):
-        first = begin + wp.tid() * block
-        blend_pairs(
-            points, edges, slots, ends, pair_pixels, pair_directions, pair_edges, first, first + block, height,
-            width, vertices, channels, values, image,
-        )  # fmt: skip
-
-    @kernel
-    def blend_adjoint(
-        begin: int,
-        block: int,
-        points: wp.array(dtype=vec3),
-        edges: wp.array(dtype=int),
-        slots: wp.array(dtype=int),
-        ends: wp.array(dtype=int),
-        pair_pixels: wp.array(dtype=int),
-        pair_directions: wp.array(dtype=int),
-        pair_edges: wp.array(dtype=int),
-        height: int,
-        width: int,
-        vertices: int,
-        channels: int,
-        values: wp.array(dtype=real),
-        grad_image: wp.array(dtype=real),
-        grad_values: wp.array(dtype=real),
-        grad_points: wp.array(dtype=vec3),
-    ):
-        first = begin + wp.tid() * block
-        blend_pairs_adjoint(
-            points, edges, slots, ends, pair_pixels, pair_directions, pair_edges, first, first + block, height,
-            width, vertices, channels, values, grad_image, grad_values, grad_points,
-        )  # fmt: skip
-
-    return SimpleNamespace(find_crossings=find_crossings, blend=blend, blend_adjoint=blend_adjoint)
+def define(make: KernelModule) -> dict[str, Any]:
+    """Kernels of `warp_backend.antialias`."""
+    pairs = {
+        "points": make.vec3s, "edges": INTS, "slots": INTS, "ends": INTS, "pair_pixels": INTS, "pair_directions": INTS,
+        "pair_edges": INTS, "height": int, "width": int, "vertices": int, "channels": int, "values": make.reals,
+    }  # fmt: skip
+    gradients = {"grad_image": make.reals, "grad_values": make.reals, "grad_points": make.vec3s}
+    return {
+        "find_crossings": make.items_of_views(
+            "find_crossings", FIND, points=make.vec3s, faces=TRIPLES, edges=INTS, sides=BYTES, slots=INTS,
+            triangles=INTS, ends=INTS, vertices=int, face_count=int, height=int, width=int, near=make.real,
+            bank=int, capacity=int, counters=INTS, keys=INT64S, records=INTS,
+        ),
+        "blend": make.items("blend", BLEND, **pairs, image=make.reals),
+        "blend_adjoint": make.items("blend_adjoint", BLEND_ADJOINT, **pairs, **gradients),
+    }  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from types import SimpleNamespace
 
 import torch
@@ -16,24 +15,15 @@ from .._support.warp_launch import (
     in_chunks,
     launch,
     launch_items,
-    load,
     run_chunks,
 )
 from .fragments import Fragments
-from .kernels import build
+from .kernels import kernels_for
 
 # int32 addresses pixels, and a crossing's sort key needs two more bits for its direction.
 MAX_PIXELS = 2**29
 # Kernels on the CPU handle eight pixels at a time, and so reach up to seven past the last one.
 PADDING = 7
-
-
-@cache
-def _kernels(dtype: torch.dtype, device: torch.device) -> SimpleNamespace:
-    """Compiled (once, a few seconds; then from Warp's cache on disk) before several threads would do so at once."""
-    kernels = build(dtype)
-    load(kernels.module, device)
-    return kernels
 
 
 def rasterize(
@@ -62,14 +52,14 @@ def _draw_in_chunks(
     """Draws one view after the other in each thread; fragments and where each view's end."""
     views, vertices, _ = points.shape
     height, width = resolution
-    k, device = _kernels(points.dtype, points.device), points.device
+    k, device = kernels_for(points.dtype, points.device), points.device
     chunks = chunks_of(views, device)
     screen = torch.empty_like(points)
     keys = torch.empty(len(chunks), height * width + PADDING, dtype=torch.int64)  # the kernel clears them
     counts = torch.empty(views, dtype=torch.int32)
     # Room for all pixels: what is not covered is never touched, and so costs no memory.
     room = torch.empty(2, views * height * width, dtype=torch.int32)
-    size = [height, width, k.real(near), k.slack]
+    size = [height, width, k.real(near)]
     given = [
         as_warp(points.view(-1, 3), k.vec3),
         as_warp(faces, wp.vec3i),
@@ -96,14 +86,14 @@ def _draw_at_once(
     """Draws all triangles of all views side by side; fragments and where each view's end."""
     views, vertices, _ = points.shape
     height, width = resolution
-    k, device = _kernels(points.dtype, points.device), points.device
+    k, device = kernels_for(points.dtype, points.device), points.device
     screen = torch.empty_like(points)
     keys = torch.zeros(views * height * width, dtype=torch.int64, device=device)
     counts = torch.empty(views * height, dtype=torch.int32, device=device)
     w_points, w_screen = as_warp(points.view(-1, 3), k.vec3), as_warp(screen.view(-1, 3), k.vec3)
     w_keys = as_warp(keys, wp.uint64)
     launch(k.project, views * vertices, [w_points, k.real(near), w_screen], device)
-    given = [height, width, k.real(near), k.slack, w_points, as_warp(faces, wp.vec3i), vertices, w_screen]
+    given = [height, width, k.real(near), w_points, as_warp(faces, wp.vec3i), vertices, w_screen]
     launch(k.raster, (views, len(faces)), [*given, w_keys, as_flat(sides)], device)
     launch(k.count, views * height, [w_keys, width, as_warp(counts)], device)
     # Rows begin where the rows before them in their view end.
@@ -157,7 +147,7 @@ class _Interpolate(torch.autograd.Function):
         shared = len(attributes) == 1
         rows = len(chunks_of(len(points), points.device)) if shared else len(attributes)
         grad_attributes = attributes.new_zeros(rows, *attributes.shape[1:])
-        k = _kernels(points.dtype, points.device)
+        k = kernels_for(points.dtype, points.device)
         grad_values = grad_values.contiguous()
         results = [as_flat(grad_values), as_warp(grad_points.view(-1, 3), k.vec3), as_flat(grad_attributes)]
         _for_fragments(f, "interpolate_adjoint", attributes, lambda i: i if shared else -1, results)
@@ -167,7 +157,7 @@ class _Interpolate(torch.autograd.Function):
 def _for_fragments(f: Fragments, name: str, attributes: Tensor, shared, results: list) -> None:
     """Launch a kernel on the fragments of each chunk of views; ``shared(chunk)`` is where its sums go."""
     views, vertices, _ = f.points.shape
-    k, device = _kernels(f.points.dtype, f.points.device), f.points.device
+    k, device = kernels_for(f.points.dtype, f.points.device), f.points.device
     given = [
         as_warp(f.points.view(-1, 3), k.vec3),
         as_warp(f.faces, wp.vec3i),
@@ -190,7 +180,7 @@ def _find_pairs(f: Fragments) -> tuple[Tensor, Tensor, Tensor, list[int]]:
     Where several edges cross one pair, the outermost counts: the surface covers everything up to there.
     """
     views, vertices, _ = f.points.shape
-    k, device, count = _kernels(f.points.dtype, f.points.device), f.points.device, len(f.edges)
+    k, device, count = kernels_for(f.points.dtype, f.points.device), f.points.device, len(f.edges)
     chunks = chunks_of(views, device)
     given = [
         as_warp(f.points.view(-1, 3), k.vec3),
@@ -198,8 +188,15 @@ def _find_pairs(f: Fragments) -> tuple[Tensor, Tensor, Tensor, list[int]]:
         as_flat(f.edges),
         as_flat(f.sides),
     ]
-    given += [as_warp(f.slots), as_warp(f.triangles), as_warp(f.view_ends), vertices, *f.resolution]
-    given += [k.real(f.near), k.touching]
+    given += [
+        as_warp(f.slots),
+        as_warp(f.triangles),
+        as_warp(f.view_ends),
+        vertices,
+        len(f.faces),
+        *f.resolution,
+    ]
+    given += [k.real(f.near)]
     capacity = 8 * sum(f.resolution) * max(len(chunk) for chunk in chunks)
     block = max(count, 1) if in_chunks(device) else 1
     while True:
@@ -233,7 +230,7 @@ class _Antialias(torch.autograd.Function):
     @staticmethod
     def forward(ctx, points: Tensor, values: Tensor, f: Fragments) -> Tensor:
         device, (height, width), channels = points.device, f.resolution, values.shape[1]
-        k, area, ends = _kernels(points.dtype, device), height * width, f.view_ends.tolist()
+        k, area, ends = kernels_for(points.dtype, device), height * width, f.view_ends.tolist()
         values = values.contiguous()
         ctx.fragments, ctx.pairs = f, _find_pairs(f)
         ctx.save_for_backward(points, values)
@@ -263,7 +260,7 @@ class _Antialias(torch.autograd.Function):
         f: Fragments = ctx.fragments
         points, values = ctx.saved_tensors
         device, channels = points.device, values.shape[1]
-        k, ends, starts = _kernels(points.dtype, device), f.view_ends.tolist(), ctx.pairs[3]
+        k, ends, starts = kernels_for(points.dtype, device), f.view_ends.tolist(), ctx.pairs[3]
         grad_image = grad_image.contiguous()
         grad_values = torch.empty_like(values)
         grad_points = torch.zeros_like(points)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from .._support.nested import moved
@@ -26,11 +25,9 @@ from ..renderers.registry import load_renderer
 from ..scenes.carving.bounds import bounding_sphere
 from ..scenes.photographs.matting import softened
 from ..scenes.views import Views
-from .appearance.exposure import Exposure
-from .appearance.gloss import Gloss
 from .appearance.hue import brightness_weight
-from .appearance.model import Appearance
-from .batch import SMALLEST, Batch, halved
+from .appearance.model import appearance_of
+from .batch import SMALLEST, halved
 from .difference import Difference
 from .fit import Fit, FitOptions
 from .frame import Frame
@@ -38,14 +35,11 @@ from .gradients.registry import make_source
 from .gradients.source import GradientSource
 from .rendering import Rendering
 from .result import Event, Result
-from .resume import go_on
-from .schedule import COARSE_UNTIL, Remeshing, decay, remeshings, starting_lambda
+from .resume import check_same, go_on
+from .schedule import COARSE_UNTIL, decay, remeshings, starting_lambda
 from .settings import Settings, resolve_device
-from .starts.sphere import starting_sphere
-
-# Floats of all target images are kept when they fit in this many bytes; else views are converted as they are needed.
-TARGET_BYTES = 2**30
-LIGHT_ORDER = 2
+from .starts.sphere import placed_start, starting_sphere
+from .targets import Targets
 
 
 @dataclass(frozen=True)
@@ -130,100 +124,47 @@ class Reconstruction:
             center, radius = bounding_sphere(views)
             self.frame = Frame(center.double().cpu(), radius, self.device)
             self.views = softened(views)
-            self.cameras = self.frame.normalized(views.cameras)
-            self.targets = self._targets()
-            self.known = None if views.known is None else views.known.to(self.device, torch.float32)
-            self.step, self.order = 0, torch.empty(0, dtype=torch.long)
+            self.targets = Targets(self.views, self.frame.normalized(views.cameras), settings.seed)
+            self.step = 0
             self.losses: list[float] = []
             self.events: list[Event] = []
-            self.generator = torch.Generator().manual_seed(settings.seed)
-            begin = self._start(start)
-            # Estimates of colours come a channel at a time.
-            brightness = brightness_weight(views) if source.traits.exact_colors else None
-            pixels, traits = views.images[..., 0].numel(), source.traits
-            options = FitOptions(
-                lambda_=starting_lambda(lambda_, len(begin.vertices)),
-                step_size=settings.step_size,
-                backend=self.backend,
-                colors_known=colors_known,
-                difference=Difference(settings.loss, brightness=brightness),
-                bending=traits.bending_share * settings.bending / math.sqrt(pixels),
-            )
-            corrections = corrections_of(
-                self.cameras, settings.refine_cameras, reached=traits.reaches_cameras
-            )
-            appearance = self._appearance(light, source)
-            self.fit = Fit(begin, options, source, appearance, corrections, self.stopwatch)
+            begin = placed_start(start or starting_sphere(self.views, center, radius), self.frame)
+            self.fit = self._fit(begin, source, light, colors_known)
             self.rendering = Rendering(self.fit, self.frame)
-            self.remeshings = self._remeshings(begin)
+            edge_length = float(mean_edge_length(begin.vertices, begin.faces))
+            self.remeshings = remeshings(
+                settings.remesh, steps=settings.steps, pixel=self.targets.pixel, edge_length=edge_length,
+                longest=edge_length if refining else math.inf,
+            )  # fmt: skip
             # A start with detail would lose it in coarse images, and estimates count in pixels.
             planned = settings.remesh in ("auto", "adaptive") and source.traits.exact_colors and not refining
             self.coarse_first = planned and min(views.images.shape[1:3]) >= SMALLEST
 
-    def _appearance(self, light: SphericalHarmonicsLight | None, source: GradientSource) -> Appearance:
-        """What else is to be found: "auto" is left off where gradients are noisy or don't reach it."""
-        start = (light or SphericalHarmonicsLight.ambient(LIGHT_ORDER)).coefficients
-
-        def wanted(choice: str) -> bool:
-            return choice == "on" or (choice == "auto" and source.traits.exact_colors)
-
-        gloss, exposure = self.settings.gloss, self.settings.exposure
-        always, device = exposure == "on", self.device
-        return Appearance(
-            SphericalHarmonicsLight(start.to(device, torch.float32)),
-            light_known=light is not None,
-            gloss=Gloss(always=gloss == "on", device=device) if wanted(gloss) else None,
-            exposure=Exposure(len(self.views), always=always, device=device) if wanted(exposure) else None,
+    def _fit(
+        self, begin: Mesh, source: GradientSource, light: SphericalHarmonicsLight | None, colors_known: bool
+    ) -> Fit:
+        """What is to be found, and how."""
+        settings, traits = self.settings, source.traits
+        assert settings.lambda_ is not None
+        options = FitOptions(
+            lambda_=starting_lambda(settings.lambda_, len(begin.vertices)),
+            step_size=settings.step_size,
+            backend=self.backend,
+            colors_known=colors_known,
+            # Estimates of colours come a channel at a time.
+            difference=Difference(
+                settings.loss, brightness=brightness_weight(self.views) if traits.exact_colors else None
+            ),
+            bending=traits.bending_share * settings.bending / math.sqrt(self.views.images[..., 0].numel()),
         )
-
-    def _targets(self) -> Tensor | None:
-        height, width = self.views.images.shape[1:3]
-        if len(self.views) * height * width * 16 > TARGET_BYTES:
-            return None
-        return self.views.linear(device=self.device)
-
-    def _start(self, start: Mesh | None) -> Mesh:
-        """In the unit sphere, with colours."""
-        if start is None:
-            start = starting_sphere(self.views, self.frame.center, self.frame.radius)
-        vertices = self.frame.inside(start.vertices).to(self.device)
-        if float(vertices.norm(dim=1).min()) > 2.0:
-            raise ValueError(
-                f"init: the start mesh is nowhere near the object, which the masks place at "
-                f"{[round(x, 3) for x in self.frame.center.tolist()]} with radius {self.frame.radius:.3g}; "
-                "is it in the scene's coordinates?"
-            )
-        colors = torch.full_like(vertices, 0.5) if start.colors is None else start.colors.to(vertices)
-        return Mesh(vertices, start.faces.to(self.device), colors)
-
-    def _remeshings(self, start: Mesh) -> tuple[Remeshing, ...]:
-        # Depth over focal length: the size of a pixel on the object.
-        depth = self.cameras.world_to_camera[:, 2, 3]
-        pixel = float((depth / self.cameras.intrinsics[:, 0, 0]).median())
-        edge_length = float(mean_edge_length(start.vertices, start.faces))
-        return remeshings(
-            self.settings.remesh, steps=self.settings.steps, pixel=pixel, edge_length=edge_length,
-            longest=edge_length if self.refining else math.inf,
+        appearance = appearance_of(
+            light, settings.gloss, settings.exposure, views=len(self.views), exact=traits.exact_colors,
+            device=self.device,
         )  # fmt: skip
-
-    def _next_views(self) -> Tensor:
-        """Indices for a step, drawn without replacement until all have been seen."""
-        count = min(self.settings.views_per_step, len(self.views))
-        if len(self.order) < count:
-            drawn = torch.randperm(len(self.views), generator=self.generator)
-            left = torch.isin(drawn, self.order)  # no step sees a view twice
-            self.order = torch.cat([self.order, drawn[~left], drawn[left]])
-        chosen, self.order = self.order[:count], self.order[count:]
-        return chosen
-
-    def batch(self, chosen: Tensor) -> Batch:
-        """Some of the views, as a step takes them."""
-        where = chosen.to(self.device)
-        linear = (
-            self.views.linear(chosen, device=self.device) if self.targets is None else self.targets[where]
+        corrections = corrections_of(
+            self.targets.cameras, settings.refine_cameras, reached=traits.reaches_cameras
         )
-        known = None if self.known is None else self.known[where]
-        return Batch(self.cameras[where], linear, where, known)
+        return Fit(begin, options, source, appearance, corrections, self.stopwatch)
 
     @property
     def source(self) -> GradientSource:
@@ -236,7 +177,7 @@ class Reconstruction:
         found = [self._remesh(plan.edge_length) for plan in self.remeshings if plan.step == self.step]
         self.events += found
         with self.stopwatch("targets"):
-            batch = self.batch(self._next_views())
+            batch = self.targets.batch(self.targets.draw(self.settings.views_per_step))
             batch = halved(batch) if self.coarse_first and progress < COARSE_UNTIL else batch
         factor = decay(progress, late=self.source.traits.exact_colors)
         loss = self.fit.step(batch, number=self.step + 1, factor=factor, progress=progress)
@@ -301,49 +242,28 @@ class Reconstruction:
             backend=self.backend,
         )
 
-    def _given(self) -> dict[str, bool]:
-        """What a run must be given again to go on."""
-        return {
+    def identity(self) -> dict[str, Any]:
+        """What tells runs apart; see `resume.check_same`."""
+        given = {
             "a known light": not self.fit.light.requires_grad,
             "known colours": self.fit.options.colors_known,
             "a start to refine": self.refining,
         }
+        ball = {"center": self.frame.center, "radius": self.frame.radius}
+        return {"settings": asdict(self.settings), "given": given, **ball}
 
     def state_dict(self) -> dict[str, Any]:
         """A checkpoint, of tensors and plain values, that later steps don't change."""
         state = {
-            "settings": asdict(self.settings),
+            **self.identity(),
+            **self.targets.state_dict(),
             "step": self.step,
-            "order": self.order,
-            "generator": self.generator.get_state(),
-            "center": self.frame.center,
-            "radius": self.frame.radius,
             "losses": self.losses,
             "events": [asdict(event) for event in self.events],
-            "given": self._given(),
             "seconds": dict(self.stopwatch.seconds),
             "fit": self.fit.state_dict(),
         }
         return copy.deepcopy(state)
-
-    def check_same(self, state: dict[str, Any]) -> None:
-        """ValueError if a checkpoint is of other settings or another scene; says which."""
-        mine, theirs = asdict(self.settings), state["settings"]
-        for name in mine:
-            if name not in ("device",) and mine[name] != theirs.get(name):
-                raise ValueError(
-                    f"resume: the run was started with {name} = {theirs.get(name)}, now it is {mine[name]}; "
-                    "give the same options, or another output folder"
-                )
-        for name, mine_too in self._given().items():
-            if state["given"][name] != mine_too:
-                was = "without" if mine_too else "with"
-                raise ValueError(f"resume: the run was started {was} {name}; give the same options")
-        center, radius = self.frame.center, self.frame.radius
-        if not torch.allclose(center, state["center"]) or not math.isclose(radius, state["radius"]):
-            raise ValueError(
-                "resume: the run was started on another scene; give the same one, or another output folder"
-            )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a checkpoint of the same scene and settings; `resume.go_on` takes one from a file.
@@ -353,12 +273,12 @@ class Reconstruction:
         ValueError
             If a setting that decides the result differs; says which.
         """
-        self.check_same(state)
+        check_same(self.identity(), state)
         state = copy.deepcopy(state)  # optimisers would go on in the caller's tensors
         state["fit"] = moved(state["fit"], self.device)
-        self.step, self.order = state["step"], state["order"]
+        self.step = state["step"]
         self.losses, self.events = state["losses"], [Event(**event) for event in state["events"]]
-        self.generator.set_state(state["generator"])
+        self.targets.load_state_dict(state)
         self.stopwatch.seconds = dict(state["seconds"])
         self.fit.stopwatch = self.stopwatch
         self.fit.load_state_dict(state["fit"])

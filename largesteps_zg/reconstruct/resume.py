@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from ..scenes.views import Views
 from .settings import Settings
 
-TOLD_APART = ("settings", "given", "seconds")  # by `Reconstruction.check_same`, or free
+TOLD_APART = ("settings", "given", "seconds")  # by `check_same`, or free
 # Their first size is that of the mesh, or of what was found on it.
 OF_ANY_LENGTH = (
     "order",
@@ -35,10 +36,6 @@ class Resumable(Protocol):
         """A checkpoint."""
         ...
 
-    def check_same(self, state: dict[str, Any]) -> None:
-        """ValueError if a checkpoint is another run's."""
-        ...
-
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a checkpoint."""
         ...
@@ -58,13 +55,32 @@ def go_on(run: Resumable, state: dict[str, Any]) -> None:
     check_alike(state["given"], own["given"], "given")
     for name in ("center", "radius"):
         check_alike(state[name], own[name], name)
-    run.check_same(state)
+    check_same(own, state)
     check_alike(state, {key: value for key, value in own.items() if key not in TOLD_APART}, "run")
     _check_numbers(state, steps=run.settings.steps, views=len(run.views))
     try:
         run.load_state_dict(state)
     except Exception as error:  # what does not fit together may lead to nearly any
         raise _damaged(f"what it holds does not fit together ({type(error).__name__}: {error})") from error
+
+
+def check_same(own: dict[str, Any], state: dict[str, Any]) -> None:
+    """ValueError if a checkpoint is of other settings or another scene than a run of its own identity; says which."""
+    mine, theirs = own["settings"], state["settings"]
+    for name in mine:
+        if name not in ("device",) and mine[name] != theirs.get(name):
+            raise ValueError(
+                f"resume: the run was started with {name} = {theirs.get(name)}, now it is {mine[name]}; "
+                "give the same options, or another output folder"
+            )
+    for name, mine_too in own["given"].items():
+        if state["given"][name] != mine_too:
+            was = "without" if mine_too else "with"
+            raise ValueError(f"resume: the run was started {was} {name}; give the same options")
+    if not torch.allclose(own["center"], state["center"]) or not math.isclose(own["radius"], state["radius"]):
+        raise ValueError(
+            "resume: the run was started on another scene; give the same one, or another output folder"
+        )
 
 
 def check_alike(found: Any, own: Any, place: str) -> None:

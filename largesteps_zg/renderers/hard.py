@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
-from types import SimpleNamespace
-
 import torch
 import warp as wp
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch, load, run_chunks
+from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch, run_chunks
 from ..cameras.model import Cameras
 from ..rasterizer.api import antialias, interpolate, rasterize
 from ..rasterizer.silhouette_edges import edge_table
 from ..rasterizer.warp_backend import MAX_PIXELS, PADDING
 from .black_box import BlackBox, Pictures, check_scene
-from .hard_kernels import build
+from .hard_kernels import kernels_for
 
 
 class HardRasterizer(BlackBox):
@@ -104,14 +101,6 @@ def pixel_matrices(cameras: Cameras) -> Float[Tensor, "B 3 4"]:
     return cameras.intrinsics @ cameras.world_to_camera[:, :3]
 
 
-@cache
-def _kernels(dtype: torch.dtype, device: torch.device) -> SimpleNamespace:
-    """Compiled (once, a few seconds; then from Warp's cache on disk) before several threads would do so at once."""
-    kernels = build(dtype)
-    load(kernels.module, device)
-    return kernels
-
-
 def draw(
     vertices: Tensor,
     faces: Tensor,
@@ -131,7 +120,7 @@ def draw(
     images = torch.empty(views, height, width, 4, device=device)
     triangles = torch.empty(views, height, width, dtype=torch.int32, device=device)
     deep = torch.empty((views, height, width) if depth else (1,), device=device)
-    k, count = _kernels(dtype, device), vertices.shape[-2]
+    k, count = kernels_for(dtype, device), vertices.shape[-2]
     vertices, colors, matrices = vertices.contiguous(), colors.contiguous(), matrices.contiguous()
     faces = faces.to(torch.int32).contiguous()
     points = torch.empty(views, count, 3, dtype=dtype, device=device)
@@ -142,7 +131,7 @@ def draw(
     shared = int(vertices.dim() == 2), int(colors.dim() == 2)
     w_faces, w_matrices, w_sides = as_warp(faces, wp.vec3i), as_flat(matrices), as_flat(sides)
     made = [as_flat(images), as_flat(triangles), as_flat(deep)]
-    size = [height, width, k.real(near), k.slack]
+    size = [height, width, k.real(near)]
     if in_chunks(device):
         chunks = chunks_of(views, device)
         keys = torch.empty(len(chunks), height * width + PADDING, dtype=torch.int64)  # the kernel clears them
@@ -162,7 +151,7 @@ def draw(
         launch(
             k.raster,
             (views, len(faces)),
-            [*size, w_points, w_screen, w_faces, count, keys_at, w_sides],
+            [*size, w_points, w_faces, count, w_screen, keys_at, w_sides],
             device,
         )
         seen = [height, width, w_points, w_faces, w_colors, count, shared[1], int(depth), keys_at]

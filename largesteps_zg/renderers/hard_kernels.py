@@ -6,14 +6,14 @@ and so are `sum b_i c_i` for each channel of the colours and `sum b_i`: a pixel 
 
 # No `from __future__ import annotations` here: Warp reads the annotations of closures as objects.
 # mypy: ignore-errors
-# `kernel` and `native` stand for @wp.kernel and @wp.func_native with the settings of `build`.
-from functools import cache
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 import warp as wp
 
-from ..rasterizer.coverage import RASTER
+from .._support.warp_kernels import BYTES, FLOATS, INTS, KEYS, TRIPLES, KernelModule, compiled
+from ..rasterizer.coverage import CONTRACT, rasterizer
 
 # Homogeneous pixels of the vertices, (u z, v z, z), and what RASTER takes: (u, v, 1 / z), 0 for what is too near.
 PROJECT = """
@@ -88,117 +88,65 @@ RESOLVE = """
 """
 
 
-@cache
 def build(dtype: torch.dtype) -> SimpleNamespace:
-    """Kernels for one floating-point type of the points, in a Warp module of their own."""
-    real = {torch.float32: wp.float32, torch.float64: wp.float64}[dtype]
-    module = wp.get_module(f"largesteps_zg.renderers.{real.__name__}")
-    # Contraction would break the exact antisymmetry of the cross product, and with it watertight edges.
-    module.options["fuse_fp"] = False
-    vec3 = wp.types.vector(3, real)
-    names = f"using real = wp::{real.__name__};\n    using vec3 = wp::vec_t<3, real>;"
-
-    def kernel(function):
-        return wp.kernel(function, module=module, enable_backward=False)
-
-    def native(body: str):
-        return wp.func_native(names + body)
-
-    slack = real(4.0 * torch.finfo(dtype).eps)
-    return SimpleNamespace(
-        module=module, real=real, vec3=vec3, slack=slack, **define(kernel, native, real, vec3)
+    """Kernels of `hard.draw` for one floating-point type of the points, in a Warp module of their own."""
+    make = KernelModule("largesteps_zg.renderers", dtype, contract=CONTRACT)
+    raster_faces, raster = rasterizer(make)
+    project_vertices = make.native(
+        "project_vertices", PROJECT, vertices=make.vec3s, matrices=make.reals, view=int, count=int, shared=int,
+        first=int, last=int, near=make.real, points=make.vec3s, screen=make.vec3s,
+    )  # fmt: skip
+    resolve_row = make.native(
+        "resolve_row", RESOLVE, keys=KEYS, points=make.vec3s, faces=TRIPLES, colors=make.vec3s, view=int, plane=int,
+        row=int, first=int, last=int, height=int, width=int, count=int, shared=int, deep=int, images=FLOATS,
+        triangles=INTS, depth=FLOATS,
+    )  # fmt: skip
+    draw_views = _for_one_view_after_another(make, project_vertices, raster_faces, resolve_row)
+    project, resolve = _for_all_at_once(make, project_vertices, resolve_row)
+    return make.finished(
+        [{"draw_views": draw_views, "project": project, "raster": raster, "resolve": resolve}]
     )
 
 
-def define(kernel, native, real, vec3) -> dict:
-    """Kernels of `hard.draw`."""
+kernels_for = compiled(build)
 
-    @native(PROJECT)
-    def project_vertices(
-        vertices: wp.array(dtype=vec3),
-        matrices: wp.array(dtype=real),
-        view: int,
-        count: int,
-        shared: int,
-        first: int,
-        last: int,
-        near: real,
-        points: wp.array(dtype=vec3),
-        screen: wp.array(dtype=vec3),
-    ): ...
 
-    @native(RASTER)
-    def raster_faces(
-        points: wp.array(dtype=vec3),
-        screen: wp.array(dtype=vec3),
-        faces: wp.array(dtype=wp.vec3i),
-        vertices: int,
-        face_count: int,
-        view: int,
-        plane: int,
-        first: int,
-        last: int,
-        height: int,
-        width: int,
-        near: real,
-        slack: real,
-        keys: wp.array(dtype=wp.uint64),
-        sides: wp.array(dtype=wp.uint8),
-    ): ...
+def _for_one_view_after_another(
+    make: KernelModule, project_vertices: Any, raster_faces: Any, resolve_row: Any
+) -> Any:
+    """All of it for some views, one after the other, so that keys stay in the core's cache: for the CPU."""
+    real, reals, vec3s = make.real, make.reals, make.vec3s
 
-    @native(RESOLVE)
-    def resolve_row(
-        keys: wp.array(dtype=wp.uint64),
-        points: wp.array(dtype=vec3),
-        faces: wp.array(dtype=wp.vec3i),
-        colors: wp.array(dtype=vec3),
-        view: int,
-        plane: int,
-        row: int,
-        first: int,
-        last: int,
-        height: int,
-        width: int,
-        count: int,
-        shared: int,
-        deep: int,
-        images: wp.array(dtype=wp.float32),
-        triangles: wp.array(dtype=int),
-        depth: wp.array(dtype=wp.float32),
-    ): ...
-
-    @kernel
+    @make.kernel
     def draw_views(
         first_view: int,
         last_view: int,
         height: int,
         width: int,
         near: real,
-        slack: real,
-        vertices: wp.array(dtype=vec3),
-        matrices: wp.array(dtype=real),
-        faces: wp.array(dtype=wp.vec3i),
-        colors: wp.array(dtype=vec3),
+        vertices: vec3s,
+        matrices: reals,
+        faces: TRIPLES,
+        colors: vec3s,
         count: int,
         shared_vertices: int,
         shared_colors: int,
         deep: int,
-        points: wp.array(dtype=vec3),
-        screen: wp.array(dtype=vec3),
-        keys: wp.array(dtype=wp.uint64),
-        sides: wp.array(dtype=wp.uint8),
-        images: wp.array(dtype=wp.float32),
-        triangles: wp.array(dtype=int),
-        depth: wp.array(dtype=wp.float32),
+        points: vec3s,
+        screen: vec3s,
+        keys: KEYS,
+        sides: BYTES,
+        images: FLOATS,
+        triangles: INTS,
+        depth: FLOATS,
     ):
-        """All of it for some views, one after the other, so that keys stay in the core's cache: for the CPU."""
         for i in range(keys.shape[0]):
             keys[i] = wp.uint64(0)
         for view in range(first_view, last_view):
             project_vertices(vertices, matrices, view, count, shared_vertices, 0, count, near, points, screen)
             raster_faces(
-                points, screen, faces, count, faces.shape[0], view, 0, 0, faces.shape[0], height, width, near, slack,
-                keys, sides,
+                points, screen, faces, count, faces.shape[0], view, 0, 0, faces.shape[0], height, width, near, keys,
+                sides,
             )  # fmt: skip
             for row in range(height):
                 resolve_row(
@@ -206,52 +154,34 @@ def define(kernel, native, real, vec3) -> dict:
                     images, triangles, depth,
                 )  # fmt: skip
 
-    @kernel
+    return draw_views
+
+
+def _for_all_at_once(make: KernelModule, project_vertices: Any, resolve_row: Any) -> tuple[Any, Any]:
+    """A thread for each vertex, and for each pixel: for CUDA."""
+    real, reals, vec3s = make.real, make.reals, make.vec3s
+
+    @make.kernel
     def project(
-        vertices: wp.array(dtype=vec3),
-        matrices: wp.array(dtype=real),
-        count: int,
-        shared: int,
-        near: real,
-        points: wp.array(dtype=vec3),
-        screen: wp.array(dtype=vec3),
+        vertices: vec3s, matrices: reals, count: int, shared: int, near: real, points: vec3s, screen: vec3s
     ):
         view, vertex = wp.tid()
         project_vertices(vertices, matrices, view, count, shared, vertex, vertex + 1, near, points, screen)
 
-    @kernel
-    def raster(
-        height: int,
-        width: int,
-        near: real,
-        slack: real,
-        points: wp.array(dtype=vec3),
-        screen: wp.array(dtype=vec3),
-        faces: wp.array(dtype=wp.vec3i),
-        count: int,
-        keys: wp.array(dtype=wp.uint64),
-        sides: wp.array(dtype=wp.uint8),
-    ):
-        view, face = wp.tid()
-        raster_faces(
-            points, screen, faces, count, faces.shape[0], view, view, face, face + 1, height, width, near, slack,
-            keys, sides,
-        )  # fmt: skip
-
-    @kernel
+    @make.kernel
     def resolve(
         height: int,
         width: int,
-        points: wp.array(dtype=vec3),
-        faces: wp.array(dtype=wp.vec3i),
-        colors: wp.array(dtype=vec3),
+        points: vec3s,
+        faces: TRIPLES,
+        colors: vec3s,
         count: int,
         shared: int,
         deep: int,
-        keys: wp.array(dtype=wp.uint64),
-        images: wp.array(dtype=wp.float32),
-        triangles: wp.array(dtype=int),
-        depth: wp.array(dtype=wp.float32),
+        keys: KEYS,
+        images: FLOATS,
+        triangles: INTS,
+        depth: FLOATS,
     ):
         view, row, x = wp.tid()
         resolve_row(
@@ -259,4 +189,4 @@ def define(kernel, native, real, vec3) -> dict:
             triangles, depth,
         )  # fmt: skip
 
-    return {"draw_views": draw_views, "project": project, "raster": raster, "resolve": resolve}
+    return project, resolve

@@ -106,21 +106,28 @@ def minimize(
     check_integer("evaluations", evaluations, least=1)
     objective = as_objective(f)
     searcher = _make(search, start, sigma=sigma, seed=seed, **options)
-    history: list[tuple[int, float]] = []
-    stopped = None
     try:
-        while stopped is None:
-            points = searcher.ask(limit=evaluations - searcher.evaluations)
-            searcher.tell(objective.losses(_unstack(points)))
-            history.append((searcher.evaluations, searcher.best_loss))
-            if callback is not None and callback(searcher):
-                stopped = "callback"
-            elif searcher.evaluations == evaluations:
-                stopped = "evaluations"
-            else:
-                stopped = searcher.stopped
+        return _searched(searcher, objective, evaluations, callback)
     finally:
         searcher.close()
+
+
+def _searched(
+    searcher: Search, objective: Objective, evaluations: int, callback: Callable[[Search], Any] | None
+) -> SearchResult:
+    """Evaluate what a search asks for until something ends it."""
+    history: list[tuple[int, float]] = []
+    stopped = None
+    while stopped is None:
+        points = searcher.ask(limit=evaluations - searcher.evaluations)
+        searcher.tell(objective.losses(_unstack(points)))
+        history.append((searcher.evaluations, searcher.best_loss))
+        if callback is not None and callback(searcher):
+            stopped = "callback"
+        elif searcher.evaluations == evaluations:
+            stopped = "evaluations"
+        else:
+            stopped = searcher.stopped
     return SearchResult(searcher.best, searcher.best_loss, searcher.evaluations, tuple(history), stopped)
 
 

@@ -17,8 +17,8 @@ from ...geometry.neighbors import neighbors
 from ...geometry.solids import signed_volume
 from ..quality import flipped, triangle_quality
 from ..triangle_tree import triangle_tree
-from .adaptive import facing_points
 from .backends import BACKENDS, VARYING
+from .facing import facing_points
 from .seams import seams, vertices_of
 from .sized_mesh import area_normals, edge_sides
 from .sizing import check_field, expected_vertices, graded
@@ -86,7 +86,7 @@ def remesh(
 ) -> RemeshResult:
     """Replace the triangles of a surface by nearly equilateral ones, of one edge length or of lengths that vary.
 
-    Edges are split, collapsed and flipped, vertices are relaxed and put back on the old surface [1]_.
+    Edges are split, collapsed and flipped; vertices are relaxed and put back on the old surface [1]_.
 
     Parameters
     ----------
@@ -94,14 +94,13 @@ def remesh(
     faces : (F, 3) integer tensor
         A manifold, closed or with borders, of consistent winding. Vertices that no face uses are left out.
     target_length : float or (V,) float tensor
-        Edge length to reach, > 0, in the unit of the vertices: one, or one at each vertex, to be interpolated
-        between them. The latter is shortened where it grows by more than half over an edge (see `sizing.graded`).
+        Edge length to reach, > 0, in the unit of the vertices; or one at each vertex, which is shortened where it grows
+        by more than half over an edge (see `sizing.graded`).
     iterations : int
         Rounds of split, collapse, flip and relax, at least 1.
     backend : {"auto", "adaptive", "gpytoolbox", "pymeshlab"}
-        "adaptive" is ours and needs no other package. It alone takes lengths that vary and leaves thin sheets as
-        large as they were; the others cut back their rims. "auto" takes it, and where its result is not sound the
-        others, if they are installed.
+        "adaptive" is ours. It alone takes lengths that vary and leaves thin sheets as large as they were; the others
+        cut back their rims. "auto" takes it, and where its result is not sound the others, if they are installed.
     attributes : mapping of name to (V, ...) float tensor, optional
         Interpolated at the closest point of the old surface.
 
@@ -113,20 +112,15 @@ def remesh(
     Raises
     ------
     ValueError
-        An unsound or non-manifold mesh, lengths that are not positive or give more than 4 million faces, an
-        unknown backend or one that cannot vary the length, or attributes that have no row for each vertex.
-    ImportError
-        The asked-for backend is not installed.
-    RuntimeError
-        No backend gave a sound result: closed stays closed, manifold, outside stays outside.
+        An argument out of its range, a mesh that is not manifold, or lengths that give more than 4 million faces.
+    ImportError, RemeshError
+        The asked-for backend is not installed; none gave a sound mesh: as closed as before, manifold, no side turned.
 
     Notes
     -----
-    Not differentiable in the positions, which are new ones; `source` is linear in what it carries. At borders and
-    at the rims of sheets adaptive keeps corners and slides the other vertices along; gpytoolbox keeps the vertices of
-    borders and adds some where an edge is too long; pymeshlab resamples borders, and joins coincident vertices. Folded
-    and needle-like triangles that a backend leaves are relaxed, which mends all but a badly tangled surface. Runs on
-    the CPU; for 10,000 vertices about 1 s, 0.6 s with gpytoolbox.
+    Not differentiable in the positions; `source` is linear in what it carries. At borders and rims adaptive keeps
+    corners and slides other vertices along; gpytoolbox keeps the vertices of borders and adds some; pymeshlab resamples
+    borders and joins coincident vertices. On the CPU: 10,000 vertices take about 1 s, 0.6 s with gpytoolbox.
 
     References
     ----------
@@ -137,34 +131,39 @@ def remesh(
     >>> from largesteps_zg.geometry import topology
     >>> from largesteps_zg.mesh import icosphere
     >>> ball = icosphere(2)
-    >>> finer = remesh(ball.vertices, ball.faces, 0.1)
-    >>> topology(finer.faces).watertight
+    >>> topology(remesh(ball.vertices, ball.faces, 0.1).faces).watertight
     True
     """
-    attributes = dict(attributes or {})
+    attributes = attributes or {}
     names = _check_arguments(vertices, faces, target_length, iterations, backend, attributes)
     center = vertices.detach().double().mean(dim=0)
-    # In units of the target length, so that no tolerance inside a backend depends on the scale of the scene.
     unit, sizes = _in_units(target_length, len(vertices))
     old = ((vertices.detach().double() - center) / unit).cpu()
     start, triangles, sizes = _drop_unused(old, faces.long().cpu(), sizes)
     sizes = graded(sizes, start, triangles)
     _check_count(start, triangles, sizes, unit)
+    made = _first_sound(names, start, triangles, sizes, unit, iterations)
+    return _result(vertices, old, faces, *made, center, unit, attributes)
+
+
+def _first_sound(
+    names: list[str], vertices: Tensor, faces: Tensor, sizes: Tensor, unit: float, iterations: int
+) -> tuple[str, Tensor, Tensor]:
+    """The first backend whose mesh is sound, and that mesh, its poor triangles relaxed."""
     reasons = []
     for name in names:
         try:
-            new, new_faces = BACKENDS[name](start, triangles, sizes, iterations)
+            new, new_faces = BACKENDS[name](vertices, faces, sizes, iterations)
         except ImportError as error:
-            # "auto" can do without a backend, unless none is left.
-            if backend != "auto":
+            # One of several can be done without, unless none is left.
+            if len(names) == 1:
                 raise
             reasons.append(str(error))
             continue
         new, new_faces = _drop_unused(new, new_faces)
-        fault = _fault(start, triangles, sizes, new, new_faces)
+        fault = _fault(vertices, faces, sizes, new, new_faces)
         if fault is None:
-            new = _relax_poor(new, new_faces)
-            return _result(vertices, old, faces, new, new_faces, center, unit, attributes, name)
+            return name, _relax_poor(new, new_faces), new_faces
         reasons.append(f"{name} gave {fault}")
     raise RemeshError(f"remesh: no sound result at target length {unit:g}: {'; '.join(reasons)}")
 
@@ -204,7 +203,7 @@ def _check_arguments(
 
 
 def _in_units(target_length: float | Tensor, count: int) -> tuple[float, Tensor]:
-    """A typical length, and the length at each vertex over it."""
+    """A typical length, and the length at each vertex over it: backends' tolerances don't follow the scene's scale."""
     if not isinstance(target_length, Tensor) or target_length.ndim == 0:
         return float(target_length), torch.ones(count, dtype=torch.float64)
     lengths = target_length.detach().double().cpu()
@@ -278,12 +277,12 @@ def _result(
     vertices: Tensor,
     old: Tensor,
     faces: Tensor,
+    backend: str,
     new: Tensor,
     new_faces: Tensor,
     center: Tensor,
     length: float,
-    attributes: dict[str, Tensor],
-    backend: str,
+    attributes: Mapping[str, Tensor],
 ) -> RemeshResult:
     """Back to the scene's own units, device and type, with the attributes."""
     triangles = faces.long().cpu()

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
 
 import numpy as np
 
-_TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
+from .gltf_file import WIDTHS, GltfFile, Read, extensions
+
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
-# What is required of a reader beside materials and light, and is done here or changes no triangle.
-_READ = (
-    "KHR_mesh_quantization",
-    "KHR_texture_transform",
-    "KHR_texture_basisu",
-    "EXT_texture_webp",
-    "EXT_texture_avif",
-)
-_HARMLESS = ("KHR_materials_", "KHR_lights_", "KHR_xmp", "KHR_animation_", "EXT_lights_")
 # Vertices that copies of a mesh may add up to beyond those of the file: 250 bytes each while it is read, 1 GiB in all.
 _MOST_COPIES = 2**22
-
-Read = Callable[[str], bytes]
 
 
 def plain_glb(data: bytes, read: Read, check_image: Callable[[bytes], None]) -> tuple[bytes, list[str]]:
@@ -56,94 +42,20 @@ def plain_glb(data: bytes, read: Read, check_image: Callable[[bytes], None]) -> 
     ValueError
         It is damaged, compressed, of another version, or needs an extension that is not known here.
     """
-    tree, chunk = _container(data)
-    _check_extensions(tree)
+    source = GltfFile(data, read)
     try:
-        plain = _Plain(tree, chunk, read, check_image)
+        plain = _Plain(source, check_image)
         return plain.file(), plain.unread
     except (KeyError, IndexError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"not as glTF 2.0 has it ({type(error).__name__}: {error})") from error
 
 
-def _container(data: bytes) -> tuple[dict[str, Any], bytes | None]:
-    """The JSON, and the chunk of bytes of a GLB."""
-    text, chunk = data, None
-    if data[:4] == b"glTF":
-        if len(data) < 20 or int.from_bytes(data[4:8], "little") != 2:
-            raise ValueError("expected version 2 of glTF; export it again")
-        parts, place = [], 12
-        while place + 8 <= len(data):
-            size, kind = struct.unpack_from("<I4s", data, place)
-            if place + 8 + size > len(data):
-                raise ValueError(f"ends {place + 8 + size - len(data):,} bytes early")
-            parts.append((kind, data[place + 8 : place + 8 + size]))
-            place += 8 + size
-        if not parts or parts[0][0] != b"JSON":
-            raise ValueError("expected JSON as its first chunk")
-        text = parts[0][1]
-        chunk = next((part for kind, part in parts[1:] if kind == b"BIN\0"), None)
-    try:
-        tree = json.loads(text.decode("utf-8-sig"))
-    except (UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise ValueError(f"its JSON is not readable ({str(error).splitlines()[0][:60]})") from None
-    if not isinstance(tree, dict) or not isinstance(tree.get("asset"), dict):
-        raise ValueError("expected an object with `asset` in its JSON")
-    if not str(tree["asset"].get("version", "2.0")).startswith("2."):
-        raise ValueError(
-            f"expected version 2 of glTF, got {str(tree['asset'].get('version'))[:20]}; export it again"
-        )
-    return tree, chunk
-
-
-def _check_extensions(tree: dict[str, Any]) -> None:
-    """ValueError where the triangles can't be right without an extension that is not known here."""
-    used = {str(name) for key in ("extensionsUsed", "extensionsRequired") for name in tree.get(key) or []}
-    required = {str(name) for name in tree.get("extensionsRequired") or []}
-    used |= {
-        name
-        for mesh in _dicts(tree, "meshes")
-        for part in _dicts(mesh, "primitives")
-        for name in _extensions(part)
-    }
-    used |= {name for view in _dicts(tree, "bufferViews") for name in _extensions(view)}
-    if "KHR_draco_mesh_compression" in used:
-        raise ValueError(
-            "it is compressed with Draco, which is not read here; export without compression, or run "
-            "`gltf-transform copy` on it"
-        )
-    if any("meshopt_compression" in name for name in used):
-        raise ValueError(
-            "it is compressed with meshopt, which is not read here; export it without compression"
-        )
-    copied = {name for node in _dicts(tree, "nodes") for name in _extensions(node)} & {
-        "EXT_mesh_gpu_instancing"
-    }
-    unknown = {name for name in required if name not in _READ and not name.startswith(_HARMLESS)} | copied
-    if unknown:
-        names = ", ".join(sorted(unknown))[:100]
-        raise ValueError(f"it needs the extension {names}, which is not read here; export it without")
-
-
-def _dicts(tree: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    """The objects in a list of an object."""
-    return [entry for entry in tree.get(key) or [] if isinstance(entry, dict)]
-
-
-def _extensions(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    return entry.get("extensions") or {}
-
-
 class _Plain:
     """Builds the plain file; holds what it is made of so far."""
 
-    def __init__(
-        self, tree: dict[str, Any], chunk: bytes | None, read: Read, check_image: Callable[[bytes], None]
-    ) -> None:
-        self.tree, self.chunk, self.read, self.check_image = tree, chunk, read, check_image
-        self.buffers: dict[int, bytes] = {}
-        self.beside: dict[str, bytes] = {}
+    def __init__(self, source: GltfFile, check_image: Callable[[bytes], None]) -> None:
+        self.source, self.tree, self.check_image = source, source.tree, check_image
         self.images: dict[str, dict[str, Any]] = {}
-        self.numbers: dict[int, np.ndarray] = {}
         self.parts: list[bytes] = []
         self.size = 0
         self.unread: list[str] = []
@@ -195,7 +107,7 @@ class _Plain:
 
     def _primitive(self, part: dict[str, Any]) -> dict[str, Any]:
         given = part["attributes"]
-        count = len(self._values(given["POSITION"], "POSITION"))
+        count = len(self.source.values(given["POSITION"], "POSITION"))
         attributes = {"POSITION": self._written(given["POSITION"], 3)}
         material = part.get("material")
         place, transform = self._coordinates(material)
@@ -218,7 +130,7 @@ class _Plain:
         if given is None:
             index = np.arange(count, dtype=np.uint32)
         else:
-            index = self._values(given, "indices").reshape(-1)
+            index = self.source.values(given, "indices").reshape(-1)
             if index.dtype.kind != "u":
                 raise ValueError(f"accessor {given}: expected unsigned whole numbers as indices")
             if index.size and int(index.max()) >= count:
@@ -243,9 +155,9 @@ class _Plain:
         """Which coordinates the texture of the colours takes, and the (2, 3) matrix that acts on them."""
         if material is None:
             return 0, None
-        index = self._index(material, "materials")
+        index = self.source.index(material, "materials")
         texture = self.tree["materials"][index].get("pbrMetallicRoughness", {}).get("baseColorTexture") or {}
-        extension = _extensions(texture).get("KHR_texture_transform")
+        extension = extensions(texture).get("KHR_texture_transform")
         place = texture.get("texCoord", 0)
         if extension is None:
             return int(place), None
@@ -261,7 +173,7 @@ class _Plain:
         key = (accessor, -1 if transform is None else hash(transform.tobytes()))
         if key in self.written:
             return self.written[key]
-        values = self._values(accessor, "numbers").astype(np.float32)
+        values = self.source.values(accessor, "numbers").astype(np.float32)
         if width is not None and values.shape[1] != width:
             raise ValueError(
                 f"accessor {accessor}: expected {width} numbers for each vertex, got {values.shape[1]}"
@@ -272,7 +184,7 @@ class _Plain:
 
     def _add(self, key: tuple[int, ...], values: np.ndarray) -> int:
         kind = 5126 if values.dtype.kind == "f" else 5125
-        shape = next(name for name, width in _WIDTHS.items() if width == values.shape[1])
+        shape = next(name for name, width in WIDTHS.items() if width == values.shape[1])
         self.accessors.append(
             {
                 "bufferView": self._view(values.tobytes()),
@@ -290,98 +202,15 @@ class _Plain:
         self.size += len(data) + -len(data) % 4
         return len(self.views) - 1
 
-    def _values(self, index: int, what: str) -> np.ndarray:
-        """(count, width) numbers of an accessor, fractions where it is normalized."""
-        index = self._index(index, "accessors")
-        if index in self.numbers:
-            return self.numbers[index]
-        accessor = self.tree["accessors"][index]
-        dtype, width = np.dtype(_TYPES[accessor["componentType"]]), _WIDTHS[accessor["type"]]
-        count = self._index(accessor["count"])
-        if "bufferView" not in accessor:
-            raise ValueError(
-                f"accessor {index}: {count:,} {what} without a bufferView; is it compressed, or damaged?"
-            )
-        place = self._index(accessor.get("byteOffset", 0))
-        values = self._strided(accessor["bufferView"], place, count, width, dtype, f"accessor {index}")
-        if "sparse" in accessor:
-            values = self._replaced(values, accessor["sparse"], f"accessor {index}: sparse")
-        if accessor.get("normalized") and dtype.kind in "iu":
-            values = np.maximum(values / np.float64(np.iinfo(dtype).max), -1.0)  # 3.11 in the specification
-        self.numbers[index] = values
-        return values
-
-    def _replaced(self, values: np.ndarray, sparse: dict[str, Any], where: str) -> np.ndarray:
-        """A copy with the rows that differ."""
-        count, (rows, new) = self._index(sparse["count"]), (sparse["indices"], sparse["values"])
-        kind = np.dtype(_TYPES[rows["componentType"]])
-        at = self._strided(rows["bufferView"], rows.get("byteOffset", 0), count, 1, kind, where)[:, 0]
-        if at.dtype.kind != "u" or (count and at.max() >= len(values)):
-            raise ValueError(f"{where}: expected indices in [0, {len(values)})")
-        values = values.copy()
-        values[at] = self._strided(
-            new["bufferView"], new.get("byteOffset", 0), count, values.shape[1], values.dtype, where
-        )
-        return values
-
-    def _strided(
-        self, view: int, place: int, count: int, width: int, dtype: np.dtype, where: str
-    ) -> np.ndarray:
-        """(count, width) numbers in a view of a buffer."""
-        data, stride = self._bytes(view)
-        row = width * dtype.itemsize
-        stride = stride or row
-        place = self._index(place)
-        needed = place + (count - 1) * stride + row if count else 0
-        if stride < row or needed > len(data):
-            raise ValueError(
-                f"{where}: {count:,} entries need {needed:,} bytes, its bufferView has {len(data):,}"
-            )
-        array: np.ndarray = np.ndarray((count, width), dtype, data, place, (stride, dtype.itemsize))
-        return array
-
-    def _bytes(self, view: int) -> tuple[memoryview, int]:
-        """What a view shows of its buffer, and the distance of its entries or 0."""
-        entry = self.tree["bufferViews"][self._index(view, "bufferViews")]
-        buffer = self._buffer(self._index(entry["buffer"], "buffers"))
-        start, size = self._index(entry.get("byteOffset", 0)), self._index(entry["byteLength"])
-        if start + size > len(buffer):
-            raise ValueError(
-                f"bufferView {view}: ends at {start + size:,}, its buffer has {len(buffer):,} bytes"
-            )
-        return memoryview(buffer)[start : start + size], self._index(entry.get("byteStride", 0))
-
-    def _buffer(self, index: int) -> bytes:
-        if index not in self.buffers:
-            uri = self.tree["buffers"][index].get("uri")
-            if uri is None and self.chunk is None:
-                raise ValueError(f"buffer {index}: there are no bytes in the file, and no uri")
-            self.buffers[index] = self.chunk or b"" if uri is None else self._uri(uri)
-        return self.buffers[index]
-
-    def _uri(self, uri: str) -> bytes:
-        """The bytes in a data URI, or of a file beside this one."""
-        if not uri.startswith("data:"):
-            if uri not in self.beside:  # many buffers may name one file
-                self.beside[uri] = self.read(unquote(uri))
-            return self.beside[uri]
-        head, _, content = uri.partition(",")
-        if not head.endswith(";base64"):
-            raise ValueError(f"expected base64 in a data URI, got {head[:40]!r}")
-        try:
-            return base64.b64decode(content)
-        except binascii.Error as error:
-            raise ValueError(f"a data URI is damaged ({error})") from None
-
     def _image(self, image: dict[str, Any]) -> dict[str, Any]:
         """An image in the file itself; without bytes where it can't be read, as one that is missing."""
         key = f"{image.get('bufferView')} {image.get('uri')}"
         if key not in self.images:
             try:
                 data = (
-                    bytes(self._bytes(image["bufferView"])[0])
+                    bytes(self.source.bytes(image["bufferView"])[0])
                     if "bufferView" in image
-                    else self._uri(image["uri"])
+                    else self.source.uri(image["uri"])
                 )
                 self.check_image(data)
                 self.images[key] = {"bufferView": self._view(data)}
@@ -405,8 +234,8 @@ class _Plain:
         for at, node in enumerate(given):
             plain: dict[str, Any] = {key: [float(x) for x in node[key]] for key in kept if key in node}
             if "mesh" in node:
-                plain["mesh"] = self._index(node["mesh"], "meshes")
-            children = [self._index(child, "nodes") for child in node.get("children", [])]
+                plain["mesh"] = self.source.index(node["mesh"], "meshes")
+            children = [self.source.index(child, "nodes") for child in node.get("children", [])]
             for child in children:
                 if parents[child] >= 0 or child == at:
                     raise ValueError(f"node {child} has two parents; expected a tree of nodes")
@@ -415,8 +244,8 @@ class _Plain:
         scenes = self.tree.get("scenes")
         roots = [at for at, parent in enumerate(parents) if parent < 0]
         if scenes:
-            chosen = scenes[self._index(self.tree.get("scene", 0), "scenes")].get("nodes", [])
-            roots = list(dict.fromkeys(self._index(node, "nodes") for node in chosen))
+            chosen = scenes[self.source.index(self.tree.get("scene", 0), "scenes")].get("nodes", [])
+            roots = list(dict.fromkeys(self.source.index(node, "nodes") for node in chosen))
             if any(parents[root] >= 0 for root in roots):
                 raise ValueError("a node of the scene is another one's child; expected a tree of nodes")
         if not given and meshes:  # a library of meshes that nothing places
@@ -448,11 +277,3 @@ class _Plain:
                 raise ValueError(
                     f"{total:,} vertices in all copies of its meshes, which itself have {own:,}; leave some copies out"
                 )
-
-    def _index(self, value: Any, among: str | None = None) -> int:
-        """A whole number from 0 on, below the length of a list of the file."""
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            if among is None or value < len(self.tree[among]):
-                return value
-        wanted = "a whole number from 0 on" if among is None else f"the number of one of {among}"
-        raise ValueError(f"expected {wanted}, got {str(value)[:20]}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -58,9 +59,8 @@ def bake(
 
     Here c_p is the colour of a pixel, s_p the shading there, h_p the highlights, g_p the exposure of its photograph,
     and A the bilinear lookup. The weight w_p is large where the pixel sees the surface squarely and well inside its
-    outline. B holds the colours of the vertices, found first in the same way. The absolute value outvotes shadows,
-    highlights and things that stand in front in a few of the photographs. B carries colour to texels that no photograph
-    sees, across the seams of the atlas.
+    outline. The absolute value outvotes shadows, highlights and what stands in front in a few photographs. B, the
+    colours of the vertices, found first in the same way, fills texels that no photograph sees, across the atlas' seams.
 
     Parameters
     ----------
@@ -69,19 +69,16 @@ def bake(
     views : Views
         Unknown pixels do not count, nor pixels within two pixels of an outline or not wholly inside the mask.
     shading : callable, optional
-        ``shading(vertices, faces, cameras) -> (B, V, 3)``: the factors that turn albedo into the light that the cameras
-        see (vertices (V, 3), faces (F, 3) and cameras as given here, one view at a time). The texture then holds
-        albedo. By default it holds the colours in the photographs, light included.
+        ``shading(vertices, faces, cameras) -> (B, V, 3)``: factors that turn albedo into the light that cameras see,
+        one view at a time. The texture then holds albedo; by default the colours in the photographs, light included.
     highlights : callable, optional
         Likewise, the light that they see on top of that. The texture does not hold it.
     gains : (B, 3), optional
         Exposure of each view and channel, in linear light, > 0; 1 by default.
     size : int, optional
-        Texels along each side, 16 to 8192; by default the power of two from 256 to 4096 at which a texel is no larger
-        than a pixel of most views.
+        Texels a side, 16 to 8192; by default the power of two from 256 to 4096 with texels no larger than most pixels.
     layout : (faces_uv, uv), optional
-        (F, 3) and (N, 2), v upwards: texture coordinates that the mesh already has, all in [0, 1]. By default `unwrap`
-        makes an atlas.
+        (F, 3) and (N, 2), v upwards: texture coordinates of the mesh in [0, 1]; by default those that `unwrap` makes.
 
     Returns
     -------
@@ -91,52 +88,70 @@ def bake(
     Raises
     ------
     ValueError
-        If the mesh is unsound, if gains, size or layout are out of range, or if no view sees the mesh.
+        The mesh is unsound, gains, size or layout are out of range, or no view sees the mesh.
     ImportError
         `xatlas` is missing.
 
     Notes
     -----
-    4 s for 40 views of 320 x 320 pixels, 6,000 faces and 512 x 512 texels on one core. Not differentiable. The same
-    input gives the same image.
+    4 s for 40 views of 320 x 320 pixels, 6,000 faces and 512 x 512 texels on one core. Not differentiable.
     """
     mesh = Mesh(mesh.vertices.detach().cpu(), mesh.faces.cpu(), None)
     check_mesh(mesh.vertices, mesh.faces)
-    center = 0.5 * (mesh.vertices.amin(0) + mesh.vertices.amax(0)).double()
-    radius = float((mesh.vertices.double() - center).norm(dim=1).max())
-    near = Mesh(((mesh.vertices.double() - center) / radius).float(), mesh.faces)
-    cameras = views.cameras.to("cpu", torch.float64).transformed(1.0 / radius, center).to(dtype=torch.float32)
-    if size is None:
-        size = _size_for(near, cameras)
-    elif not 16 <= size <= 8192:
-        raise ValueError(f"size: expected 16 to 8192 texels, got {size}")
+    near, cameras = _in_unit_sphere(mesh, views.cameras)
+    size = _size_for(near, cameras) if size is None else _checked_size(size)
     exposures = torch.ones(len(views), 3) if gains is None else _checked_gains(gains, len(views))
     faces_uv, uv = unwrap(near, size=size) if layout is None else _checked_layout(near, layout)
     owners = TexturedMesh(near, uv, faces_uv, torch.zeros(1, 1, 3, dtype=torch.uint8)).owners
     place = torch.stack([size * uv[:, 0], size * (1 - uv[:, 1])], dim=1)  # texels, from the upper left
-    split = Mesh(near.vertices[owners], faces_uv)
+    look = partial(_look, mesh, views.cameras, owners, exposures, shading, highlights)
+    seen = observe(Mesh(near.vertices[owners], faces_uv), place, views, cameras, look, size)
+    texels, colors = _fitted(near, owners, faces_uv, place, seen, size)
+    image = (255 * linear_to_srgb(texels)).round().to(torch.uint8)
+    colors = _at_vertices(_lookup(texels, place), owners, colors)
+    return TexturedMesh(Mesh(mesh.vertices, mesh.faces, colors.to(mesh.vertices)), uv, faces_uv, image)
 
-    def at_places(of: Shading | None, index: int, otherwise: float) -> Tensor:
+
+def _in_unit_sphere(mesh: Mesh, cameras: Cameras) -> tuple[Mesh, Cameras]:
+    """The mesh and its cameras moved and scaled, in float32."""
+    center = 0.5 * (mesh.vertices.amin(0) + mesh.vertices.amax(0)).double()
+    radius = float((mesh.vertices.double() - center).norm(dim=1).max())
+    near = Mesh(((mesh.vertices.double() - center) / radius).float(), mesh.faces)
+    moved = cameras.to("cpu", torch.float64).transformed(1.0 / radius, center)
+    return near, moved.to(dtype=torch.float32)
+
+
+def _look(
+    mesh: Mesh,
+    cameras: Cameras,
+    owners: Tensor,
+    gains: Tensor,
+    shading: Shading | None,
+    highlights: Shading | None,
+    index: int,
+) -> tuple[Tensor, Tensor]:
+    """(N, 3) each: what a view makes of albedo, and adds to it, at the vertices that own the places."""
+
+    def seen(of: Shading | None, otherwise: float) -> Tensor:
         if of is None:
             return torch.full((len(owners), 3), otherwise)
-        return of(mesh.vertices, mesh.faces, views.cameras[index])[0].detach().float().cpu()[owners]
+        return of(mesh.vertices, mesh.faces, cameras[index])[0].detach().float().cpu()[owners]
 
-    def look(index: int) -> tuple[Tensor, Tensor]:
-        gain = exposures[index]
-        return gain * at_places(shading, index, 1.0), gain * at_places(highlights, index, 0.0)
+    return gains[index] * seen(shading, 1.0), gains[index] * seen(highlights, 0.0)
 
-    seen = observe(split, place, views, cameras, look, size)
+
+def _fitted(
+    mesh: Mesh, owners: Tensor, faces_uv: Tensor, place: Tensor, seen: Observations, size: int
+) -> tuple[Tensor, Tensor]:
+    """Texels (H, W, 3) in linear light, and the colours (V, 3) of the vertices that they start from."""
     atlas = _chart_fragments(place, faces_uv, size)
     if len(atlas.pixels) == 0:
         raise ValueError(
             f"layout: expected faces that cover texels, got none of {size} x {size}; raise the size"
         )
-    colors = _vertex_colors(near, owners, seen, atlas, size)
+    colors = _vertex_colors(mesh, owners, seen, atlas, size)
     base, used = _spread(interpolate(colors[owners].contiguous(), atlas), atlas, size)
-    texels = _filled(fit_texels(seen, base, used), used).clamp(0, 1)
-    image = (255 * linear_to_srgb(texels)).round().to(torch.uint8)
-    colors = _at_vertices(_lookup(texels, place), owners, colors)
-    return TexturedMesh(Mesh(mesh.vertices, mesh.faces, colors.to(mesh.vertices)), uv, faces_uv, image)
+    return _filled(fit_texels(seen, base, used), used).clamp(0, 1), colors
 
 
 def unwrap(mesh: Mesh, *, size: int, padding: int = PADDING) -> tuple[Tensor, Tensor]:
@@ -232,6 +247,13 @@ def _size_for(mesh: Mesh, cameras: Cameras) -> int:
     area = 0.5 * float(face_normals(mesh.vertices, mesh.faces, normalize=False).norm(dim=1).sum())
     side = math.sqrt(area / _FILLED) / pixel
     return min(max(2 ** math.ceil(math.log2(side)), SMALLEST), LARGEST)
+
+
+def _checked_size(size: int) -> int:
+    """Texels along a side as given."""
+    if not 16 <= size <= 8192:
+        raise ValueError(f"size: expected 16 to 8192 texels, got {size}")
+    return size
 
 
 def _checked_gains(gains: Tensor, views: int) -> Tensor:

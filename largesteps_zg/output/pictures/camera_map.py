@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from torch import Tensor
 from ...cameras.model import Cameras
 from ...cameras.upright import upright_rotation
 from .drawing import INK, WHITE, font
+
+Points = NDArray[np.float64]
+Color = tuple[int, int, int]
 
 _TRAIN, _TEST, _SHOWN, _OBJECT = (120, 124, 134), (190, 194, 204), (24, 28, 36), (236, 238, 243)
 _AXES = (("x", (214, 64, 56)), ("y", (46, 150, 76)), ("z", (52, 98, 206)))
@@ -57,49 +61,72 @@ def draw_map(
     # Upright axes: x right, y up, z towards the viewer. The view from above looks along -y, and z points down.
     across = rotation[:2] if side else np.stack([rotation[0], -rotation[2]])
     groups = [cameras] if held_out is None else [cameras, held_out]
-    places = [_flat(group.centers, across) for group in groups]
-    everything = np.concatenate([*places, *([_flat(sphere[0][None], across)] if sphere else [])])
-    low, high = everything.min(axis=0), everything.max(axis=0)
-    if sphere is not None:
-        middle, radius = _flat(sphere[0][None], across)[0], sphere[1]
-        low, high = np.minimum(low, middle - radius), np.maximum(high, middle + radius)
-    extent = max(float((high - low).max()), 1e-30)
-    scale = fine * size * (1 - 2 * _BORDER) / extent
-    origin = 0.5 * (low + high)
-
-    def on_map(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        return 0.5 * fine * size + scale * (points - origin) * np.array([1.0, -1.0])
-
+    paper = _Paper.around(groups, sphere, across, fine * size)
+    middle = paper(paper.origin if sphere is None else _flat(sphere[0][None], across)[0])
     sheet = Image.new("RGB", (fine * size, fine * size), WHITE)
     draw = ImageDraw.Draw(sheet)
     if sphere is not None:
-        (x, y), r = on_map(middle[None])[0], scale * radius
+        (x, y), r = middle, paper.scale * sphere[1]
         draw.ellipse((x - r, y - r, x + r, y + r), fill=_OBJECT, outline=(150, 154, 164), width=fine)
-    _draw_axes(draw, across, on_map(middle[None])[0] if sphere else on_map(origin[None])[0], fine, size)
-    marks = [_TRAIN, _TEST]
-    for group, place, color in reversed(list(zip(groups, places, marks, strict=False))):
-        wedges = _wedges(group, across, _REACH * fine * size)
-        for index, (corner, wedge) in enumerate(zip(on_map(place), wedges, strict=True)):
-            number = list(shown).index(index) + 1 if color is _TRAIN and index in shown else None
-            ink = color if number is None else _SHOWN
-            outline = [tuple(corner + point) for point in wedge] + [tuple(corner)]
-            draw.line(
-                [tuple(corner), *outline], fill=ink, width=fine if number is None else 2 * fine, joint="curve"
-            )
-            if number is not None:
-                away = -wedge.mean(axis=0)
-                away = away / max(float(np.linalg.norm(away)), 1e-9) * 9 * fine
-                _label(draw, corner + away, str(number), INK, 15 * fine)
+    _draw_axes(draw, across, middle, fine, size)
+    if held_out is not None:
+        _draw_cameras(draw, held_out, paper, _TEST, (), fine)
+    _draw_cameras(draw, cameras, paper, _TRAIN, shown, fine)
     return sheet.resize((size, size), Image.Resampling.LANCZOS)
 
 
-def _flat(points: Tensor, across: NDArray[np.float64]) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class _Paper:
+    """Where points lie on the map: `origin`, in the plane of the axes `across`, in the middle of `side` pixels."""
+
+    across: Points
+    origin: Points
+    scale: float
+    side: int
+
+    @classmethod
+    def around(
+        cls, groups: list[Cameras], sphere: tuple[Tensor, float] | None, across: Points, side: int
+    ) -> _Paper:
+        """With room for all cameras and the sphere."""
+        places = [_flat(group.centers, across) for group in groups]
+        if sphere is not None:
+            middle = _flat(sphere[0][None], across)
+            places += [middle - sphere[1], middle + sphere[1]]
+        everything = np.concatenate(places)
+        low, high = everything.min(axis=0), everything.max(axis=0)
+        extent = max(float((high - low).max()), 1e-30)
+        return cls(across, 0.5 * (low + high), side * (1 - 2 * _BORDER) / extent, side)
+
+    def __call__(self, flat: Points) -> Points:
+        """(N, 2) pixels of points in the plane."""
+        return 0.5 * self.side + self.scale * (flat - self.origin) * np.array([1.0, -1.0])
+
+
+def _draw_cameras(
+    draw: ImageDraw.ImageDraw, cameras: Cameras, paper: _Paper, color: Color, shown: Sequence[int], fine: int
+) -> None:
+    """A wedge for each camera; those that are shown are darker and have numbers."""
+    corners = paper(_flat(cameras.centers, paper.across))
+    wedges = _wedges(cameras, paper.across, _REACH * paper.side)
+    for index, (corner, wedge) in enumerate(zip(corners, wedges, strict=True)):
+        outline = [tuple(corner), *(tuple(corner + point) for point in wedge), tuple(corner)]
+        if index not in shown:
+            draw.line(outline, fill=color, width=fine, joint="curve")
+            continue
+        draw.line(outline, fill=_SHOWN, width=2 * fine, joint="curve")
+        away = -wedge.mean(axis=0)
+        away = away / max(float(np.linalg.norm(away)), 1e-9) * 9 * fine
+        _label(draw, corner + away, str(list(shown).index(index) + 1), INK, 15 * fine)
+
+
+def _flat(points: Tensor, across: Points) -> Points:
     """(N, 2) in the plane of the map."""
-    flat: NDArray[np.float64] = points.detach().double().cpu().numpy() @ across.T
+    flat: Points = points.detach().double().cpu().numpy() @ across.T
     return flat
 
 
-def _wedges(cameras: Cameras, across: NDArray[np.float64], length: float) -> NDArray[np.float64]:
+def _wedges(cameras: Cameras, across: Points, length: float) -> Points:
     """(B, 2, 2) steps on the map, from each camera along the left and right border of its view."""
     rotation = cameras.world_to_camera[:, :3, :3].detach().double().cpu().numpy()
     forward = rotation[:, 2] @ across.T  # (B, 2)
@@ -107,13 +134,11 @@ def _wedges(cameras: Cameras, across: NDArray[np.float64], length: float) -> NDA
     sideways = np.stack([-forward[:, 1], forward[:, 0]], axis=1) * np.clip(tangent, 0.15, 0.6)[:, None]
     # A camera that looks along the map's line of sight has no direction on the map, and becomes a short line.
     flip = np.array([1.0, -1.0])
-    wedges: NDArray[np.float64] = length * np.stack([forward + sideways, forward - sideways], axis=1) * flip
+    wedges: Points = length * np.stack([forward + sideways, forward - sideways], axis=1) * flip
     return wedges
 
 
-def _draw_axes(
-    draw: ImageDraw.ImageDraw, across: NDArray[np.float64], middle: NDArray[np.float64], fine: int, size: int
-) -> None:
+def _draw_axes(draw: ImageDraw.ImageDraw, across: Points, middle: Points, fine: int, size: int) -> None:
     """The scene's axes from the object's middle; one that points at the viewer is a dot."""
     axes = across.T * np.array([1.0, -1.0])  # (3, 2): each axis on the map
     for (name, color), direction in zip(_AXES, axes, strict=True):
@@ -125,9 +150,7 @@ def _draw_axes(
             _label(draw, label, name, color, 14 * fine)
 
 
-def _label(
-    draw: ImageDraw.ImageDraw, at: NDArray[np.float64], text: str, color: tuple[int, int, int], size: int
-) -> None:
+def _label(draw: ImageDraw.ImageDraw, at: Points, text: str, color: Color, size: int) -> None:
     """Text with a white rim, because it may lie on lines."""
     draw.text(
         tuple(at), text, fill=color, font=font(size), anchor="mm", stroke_width=size // 10, stroke_fill=WHITE

@@ -18,6 +18,7 @@ from .exposure import Exposure
 from .gloss import Gloss
 
 LIGHT_STEP = 0.02
+LIGHT_ORDER = 2
 
 
 class Appearance:
@@ -181,3 +182,38 @@ class Appearance:
             self.gloss.load_state_dict(state["gloss"])
         if self.exposure is not None:
             self.exposure.load_state_dict(state["exposure"])
+
+
+def appearance_of(
+    light: SphericalHarmonicsLight | None,
+    gloss: str,
+    exposure: str,
+    *,
+    views: int,
+    exact: bool,
+    device: torch.device,
+) -> Appearance:
+    """What is to be found besides shape and albedo: "auto" is left off where gradients are not exact.
+
+    Parameters
+    ----------
+    light : SphericalHarmonicsLight or None
+        Known; None to find it too.
+    gloss, exposure : {"auto", "on", "off"}
+    views : int
+        Of the run.
+    exact : bool
+        Gradients of colours are no estimates.
+    device : torch.device
+    """
+
+    def wanted(choice: str) -> bool:
+        return choice == "on" or (choice == "auto" and exact)
+
+    start = (light or SphericalHarmonicsLight.ambient(LIGHT_ORDER)).coefficients
+    return Appearance(
+        SphericalHarmonicsLight(start.to(device, torch.float32)),
+        light_known=light is not None,
+        gloss=Gloss(always=gloss == "on", device=device) if wanted(gloss) else None,
+        exposure=Exposure(views, always=exposure == "on", device=device) if wanted(exposure) else None,
+    )

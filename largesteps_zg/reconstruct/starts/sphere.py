@@ -1,4 +1,4 @@
-"""The sphere that a reconstruction starts from by default."""
+"""The sphere that a reconstruction starts from by default, and any start's place in the run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ...mesh.mesh import Mesh
 from ...mesh.shapes import icosphere
 from ...scenes.carving.inscribed import inscribed_sphere
 from ...scenes.views import Views
+from ..frame import Frame
 
 START_LEVEL = 4  # 2,562 vertices
 START_SHARE = 0.9  # of the largest sphere inside all masks
@@ -27,3 +28,22 @@ def starting_sphere(views: Views, center: Tensor, radius: float, *, level: int =
     """
     middle, inside = inscribed_sphere(views, center, radius)
     return icosphere(level, radius=START_SHARE * inside, center=middle.tolist(), dtype=torch.float64)
+
+
+def placed_start(start: Mesh, frame: Frame) -> Mesh:
+    """A mesh of the scene in the coordinates of a run, on its device, with its colours or grey.
+
+    Raises
+    ------
+    ValueError
+        It is nowhere near the object.
+    """
+    vertices = frame.inside(start.vertices).to(frame.device)
+    if float(vertices.norm(dim=1).min()) > 2.0:
+        raise ValueError(
+            f"init: the start mesh is nowhere near the object, which the masks place at "
+            f"{[round(x, 3) for x in frame.center.tolist()]} with radius {frame.radius:.3g}; "
+            "is it in the scene's coordinates?"
+        )
+    colors = torch.full_like(vertices, 0.5) if start.colors is None else start.colors.to(vertices)
+    return Mesh(vertices, start.faces.to(frame.device), colors)
