@@ -64,7 +64,7 @@ def self_intersections(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]
     -------
     (F,) bool tensor
         True for both faces of a pair that has a point in common. Faces that share a vertex are not compared: they
-        always have one, and where one is folded over its neighbour `metrics.flipped` finds it.
+        always have one, and where one is folded over its neighbour `quality.flipped` finds it.
 
     Raises
     ------

@@ -18,12 +18,12 @@ class Difference:
     Attributes
     ----------
     kind : {"l1", "l2", "robust"}
-        See `losses.image_loss`.
+        See `images.losses.image_loss`.
     scale : float
         Of the robust kind, for colours, > 0; coverage is compared by l1 then, since surface that is missing has to be
         felt in full.
     brightness : float or None
-        What brightness counts beside hue, see `losses.image_loss` and `colorfulness.brightness_weight`; None compares
+        What brightness counts beside hue, see `image_loss` and `hue.brightness_weight`; None compares
         red, green and blue one by one.
     """
 

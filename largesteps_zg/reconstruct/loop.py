@@ -128,8 +128,12 @@ class Reconstruction:
             self.step = 0
             self.losses: list[float] = []
             self.events: list[Event] = []
-            begin = placed_start(start or starting_sphere(self.views, center, radius), self.frame)
-            self.fit = self._fit(begin, source, light, colors_known)
+            if start is None:
+                start = starting_sphere(self.views, self.frame.center, radius)
+            begin = placed_start(start, self.frame)
+            # Estimates of colours come a channel at a time.
+            brightness = brightness_weight(views) if source.traits.exact_colors else None
+            self.fit = self._fit(begin, source, light, brightness, colors_known)
             self.rendering = Rendering(self.fit, self.frame)
             edge_length = float(mean_edge_length(begin.vertices, begin.faces))
             self.remeshings = remeshings(
@@ -141,7 +145,12 @@ class Reconstruction:
             self.coarse_first = planned and min(views.images.shape[1:3]) >= SMALLEST
 
     def _fit(
-        self, begin: Mesh, source: GradientSource, light: SphericalHarmonicsLight | None, colors_known: bool
+        self,
+        begin: Mesh,
+        source: GradientSource,
+        light: SphericalHarmonicsLight | None,
+        brightness: float | None,
+        colors_known: bool,
     ) -> Fit:
         """What is to be found, and how."""
         settings, traits = self.settings, source.traits
@@ -151,10 +160,7 @@ class Reconstruction:
             step_size=settings.step_size,
             backend=self.backend,
             colors_known=colors_known,
-            # Estimates of colours come a channel at a time.
-            difference=Difference(
-                settings.loss, brightness=brightness_weight(self.views) if traits.exact_colors else None
-            ),
+            difference=Difference(settings.loss, brightness=brightness),
             bending=traits.bending_share * settings.bending / math.sqrt(self.views.images[..., 0].numel()),
         )
         appearance = appearance_of(

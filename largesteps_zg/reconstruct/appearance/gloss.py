@@ -55,8 +55,8 @@ class Gloss:
     Notes
     -----
     Differentiable in all of its own, and in the surface: highlights say where normals point, once they are explained.
-    What hides is held fixed. docs/choosing.md says what each part is worth; *without* grazing and nearness derivatives
-    in the surface make it worse.
+    What hides is held fixed. benchmarks/measurements/path_traced.md#gloss says what each part is worth; *without*
+    grazing and nearness derivatives in the surface make it worse.
 
     Cost: 8 views of 10,242 vertices, 26 ms of one core, forward and backward, and 8 more for what is hidden.
 
