@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-import io
 import re
-import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,6 +16,7 @@ SUFFIXES = {"json", "ply", "png", "obj", "glb", "npy", "py", "md", "txt", "h"}
 Places = dict[str, set[str]]
 
 
+@cache
 def places(package: Path) -> Places:
     """What is found in each folder, module and class, under its last name; those of one name taken together."""
     found: Places = {}
@@ -33,6 +33,7 @@ def places(package: Path) -> Places:
     return found
 
 
+@cache
 def others(package: Path) -> set[str]:
     """Packages that the library imports, and one that it only speaks of."""
     found = {"cv2"}
@@ -58,9 +59,7 @@ def names(node: ast.AST) -> Iterator[str]:
 
 def prose(source: str) -> Iterator[str]:
     """Comments and docstrings."""
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.string
+    yield from re.findall("#.*", source)
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             yield ast.get_docstring(node) or ""

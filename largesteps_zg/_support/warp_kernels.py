@@ -7,7 +7,7 @@ Warp reads the source text of whatever calls them, so a kernel by hand would nam
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -17,8 +17,14 @@ import warp as wp
 
 from .warp_launch import load
 
-BYTES, INTS, INT64S, KEYS = (wp.array(dtype=kind) for kind in (wp.uint8, int, wp.int64, wp.uint64))
-FLOATS, TRIPLES = wp.array(dtype=wp.float32), wp.array(dtype=wp.vec3i)
+
+def arrays(kind: Any) -> Any:
+    """The type of an argument that is an array of a kind of numbers."""
+    return wp.array(dtype=kind)
+
+
+BYTES, INTS, INT64S, KEYS = arrays(wp.uint8), arrays(int), arrays(wp.int64), arrays(wp.uint64)
+FLOATS, TRIPLES = arrays(wp.float32), arrays(wp.vec3i)
 
 
 class KernelModule:
@@ -37,11 +43,12 @@ class KernelModule:
     def __init__(self, name: str, dtype: torch.dtype, *, contract: bool = True) -> None:
         self.real: Any = {torch.float32: wp.float32, torch.float64: wp.float64}[dtype]
         self.vec3: Any = wp.types.vector(3, self.real)
-        self.reals, self.vec3s = wp.array(dtype=self.real), wp.array(dtype=self.vec3)
+        self.reals, self.vec3s = arrays(self.real), arrays(self.vec3)
         self.name = f"{name}.{self.real.__name__}"
         self.module = wp.get_module(self.name)
         if not contract:
             self.module.options["fuse_fp"] = False
+        self._kernels: dict[str, Any] = {}
 
     def native(self, name: str, body: str, **arguments: Any) -> Any:
         """A function for kernels, of a body in C++ and the types of its arguments."""
@@ -49,11 +56,13 @@ class KernelModule:
         return wp.func_native(types + body)(self._written(name, "...", arguments, {}))
 
     def kernel(self, function: Any) -> Any:
-        """A kernel of a function in Warp's own language; a decorator."""
-        return wp.kernel(function, module=self.module, enable_backward=False)
+        """Add a kernel, of a function in Warp's own language; a decorator."""
+        made = wp.kernel(function, module=self.module, enable_backward=False)
+        self._kernels[function.__name__] = made
+        return made
 
     def items(self, name: str, body: str, **arguments: Any) -> Any:
-        """A kernel for `launch_items`, whose body in C++ takes the items [first, last)."""
+        """Add a kernel for `launch_items`, whose body in C++ takes the items [first, last)."""
         take = "first = begin + wp.tid() * block\n    takes(first, first + block, {})"
         return self._taking(name, body, take, arguments, arguments)
 
@@ -62,10 +71,9 @@ class KernelModule:
         take = "v, i = wp.tid()\n    takes(i * block, i * block + block, begin + v, {})"
         return self._taking(name, body, take, {"view": int, **arguments}, arguments)
 
-    def finished(self, parts: Iterable[Mapping[str, Any]]) -> SimpleNamespace:
-        """Kernels by their names, beside `module`, `real` and `vec3`."""
-        named = {name: kernel for part in parts for name, kernel in part.items()}
-        return SimpleNamespace(module=self.module, real=self.real, vec3=self.vec3, **named)
+    def finished(self) -> SimpleNamespace:
+        """The kernels by their names, beside `module`, `real` and `vec3`."""
+        return SimpleNamespace(module=self.module, real=self.real, vec3=self.vec3, **self._kernels)
 
     def _taking(
         self, name: str, body: str, take: str, inner: Mapping[str, Any], outer: Mapping[str, Any]

@@ -75,11 +75,11 @@ SCATTER = """
 def build(dtype: torch.dtype) -> SimpleNamespace:
     """The kernel for one type of losses, in a Warp module of its own."""
     make = KernelModule("largesteps_zg.estimators.scattering", dtype)
-    scatter = make.items(
+    make.items(
         "scatter", SCATTER, plus=make.reals, minus=make.reals, made_plus=INTS, made_minus=INTS, table=INTS, direct=int,
         atomic=int, slots=int, corners=int, count=int, pixels=int, rows=int, sums=make.reals, fault=INTS, buffer=int,
     )  # fmt: skip
-    return make.finished([{"scatter": scatter}])
+    return make.finished()
 
 
 kernels_for = compiled(build)

@@ -5,8 +5,6 @@ Values are written as they are; `silhouettes` blends them afterwards. The image'
 
 from __future__ import annotations
 
-from typing import Any
-
 from .._support.warp_kernels import INTS, KernelModule
 
 # Fragments come sorted by pixel, so that the image is written once from its first byte to its last; each fragment
@@ -36,18 +34,22 @@ COMPOSE_ADJOINT = """
 """
 
 
-def define(make: KernelModule) -> dict[str, Any]:
+def define(make: KernelModule) -> None:
     """Kernels of `warp_backend.antialias`, first and last; their items are fragments.
 
     `compose` also clears the empty pixels of [first_pixel, last_pixel) where that is not empty; in one thread then.
     """
-    return {
-        "compose": make.items(
-            "compose", COMPOSE, pixels=INTS, first_pixel=int, last_pixel=int, channels=int, values=make.reals,
-            image=make.reals,
-        ),
-        "compose_adjoint": make.items(
-            "compose_adjoint", COMPOSE_ADJOINT, pixels=INTS, channels=int, grad_image=make.reals,
-            grad_values=make.reals,
-        ),
-    }  # fmt: skip
+    values = make.reals
+    make.items(
+        "compose",
+        COMPOSE,
+        pixels=INTS,
+        first_pixel=int,
+        last_pixel=int,
+        channels=int,
+        values=values,
+        image=values,
+    )
+    make.items(
+        "compose_adjoint", COMPOSE_ADJOINT, pixels=INTS, channels=int, grad_image=values, grad_values=values
+    )

@@ -148,8 +148,8 @@ COLLECT = """
 """
 
 
-def rasterizer(make: KernelModule) -> tuple[Any, Any]:
-    """A function for kernels that draws faces into keys, and the kernel whose threads draw one each."""
+def define_raster(make: KernelModule) -> Any:
+    """The kernel whose threads draw a face each into keys; a function that draws some, for other kernels."""
     real, vec3s = make.real, make.vec3s
     raster_faces = make.native(
         "raster_faces", RASTER, points=vec3s, screen=vec3s, faces=TRIPLES, vertices=int, face_count=int, view=int,
@@ -174,12 +174,12 @@ def rasterizer(make: KernelModule) -> tuple[Any, Any]:
             sides,
         )  # fmt: skip
 
-    return raster_faces, raster
+    return raster_faces
 
 
-def define(make: KernelModule) -> dict[str, Any]:
+def define(make: KernelModule) -> None:
     """Kernels of `warp_backend.rasterize`."""
-    raster_faces, raster = rasterizer(make)
+    raster_faces = define_raster(make)
     project_points = make.native(
         "project_points", PROJECT, points=make.vec3s, first=int, last=int, near=make.real, screen=make.vec3s
     )
@@ -187,20 +187,11 @@ def define(make: KernelModule) -> dict[str, Any]:
         "collect_rows", COLLECT, keys=KEYS, view=int, plane=int, first_row=int, last_row=int, height=int, width=int,
         offset=int, start=int, place=int, counts=INTS, slots=INTS, pixels=INTS, triangles=INTS,
     )  # fmt: skip
-    draw_views = _for_one_view_after_another(make, project_points, raster_faces, collect_rows)
-    project, count, collect = _for_all_at_once(make, project_points, collect_rows)
-    return {
-        "draw_views": draw_views,
-        "project": project,
-        "raster": raster,
-        "count": count,
-        "collect": collect,
-    }
+    _define_for_chunks(make, project_points, raster_faces, collect_rows)
+    _define_for_items(make, project_points, collect_rows)
 
 
-def _for_one_view_after_another(
-    make: KernelModule, project_points: Any, raster_faces: Any, collect_rows: Any
-) -> Any:
+def _define_for_chunks(make: KernelModule, project_points: Any, raster_faces: Any, collect_rows: Any) -> None:
     """All of it for some views, one after the other: for the CPU."""
     real, vec3s = make.real, make.vec3s
 
@@ -236,10 +227,8 @@ def _for_one_view_after_another(
             )
             offset += counts[view]
 
-    return draw_views
 
-
-def _for_all_at_once(make: KernelModule, project_points: Any, collect_rows: Any) -> tuple[Any, Any, Any]:
+def _define_for_items(make: KernelModule, project_points: Any, collect_rows: Any) -> None:
     """A thread for each vertex, and for each row of each view: for CUDA."""
     real, vec3s = make.real, make.vec3s
 
@@ -275,5 +264,3 @@ def _for_all_at_once(make: KernelModule, project_points: Any, collect_rows: Any)
             keys, view, view, row, row + 1, height, width, offsets[view], starts[place], place, counts, slots, pixels,
             triangles,
         )  # fmt: skip
-
-    return project, count, collect

@@ -23,7 +23,9 @@ from . import composing, coverage, shading, silhouettes
 def build(dtype: torch.dtype) -> SimpleNamespace:
     """Kernels for one floating-point type, in a Warp module of their own."""
     make = KernelModule("largesteps_zg.rasterizer", dtype, contract=coverage.CONTRACT)
-    return make.finished(part.define(make) for part in (coverage, shading, silhouettes, composing))
+    for part in (coverage, shading, silhouettes, composing):
+        part.define(make)
+    return make.finished()
 
 
 kernels_for = compiled(build)

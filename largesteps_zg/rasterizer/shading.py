@@ -6,8 +6,6 @@ cross products `b_i = e_j x e_k` are them up to their sum, for any signs of the 
 
 from __future__ import annotations
 
-from typing import Any
-
 from .._support.warp_kernels import INTS, TRIPLES, KernelModule
 
 # Walks over fragments [first, last), which are sorted; keeps up where the row of the image begins.
@@ -98,14 +96,12 @@ INTERPOLATE_ADJOINT = (
 )
 
 
-def define(make: KernelModule) -> dict[str, Any]:
+def define(make: KernelModule) -> None:
     """Kernels of `warp_backend.interpolate`; their items are fragments."""
     given = {
         "points": make.vec3s, "faces": TRIPLES, "pixels": INTS, "triangles": INTS, "height": int, "width": int,
         "vertices": int, "channels": int, "shared": int, "attributes": make.reals,
     }  # fmt: skip
     gradients = {"grad_values": make.reals, "grad_points": make.vec3s, "grad_attributes": make.reals}
-    return {
-        "interpolate": make.items("interpolate", INTERPOLATE, **given, values=make.reals),
-        "interpolate_adjoint": make.items("interpolate_adjoint", INTERPOLATE_ADJOINT, **given, **gradients),
-    }
+    make.items("interpolate", INTERPOLATE, **given, values=make.reals)
+    make.items("interpolate_adjoint", INTERPOLATE_ADJOINT, **given, **gradients)

@@ -7,8 +7,6 @@ neighbours in a row and 1 for neighbours in a column.
 
 from __future__ import annotations
 
-from typing import Any
-
 from .._support.warp_kernels import BYTES, INT64S, INTS, TRIPLES, KernelModule
 
 # Columns of `edges`: two ends, two faces (the second -1 at a border), the vertex opposite in the first face, and 1
@@ -150,19 +148,17 @@ BLEND_ADJOINT = (
 )
 
 
-def define(make: KernelModule) -> dict[str, Any]:
+def define(make: KernelModule) -> None:
     """Kernels of `warp_backend.antialias`."""
     pairs = {
         "points": make.vec3s, "edges": INTS, "slots": INTS, "ends": INTS, "pair_pixels": INTS, "pair_directions": INTS,
         "pair_edges": INTS, "height": int, "width": int, "vertices": int, "channels": int, "values": make.reals,
     }  # fmt: skip
     gradients = {"grad_image": make.reals, "grad_values": make.reals, "grad_points": make.vec3s}
-    return {
-        "find_crossings": make.items_of_views(
-            "find_crossings", FIND, points=make.vec3s, faces=TRIPLES, edges=INTS, sides=BYTES, slots=INTS,
-            triangles=INTS, ends=INTS, vertices=int, face_count=int, height=int, width=int, near=make.real,
-            bank=int, capacity=int, counters=INTS, keys=INT64S, records=INTS,
-        ),
-        "blend": make.items("blend", BLEND, **pairs, image=make.reals),
-        "blend_adjoint": make.items("blend_adjoint", BLEND_ADJOINT, **pairs, **gradients),
-    }  # fmt: skip
+    make.items_of_views(
+        "find_crossings", FIND, points=make.vec3s, faces=TRIPLES, edges=INTS, sides=BYTES, slots=INTS, triangles=INTS,
+        ends=INTS, vertices=int, face_count=int, height=int, width=int, near=make.real, bank=int, capacity=int,
+        counters=INTS, keys=INT64S, records=INTS,
+    )  # fmt: skip
+    make.items("blend", BLEND, **pairs, image=make.reals)
+    make.items("blend_adjoint", BLEND_ADJOINT, **pairs, **gradients)

@@ -13,7 +13,7 @@ import torch
 import warp as wp
 
 from .._support.warp_kernels import BYTES, FLOATS, INTS, KEYS, TRIPLES, KernelModule, compiled
-from ..rasterizer.coverage import CONTRACT, rasterizer
+from ..rasterizer.coverage import CONTRACT, define_raster
 
 # Homogeneous pixels of the vertices, (u z, v z, z), and what RASTER takes: (u, v, 1 / z), 0 for what is too near.
 PROJECT = """
@@ -91,7 +91,7 @@ RESOLVE = """
 def build(dtype: torch.dtype) -> SimpleNamespace:
     """Kernels of `hard.draw` for one floating-point type of the points, in a Warp module of their own."""
     make = KernelModule("largesteps_zg.renderers", dtype, contract=CONTRACT)
-    raster_faces, raster = rasterizer(make)
+    raster_faces = define_raster(make)
     project_vertices = make.native(
         "project_vertices", PROJECT, vertices=make.vec3s, matrices=make.reals, view=int, count=int, shared=int,
         first=int, last=int, near=make.real, points=make.vec3s, screen=make.vec3s,
@@ -101,19 +101,17 @@ def build(dtype: torch.dtype) -> SimpleNamespace:
         row=int, first=int, last=int, height=int, width=int, count=int, shared=int, deep=int, images=FLOATS,
         triangles=INTS, depth=FLOATS,
     )  # fmt: skip
-    draw_views = _for_one_view_after_another(make, project_vertices, raster_faces, resolve_row)
-    project, resolve = _for_all_at_once(make, project_vertices, resolve_row)
-    return make.finished(
-        [{"draw_views": draw_views, "project": project, "raster": raster, "resolve": resolve}]
-    )
+    _define_for_chunks(make, project_vertices, raster_faces, resolve_row)
+    _define_for_items(make, project_vertices, resolve_row)
+    return make.finished()
 
 
 kernels_for = compiled(build)
 
 
-def _for_one_view_after_another(
+def _define_for_chunks(
     make: KernelModule, project_vertices: Any, raster_faces: Any, resolve_row: Any
-) -> Any:
+) -> None:
     """All of it for some views, one after the other, so that keys stay in the core's cache: for the CPU."""
     real, reals, vec3s = make.real, make.reals, make.vec3s
 
@@ -154,10 +152,8 @@ def _for_one_view_after_another(
                     images, triangles, depth,
                 )  # fmt: skip
 
-    return draw_views
 
-
-def _for_all_at_once(make: KernelModule, project_vertices: Any, resolve_row: Any) -> tuple[Any, Any]:
+def _define_for_items(make: KernelModule, project_vertices: Any, resolve_row: Any) -> None:
     """A thread for each vertex, and for each pixel: for CUDA."""
     real, reals, vec3s = make.real, make.reals, make.vec3s
 
@@ -188,5 +184,3 @@ def _for_all_at_once(make: KernelModule, project_vertices: Any, resolve_row: Any
             keys, points, faces, colors, view, view, row, x, x + 1, height, width, count, shared, deep, images,
             triangles, depth,
         )  # fmt: skip
-
-    return project, resolve

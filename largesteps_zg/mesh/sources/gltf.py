@@ -208,7 +208,7 @@ class _Plain:
         if key not in self.images:
             try:
                 data = (
-                    bytes(self.source.bytes(image["bufferView"])[0])
+                    bytes(self.source.content(image["bufferView"])[0])
                     if "bufferView" in image
                     else self.source.uri(image["uri"])
                 )

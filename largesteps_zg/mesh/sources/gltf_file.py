@@ -89,7 +89,7 @@ class GltfFile:
         self, view: int, place: int, count: int, width: int, dtype: np.dtype, where: str
     ) -> np.ndarray:
         """(count, width) numbers in a view of a buffer."""
-        data, stride = self.bytes(view)
+        data, stride = self.content(view)
         row = width * dtype.itemsize
         stride = stride or row
         place = self.index(place)
@@ -101,7 +101,7 @@ class GltfFile:
         array: np.ndarray = np.ndarray((count, width), dtype, data, place, (stride, dtype.itemsize))
         return array
 
-    def bytes(self, view: int) -> tuple[memoryview, int]:
+    def content(self, view: int) -> tuple[memoryview, int]:
         """What a view shows of its buffer, and the distance of its entries or 0."""
         entry = self.tree["bufferViews"][self.index(view, "bufferViews")]
         buffer = self._buffer(self.index(entry["buffer"], "buffers"))
