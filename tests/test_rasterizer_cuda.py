@@ -8,6 +8,7 @@ import warp as wp
 from raster_oracle import sphere
 
 from largesteps_zg.cameras import sphere_of_cameras
+from largesteps_zg.estimators import scattering
 from largesteps_zg.images import loss_kernels
 from largesteps_zg.images.losses import image_loss
 from largesteps_zg.rasterizer.kernels import build
@@ -19,6 +20,7 @@ MODULES = {
     "float32": lambda: build(torch.float32).module,
     "float64": lambda: build(torch.float64).module,
     "losses": lambda: loss_kernels.MODULE,
+    "scattering": lambda: scattering.build(torch.float32).module,
 }
 
 
