@@ -42,15 +42,16 @@ class Rendering:
     @property
     def glossy(self) -> bool:
         """Whether the surface mirrors something."""
-        return self._fit.appearance.glossy
+        return self._fit.appearance.mirror is not None
 
     @torch.no_grad()
     def highlights(self, vertices: Tensor, faces: Tensor, cameras: Cameras) -> Tensor:
-        """(B, V, 3): what a glossy surface mirrors towards cameras."""
-        device = self._frame.device
+        """(B, V, 3): what a surface mirrors towards cameras, only where it is `glossy`."""
+        device, mirror = self._frame.device, self._fit.appearance.mirror
+        assert mirror is not None
         near, faces = self._frame.inside(vertices).to(device), faces.to(device)
         placed = self._frame.normalized(cameras)
-        return self._fit.appearance.highlights(near, faces, vertex_normals(near, faces), placed).cpu()
+        return mirror(near, faces, vertex_normals(near, faces), placed).cpu()
 
     def aligned(self, views: Views) -> Cameras:
         """Cameras from which photographs fit the surface best, each found on its own from the given one."""

@@ -80,28 +80,16 @@ class Appearance:
         normals = vertex_normals(vertices, faces)
         shading = SphericalHarmonicsLight(self.light if light is None else light)
         colors = albedo * shading(normals)
-        if self.glossy and mirrored:
-            colors = colors + self.highlights(vertices, faces, normals, cameras, index)
+        if mirrored and self.mirror is not None:
+            colors = colors + self.mirror(vertices, faces, normals, cameras, index)
         if self.exposure is not None and not self.exposure.trial.dropped and index is not None:
             colors = self.exposure(colors, index)
         return colors
 
     @property
-    def glossy(self) -> bool:
-        """Whether the surface mirrors something at present."""
-        return self.gloss is not None and self.gloss.trial.running
-
-    def highlights(
-        self,
-        vertices: Float[Tensor, "V 3"],
-        faces: Int[Tensor, "F 3"],
-        normals: Float[Tensor, "V 3"],
-        cameras: Cameras,
-        index: Int[Tensor, " B"] | None = None,
-    ) -> Float[Tensor, "B V 3"]:
-        """What the surface mirrors towards cameras, see `Gloss`; only where it is `glossy`."""
-        assert self.gloss is not None
-        return self.gloss(vertices, faces, normals, cameras, index)
+    def mirror(self) -> Gloss | None:
+        """The gloss, where the surface mirrors something at present."""
+        return self.gloss if self.gloss is not None and self.gloss.trial.running else None
 
     def brightness(self, weight: float | None) -> float | None:
         """What brightness counts at present, from what it counts beside highlights that are explained.
