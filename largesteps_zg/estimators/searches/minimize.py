@@ -101,8 +101,6 @@ def minimize(
     >>> result.parameters.round(decimals=3), result.evaluations
     (tensor([ 1., -2.]), 400)
     """
-    if search not in SEARCHES:
-        raise ValueError(f"search: expected {', '.join(SEARCHES)}, got {search!r}")
     check_integer("evaluations", evaluations, least=1)
     objective = as_objective(f)
     searcher = _make(search, start, sigma=sigma, seed=seed, **options)
@@ -132,7 +130,9 @@ def _searched(
 
 
 def _make(name: str, start: Parameters, **arguments: Any) -> Search:
-    """The search, or ValueError if it does not know an option."""
+    """The search, or ValueError if there is none of that name, or it does not know an option."""
+    if name not in SEARCHES:
+        raise ValueError(f"search: expected {', '.join(SEARCHES)}, got {name!r}")
     kind = SEARCHES[name]
     known = list(inspect.signature(kind).parameters)[1:]
     for option in arguments:
