@@ -218,7 +218,7 @@ def test_exposures_are_found_and_are_one_on_average(scene, generator):
 @pytest.mark.parametrize("kind", ["l1", "robust"])
 def test_gains_are_kept_for_what_they_explain_whatever_counts(scene, generator, kind, brightness):
     """Pictures that have the exposures of their photographs; then photographs that have none."""
-    batch = Reconstruction(scene.train, Settings()).batch(torch.arange(8))
+    batch = Reconstruction(scene.train, Settings()).targets.batch(torch.arange(8))
     log_gains = 0.15 * torch.randn(8, 3, generator=generator)
     taken = batch.targets.clone()
     taken[..., :3] *= log_gains.exp()[:, None, None]
