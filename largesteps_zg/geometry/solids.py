@@ -19,7 +19,7 @@ FULL = 0.01
 # has at least 4π (the isoperimetric inequality). Half a ball, the flattest cap taken for a body, has 2π. The limit is
 # the geometric mean; what is below it has a total curvature of at least 1.84, for L² >= 2 (2π - K) A [1]_.
 # .. [1] A. Huber, "On the isoperimetric inequality on surfaces of variable Gaussian curvature", Ann. Math. 60, 1954.
-LONG_BORDER = math.sqrt(8) * math.pi
+SHEET = math.sqrt(8) * math.pi
 
 
 def signed_volume(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> float:
@@ -38,7 +38,7 @@ def has_inside(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> boo
     if counts.watertight:
         return True
     area = surface_area(vertices, faces)
-    sheets = _longest_border(vertices, faces) ** 2 > LONG_BORDER * area / counts.components
+    sheets = _longest_border(vertices, faces) ** 2 > SHEET * area / counts.components
     return not sheets and abs(signed_volume(vertices, faces)) > FULL * area**1.5
 
 
