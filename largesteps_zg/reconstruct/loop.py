@@ -20,7 +20,7 @@ from ..geometry.half_edges import mean_edge_length
 from ..mesh.mesh import Mesh
 from ..mesh.remeshing.remesher import RemeshError
 from ..mesh.repair import unfold, without_self_intersections
-from ..rasterizer.api import load_backend
+from ..rasterizer.registry import load_backend
 from ..renderers.light import SphericalHarmonicsLight
 from ..renderers.registry import load_renderer
 from ..scenes.carving.bounds import bounding_sphere
@@ -31,6 +31,7 @@ from .appearance.gloss import Gloss
 from .appearance.hue import brightness_weight
 from .appearance.model import Appearance
 from .batch import SMALLEST, Batch, halved
+from .devices import resolve_device
 from .difference import Difference
 from .fit import Fit, FitOptions
 from .frame import Frame
@@ -40,7 +41,7 @@ from .rendering import Rendering
 from .result import Event, Result
 from .resume import go_on
 from .schedule import COARSE_UNTIL, Remeshing, decay, remeshings, starting_lambda
-from .settings import Settings, resolve_device
+from .settings import Settings
 from .starts.sphere import starting_sphere
 
 # Floats of all target images are kept when they fit in this many bytes; else views are converted as they are needed.
