@@ -469,13 +469,8 @@ def test_where_the_picture_of_a_scene_cannot_go(
 
 
 def test_a_renderer_that_nothing_would_call(ball: Path, refused) -> None:
-    refused(
-        "reconstruct",
-        ball,
-        "--renderer",
-        "opengl",
-        has=("renderer: opengl is called for estimates alone", "such as per-pixel"),
-    )
+    has = ("renderer: opengl is called for estimates alone", "such as per-pixel")
+    refused("reconstruct", ball, "--renderer", "opengl", has=has)
 
 
 def test_files_that_cannot_be_written_are_named_as_they_were_asked_for(tmp_path: Path) -> None:

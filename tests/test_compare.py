@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from largesteps_zg import meshes
+from largesteps_zg.cli import compare as compare_command
 from largesteps_zg.cli import main
 from largesteps_zg.comparison import Budget, Progress, Result, Target, jobs, mesh_target, scene_target
 from largesteps_zg.comparison.budget import Spent
@@ -365,7 +366,7 @@ def test_a_run_without_a_result_fails(
         (["--gradients", "rasterizer,magic"], "gradients: expected one of rasterizer"),
         (["--gradients", "spsa,"], "gradients: expected one of rasterizer"),
         (["--budget-renders", "0"], "budget: expected a number of renders > 0, got 0"),
-        (["--seeds", "0"], "seeds: expected at least one and each once, got '0'"),
+        (["--seeds", "0"], "seeds: expected an integer >= 1, got 0"),
         (["--lambda", "-1"], "lambda: expected a number >= 0"),
         (["--renderer", "magic"], "renderer: expected rasterizer"),
         (["--resume"], "resume: there is no results.json"),

@@ -66,7 +66,7 @@ def command(arguments: argparse.Namespace) -> int:
     done = [(row["gradient"], row["seed"]) for row in finished(folder.rows)]
     records = jobs.carry_out(target, plan, isolated=True, skip=done)
     stopped: KeyboardInterrupt | None = None
-    with _Bar(len(plan.gradients) * len(plan.seeds) - len(done), quiet=arguments.quiet) as show, raising():
+    with _Bar(len(plan.runs) - len(done), quiet=arguments.quiet) as show, raising():
         try:
             while True:
                 with inputs():  # what cannot work the run's own process tells before its first step

@@ -93,7 +93,7 @@ def compare(
     target: Target,
     *,
     gradients: Sequence[str] = PLAN.gradients,
-    seeds: Sequence[int] = PLAN.seeds,
+    seeds: Sequence[int] | int = PLAN.seeds,
     budget: Budget = PLAN.budget,
     renderer: str | BlackBox = PLAN.renderer,
     lambda_: float = PLAN.lambda_,
@@ -130,7 +130,7 @@ def compare(
     ...     if progress.result:
     ...         print(progress.gradient, progress.result.chamfer)
     """
-    plan = Plan(gradients, seeds, budget, renderer, lambda_, device, diagnostics)  # type: ignore[arg-type]
+    plan = Plan(gradients, seeds, budget, renderer, lambda_, device, diagnostics)
     return carry_out(target, plan, isolated=isolated, skip=skip)
 
 
@@ -149,12 +149,7 @@ def carry_out(
     skip : collection of (gradient, seed)
         Runs that are not needed.
     """
-    jobs = [
-        Job(target, gradient, seed, plan)
-        for seed in plan.seeds
-        for gradient in plan.gradients
-        if (gradient, seed) not in skip
-    ]
+    jobs = [Job(target, *run, plan) for run in plan.runs if run not in skip]
     return (progress for job in jobs for progress in (_in_process(job) if isolated else run_job(job)))
 
 

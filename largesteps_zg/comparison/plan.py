@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from .._support.options import NO_OPTION, option
-from .._support.values import shown
+from .._support.values import check_count, shown
 from ..reconstruct.gradients.registry import GRADIENTS, check_source
 from ..reconstruct.settings import ESTIMATED, RENDERER, Settings
 from .budget import Budget
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 VIEWS, SIDE = 16, 256  # of a mesh, which has no views of its own, and their pixels
 VIEWS_PER_STEP = 16
-SEEDS = (0,)
 BUDGET = Budget(48_000)
 
 
@@ -26,24 +26,17 @@ def gradients_of(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",")) if text else tuple(GRADIENTS)
 
 
-def seeds_of(text: str) -> str | range:
-    """0 to N - 1 from N; a text that is no such number as it is."""
-    try:
-        return range(int(text)) or text
-    except ValueError:
-        return text
-
-
 @dataclass(frozen=True)
 class Plan:
     """Which runs a comparison takes, and how.
 
     Attributes
     ----------
-    gradients : tuple of str
+    gradients : sequence of str
         Names in `gradients.GRADIENTS`; all by default.
-    seeds : tuple of int
-        Of the perturbations, and of the order of the views where not all are used in each step.
+    seeds : sequence of int, or int
+        Of the perturbations, and of the order of the views where not all are used in each step. A number N is 0 to
+        N - 1.
     budget : Budget
         Of every run. With renders or steps it is not exceeded, with seconds by less than a step; one step is always
         taken.
@@ -57,15 +50,12 @@ class Plan:
         points; renders and seconds don't count them, and the result is the same to the bit.
     """
 
-    gradients: tuple[str, ...] = field(
+    gradients: Sequence[str] = field(
         default=tuple(GRADIENTS),
         metadata=option(f"which of {', '.join(GRADIENTS)}", "A,B,...", gradients_of, default="all"),
     )
-    seeds: tuple[int, ...] = field(
-        default=SEEDS,
-        metadata=option(
-            "runs of each gradient, with seeds 0 to N - 1", "N", seeds_of, default=f"{len(SEEDS)}"
-        ),
+    seeds: Sequence[int] | int = field(
+        default=1, metadata=option("runs of each gradient, with seeds 0 to N - 1", "N", int)
     )
     budget: Budget = field(default=BUDGET, metadata=NO_OPTION)  # which has one for each unit
     renderer: str | BlackBox = field(
@@ -88,7 +78,10 @@ class Plan:
         if not isinstance(self.diagnostics, bool):
             raise ValueError(f"diagnostics: expected True or False, got {shown(self.diagnostics)}")
         _check_renderer(self.renderer)
-        gradients, seeds = check_gradients(self.gradients), _each("seeds", self.seeds)
+        gradients, seeds = check_gradients(self.gradients), self.seeds
+        if isinstance(seeds, Integral):
+            seeds = range(check_count("seeds", seeds))
+        seeds = _each("seeds", seeds)
         settings = [self.settings(gradients[0], seed) for seed in seeds]  # which checks the rest
         checked = {
             "gradients": gradients, "seeds": _once("seeds", [each.seed for each in settings]),
@@ -96,6 +89,12 @@ class Plan:
         }  # fmt: skip
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def runs(self) -> list[tuple[str, int]]:
+        """Gradients and seeds, in the order in which they are taken."""
+        assert not isinstance(self.seeds, int)
+        return [(gradient, seed) for seed in self.seeds for gradient in self.gradients]
 
     def settings(self, gradient: str, seed: int) -> Settings:
         """Of one run: the same unknowns for all of them."""
