@@ -18,12 +18,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from largesteps_zg.cli.inputs import background
 from largesteps_zg.images import linear_to_srgb, srgb_to_linear
 from largesteps_zg.mesh import surface_distances
 from largesteps_zg.reconstruct import Settings, reconstruct
 from largesteps_zg.reconstruct.starts import choose_start
 from largesteps_zg.scenes import Reading, Scene, Views, bounding_sphere, load_scene, save_scene
+from largesteps_zg.scenes.reading import background_of
 
 AS_GOOD = 1.25
 
@@ -58,7 +58,7 @@ def table(found: Views, exact: Tensor) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scene")
-    parser.add_argument("--background", type=background, default=(4, 5, 7), metavar="R,G,B")
+    parser.add_argument("--background", type=background_of, default=(4, 5, 7), metavar="R,G,B")
     parser.add_argument("--noise", type=float, default=1.5)
     parser.add_argument("--masks-only", action="store_true", help="don't reconstruct")
     arguments = parser.parse_args()

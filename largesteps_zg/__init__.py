@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ._support.lazy import face
 from ._version import __author__ as __author__
 from ._version import __version__ as __version__
 
@@ -35,18 +34,5 @@ _ROOMS = {
     "parameterize": ("LargeSteps", "from_differential", "to_differential"),
     "solvers": ("CholeskySolver", "ConjugateGradientSolver"),
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    if name in _ROOM_OF:
-        value = getattr(import_module(f".{_ROOM_OF[name]}", __name__), name)
-        globals()[name] = value
-        return value
-    if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
-        return import_module(f".{name}", __name__)  # a room, as if it had been imported with the package
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_ROOM_OF})
+__getattr__, __dir__ = face(__name__, _ROOMS)

@@ -19,7 +19,7 @@ from largesteps_zg.scenes.formats import transforms
 from largesteps_zg.scenes.photographs.assemble import assemble
 from largesteps_zg.scenes.photographs.lenses import fisheye_lens, opencv_lens
 from largesteps_zg.scenes.photographs.mask_files import MaskFile, MaskFinder
-from largesteps_zg.scenes.reading import Shot
+from largesteps_zg.scenes.shots import Shot
 
 CENTER, RADIUS = (0.3, -0.2, 0.1), 0.5
 OFF_AXIS = (0.7, -0.6, 0.6)  # where lenses bend more

@@ -16,8 +16,8 @@ from largesteps_zg import meshes
 from largesteps_zg.cli import compare as compare_command
 from largesteps_zg.cli import main
 from largesteps_zg.comparison import Budget, Progress, Result, Target, jobs, mesh_target, scene_target
+from largesteps_zg.comparison.budget import Spent
 from largesteps_zg.comparison.jobs import pictures, shown_views
-from largesteps_zg.comparison.records import Spent
 from largesteps_zg.comparison.run import POINTS, run_job, spread
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, surface_distances
 from largesteps_zg.reconstruct.gradients import GRADIENTS, PerPixelSource
@@ -215,7 +215,7 @@ def test_views_that_are_shown_differ(target: Target) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"gradients": ["per-pixel", "magic"]}, r"gradients: expected some of rasterizer, .*, got 'magic'"),
+        ({"gradients": ["per-pixel", "magic"]}, r"gradients: expected one of rasterizer, .*, got 'magic'"),
         ({"gradients": ["spsa", "spsa"]}, "gradients: expected at least one and each once"),
         ({"gradients": []}, "gradients: expected at least one"),
         ({"seeds": []}, "seeds: expected at least one"),
@@ -363,10 +363,10 @@ def test_a_run_without_a_result_fails(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--gradients", "rasterizer,magic"], "gradients: expected some of rasterizer"),
-        (["--gradients", "spsa,"], "gradients: expected some of rasterizer"),
-        (["--budget-renders", "0"], "budget: expected more than 0 renders, got 0"),
-        (["--seeds", "0"], "seeds: expected at least 1, got 0"),
+        (["--gradients", "rasterizer,magic"], "gradients: expected one of rasterizer"),
+        (["--gradients", "spsa,"], "gradients: expected one of rasterizer"),
+        (["--budget-renders", "0"], "budget: expected a number of renders > 0, got 0"),
+        (["--seeds", "0"], "seeds: expected an integer >= 1, got 0"),
         (["--lambda", "-1"], "lambda: expected a number >= 0"),
         (["--renderer", "magic"], "renderer: expected rasterizer"),
         (["--resume"], "resume: there is no results.json"),
@@ -390,7 +390,3 @@ def test_two_budgets_and_views_of_a_scene_are_refused(tmp_path: Path, capsys: py
     for scene in (tmp_path, tmp_path / "mitsuba.xml"):
         assert run(str(scene), "--views", "3", "--output", str(tmp_path / "run")) == 2
         assert "is a scene, which has its own" in capsys.readouterr().err
-
-
-def test_the_default_budget_is_the_library_s() -> None:
-    assert jobs.BUDGET == Budget(compare_command.DEFAULT_RENDERS, "renders")

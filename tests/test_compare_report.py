@@ -21,9 +21,10 @@ import pytest
 from PIL import Image
 
 from largesteps_zg.comparison import Result
+from largesteps_zg.comparison.budget import Spent
 from largesteps_zg.comparison.curves import HEIGHT, WIDTH, Curve, axis, chart, short
 from largesteps_zg.comparison.page import write_report
-from largesteps_zg.comparison.records import Curves, Spent
+from largesteps_zg.comparison.records import Curves
 from largesteps_zg.comparison.table import COLUMNS, digits, entries, row_of, text_table, typical
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -246,32 +246,6 @@ def test_too_large_steps_are_named_as_the_cause(scene) -> None:
         last(reconstruct(scene.train, Settings(steps=40, step_size=1e38, remesh="off")))
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"steps": 0}, "steps: expected at least 1, got 0"),
-        ({"lambda_": -1.0}, "lambda: expected a number >= 0, got -1"),
-        ({"bending": -1.0}, r"^bending: expected a number >= 0, got -1.0; 0.025 is a good start$"),
-        ({"gloss": "maybe"}, r"^gloss: expected auto, on or off, got 'maybe'$"),
-        ({"refine_cameras": "yes"}, r"^refine cameras: expected auto, on or off, got 'yes'$"),
-        ({"loss": "l3"}, r"^loss: expected l1 or l2 or robust, got 'l3'$"),
-        ({"step_size": 0.0}, "step size: expected a number > 0"),
-        ({"views_per_step": 0}, "views per step: expected at least 1"),
-        ({"lambda_": float("nan")}, "lambda: expected"),
-    ],
-)
-def test_settings_say_what_they_expect(change, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Settings(**change)
-
-
-def test_unknown_names_are_refused(scene) -> None:
-    with pytest.raises(ValueError, match="backend: expected one of auto, warp, nvdiffrast, got 'gl'"):
-        Reconstruction(scene.train, dataclasses.replace(SHORT, backend="gl"))
-    with pytest.raises(ValueError, match="device: expected auto, cpu or cuda, got 'tpu9'"):
-        Reconstruction(scene.train, dataclasses.replace(SHORT, device="tpu9"))
-
-
 def test_a_start_mesh_elsewhere_is_refused(scene) -> None:
     with pytest.raises(ValueError, match="nowhere near the object"):
         Reconstruction(scene.train, SHORT, start=icosphere(2))
@@ -297,8 +271,6 @@ def test_decay_and_remeshing_schedule() -> None:
     assert remeshings("off", **common) == ()
     # From 0.08 in two equal ratios to 0.02.
     assert [r.edge_length for r in remeshings((10, 20), **common)] == pytest.approx([0.04, 0.02])
-    with pytest.raises(ValueError, match=r"remesh: expected steps in \[0, 1000\), got 1000"):
-        remeshings((1000,), **common)
     # A start with detail of its own keeps it.
     for choice in ("auto", (10, 20)):
         assert all(r.edge_length <= 0.015 for r in remeshings(choice, longest=0.015, **common))

@@ -20,6 +20,7 @@ from largesteps_zg.output.evaluate import image_quality, mesh_report
 from largesteps_zg.output.film import frame_steps, to_bytes
 from largesteps_zg.output.held_out import exposed
 from largesteps_zg.output.provenance import versions
+from largesteps_zg.output.run_checkpoint import RunCheckpoint
 from largesteps_zg.output.run_folder import RunFolder
 from largesteps_zg.output.run_json import json_text
 from largesteps_zg.reconstruct import Event, Settings, reconstruct
@@ -58,8 +59,8 @@ def test_a_checkpoint_is_written_from_time_to_time(scene, states, tmp_path, monk
     assert not folder.checkpoint.file.exists()
     monkeypatch.setattr(run_folder, "CHECKPOINT_SECONDS", 0.0)
     folder.watch(next(states))
-    other = RunFolder(tmp_path, scene, {})
-    run = other.load_checkpoint()
+    run, earlier = RunCheckpoint(tmp_path, scene, {}).load()
+    other = RunFolder(tmp_path, scene, {}, earlier=earlier)
     assert run["step"] == len(run["losses"]) == 2 and other.film.steps == [1, 2]
     assert all(torch.equal(a, b) for a, b in zip(other.film.frames, folder.film.frames, strict=True))
     assert other.seconds() > 0.0 and other.seconds_before > 0.0

@@ -1,10 +1,8 @@
-"""Checks of arguments that every room shares: one function an idea, one line of error each."""
+"""Checks of tensors and of numbers in them: one function an idea, one line of error each."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -40,20 +38,6 @@ def as_number(name: str, value: Any, wanted: str) -> float:
     if isinstance(value, Real) and not isinstance(value, bool | np.bool_):
         return float(value)
     raise ValueError(f"{name}: expected {wanted}, got {_named(value)}")
-
-
-def check_count(name: str, value: int, *, least: int = 1) -> int:
-    """The integer, of Python or NumPy, or ValueError."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name}: expected an integer >= {least}, got {value!r}")
-    return int(value)
-
-
-def check_number(name: str, value: float, wanted: str, fits: Callable[[float], bool]) -> float:
-    """The number, of Python or NumPy, or ValueError."""
-    if not isinstance(value, Real) or not (math.isfinite(value) and fits(value)):
-        raise ValueError(f"{name}: expected a number {wanted}, got {value!r}")
-    return float(value)
 
 
 def _named(value: Any) -> str:

@@ -9,7 +9,7 @@ import platform
 import torch
 
 from ..output.provenance import versions
-from ..rasterizer.api import BACKENDS, load_backend
+from ..rasterizer.registry import BACKENDS, load_backend
 from ..renderers.opengl import OpenGL
 
 Row = tuple[str, bool | None, str]

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._support.stopping import raising, status_of
+from ..comparison.budget import UNITS, Budget
+from ..comparison.plan import BUDGET, SIDE, VIEWS, Plan
 from .faults import FAILED, inputs
+from .inputs import DEFAULT_MESH, built_in_meshes, image_size, light_named, mesh_named
+from .options import add_options, given
 from .progress import Progress as Shown
 
 if TYPE_CHECKING:
     from ..comparison.folder import ComparisonFolder
-    from ..comparison.records import Budget, Progress, Target
+    from ..comparison.records import Progress, Target
     from ..mesh.mesh import Mesh
-
-DEFAULT_RENDERS = 48_000  # jobs.BUDGET, which --help must not wait for
 
 
 def add_parser(commands: Any) -> None:
     """Add the command to the parser's."""
-    from .inputs import DEFAULT_MESH, image_size
-
     made = commands.add_parser(
         "compare",
         help="every gradient on one target, at the same budget",
@@ -37,46 +36,20 @@ def add_parser(commands: Any) -> None:
         help=f"a scene as for reconstruct; or a mesh file or built-in name, shown in clay (default {DEFAULT_MESH})",
     )  # fmt: skip
     add("--output", required=True, metavar="DIR", help="folder for report.html, results.json and meshes")
-    add(
-        "--gradients",
-        default="",
-        metavar="A,B,...",
-        help="which (default all: rasterizer, per-pixel, zerograds, ...)",
-    )
-    budget = made.add_mutually_exclusive_group()
-    of_each = "budget of each run"
-    budget.add_argument(
-        "--budget-renders",
-        type=float,
-        metavar="N",
-        help=f"{of_each} in images of one view (default {DEFAULT_RENDERS})",
-    )
-    budget.add_argument("--budget-seconds", type=float, metavar="S", help=f"{of_each} in seconds")
-    budget.add_argument("--budget-steps", type=float, metavar="N", help=f"{of_each} in steps")
-    add(
-        "--seeds",
-        type=int,
-        default=1,
-        metavar="N",
-        help="runs of each gradient, with seeds 0 to N - 1 (default 1)",
-    )
-    add(
-        "--renderer", default="rasterizer", metavar="NAME",
-        help="what is called for estimates: rasterizer, opengl or FILE.py:FUNCTION (default rasterizer)",
-    )  # fmt: skip
-    add("--views", type=int, metavar="N", help="of a mesh (default 16)")
-    add("--size", type=image_size, metavar="N|WxH", help="pixels of a mesh's views (default 256)")
+    add_options(made, Plan)
+    budget, of_each = made.add_mutually_exclusive_group(), "budget of each run, in"
+    default = {BUDGET.unit: f" (default {BUDGET.amount:g})"}
+    for unit, words in UNITS.items():
+        budget.add_argument(
+            f"--budget-{unit}", type=float, metavar="N", help=f"{of_each} {words}{default.get(unit, '')}"
+        )
+    add("--views", type=int, metavar="N", help=f"of a mesh (default {VIEWS})")
+    add("--size", type=image_size, metavar="N|WxH", help=f"pixels of a mesh's views (default {SIDE})")
     add("--init", default="sphere", metavar="sphere|MESH", help="start shape, in the target's coordinates")
     add(
         "--light",
         metavar="FILE",
         help="known environment map; for a mesh a studio, for a scene estimated by default",
-    )
-    add("--lambda", dest="lambda_", type=float, default=19.0, metavar="L", help="smoothing (default 19)")
-    add(
-        "--no-diagnostics",
-        action="store_true",
-        help="skip variance and cosine along the runs, which take more renders",
     )
     add("--resume", action="store_true", help="only the runs that are not finished in DIR")
     add("--quiet", action="store_true", help="no progress bar")
@@ -85,18 +58,15 @@ def add_parser(commands: Any) -> None:
 def command(arguments: argparse.Namespace) -> int:
     """Run a comparison; 0, 128 + N after signal N (130 after Ctrl-C), 1 where no run succeeded."""
     with inputs():
-        gradients, budget, seeds = _choices(arguments)  # cheap mistakes first
-        folder, target = _prepared(arguments, budget)
+        plan = given(arguments, Plan, budget=_budget(arguments))  # cheap mistakes first
+        folder, target = _prepared(arguments, plan)
     from ..comparison import jobs
     from ..comparison.table import finished, text_table
 
     done = [(row["gradient"], row["seed"]) for row in finished(folder.rows)]
-    records = jobs.compare(
-        target, gradients=gradients, seeds=seeds, budget=budget, renderer=arguments.renderer,
-        lambda_=arguments.lambda_, diagnostics=not arguments.no_diagnostics, isolated=True, skip=done,
-    )  # fmt: skip
+    records = jobs.carry_out(target, plan, isolated=True, skip=done)
     stopped: KeyboardInterrupt | None = None
-    with _Bar(len(gradients) * len(seeds) - len(done), quiet=arguments.quiet) as show, raising():
+    with _Bar(len(plan.runs) - len(done), quiet=arguments.quiet) as show, raising():
         try:
             while True:
                 with inputs():  # what cannot work the run's own process tells before its first step
@@ -122,7 +92,7 @@ def command(arguments: argparse.Namespace) -> int:
     return 0 if finished(folder.rows) else FAILED
 
 
-def _prepared(arguments: argparse.Namespace, budget: Budget) -> tuple[ComparisonFolder, Target]:
+def _prepared(arguments: argparse.Namespace, plan: Plan) -> tuple[ComparisonFolder, Target]:
     """The folder to write to, with the runs that are there where it is gone on with, and the target."""
     from ..comparison.folder import ComparisonFolder
     from ..output.destination import refuse_scene, writable_folder
@@ -132,34 +102,16 @@ def _prepared(arguments: argparse.Namespace, budget: Budget) -> tuple[Comparison
     refuse_scene(path)
     load_renderer(arguments.renderer)
     target = _target(arguments)
-    options = {
-        "renderer": arguments.renderer,
-        "lambda": arguments.lambda_,
-        "diagnostics": not arguments.no_diagnostics,
-    }
-    folder = ComparisonFolder(path, target, budget, options)
+    options = {"renderer": plan.renderer, "lambda": plan.lambda_, "diagnostics": plan.diagnostics}
+    folder = ComparisonFolder(path, target, plan.budget, options)
     if arguments.resume:
         folder.load()
     return folder, target
 
 
-def _choices(arguments: argparse.Namespace) -> tuple[list[str], Budget, range]:
-    """Gradients, budget and seeds, checked."""
-    from ..comparison.jobs import BUDGET, check_gradients
-    from ..comparison.records import UNITS, Budget
-    from ..reconstruct.gradients.registry import GRADIENTS
-
-    gradients = (
-        [name.strip() for name in arguments.gradients.split(",")] if arguments.gradients else [*GRADIENTS]
-    )
-    check_gradients(gradients)
-    if arguments.seeds < 1:
-        raise ValueError(f"seeds: expected at least 1, got {arguments.seeds}")
-    if not (math.isfinite(arguments.lambda_) and arguments.lambda_ >= 0):
-        raise ValueError(f"lambda: expected a number >= 0, got {arguments.lambda_}; 19 is a good start")
-    given = {unit: getattr(arguments, f"budget_{unit}") for unit in UNITS}
-    budgets = [Budget(amount, unit) for unit, amount in given.items() if amount is not None]
-    return gradients, budgets[0] if budgets else BUDGET, range(arguments.seeds)
+def _budget(arguments: argparse.Namespace) -> Budget:
+    amounts = {unit: getattr(arguments, f"budget_{unit}") for unit in UNITS}
+    return next((Budget(amount, unit) for unit, amount in amounts.items() if amount is not None), BUDGET)
 
 
 def _target(arguments: argparse.Namespace) -> Target:
@@ -168,7 +120,6 @@ def _target(arguments: argparse.Namespace) -> Target:
     from ..comparison.records import laid
     from ..mesh.files import load_mesh
     from ..scenes.registry import load_scene
-    from .inputs import built_in_meshes, light_named, mesh_named
 
     light, start = light_named(arguments.light), mesh_named(arguments.init)
     place = Path(arguments.target)
@@ -179,8 +130,8 @@ def _target(arguments: argparse.Namespace) -> Target:
         return jobs.scene_target(load_scene(place), name=place.resolve().name, start=start, light=light)
     built_in = not place.suffix and not place.exists()
     mesh: Mesh = load_mesh(built_in_meshes().path(arguments.target) if built_in else place)
-    height, width = arguments.size or (jobs.SIDE, jobs.SIDE)
-    views = jobs.VIEWS if arguments.views is None else arguments.views
+    height, width = arguments.size or (SIDE, SIDE)
+    views = VIEWS if arguments.views is None else arguments.views
     start = None if start is None else laid(start)  # given as the target is
     return jobs.mesh_target(
         mesh, name=place.stem, views=views, height=height, width=width, start=start, light=light

@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..scenes.reading import Reading
 from .faults import inputs
-from .inputs import add_reading, reading_of, start_named
+from .inputs import add_reading, start_named
+from .options import given
 
 
 def add_parser(commands: Any) -> None:
@@ -68,7 +70,7 @@ def _scene(arguments: argparse.Namespace) -> int:
 
     with inputs():
         path = _picture(arguments.output or "info.png")
-        scene = load_scene(arguments.scene, format=arguments.format, reading=reading_of(arguments))
+        scene = load_scene(arguments.scene, format=arguments.format, reading=given(arguments, Reading))
     for line in describe(scene):
         print(line)
     start, fault = None, None

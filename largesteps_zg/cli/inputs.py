@@ -5,46 +5,23 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
+
+from ..scenes.reading import Reading
+from .options import add_options
 
 if TYPE_CHECKING:
     from ..mesh.file_parts import Attributes
     from ..mesh.mesh import Mesh
     from ..mesh.texture_layout import Layout
     from ..renderers.light import SphericalHarmonicsLight
-    from ..scenes.reading import Reading
     from ..scenes.views import Scene, Views
 
 DEFAULT_MESH = "fennec"
 MAX_SIDE = 8192  # pixels
 STARTS = ("auto", "sphere", "hull")
 LEAST_OVERLAP = 0.5  # of outlines and masks; a start mesh below it is said to
-MAX_SIZE, HOLD_OUT = 800, 8  # of `Reading`, which --help must not wait for
-
-
-def remesh_steps(text: str) -> str | tuple[int, ...]:
-    """When to remesh."""
-    if text in ("auto", "adaptive", "off"):
-        return text
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected auto, adaptive, off or steps such as 100,300, got {text!r}"
-        ) from None
-
-
-def seed_number(text: str) -> int:
-    """A number that generators take."""
-    try:
-        seed = int(text)
-    except ValueError:
-        seed = -1
-    if not 0 <= seed < 2**63:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to 2^63 - 1, got {text!r}")
-    return seed
 
 
 def image_size(text: str) -> tuple[int, int]:
@@ -141,47 +118,14 @@ def start_named(name: str, views: Views) -> NamedStart:
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
-    """The options of how a scene is read."""
-    add = parser.add_argument
-    add(
+    """The options of how a scene is read; `options.given` makes a `Reading` of them."""
+    parser.add_argument(
         "--format",
         default="auto",
         metavar="NAME",
         help="of SCENE: %(metavar)s is one that info names (default auto)",
     )
-    add("--masks", type=Path, metavar="DIR", help="folder of masks, named as their images")
-    add(
-        "--background", type=background, default="auto", metavar="auto|none|R,G,B",
-        help="what images without masks show around the object (default auto: one colour, found at their borders)",
-    )  # fmt: skip
-    add(
-        "--max-size", type=int, default=MAX_SIZE, metavar="N",
-        help=f"longest side; larger images are made smaller (default {MAX_SIZE})",
-    )  # fmt: skip
-    add(
-        "--hold-out", type=int, default=HOLD_OUT, metavar="N",
-        help=f"test with every N-th view where the scene has no test split; 0 for none (default {HOLD_OUT})",
-    )  # fmt: skip
-
-
-def reading_of(arguments: argparse.Namespace) -> Reading:
-    """What `add_reading` was given."""
-    from ..scenes.reading import Reading
-
-    return Reading(arguments.masks, arguments.background, arguments.max_size, arguments.hold_out)
-
-
-def background(text: str) -> str | tuple[int, ...]:
-    """auto, none, or a colour."""
-    if text in ("auto", "none"):
-        return text
-    try:
-        red, green, blue = (int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected auto, none or R,G,B such as 0,0,0, got {text!r}"
-        ) from None
-    return red, green, blue
+    add_options(parser, Reading)
 
 
 def texture_size(text: str) -> str | int:

@@ -16,8 +16,9 @@ from ..output.provenance import versions
 from ..reconstruct.gradients.registry import GRADIENTS
 from ..renderers.light import SphericalHarmonicsLight
 from . import jobs
+from .budget import Budget
 from .page import write_report
-from .records import FINISHED, Budget, Result, Target
+from .records import FINISHED, Result, Target
 from .table import names, row_of, typical
 
 

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from ..geometry.connectivity import check_start_mesh
 from ..mesh.mesh import Mesh
-from ..reconstruct.gradients.registry import GRADIENTS
 from ..reconstruct.starts.sphere import START_LEVEL, starting_sphere
 from ..renderers.black_box import BlackBox
 from ..renderers.light import SphericalHarmonicsLight
@@ -26,12 +25,12 @@ from ..renderers.rasterized import render, shade
 from ..scenes.carving.bounds import bounding_sphere
 from ..scenes.synthetic import CLAY, scene_from_mesh, studio_light
 from ..scenes.views import Scene
-from .records import Budget, Job, Progress, Result, Target
+from .budget import Budget
+from .plan import SIDE, VIEWS, Plan
+from .records import Job, Progress, Result, Target
 from .run import run_job
 
-VIEWS = 16
-SIDE = 256
-BUDGET = Budget(48_000, "renders")
+PLAN = Plan()
 PATIENCE = 5.0  # seconds for a process to end by itself
 
 
@@ -93,13 +92,13 @@ def _start(scene: Scene, start: Mesh | None, level: int | None) -> Mesh:
 def compare(
     target: Target,
     *,
-    gradients: Sequence[str] = tuple(GRADIENTS),
-    seeds: Sequence[int] = (0,),
-    budget: Budget = BUDGET,
-    renderer: str | BlackBox = "rasterizer",
-    lambda_: float = 19.0,
-    device: str = "auto",
-    diagnostics: bool = True,
+    gradients: Sequence[str] = PLAN.gradients,
+    seeds: Sequence[int] | int = PLAN.seeds,
+    budget: Budget = PLAN.budget,
+    renderer: str | BlackBox = PLAN.renderer,
+    lambda_: float = PLAN.lambda_,
+    device: str = PLAN.device,
+    diagnostics: bool = PLAN.diagnostics,
     isolated: bool = False,
     skip: Collection[tuple[str, int]] = (),
 ) -> Generator[Progress, None, None]:
@@ -109,26 +108,10 @@ def compare(
     ----------
     target : Target
         `mesh_target` or `scene_target` make one.
-    gradients : sequence of str
-        Names in `gradients.GRADIENTS`; all by default.
-    seeds : sequence of int
-        Of the perturbations, and of the order of the views where not all are used in each step.
-    budget : Budget
-        Of every run. With renders or steps it is not exceeded, with seconds by less than a step; one step is always
-        taken.
-    renderer : str or BlackBox
-        What is called where gradients are estimates; see `renderers.load_renderer`.
-    lambda_ : float
-        Smoothing of the parametrization.
-    device : str
-    diagnostics : bool
-        Measure variance and cosine of the gradients along the runs, which takes up to 4 more estimates at each of 12
-        points; renders and seconds don't count them, and the result is the same to the bit.
-    isolated : bool
-        Each run in a process of its own: its memory can be told, and if it is killed the others go on. A script that
-        asks for it must start its work under ``if __name__ == "__main__":``.
-    skip : collection of (gradient, seed)
-        Runs that are not needed.
+    gradients, seeds, budget, renderer, lambda_, device, diagnostics
+        See `plan.Plan`.
+    isolated, skip
+        See `carry_out`.
 
     Yields
     ------
@@ -147,27 +130,27 @@ def compare(
     ...     if progress.result:
     ...         print(progress.gradient, progress.result.chamfer)
     """
-    check_gradients(gradients)
-    if len(seeds) == 0 or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds: expected at least one and each once, got {list(seeds)}")
-    jobs = [
-        Job(target, gradient, seed, budget, renderer, lambda_, device, diagnostics)
-        for seed in seeds
-        for gradient in gradients
-        if (gradient, seed) not in skip
-    ]
+    plan = Plan(gradients, seeds, budget, renderer, lambda_, device, diagnostics)
+    return carry_out(target, plan, isolated=isolated, skip=skip)
+
+
+def carry_out(
+    target: Target, plan: Plan, *, isolated: bool = False, skip: Collection[tuple[str, int]] = ()
+) -> Generator[Progress, None, None]:
+    """The runs of a plan, as `compare` yields them.
+
+    Parameters
+    ----------
+    target : Target
+    plan : Plan
+    isolated : bool
+        Each run in a process of its own: its memory can be told, and if it is killed the others go on. A script that
+        asks for it must start its work under ``if __name__ == "__main__":``.
+    skip : collection of (gradient, seed)
+        Runs that are not needed.
+    """
+    jobs = [Job(target, *run, plan) for run in plan.runs if run not in skip]
     return (progress for job in jobs for progress in (_in_process(job) if isolated else run_job(job)))
-
-
-def check_gradients(gradients: Sequence[str]) -> None:
-    """ValueError where there are none, one is unknown, or one is there twice."""
-    for name in gradients:
-        if name not in GRADIENTS:
-            raise ValueError(f"gradients: expected some of {', '.join(GRADIENTS)}, got {name!r}")
-    if len(gradients) == 0 or len(set(gradients)) < len(gradients):
-        raise ValueError(
-            f"gradients: expected at least one and each once, got {', '.join(gradients) or 'none'}"
-        )
 
 
 def _in_process(job: Job) -> Iterator[Progress]:

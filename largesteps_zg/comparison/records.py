@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import torch
 
 from ..mesh.mesh import Mesh
-from ..renderers.black_box import BlackBox
 from ..renderers.light import SphericalHarmonicsLight
 from ..scenes.views import Views
+from .budget import Spent
+from .plan import Plan
 
-UNITS = ("renders", "seconds", "steps")
 FINISHED = "finished"
 
 
@@ -68,74 +68,13 @@ def stood(mesh: Mesh) -> Mesh:
 
 
 @dataclass(frozen=True)
-class Spent:
-    """What a run has used so far, measurements excluded.
-
-    Attributes
-    ----------
-    steps, renders : int
-        A render is one image of one view; a backward pass is none.
-    seconds : float
-        Wall time of the steps.
-    """
-
-    steps: int = 0
-    renders: int = 0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What every run may use.
-
-    Attributes
-    ----------
-    amount : float
-        > 0.
-    unit : {"renders", "seconds", "steps"}
-    """
-
-    amount: float
-    unit: str = "renders"
-
-    def __post_init__(self) -> None:
-        if self.unit not in UNITS:
-            raise ValueError(f"budget: expected {', '.join(UNITS)}, got {self.unit!r}")
-        if not (math.isfinite(self.amount) and self.amount > 0):
-            raise ValueError(f"budget: expected more than 0 {self.unit}, got {self.amount:g}")
-
-    def __str__(self) -> str:
-        unit = self.unit if self.amount != 1 else self.unit[:-1]
-        return f"{self.amount:,g} {unit}" if self.unit == "seconds" else f"{int(self.amount):,} {unit}"
-
-    def share(self, spent: Spent) -> float:
-        """How much of it is used, in [0, 1]."""
-        return min(getattr(spent, self.unit) / self.amount, 1.0)
-
-    def allows(self, spent: Spent, step: Spent) -> bool:
-        """Whether one more step fits that takes what the last one did; the first always does."""
-        if not spent.steps:
-            return True
-        # Nobody knows how long the next step takes: seconds may be exceeded by less than one step.
-        next_step = 0.0 if self.unit == "seconds" else getattr(step, self.unit)
-        return self.share(spent) < 1.0 and getattr(spent, self.unit) + next_step <= self.amount
-
-
-@dataclass(frozen=True)
 class Job:
-    """One run: a target, a gradient source by name, a seed and a budget.
-
-    `renderer` is what is called for estimates, by name or as an object.
-    """
+    """One run: a target, and a gradient source by name with a seed, as a plan has them."""
 
     target: Target
     gradient: str
     seed: int
-    budget: Budget
-    renderer: str | BlackBox = "rasterizer"
-    lambda_: float = 19.0
-    device: str = "auto"
-    diagnostics: bool = True
+    plan: Plan
 
 
 @dataclass
@@ -192,7 +131,7 @@ class Result:
     gradient: str
     seed: int
     state: str
-    spent: Spent = Spent()
+    spent: Spent = field(default_factory=Spent)
     image_loss: float = math.nan
     chamfer: float = math.nan
     f_score: float = math.nan

@@ -19,12 +19,12 @@ from ..reconstruct.gradients.rasterized import Rasterized
 from ..reconstruct.gradients.registry import make_source
 from ..reconstruct.gradients.source import GradientSource
 from ..reconstruct.loop import Reconstruction
-from ..reconstruct.settings import Settings
 from ..renderers.black_box import BlackBox
 from ..renderers.registry import load_renderer
-from .records import FINISHED, Curves, Job, Progress, Result, Spent
+from .budget import Spent
+from .plan import VIEWS_PER_STEP
+from .records import FINISHED, Curves, Job, Progress, Result
 
-VIEWS_PER_STEP = 16
 POINTS = 40  # of a curve
 DIAGNOSED = 12  # of them, at which the gradient is looked at as well
 ESTIMATES = 4  # of the gradient at one point
@@ -41,15 +41,16 @@ def run_job(job: Job) -> Iterator[Progress]:
     ValueError, ImportError, OSError
         For what cannot work, before the first step.
     """
-    renderer = load_renderer(job.renderer) if isinstance(job.renderer, str) else job.renderer
+    plan = job.plan
+    renderer = load_renderer(plan.renderer) if isinstance(plan.renderer, str) else plan.renderer
     run = _reconstruction(job, renderer)
     state, spent, step, share, loss = FINISHED, Spent(), Spent(), 0.0, math.nan
     with tempfile.TemporaryDirectory(prefix="largesteps-") as folder:
-        track = _Track(Path(folder), run, job.diagnostics)
+        track = _Track(Path(folder), run, plan.diagnostics)
         try:
             _rehearse(_reconstruction(job, renderer))
-            while job.budget.allows(spent, step):
-                share = job.budget.share(spent)
+            while plan.budget.allows(spent, step):
+                share = plan.budget.share(spent)
                 track.pass_by(spent, share)
                 before, begin = spent, time.perf_counter()
                 loss = run.advance(share).loss
@@ -58,12 +59,12 @@ def run_job(job: Job) -> Iterator[Progress]:
                 seconds = spent.seconds + time.perf_counter() - begin
                 spent = Spent(run.step, run.source.renders, seconds)
                 step = Spent(1, spent.renders - before.renders, 0.0)
-                yield Progress(job.gradient, job.seed, job.budget.share(spent), loss)
+                yield Progress(job.gradient, job.seed, plan.budget.share(spent), loss)
         except Exception as error:  # a renderer may raise anything; the other runs go on
             state = f"failed: {' '.join(str(error).split()) or type(error).__name__}"
         memory = peak_memory_mib()
         if state == FINISHED:
-            track.keep(spent, share, look=job.diagnostics)
+            track.keep(spent, share, look=plan.diagnostics)
             result = _measured(job, run, spent, memory, track, renderer)
         else:
             curves = track.curves(job, renderer)
@@ -72,12 +73,7 @@ def run_job(job: Job) -> Iterator[Progress]:
 
 
 def _reconstruction(job: Job, renderer: BlackBox) -> Reconstruction:
-    target = job.target
-    settings = Settings(
-        steps=int(job.budget.amount) if job.budget.unit == "steps" else 1, lambda_=job.lambda_, remesh="off",
-        views_per_step=VIEWS_PER_STEP, device=job.device, seed=job.seed, gradients=job.gradient,
-        gloss="off", exposure="off", refine_cameras="off",  # the same unknowns for all
-    )  # fmt: skip
+    target, settings = job.target, job.plan.settings(job.gradient, job.seed)
     source = make_source(job.gradient, renderer, job.seed)
     return Reconstruction(
         target.views, settings, start=target.start, light=target.light, colors_known=target.colors_known,

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor
 
-from .._support.checks import check_count
+from .._support.values import check_count
 from .estimate import GradientEstimate
 from .evaluation.objective import Objective
 from .packing import Packing

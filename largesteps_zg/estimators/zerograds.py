@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._support.checks import check_count, check_number
+from .._support.values import check_count, check_number
 from .antithetic import check_pairs
 from .encoding import Place, derivative, encode
 from .estimate import GradientEstimate, Parameters

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,28 @@ SHOWN = 3  # views in the comparison
 CHECKPOINT_SECONDS = 30.0
 
 
+@dataclass(frozen=True)
+class RunStart:
+    """What a run's folder has to know of the mesh that the run starts from.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        What ``run.json`` says of it.
+    texture : TextureChoice
+        What mesh.obj and mesh.glb get; colours at the vertices by default.
+    attributes : Attributes, optional
+        Of the start mesh, for mesh.ply, where its vertices and faces stay as they are.
+    seconds : float
+        What it took to make it, which counts as the run's.
+    """
+
+    notes: tuple[str, ...] = ()
+    texture: TextureChoice = field(default_factory=TextureChoice)
+    attributes: Attributes | None = None
+    seconds: float = 0.0
+
+
 class RunFolder:
     """Watches a run through its states and writes what it leaves behind.
 
@@ -51,15 +73,13 @@ class RunFolder:
     scene : Scene
     options : dict
         What was asked for, for ``run.json``.
+    start : RunStart, optional
+        Of the start mesh; without notes, texture and attributes by default.
+    earlier : dict, optional
+        What an earlier run's folder kept (`RunCheckpoint.load` gives it): its pictures and its time.
 
     Attributes
     ----------
-    notes : dict
-        What the caller wants run.json to say beside.
-    texture : TextureChoice
-        What mesh.obj and mesh.glb get; colours at the vertices unless the caller sets another.
-    attributes : Attributes, optional
-        Of the start mesh, for mesh.ply, where its vertices and faces stay as they are.
     not_written : dict of str to str
         Files that could not be written, as where the disk is full, and why. All others were tried all the same.
 
@@ -70,31 +90,26 @@ class RunFolder:
         is made, so that a mistake leaves nothing behind.
     """
 
-    def __init__(self, path: Path, scene: Scene, options: dict[str, Any]) -> None:
-        self.path, self.scene, self.options = path, scene, options
-        self.notes: dict[str, Any] = {"start": []}
-        self.texture = TextureChoice()
-        self.attributes: Attributes | None = None
+    def __init__(
+        self,
+        path: Path,
+        scene: Scene,
+        options: dict[str, Any],
+        *,
+        start: RunStart = RunStart(),
+        earlier: dict[str, Any] | None = None,
+    ) -> None:
+        self.path, self.scene, self.options, self.start = path, scene, options, start
         self.prepared = False
         self.kept: tuple[State, Result] | None = None
         self.not_written: dict[str, str] = {}
         self.checkpoint, self.film = RunCheckpoint(path, scene, options), Film(scene.train)
         self.memory = {"load": peak_memory_mib()}
-        self.seconds_before = 0.0
+        self.seconds_before = start.seconds
+        if earlier is not None:
+            self.film.load_state_dict(earlier["film"])
+            self.seconds_before += earlier["seconds"]
         self.started = self.saved_at = time.perf_counter()
-
-    def load_checkpoint(self) -> dict[str, Any]:
-        """What an earlier run left here; its pictures and time are taken over.
-
-        Raises
-        ------
-        ValueError
-            If there is none, or it is damaged.
-        """
-        run, folder = self.checkpoint.load()
-        self.film.load_state_dict(folder["film"])
-        self.seconds_before = folder["seconds"]
-        return run
 
     def is_complete(self) -> bool:
         """Whether a run that took all its steps also wrote what it leaves behind."""
@@ -163,7 +178,7 @@ class RunFolder:
         self.memory["steps"] = peak_memory_mib()
         result = state.run.result()
         with self._writing():
-            save_mesh(self.path / "mesh.ply", result.mesh, attributes=self.attributes)
+            save_mesh(self.path / "mesh.ply", result.mesh, attributes=self.start.attributes)
         self.kept = state, result
         return result
 
@@ -178,7 +193,8 @@ class RunFolder:
         kept = self.kept
         result = kept[1] if kept and kept[0] is state else self.keep(state, resumable=resumable)
         rendering, stopwatch = state.run.rendering, state.run.stopwatch
-        content = {**summary(result, self.scene, stopped=stopped), "options": self.options, **self.notes}
+        content = {**summary(result, self.scene, stopped=stopped), "options": self.options}
+        content["start"] = list(self.start.notes)
         with stopwatch("export"):
             self._export(result, rendering)
         with stopwatch("evaluate"):
@@ -203,9 +219,10 @@ class RunFolder:
     def _export(self, result: Result, rendering: Rendering) -> None:
         """The same mesh for other programs, with a texture where one was asked for."""
         surface: Mesh | TexturedMesh = result.mesh
-        if self.texture.wanted:
-            layout = None if self.texture.layout is None else self.texture.layout.indexed(result.mesh.faces)
-            surface = bake_run(result, rendering, size=self.texture.size, layout=layout)
+        texture = self.start.texture
+        if texture.wanted:
+            layout = None if texture.layout is None else texture.layout.indexed(result.mesh.faces)
+            surface = bake_run(result, rendering, size=texture.size, layout=layout)
         with self._writing():
             for left in ("mesh.mtl", "mesh.png"):  # by an earlier run with a texture
                 (self.path / left).unlink(missing_ok=True)

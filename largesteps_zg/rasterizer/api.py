@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..geometry.connectivity import check_faces
 from .fragments import Fragments
+from .registry import load_backend
 from .silhouette_edges import edge_table
-
-BACKENDS = {"warp": ".warp_backend", "nvdiffrast": ".nvdiffrast_backend"}
-
-
-def load_backend(name: str) -> ModuleType:
-    """The adapter of a backend, imported on first use; ``auto`` is Warp, which runs everywhere.
-
-    Raises
-    ------
-    ValueError
-        If there is no backend of that name.
-    ImportError
-        If it is not installed; the message says how to.
-    """
-    if name == "auto":
-        name = "warp"
-    if name not in BACKENDS:
-        raise ValueError(f"backend: expected one of auto, {', '.join(BACKENDS)}, got {name!r}")
-    return importlib.import_module(BACKENDS[name], __package__)
 
 
 def rasterize(

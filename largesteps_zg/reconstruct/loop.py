@@ -19,7 +19,7 @@ from ..geometry.half_edges import mean_edge_length
 from ..mesh.mesh import Mesh
 from ..mesh.remeshing.remesher import RemeshError
 from ..mesh.repair import unfold, without_self_intersections
-from ..rasterizer.api import load_backend
+from ..rasterizer.registry import load_backend
 from ..renderers.light import SphericalHarmonicsLight
 from ..renderers.registry import load_renderer
 from ..scenes.carving.bounds import bounding_sphere
@@ -28,6 +28,7 @@ from ..scenes.views import Views
 from .appearance.hue import brightness_weight
 from .appearance.model import appearance_of
 from .batch import SMALLEST, halved
+from .devices import resolve_device
 from .difference import Difference
 from .fit import Fit, FitOptions
 from .frame import Frame
@@ -37,7 +38,7 @@ from .rendering import Rendering
 from .result import Event, Result
 from .resume import check_same, go_on
 from .schedule import COARSE_UNTIL, decay, remeshings, starting_lambda
-from .settings import Settings, resolve_device
+from .settings import Settings
 from .starts.sphere import placed_start, starting_sphere
 from .targets import Targets
 

@@ -1,14 +1,32 @@
-"""The settings of a run, checked."""
+"""The settings of a run: what each is called, what it is by default, what it may be. Needs no torch."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-import torch
+from .._support.options import option
+from .._support.values import check_choice, check_count, check_number, shown
+from ..rasterizer.registry import CHOICES as BACKENDS
+from ..rasterizer.registry import check_backend
+from .devices import DEVICES, check_device
+from .gradients.registry import GRADIENTS, check_source
+from .gradients.traits import EXACT, SourceTraits
 
-CHOICES = ("auto", "on", "off")
+FOUND = ("auto", "on", "off")
 LOSSES = ("l1", "l2", "robust")
+REMESHING = ("auto", "adaptive", "off")
+RENDERER = "rasterizer"
+MOST_SEEDS = 2**63 - 1  # that PyTorch's generators take
+ESTIMATED = SourceTraits()
+
+
+def remeshing_of(text: str) -> str | tuple[int, ...]:
+    """Steps from a text such as 100,300; any other text as it is."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        return text
 
 
 @dataclass(frozen=True)
@@ -55,53 +73,137 @@ class Settings:
         brightness, and still drops corrections of cameras that come to nothing.
     """
 
-    steps: int = 1500
-    lambda_: float | None = None
-    step_size: float = 0.1
-    views_per_step: int = 8
-    remesh: str | tuple[int, ...] = "auto"
-    max_vertices: int | None = None
-    device: str = "auto"
-    backend: str = "auto"
-    seed: int = 0
-    gradients: str = "rasterizer"
-    renderer: str = "rasterizer"
-    loss: str = "l1"
-    bending: float = 0.025
-    gloss: str = "auto"
-    exposure: str = "auto"
-    refine_cameras: str = "auto"
+    steps: int = field(default=1500, metadata=option("gradient steps", "N", int))
+    lambda_: float | None = field(
+        default=None,
+        metadata=option(
+            "smoothing", "L", float, default=f"{EXACT.lambda_:g}; {ESTIMATED.lambda_:g} for estimates"
+        ),
+    )
+    step_size: float = field(default=0.1, metadata=option("first step size, in scene radii", "S", float))
+    views_per_step: int = field(default=8, metadata=option("images compared in a step", "K", int))
+    remesh: str | tuple[int, ...] = field(
+        default="auto", metadata=option("at which steps", "|".join((*REMESHING, "N,...")), remeshing_of)
+    )
+    max_vertices: int | None = field(
+        default=None,
+        metadata=option(
+            "bound of the remeshing", "N", int,
+            default=f"{EXACT.max_vertices}; {ESTIMATED.max_vertices} for estimates",
+        ),
+    )  # fmt: skip
+    device: str = field(default="auto", metadata=option("where to compute", "|".join(DEVICES)))
+    backend: str = field(default="auto", metadata=option("the rasterizer", "|".join(BACKENDS)))
+    seed: int = field(default=0, metadata=option("of views and perturbations", "N", int))
+    gradients: str = field(
+        default="rasterizer",
+        metadata=option(
+            "rasterizer, or estimates through a renderer that is only called: "
+            + ", ".join(name for name in GRADIENTS if name != "rasterizer"),
+            "NAME",
+        ),
+    )
+    renderer: str = field(
+        default=RENDERER,
+        metadata=option(
+            "which renderer is called for estimates: rasterizer, opengl or FILE.py:FUNCTION", "NAME"
+        ),
+    )
+    loss: str = field(
+        default="l1",
+        metadata=option("how pixels are compared; robust: outliers in colour count less", "|".join(LOSSES)),
+    )
+    bending: float = field(
+        default=0.025,
+        metadata=option(
+            "how much smooth shapes are preferred where images leave a choice; 0 for not at all", "B", float
+        ),
+    )
+    gloss: str = field(
+        default="auto", metadata=option("reflections that move with the view", "|".join(FOUND))
+    )
+    exposure: str = field(default="auto", metadata=option("brightness of each image", "|".join(FOUND)))
+    refine_cameras: str = field(
+        default="auto",
+        metadata=option(
+            "correct poses and focal length along with the shape where they are off by a quarter of a pixel, or keep "
+            "cameras as given (default: correct them wherever gradients reach cameras)",
+            flags={"refine-cameras": "on", "no-refine-cameras": "off"},
+        ),
+    )
 
     def __post_init__(self) -> None:
-        for name in ("steps", "views_per_step", "max_vertices"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name.replace('_', ' ')}: expected at least 1, got {value}")
-        if self.lambda_ is not None and not (math.isfinite(self.lambda_) and self.lambda_ >= 0):
-            raise ValueError(f"lambda: expected a number >= 0, got {self.lambda_}; 5 is a good start")
-        if not (math.isfinite(self.step_size) and self.step_size > 0):
-            raise ValueError(f"step size: expected a number > 0, got {self.step_size}; 0.1 is a good start")
-        if self.loss not in LOSSES:
-            raise ValueError(f"loss: expected {' or '.join(LOSSES)}, got {self.loss!r}")
-        for name in ("gloss", "exposure", "refine_cameras"):
-            if (choice := getattr(self, name)) not in CHOICES:
-                raise ValueError(f"{name.replace('_', ' ')}: expected auto, on or off, got {choice!r}")
-        if not (math.isfinite(self.bending) and self.bending >= 0):
-            raise ValueError(f"bending: expected a number >= 0, got {self.bending}; 0.025 is a good start")
+        checked = {
+            "steps": _count(self, "steps"),
+            "lambda_": self.lambda_ if self.lambda_ is None else check_number(
+                "lambda", self.lambda_, ">= 0", _not_negative,
+                cure=f"{EXACT.lambda_:g} is a good start, {ESTIMATED.lambda_:g} for estimates",
+            ),
+            "step_size": check_number(
+                "step size", self.step_size, "> 0", lambda value: value > 0, cure=_good(self, "step_size")
+            ),
+            "views_per_step": _count(self, "views_per_step"),
+            "remesh": check_remeshing(self.remesh, steps=self.steps),
+            "max_vertices": self.max_vertices if self.max_vertices is None else _count(self, "max_vertices"),
+            "device": check_device(self.device),
+            "backend": check_backend(self.backend),
+            "seed": check_count("seed", self.seed, least=0, most=MOST_SEEDS),
+            "gradients": check_source(self.gradients),
+            "renderer": check_renderer(self.renderer, self.gradients),
+            "loss": check_choice("loss", self.loss, LOSSES),
+            "bending": check_number(
+                "bending", self.bending, ">= 0", _not_negative, cure=_good(self, "bending")
+            ),
+            "gloss": check_choice("gloss", self.gloss, FOUND),
+            "exposure": check_choice("exposure", self.exposure, FOUND),
+            "refine_cameras": check_choice("refine cameras", self.refine_cameras, FOUND),
+        }  # fmt: skip
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)  # plain numbers of Python, whichever were given
 
 
-def resolve_device(name: str) -> torch.device:
-    """The device with this name; "auto" is CUDA where it is usable."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _not_negative(value: float) -> bool:
+    return value >= 0
+
+
+def _good(settings: Settings, name: str) -> str:
+    """What cures a number that cannot be: the default, which stands at the class."""
+    default = getattr(type(settings), name)
+    return f"{default if default is not None else getattr(EXACT, name)} is a good start"
+
+
+def _count(settings: Settings, name: str) -> int:
+    return check_count(name.replace("_", " "), getattr(settings, name), cure=_good(settings, name))
+
+
+def check_remeshing(choice: Any, *, steps: int) -> str | tuple[int, ...]:
+    """When to remesh: a word, or steps of the run; or ValueError."""
+    wanted = f"remesh: expected {', '.join(REMESHING)} or steps such as 100,300"
+    given = choice.tolist() if hasattr(choice, "tolist") else choice  # an array
+    if isinstance(given, str) and given in REMESHING:
+        return str(given)
+    if not isinstance(given, (list, tuple, range)):
+        raise ValueError(f"{wanted}, got {shown(choice)}")
     try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"device: expected auto, cpu or cuda, got {name!r}") from error
-    if device.type not in ("cpu", "cuda"):
-        raise ValueError(f"device: expected auto, cpu or cuda, got {name!r}")
-    if device.type == "cuda" and not torch.cuda.is_available():
+        found = tuple(check_count("remesh", step, least=-MOST_SEEDS) for step in given)
+    except ValueError:
+        raise ValueError(f"{wanted}, got {shown(choice)}") from None
+    if not found:
+        raise ValueError(f"{wanted}, got no step; off for none")
+    for step in found:
+        if not 0 <= step < steps:
+            raise ValueError(f"remesh: expected steps in [0, {steps}), got {step}")
+    return found
+
+
+def check_renderer(name: Any, gradients: str) -> str:
+    """The name of a renderer, where something calls it, or ValueError."""
+    if isinstance(name, str) and name == RENDERER:
+        return RENDERER
+    from ..renderers.registry import check_name  # loads torch, which the default does without
+
+    if gradients == "rasterizer" and check_name(name):
         raise ValueError(
-            "device: cuda was asked for, but PyTorch finds no usable CUDA device; use --device cpu"
+            f"renderer: {name} is called for estimates alone; choose gradients that are, such as per-pixel"
         )
-    return device
+    return check_name(name)

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .._support.values import shown
 from .black_box import BlackBox
 from .function import FunctionRenderer
 from .hard import HardRasterizer
@@ -53,18 +54,28 @@ def load_renderer(name: str) -> BlackBox:
     >>> load_renderer("rasterizer").antialias
     False
     """
-    if name in RENDERERS:
+    if check_name(name) in RENDERERS:
         return RENDERERS[name]()
-    place, colon, attribute = name.rpartition(":")
-    if not colon or not place or not attribute:
-        known = ", ".join(RENDERERS)
-        raise ValueError(f"renderer: expected {known}, FILE.py:NAME or package.module:NAME, got {name!r}")
+    place, _, attribute = name.rpartition(":")
     found = find(place, attribute)
     if isinstance(found, type) and issubclass(found, BlackBox):
         found = found()
     if isinstance(found, BlackBox):
         return found
     return FunctionRenderer(FileFunction(place, attribute, found) if place.endswith(".py") else found)
+
+
+def check_name(name: Any) -> str:
+    """The name, where it can be one of a renderer, or ValueError."""
+    place, _, attribute = name.rpartition(":") if isinstance(name, str) else ("", "", "")
+    if place and attribute:
+        return str(name)
+    if not isinstance(name, str) or name not in RENDERERS:
+        known = ", ".join(RENDERERS)
+        raise ValueError(
+            f"renderer: expected {known}, FILE.py:NAME or package.module:NAME, got {shown(name)}"
+        )
+    return name
 
 
 class FileFunction:

@@ -1,20 +1,26 @@
-"""What a user asks for when a scene is read, and what a format tells of each photograph."""
+"""What a user asks for when a scene is read. Needs no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from .views import Views
-
-# From ideal points of the image plane (x / z, y / z), (N, 2) float64, to pixels of the photograph, (N, 2).
-Lens = Callable[[np.ndarray], np.ndarray]
+from .._support.options import option
+from .._support.values import check_count, shown
 
 MAX_SIZE = 800
-HOLD_OUT = 8
+SMALLEST = 16
+
+
+def background_of(text: str) -> str | tuple[int, ...]:
+    """A colour from a text such as 0,0,0; any other text as it is."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        return text
 
 
 @dataclass(frozen=True)
@@ -34,65 +40,54 @@ class Reading:
         Where the scene has no views to test with, every so many-th one becomes one; 0 for none.
     """
 
-    masks: Path | None = None
-    background: str | tuple[int, int, int] = "auto"
-    max_size: int = MAX_SIZE
-    hold_out: int = HOLD_OUT
+    masks: Path | None = field(
+        default=None, metadata=option("folder of masks, named as their images", "DIR", Path)
+    )
+    background: str | tuple[int, int, int] = field(
+        default="auto",
+        metadata=option(
+            "what images without masks show around the object; auto: one colour, found at their borders",
+            "auto|none|R,G,B",
+            background_of,
+        ),
+    )
+    max_size: int = field(
+        default=MAX_SIZE, metadata=option("longest side; larger images are made smaller", "N", int)
+    )
+    hold_out: int = field(
+        default=8,
+        metadata=option("test with every N-th view where the scene has no test split; 0 for none", "N", int),
+    )
 
     def __post_init__(self) -> None:
-        if isinstance(self.background, str):
-            if self.background not in ("auto", "none"):
-                raise ValueError(f"background: expected auto, none or R,G,B, got {self.background!r}")
-        elif len(self.background) != 3 or not all(0 <= value <= 255 for value in self.background):
-            raise ValueError(f"background: expected three numbers from 0 to 255, got {self.background}")
-        if self.max_size < 16:
-            raise ValueError(f"max size: expected at least 16 pixels, got {self.max_size}")
-        if self.hold_out < 0 or self.hold_out == 1:
-            raise ValueError(f"hold out: expected 0, or 2 and more, got {self.hold_out}")
+        checked = {
+            "masks": self.masks if self.masks is None else _folder(self.masks),
+            "background": check_background(self.background),
+            "max_size": check_count("max size", self.max_size, least=SMALLEST, cure=f"{MAX_SIZE} is usual"),
+            "hold_out": check_count("hold out", self.hold_out, least=0),
+        }
+        if checked["hold_out"] == 1:
+            raise ValueError(
+                "hold out: expected 0, or 2 and more, got 1, which leaves no view to reconstruct from"
+            )
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
 
-@dataclass(frozen=True)
-class Shot:
-    """A photograph and its camera, as a file tells them.
-
-    Attributes
-    ----------
-    image : Path
-    name : str
-        For messages and file names.
-    world_to_camera : (4, 4) float64
-        OpenCV axes.
-    intrinsics : (3, 3) float64
-        In pixels of the image as it is on disk.
-    where : str
-        What begins a message about it: the file, and the place in it.
-    lens : callable, optional
-        Where it distorts; `intrinsics` then are those of the ideal image to make.
-    mask : Path, optional
-        The mask that the scene names for it.
-    spare_mask : Path, optional
-        A mask that was found beside it: taken where the image has no alpha.
-    mask_rule : str
-        How the mask was found, for whoever asks: "masks/NAME.png", "mask_path".
-    lens_name : str
-        The lens's model, where there is a lens.
-    """
-
-    image: Path
-    name: str
-    world_to_camera: np.ndarray
-    intrinsics: np.ndarray
-    where: str
-    lens: Lens | None = None
-    mask: Path | None = None
-    spare_mask: Path | None = None
-    mask_rule: str = ""
-    lens_name: str = ""
+def _folder(masks: Any) -> Path:
+    if not isinstance(masks, (str, os.PathLike)):
+        raise ValueError(f"masks: expected a folder, got {shown(masks)}")
+    return Path(masks)
 
 
-def held_out(views: Views, every: int) -> tuple[Views, Views | None]:
-    """Views to reconstruct from, and every so many-th to test with: 7, 15, ... for 8; None where there are fewer."""
-    chosen = list(range(every - 1, len(views), every)) if every else []
-    if not chosen or len(views) - len(chosen) < 2:
-        return views, None
-    return views[[i for i in range(len(views)) if i not in chosen]], views[chosen]
+def check_background(value: Any) -> str | tuple[int, ...]:
+    """A word, or a colour of three numbers, or ValueError."""
+    given = value.tolist() if hasattr(value, "tolist") else value  # an array
+    if isinstance(given, str) and given in ("auto", "none"):
+        return str(given)
+    if isinstance(given, str) or not isinstance(given, (list, tuple)):
+        raise ValueError(f"background: expected auto, none or R,G,B such as 0,0,0, got {shown(value)}")
+    numbers = [float(part) for part in given if isinstance(part, Real) and not isinstance(part, bool)]
+    if not len(given) == len(numbers) == 3 or not all(0 <= part <= 255 for part in numbers):
+        raise ValueError(f"background: expected three numbers from 0 to 255, got {shown(value)}")
+    return tuple(given)

@@ -9,8 +9,9 @@ from types import ModuleType
 
 from .formats import colmap, idr, middlebury, mitsuba, mvsnet, transforms
 from .provenance import UNUSED, Note
-from .reading import Reading, held_out
+from .reading import Reading
 from .sanity import check_scene
+from .shots import held_out
 from .views import Scene, Views
 
 # A format is a module with `LOOKS_FOR` (words for messages), `recognises(path) -> bool` and `load(path, reading)

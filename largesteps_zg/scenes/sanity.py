@@ -10,7 +10,7 @@ import torch
 from ..images.files import image_size
 from ..mesh.mesh import Mesh
 from .carving.bounds import first_half_size, meeting_point
-from .reading import Shot
+from .shots import Shot
 from .views import Scene, Views
 
 _ONE_PLACE = 1e-6  # of the cameras' distance from the origin: what is left of one place after rounding

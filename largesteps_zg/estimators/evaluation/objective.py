@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from ..._support.checks import check_count
+from ..._support.values import check_count
 from .evaluate import Failure, Point, evaluate, number, numbers
 from .executors import Workers
 from .gathering import gather

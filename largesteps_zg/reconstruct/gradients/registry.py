@@ -1,23 +1,41 @@
-"""The sources by name."""
+"""The sources by name. Each is imported when it is made: the names are known without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from ...renderers.black_box import BlackBox
-from .latent import smoothed, spsa, zerograds
-from .per_pixel import PerPixelSource
-from .rasterized import Rasterized
-from .source import GradientSource
+from ..._support.values import check_choice
+
+if TYPE_CHECKING:
+    from ...renderers.black_box import BlackBox
+    from .source import GradientSource
+
+
+def _late(module: str, name: str) -> Callable[[BlackBox, int], GradientSource]:
+    """What a module of this folder has by that name, loaded when it is called."""
+
+    def make(renderer: BlackBox, seed: int) -> GradientSource:
+        source: GradientSource = getattr(import_module(f".{module}", __package__), name)(renderer, seed)
+        return source
+
+    return make
+
 
 # Each is called with the renderer (which the first has no use for) and a seed.
 GRADIENTS: dict[str, Callable[[BlackBox, int], GradientSource]] = {
-    "rasterizer": lambda renderer, seed: Rasterized(),
-    "per-pixel": PerPixelSource,
-    "zerograds": zerograds,
-    "smoothed": smoothed,
-    "spsa": spsa,
+    "rasterizer": _late("rasterized", "rasterized"),
+    "per-pixel": _late("per_pixel", "PerPixelSource"),
+    "zerograds": _late("latent", "zerograds"),
+    "smoothed": _late("latent", "smoothed"),
+    "spsa": _late("latent", "spsa"),
 }
+
+
+def check_source(name: object) -> str:
+    """The name of a source, or ValueError."""
+    return check_choice("gradients", name, GRADIENTS)
 
 
 def make_source(name: str, renderer: BlackBox, seed: int) -> GradientSource:
@@ -28,6 +46,4 @@ def make_source(name: str, renderer: BlackBox, seed: int) -> GradientSource:
     ValueError
         If there is none of that name.
     """
-    if name not in GRADIENTS:
-        raise ValueError(f"gradients: expected one of {', '.join(GRADIENTS)}, got {name!r}")
-    return GRADIENTS[name](renderer, seed)
+    return GRADIENTS[check_source(name)](renderer, seed)

@@ -30,8 +30,9 @@ from ..photographs.assemble import assemble
 from ..photographs.lookup import Lookup
 from ..photographs.mask_files import MaskFinder
 from ..provenance import UNUSED, Record, counted
-from ..reading import Lens, Reading, Shot
+from ..reading import Reading
 from ..sanity import check_shots
+from ..shots import Lens, Shot
 from ..views import Scene
 from .colmap_text import image_lines
 from .files_beside import folders_in

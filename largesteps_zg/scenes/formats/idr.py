@@ -26,8 +26,9 @@ from ..carving.bounds import first_half_size, meeting_point
 from ..photographs.assemble import assemble
 from ..photographs.mask_files import MaskFile, MaskFinder, mask_of
 from ..provenance import UNUSED, Record, some
-from ..reading import Reading, Shot
+from ..reading import Reading
 from ..sanity import check_shots, check_sphere_fits
+from ..shots import Shot
 from ..views import Scene, Views
 from .files_beside import first_with_images, last_number
 from .text_files import LARGEST

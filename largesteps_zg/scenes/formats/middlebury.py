@@ -20,8 +20,9 @@ from ..photographs.assemble import assemble
 from ..photographs.lookup import Lookup
 from ..photographs.mask_files import MaskFile, MaskFinder, mask_of
 from ..provenance import Record
-from ..reading import Reading, Shot
+from ..reading import Reading
 from ..sanity import check_shots
+from ..shots import Shot
 from ..views import Scene
 from .fields import kind, text
 from .text_files import numbers, read_text

@@ -25,8 +25,9 @@ from ..photographs.assemble import assemble
 from ..photographs.mask_files import MaskFile, MaskFinder
 from ..photographs.masking import check_mask
 from ..provenance import UNUSED, Record, counted, some
-from ..reading import Reading, Shot
+from ..reading import Reading
 from ..sanity import check_shots
+from ..shots import Shot
 from ..synthetic import render_views, studio_light
 from ..views import Scene, Views
 from .files_beside import by_stem, images_in

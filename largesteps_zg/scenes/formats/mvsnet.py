@@ -19,8 +19,9 @@ import numpy as np
 from ..photographs.assemble import assemble
 from ..photographs.mask_files import MaskFinder, mask_of
 from ..provenance import Record, counted
-from ..reading import Reading, Shot
+from ..reading import Reading
 from ..sanity import check_shots
+from ..shots import Shot
 from ..views import Scene
 from .files_beside import by_stem, first_with_images
 from .text_files import numbers, read_text

@@ -32,8 +32,9 @@ from ..photographs.lenses import fisheye_lens, opencv_lens
 from ..photographs.lookup import Lookup
 from ..photographs.mask_files import MaskFinder
 from ..provenance import UNUSED, Record, counted, some
-from ..reading import Lens, Reading, Shot
+from ..reading import Reading
 from ..sanity import check_shots
+from ..shots import Lens, Shot
 from ..views import Scene
 from .distortion import DISTORTION, LISTS, distortion
 from .fields import kind, matrix, number, read_json, text

@@ -18,7 +18,8 @@ from ...images.files import bit_depth, image_header, in_turn, read_image, read_m
 from ...images.headers import Header
 from ...images.resampling import covered, shrunk
 from ..provenance import UNUSED, Record, counted, share, some
-from ..reading import Reading, Shot
+from ..reading import Reading
+from ..shots import Shot
 from ..views import Views
 from .agreement import consistent, without_pits
 from .left_over import tell_left_over

@@ -9,7 +9,7 @@ from pathlib import Path
 from ...images.files import SUFFIXES
 from ..formats.files_beside import folders_in, images_in, marked_for
 from ..provenance import UNUSED, Record, counted, some
-from ..reading import Shot
+from ..shots import Shot
 from .lookup import key
 
 # Folders whose name contains the first, or is one of the others, hold masks.

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import label
 
 from ...images.resampling import sampled
-from ..reading import Lens
+from ..shots import Lens
 
 _BEYOND = (
     0.25  # of its width and height: how much larger, on each side, the ideal image may be than the photograph

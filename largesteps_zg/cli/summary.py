@@ -1,0 +1,60 @@
+"""What a run came to, in a few lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+HELD_OUT_CAMERAS = {
+    "held_out_predicted": "with their cameras corrected as their neighbours'",
+    "held_out_exposed": "with their exposures too, each half by the other half",
+    "held_out_aligned": "with their cameras aligned to the photographs",
+}
+
+
+def summary(path: Path, result: dict[str, Any]) -> str:
+    """Of what ``run.json`` holds, with the files to look at."""
+    mesh = result["mesh"]
+    lines = [
+        f"{result['steps']} step{'s' * (result['steps'] > 1)} in {result['seconds']:.0f} s, "
+        f"loss {result['loss'][0]:.4g} -> {result['loss'][-1]:.4g}",
+        *(f"start     {line}" for line in result["start"]),
+        f"mesh      {mesh['vertices']:,} vertices, {mesh['faces']:,} faces, "
+        f"{'watertight' if mesh['watertight'] else 'open'}, {mesh['flipped_faces']} flipped, "
+        f"{mesh['self_intersecting_faces']} self-intersecting",
+    ]
+    if "held_out" in result:
+        lines.append(f"held out  {_quality(result['held_out'])}")
+    for name, note in HELD_OUT_CAMERAS.items():
+        if name in result:
+            lines.append(f"          {_quality(result[name])} {note}")
+    if "distance_to_truth" in mesh:
+        truth = mesh["distance_to_truth"]
+        lines.append(
+            f"truth     Chamfer {truth['chamfer_permille']:.2f} permille of the diagonal, "
+            f"F-score {truth['f_score']:.3f} at 0.5 %, normals {truth['normal_consistency']:.3f}"
+        )
+    off = result["cameras_off_pixels"]
+    if result["cameras"]:
+        turns = [found["rotation_degrees"] for found in result["cameras"].values()]
+        shifts = [found["shift_percent"] for found in result["cameras"].values()]
+        lines.append(
+            f"cameras   corrected{f' by {off:.2g} pixels' if off else ''}: turned by up to {max(turns):.2f} degrees, "
+            f"shifted by up to {max(shifts):.2f} % of the distance"
+        )
+    elif off is not None:
+        lines.append(f"cameras   kept as given: corrections came to {off:.2g} pixels, which is nothing")
+    meshes, pictures = (
+        [name for name in names if str(path / name) not in result["not_written"]]
+        for names in (("mesh.ply", "mesh.obj", "mesh.glb"), ("comparison.png", "progression.gif"))
+    )
+    if meshes:
+        lines.append(f"mesh:     {', '.join([str(path / meshes[0]), *meshes[1:]])}")
+    if pictures:
+        lines.append(f"pictures: {', '.join(str(path / name) for name in pictures)}")
+    return "\n".join(lines)
+
+
+def _quality(measured: dict[str, float]) -> str:
+    linear, shown = measured["psnr_db"], measured["psnr_srgb_db"]
+    return f"PSNR {linear:.1f} dB ({shown:.1f} in sRGB), mask IoU {measured['mask_iou']:.4f}"
