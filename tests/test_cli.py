@@ -113,6 +113,16 @@ def test_render_says_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixture)
     torch.testing.assert_close(load_scene(tmp_path / "new" / "s").mesh.vertices, icosphere(2).vertices)
 
 
+def test_render_says_what_it_could_not_read(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    save_mesh(tmp_path / "ball.obj", icosphere(1))
+    text = (tmp_path / "ball.obj").read_text()
+    (tmp_path / "ball.obj").write_text(f"mtllib none.mtl\nusemtl skin\n{text}")
+    size = ["--size", "16", "--views", "2", "--test-views", "0"]
+    assert main(["render", str(tmp_path / "ball.obj"), "--output", str(tmp_path / "s"), *size]) == 0
+    first, _ = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"not used  {tmp_path / 'ball.obj'}: none.mtl is not used (no file 'none.mtl'")
+
+
 def test_render_takes_a_light(tmp_path: Path) -> None:
     sky = np.zeros((8, 16, 3), dtype=np.float32)
     sky[:, :, 2] = 1.0  # blue alone

@@ -19,7 +19,7 @@ from largesteps_zg.comparison import Budget, Progress, Result, Target, jobs, mes
 from largesteps_zg.comparison.jobs import pictures, shown_views
 from largesteps_zg.comparison.records import Spent
 from largesteps_zg.comparison.run import POINTS, run_job, spread
-from largesteps_zg.mesh import Mesh, icosphere, load_mesh, surface_distances
+from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh, surface_distances
 from largesteps_zg.reconstruct.gradients import GRADIENTS, PerPixelSource
 from largesteps_zg.renderers import BlackBox, HardRasterizer, Pictures, SphericalHarmonicsLight, render, shade
 from largesteps_zg.scenes.synthetic import CLAY, scene_from_mesh
@@ -316,6 +316,40 @@ def test_the_command_takes_a_scene(tmp_path: Path, in_this_process: None) -> Non
     assert row["chamfer"] > 0 and not row["settings"]["light_known"]
     told = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "shape and colours and light of scene, from 4 views of 24 x 24 pixels" in told
+
+
+def test_what_was_read_and_what_was_not_is_said_before_the_runs(
+    tmp_path: Path, in_this_process: None, capsys: pytest.CaptureFixture
+) -> None:
+    size = ["--size", "24", "--views", "4", "--test-views", "0"]
+    assert main(["render", "pebble", "--output", str(tmp_path / "scene"), *size]) == 0
+    (tmp_path / "scene" / "transforms_val.json").write_text(
+        '{"frames": [{"file_path": "none/0", "transform_matrix": 0}]}'
+    )
+    save_mesh(tmp_path / "ball.obj", icosphere(1))
+    text = (tmp_path / "ball.obj").read_text()
+    (tmp_path / "ball.obj").write_text(f"mtllib none.mtl\nusemtl skin\n{text}")
+    options = [
+        "--gradients",
+        "rasterizer",
+        "--budget-steps",
+        "1",
+        "--quiet",
+        "--init",
+        str(tmp_path / "ball.obj"),
+    ]
+    for target in ("scene", "ball.obj"):
+        capsys.readouterr()
+        out = str(tmp_path / f"run-{target}")
+        sizes = [] if target == "scene" else ["--size", "16", "--views", "6"]
+        assert run(str(tmp_path / target), "--output", out, *sizes, *options) == 0
+        printed = capsys.readouterr().out.split("gradient ")[0]  # the table comes last
+        assert f"start     {tmp_path / 'ball.obj'}: none.mtl is not used" in printed
+        if target == "scene":
+            assert "not used  transforms_val.json: 1 frame, of which no image is there" in printed
+            assert "masks     alpha, in all 4 photographs" in printed
+        else:
+            assert f"not used  {tmp_path / 'ball.obj'}: none.mtl is not used" in printed
 
 
 @pytest.mark.slow

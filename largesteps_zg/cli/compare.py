@@ -15,7 +15,6 @@ from .progress import Progress as Shown
 if TYPE_CHECKING:
     from ..comparison.folder import ComparisonFolder
     from ..comparison.records import Budget, Progress, Target
-    from ..mesh.mesh import Mesh
 
 DEFAULT_RENDERS = 48_000  # jobs.BUDGET, which --help must not wait for
 
@@ -166,25 +165,36 @@ def _target(arguments: argparse.Namespace) -> Target:
     """The scene of a folder or an XML file, or a mesh in clay."""
     from ..comparison import jobs
     from ..comparison.records import laid
-    from ..mesh.files import load_mesh
+    from ..scenes.provenance import UNUSED
     from ..scenes.registry import load_scene
-    from .inputs import built_in_meshes, light_named, mesh_named
+    from .inputs import light_named, mesh_named, target_mesh
 
-    light, start = light_named(arguments.light), mesh_named(arguments.init)
+    light, named = light_named(arguments.light), mesh_named(arguments.init)
+    start = None if named is None else named.mesh
+    _say("start", [] if named is None else named.notes)
     place = Path(arguments.target)
     if place.is_dir() or place.suffix.lower() == ".xml":  # Mitsuba's
         for name in ("views", "size"):
             if getattr(arguments, name) is not None:
                 raise ValueError(f"{name}: {place} is a scene, which has its own; leave out --{name}")
-        return jobs.scene_target(load_scene(place), name=place.resolve().name, start=start, light=light)
-    built_in = not place.suffix and not place.exists()
-    mesh: Mesh = load_mesh(built_in_meshes().path(arguments.target) if built_in else place)
+        scene = load_scene(place)
+        for note in scene.provenance:
+            _say(note.about, [note.text])
+        return jobs.scene_target(scene, name=place.resolve().name, start=start, light=light)
+    mesh, unread = target_mesh(arguments.target)
+    _say(UNUSED, unread)
     height, width = arguments.size or (jobs.SIDE, jobs.SIDE)
     views = jobs.VIEWS if arguments.views is None else arguments.views
     start = None if start is None else laid(start)  # given as the target is
     return jobs.mesh_target(
         mesh, name=place.stem, views=views, height=height, width=width, start=start, light=light
     )
+
+
+def _say(about: str, notes: list[str]) -> None:
+    """What was read, before the minutes that follow, in which it can still be put right."""
+    for note in notes:
+        print(f"{about:9} {note}", flush=True)
 
 
 class _Bar:

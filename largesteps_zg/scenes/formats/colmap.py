@@ -12,10 +12,12 @@ knows are undone, except panoramas. The model's own folder (sparse/0) is a scene
 from __future__ import annotations
 
 import codecs
+import math
 import os
 import re
 import shutil
 import struct
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -239,10 +241,22 @@ def _read(model: Path) -> tuple[dict[str, tuple[np.ndarray, int]], dict[int, Any
         where = f"{model / 'images'}{suffix}: {name}"
         if name in poses:
             raise ValueError(f"{where}: two images have this name; keep one of them")
-        if not np.linalg.norm(pose.rotation.quat) > 0.5:
-            raise ValueError(f"{where}: expected a unit quaternion, got {pose.rotation.quat.tolist()}")
-        poses[name] = (np.vstack([pose.matrix(), [0.0, 0.0, 0.0, 1.0]]), camera_id)
+        poses[name] = (_matrix(pose, pycolmap, where), camera_id)
     return poses, cameras
+
+
+def _matrix(pose: Any, pycolmap: Any, where: str) -> np.ndarray:
+    """(4, 4) world to camera. Older versions of COLMAP wrote quaternions of any length, and all normalise them."""
+    quaternion = pose.rotation.quat
+    length = math.hypot(*quaternion)  # of numbers of any size, where NumPy's norm overflows
+    # COLMAP divides by the root of a sum of squares, which is 0 or infinite outside these.
+    smallest, largest = math.sqrt(sys.float_info.min), math.sqrt(sys.float_info.max)
+    if not smallest < length < largest:
+        raise ValueError(f"{where}: expected a unit quaternion, got {quaternion.tolist()}; is the file damaged?")
+    matrix = np.eye(4)
+    matrix[:3, :3] = pycolmap.Rotation3d(quaternion / length).matrix()
+    matrix[:3, 3] = pose.translation
+    return matrix
 
 
 def _reason(error: Exception) -> str:
