@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pycolmap
 import pytest
+from format_files import write_colmap_binary
 from PIL import Image
 from scene_files import ring, sphere_mask
 
@@ -395,3 +396,25 @@ def test_models_under_other_names_are_taken_where_there_is_no_numbered_one(tmp_p
     assert "not used: model sparse/10, 3 images: one model is taken" in scene.notes
     assert "not used: model sparse/aligned, 4 images: one model is taken" in scene.notes
     assert "not used: images/: 1 image without a camera (d.png)" in scene.notes
+
+
+@pytest.mark.parametrize(
+    ("at", "numbers", "words"),
+    [
+        (0, (1e200, -1e200, 1e200, 1e200), "expected a unit quaternion, got"),
+        (0, (1e154,) * 4, "expected a unit quaternion, got"),
+        (0, (float("nan"),) * 4, "expected a unit quaternion, got"),
+        (0, (0.0,) * 4, "expected a unit quaternion, got"),
+        (32, (1e308, -1e308, 1e308), "expected less than"),
+        (32, (1e30,) * 3, "expected less than"),
+    ],
+)
+def test_damaged_poses_of_a_binary_model_are_named(tmp_path: Path, at, numbers, words, recwarn) -> None:
+    file = write_colmap_binary(tmp_path) / "sparse" / "0" / "images.bin"
+    content = bytearray(file.read_bytes())
+    struct.pack_into(
+        f"<{len(numbers)}d", content, 8 + 4 + at, *numbers
+    )  # the first image's, after count and number
+    file.write_bytes(content)
+    refused(tmp_path, "images.bin: dots1.png: ", words)
+    assert list(recwarn) == []

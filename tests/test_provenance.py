@@ -287,6 +287,25 @@ def test_orientation_in_exif_is_left_alone_and_told(tmp_path: Path) -> None:
     assert f"EXIF orientation of 1 of {COUNT} photographs (2)" in said(scene, "not used")
 
 
+@pytest.mark.parametrize("kind", ["gif", "webp", "tif", "png"])
+def test_further_pictures_of_a_file_are_not_used_and_that_is_said(tmp_path: Path, kind: str) -> None:
+    opaque(tmp_path, "masks/{}.png", image=f"images/{{}}.{kind}")
+    before = load_scene(tmp_path, reading=WHOLE)
+    assert "more pictures" not in said(before, "not used")
+    file = tmp_path / "images" / f"2.{kind}"
+    first = Image.open(file)
+    first.load()
+    options = {"lossless": True} if kind == "webp" else {}
+    first.save(file, save_all=True, append_images=[Image.new(first.mode, first.size)], **options)
+    scene = load_scene(tmp_path, reading=WHOLE)
+    inside = before.train.images[..., 3:].expand(-1, -1, -1, 4) > 0
+    shown, expected = (views.images[inside].int() for views in (scene.train, before.train))
+    assert (shown - expected).abs().max() <= 1
+    assert f"more pictures than the first in the files of 1 of {COUNT} photographs (2)" in said(
+        scene, "not used"
+    )
+
+
 def deep_png(path: Path, values: np.ndarray) -> None:
     """A PNG of 16 bits, grey (H, W) or colour (H, W, 3), which Pillow does not write."""
     rows = values.astype(">u2").reshape(len(values), -1).view(np.uint8)

@@ -25,12 +25,13 @@ _MOST_METADATA = 2**20  # bytes of one piece; EXIF data in a JPEG file have at m
 
 @dataclass(frozen=True)
 class Header:
-    """Size as stored; EXIF orientation, 1 for upright; whether there are more than 8 bits in a channel."""
+    """Size as stored; EXIF orientation, 1 for upright; if a channel has more than 8 bits; if more pictures follow."""
 
     width: int
     height: int
     orientation: int
     deep: bool
+    several: bool
 
 
 def header_of(image: Image.Image) -> Header:
@@ -40,7 +41,11 @@ def header_of(image: Image.Image) -> Header:
         orientation = _orientation(image)
     except Exception:  # damaged EXIF data is no reason not to read the pixels
         orientation = 1
-    return Header(image.width, image.height, orientation, deep)
+    try:
+        several = bool(getattr(image, "is_animated", False))
+    except Exception:  # nor is a damaged second picture
+        several = False
+    return Header(image.width, image.height, orientation, deep, several)
 
 
 def _orientation(image: Image.Image) -> int:
