@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pycolmap
 import pytest
-from format_files import write_colmap_binary
+from format_files import write_colmap, write_colmap_binary
 from PIL import Image
 from scene_files import ring, sphere_mask
 
@@ -396,6 +396,28 @@ def test_models_under_other_names_are_taken_where_there_is_no_numbered_one(tmp_p
     assert "not used: model sparse/10, 3 images: one model is taken" in scene.notes
     assert "not used: model sparse/aligned, 4 images: one model is taken" in scene.notes
     assert "not used: images/: 1 image without a camera (d.png)" in scene.notes
+
+
+@pytest.mark.parametrize("length", [1e-3, 3.0, 1e100])
+@pytest.mark.parametrize("binary", [False, True])
+def test_quaternions_of_any_length_are_normalised_as_colmap_does(
+    tmp_path: Path, binary: bool, length: float
+) -> None:
+    folder = (write_colmap_binary if binary else write_colmap)(tmp_path)
+    expected = load(folder, Reading(hold_out=0)).train.cameras.world_to_camera
+    file = folder / "sparse" / "0" / ("images.bin" if binary else "images.txt")
+    if binary:
+        content = bytearray(file.read_bytes())
+        numbers = struct.unpack_from("<4d", content, 12)
+        struct.pack_into("<4d", content, 12, *(length * number for number in numbers))
+        file.write_bytes(content)
+    else:
+        first, *rest = file.read_text().split("\n")
+        words = first.split()
+        words[1:5] = [repr(length * float(word)) for word in words[1:5]]
+        file.write_text("\n".join([" ".join(words), *rest]))
+    found = load(folder, Reading(hold_out=0)).train.cameras.world_to_camera
+    assert float((found - expected).abs().max()) < 1e-9
 
 
 @pytest.mark.parametrize(

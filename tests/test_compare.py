@@ -16,10 +16,12 @@ from largesteps_zg import meshes
 from largesteps_zg.cli import compare as compare_command
 from largesteps_zg.cli import main
 from largesteps_zg.comparison import Budget, Progress, Result, Target, jobs, mesh_target, scene_target
+from largesteps_zg.comparison.folder import ComparisonFolder
 from largesteps_zg.comparison.jobs import pictures, shown_views
 from largesteps_zg.comparison.records import Spent
 from largesteps_zg.comparison.run import POINTS, run_job, spread
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh, surface_distances
+from largesteps_zg.reconstruct import Reconstruction
 from largesteps_zg.reconstruct.gradients import GRADIENTS, PerPixelSource
 from largesteps_zg.renderers import BlackBox, HardRasterizer, Pictures, SphericalHarmonicsLight, render, shade
 from largesteps_zg.scenes.synthetic import CLAY, scene_from_mesh
@@ -389,9 +391,57 @@ def test_a_run_without_a_result_fails(
     broken.write_text("def render(*_):\n    raise RuntimeError('out of paint')\n")
     arguments = ["--gradients", "spsa", "--renderer", f"{broken}:render", "--output", str(tmp_path / "run")]
     assert run(*RUN, *arguments) == 1
-    assert "out of paint" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "out of paint" in out
+    assert err == "largesteps-zg: 1 run failed; the same command with --debug shows where\n"
     assert "out of paint" in rows(tmp_path / "run")[0]["state"]
     assert not (tmp_path / "run" / "spsa-0.ply").exists()
+
+
+def test_a_failed_run_names_the_type_and_with_debug_the_place(
+    tmp_path: Path, in_this_process: None, monkeypatch, capsys: pytest.CaptureFixture
+) -> None:
+    def lost(self, share: float) -> None:
+        raise KeyError("light")
+
+    monkeypatch.setattr(Reconstruction, "advance", lost)
+    command = [*RUN, "--gradients", "rasterizer", "--output", str(tmp_path / "run")]
+    assert run(*command) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-2] == "rasterizer, seed 0: failed: KeyError: 'light'"
+    assert err == "largesteps-zg: 1 run failed; the same command with --debug shows where\n"
+    assert run(*command, "--debug") == 1
+    trace = capsys.readouterr().err
+    assert trace.startswith("Traceback") and trace.endswith("KeyError: 'light'\n") and "in lost" in trace
+    assert "traceback" not in rows(tmp_path / "run")[0]
+
+
+@pytest.mark.slow
+def test_measuring_and_what_comes_before_the_first_step_may_fail_too(target: Target, tmp_path: Path) -> None:
+    """In a process of its own, which else would print a traceback and leave no reason."""
+    late = tmp_path / "late.py"
+    late.write_text("import atexit\ndef render(vertices, *_):\n    return {}['paint']\n")
+    options = {"gradients": ["spsa"], "budget": Budget(2, "steps"), "isolated": True, "diagnostics": False}
+    for fault in ({"renderer": f"{late}:render"}, {"device": []}):
+        [result] = results(target, **options, **fault)
+        assert result.state.startswith("failed: ") and "its process" not in result.state
+        assert result.traceback.startswith("Traceback")
+
+
+def test_ctrl_c_while_a_run_is_written_down_waits(
+    tmp_path: Path, in_this_process: None, monkeypatch, capsys: pytest.CaptureFixture
+) -> None:
+    add = ComparisonFolder.add
+
+    def pressed(self, result: Result) -> None:
+        signal.raise_signal(signal.SIGINT)
+        add(self, result)
+
+    monkeypatch.setattr(ComparisonFolder, "add", pressed)
+    command = [*RUN, "--gradients", "rasterizer,per-pixel", "--output", str(tmp_path / "run")]
+    assert run(*command) == 130
+    assert [row["gradient"] for row in rows(tmp_path / "run")] == ["rasterizer"]
+    assert "--resume goes on" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

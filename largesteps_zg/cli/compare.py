@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._support.stopping import raising, status_of
+from .._support.stopping import Stopped, Stopping, raising, status_of
 from .faults import FAILED, inputs
 from .progress import Progress as Shown
 
 if TYPE_CHECKING:
     from ..comparison.folder import ComparisonFolder
-    from ..comparison.records import Budget, Progress, Target
+    from ..comparison.records import Budget, Progress, Result, Target
 
 DEFAULT_RENDERS = 48_000  # jobs.BUDGET, which --help must not wait for
 
@@ -104,7 +104,7 @@ def command(arguments: argparse.Namespace) -> int:
                     break
                 show(progress)
                 if progress.result is not None:
-                    folder.add(progress.result)
+                    _keep(folder, progress.result, debug=arguments.debug)
         except KeyboardInterrupt as error:
             stopped = error
         finally:
@@ -115,10 +115,27 @@ def command(arguments: argparse.Namespace) -> int:
     folder.write_report()
     print(text_table(folder.rows))
     print(f"report: {folder.report}")
+    failed = len(folder.rows) - len(finished(folder.rows))
+    if failed and not arguments.debug:
+        print(
+            f"largesteps-zg: {failed} run{'s' * (failed > 1)} failed; the same command with --debug shows where",
+            file=sys.stderr,
+        )
     if stopped is not None:
         print("stopped; the same command with --resume goes on", file=sys.stderr)
         return status_of(stopped)
     return 0 if finished(folder.rows) else FAILED
+
+
+def _keep(folder: ComparisonFolder, result: Result, *, debug: bool) -> None:
+    """Write down a run that is over, before a signal is answered."""
+    with Stopping() as stopping:
+        stopping.worthwhile = True
+        folder.add(result)
+    if debug and result.traceback:
+        print(result.traceback, file=sys.stderr, end="")
+    if stopping.signum is not None:
+        raise Stopped(stopping.signum)
 
 
 def _prepared(arguments: argparse.Namespace, budget: Budget) -> tuple[ComparisonFolder, Target]:

@@ -135,7 +135,7 @@ def _render(arguments: argparse.Namespace) -> int:
 
     with inputs():
         path = writable_folder(arguments.output)
-        refuse_scene(path)
+        refuse_scene(path, unfinished=True)
         mesh, notes = target_mesh(arguments.mesh)
         height, width = arguments.size
         light = light_named(arguments.light)

@@ -252,7 +252,9 @@ def _matrix(pose: Any, pycolmap: Any, where: str) -> np.ndarray:
     # COLMAP divides by the root of a sum of squares, which is 0 or infinite outside these.
     smallest, largest = math.sqrt(sys.float_info.min), math.sqrt(sys.float_info.max)
     if not smallest < length < largest:
-        raise ValueError(f"{where}: expected a unit quaternion, got {quaternion.tolist()}; is the file damaged?")
+        raise ValueError(
+            f"{where}: expected a unit quaternion, got {quaternion.tolist()}"
+        )
     matrix = np.eye(4)
     matrix[:3, :3] = pycolmap.Rotation3d(quaternion / length).matrix()
     matrix[:3, 3] = pose.translation
