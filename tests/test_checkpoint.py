@@ -115,7 +115,9 @@ def test_a_file_that_asks_for_more_than_it_holds_is_refused(kind: str, tmp_path:
     resource.setrlimit(resource.RLIMIT_AS, (pages + 2**26, old[1]))
     begin = time.monotonic()
     try:
-        with pytest.raises(ValueError, match=r"c\.pt is not a readable checkpoint of this version$") as caught:
+        with pytest.raises(
+            ValueError, match=r"c\.pt is not a readable checkpoint of this version$"
+        ) as caught:
             checkpoint.load(file)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, old)

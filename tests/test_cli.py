@@ -296,8 +296,9 @@ sys.exit(main())
 
     twice, thrice = stopped(2), stopped(3)
     assert (twice.returncode, thrice.returncode) == (130, 130)
-    assert twice.stderr == f"{warning}stopped at step 9; the same command with --resume goes on\n"
-    assert thrice.stderr == f"{warning}largesteps-zg: stopped\n"
+    begin = "interrupted: saving what there is\n"
+    assert twice.stderr == f"{begin}{warning}stopped at step 9; the same command with --resume goes on\n"
+    assert thrice.stderr == f"{begin}{warning}largesteps-zg: stopped\n"
     assert {file.name for file in (tmp_path / "2").iterdir()} == {"checkpoint.pt", "mesh.ply"}
     assert not any((tmp_path / "3").iterdir())
     assert main(["reconstruct", str(scene), "--output", str(tmp_path / "2"), *RUN, "--resume"]) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import struct
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from format_files import write_colmap, write_colmap_binary
 from PIL import Image
 from scene_files import ring, sphere_mask
 
-from largesteps_zg.scenes import Reading, Views
+from largesteps_zg.scenes import Reading, Views, load_scene
 from largesteps_zg.scenes.formats import colmap
 from largesteps_zg.scenes.formats.colmap import load, recognises
 from largesteps_zg.scenes.provenance import Record
@@ -396,6 +397,46 @@ def test_models_under_other_names_are_taken_where_there_is_no_numbered_one(tmp_p
     assert "not used: model sparse/10, 3 images: one model is taken" in scene.notes
     assert "not used: model sparse/aligned, 4 images: one model is taken" in scene.notes
     assert "not used: images/: 1 image without a camera (d.png)" in scene.notes
+
+
+@pytest.mark.parametrize("undistorted", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_folders_of_gaussian_splatting(tmp_path: Path, undistorted: bool, whole: bool) -> None:
+    """distorted/sparse/0 is of the photographs in input/; `images` are others of the same names, and smaller."""
+    write_colmap(tmp_path)
+    expected = load(tmp_path, Reading(hold_out=0))
+    (tmp_path / "images").rename(tmp_path / "input")
+    (tmp_path / "distorted").mkdir()
+    (tmp_path / "sparse").rename(tmp_path / "distorted" / "sparse")
+    if undistorted:
+        (tmp_path / "images").mkdir()
+        for file in (tmp_path / "input").iterdir():
+            Image.open(file).resize((20, 30)).save(tmp_path / "images" / file.name)
+    if whole:  # a second model, of the images without distortion
+        other = write_colmap(tmp_path / "other")
+        (other / "sparse").rename(tmp_path / "sparse")
+        if undistorted:
+            shutil.rmtree(tmp_path / "images")
+            (other / "images").rename(tmp_path / "images")
+    scene = load_scene(tmp_path, reading=Reading(hold_out=0))
+    assert np.array_equal(scene.train.cameras.world_to_camera, expected.train.cameras.world_to_camera)
+    assert np.array_equal(scene.train.images, expected.train.images)
+    taken, left = ("sparse/0", "distorted/sparse/0") if whole else ("distorted/sparse/0", "")
+    assert f"model: {taken}, 7 images" in scene.notes
+    assert not left or f"not used: model {left}, 7 images: one model is taken" in scene.notes
+    if not whole:
+        again = load_scene(tmp_path / "distorted", reading=Reading(hold_out=0))
+        assert np.array_equal(again.train.images, expected.train.images)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_text_models_in_any_encoding_of_unicode(tmp_path: Path, encoding: str) -> None:
+    folder = write_colmap(tmp_path)
+    expected = load(folder, Reading(hold_out=0)).train
+    for file in (folder / "sparse" / "0").glob("*.txt"):
+        file.write_bytes(file.read_text().replace("\n", "\r\n").encode(encoding))
+    found = load(folder, Reading(hold_out=0)).train
+    assert np.array_equal(found.cameras.world_to_camera, expected.cameras.world_to_camera)
 
 
 @pytest.mark.parametrize("length", [1e-3, 3.0, 1e100])

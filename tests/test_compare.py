@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing
+import pickle
 import signal
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from largesteps_zg import meshes
 from largesteps_zg.cli import compare as compare_command
 from largesteps_zg.cli import main
 from largesteps_zg.comparison import Budget, Progress, Result, Target, jobs, mesh_target, scene_target
+from largesteps_zg.comparison import run as comparison_run
 from largesteps_zg.comparison.folder import ComparisonFolder
 from largesteps_zg.comparison.jobs import pictures, shown_views
-from largesteps_zg.comparison.records import Spent
+from largesteps_zg.comparison.records import Job, Spent
 from largesteps_zg.comparison.run import POINTS, run_job, spread
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh, surface_distances
 from largesteps_zg.reconstruct import Reconstruction
@@ -416,16 +418,31 @@ def test_a_failed_run_names_the_type_and_with_debug_the_place(
     assert "traceback" not in rows(tmp_path / "run")[0]
 
 
-@pytest.mark.slow
-def test_measuring_and_what_comes_before_the_first_step_may_fail_too(target: Target, tmp_path: Path) -> None:
-    """In a process of its own, which else would print a traceback and leave no reason."""
-    late = tmp_path / "late.py"
-    late.write_text("import atexit\ndef render(vertices, *_):\n    return {}['paint']\n")
-    options = {"gradients": ["spsa"], "budget": Budget(2, "steps"), "isolated": True, "diagnostics": False}
-    for fault in ({"renderer": f"{late}:render"}, {"device": []}):
-        [result] = results(target, **options, **fault)
-        assert result.state.startswith("failed: ") and "its process" not in result.state
-        assert result.traceback.startswith("Traceback")
+def test_measuring_may_fail_too(target: Target, monkeypatch) -> None:
+    def lost(*_: object) -> None:
+        raise KeyError("paint")
+
+    monkeypatch.setattr(comparison_run, "_measured", lost)
+    options = {"gradients": ["rasterizer"], "budget": Budget(2, "steps"), "diagnostics": False}
+    [result] = results(target, **options)
+    assert result.state == "failed: KeyError: 'paint'" and result.spent.steps == 2
+    assert "in lost" in result.traceback
+
+
+def test_a_fault_before_the_first_step_goes_through_the_pipe(target: Target, monkeypatch) -> None:
+    """From a process of its own, which else would print a traceback and leave no reason."""
+
+    def lost(job: Job) -> None:
+        raise AttributeError("no light")
+
+    monkeypatch.setattr(jobs, "run_job", lost)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    jobs._work(sender, pickle.dumps(Job(target, "spsa", 0, Budget(2, "steps"))))
+    progress = pickle.loads(receiver.recv_bytes())
+    assert (
+        progress.result.state == "failed: AttributeError: no light" and "in lost" in progress.result.traceback
+    )
 
 
 def test_ctrl_c_while_a_run_is_written_down_waits(

@@ -62,6 +62,9 @@ NAMES = [
     ("masks/mask_{}.png", "masks/mask_NAME.png"),
     ("mask/00{}.png", "mask/ by number"),
     ("masks/images/{}.png", "masks/images/NAME.png"),
+    ("silhouettes/{}.png", "silhouettes/NAME.png"),
+    ("silhouette/00{}.png", "silhouette/ by number"),
+    ("Silhouettes/{}_mask.png", "Silhouettes/NAME_mask.png"),
 ]
 
 
@@ -85,7 +88,7 @@ def test_masks_of_images_at_half_their_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["masks/{}_object.png", "my masks/{}.png", "silhouettes/{}.png", "images/{}_x_mask.png"]
+    "place", ["masks/{}_object.png", "my masks/{}.png", "mattes/{}.png", "images/{}_x_mask.png"]
 )
 def test_masks_whose_names_fit_nothing_are_told(tmp_path: Path, place: str) -> None:
     opaque(tmp_path, place, part=slice(0, 2))

@@ -69,7 +69,10 @@ def _bounded(path: Path) -> int:
     with zipfile.ZipFile(path) as archive:
         parts = archive.infolist()
     # PyTorch itself compresses nothing.
-    if any(part.compress_type != zipfile.ZIP_STORED for part in parts) or sum(p.file_size for p in parts) > size:
+    if (
+        any(part.compress_type != zipfile.ZIP_STORED for part in parts)
+        or sum(p.file_size for p in parts) > size
+    ):
         raise ValueError("expected parts that are not compressed, and together no larger than the file")
     return size
 

@@ -32,7 +32,7 @@ def save_scene(path: str | os.PathLike[str], scene: Scene) -> None:
 
     Intrinsics are written twice, as `camera_angle_x` for programs that know no more and as fl_x, fl_y, cx, cy, w, h.
     `load_scene` reads back the same images and, to the last digits of float64, the same cameras. The JSON files come
-    last, each whole or not at all, so a folder that was left half written is no scene.
+    last, each whole or not at all, so a folder that was left half written is no scene; it may be written to again.
 
     Parameters
     ----------
@@ -62,10 +62,10 @@ def save_scene(path: str | os.PathLike[str], scene: Scene) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder, _OURS.__contains__)
     texts = {name: _text(name, views) for name, views in splits.items() if views is not None}
-    with atomic_path(folder / UNFINISHED) as part:
-        part.write_text("".join(f"{_sum(text.encode())}\n" for text in texts.values()), encoding="utf-8")
     for name in (*splits, "val"):
         (folder / f"transforms_{name}.json").unlink(missing_ok=True)
+    with atomic_path(folder / UNFINISHED) as part:
+        part.write_text("".join(f"{_sum(text.encode())}\n" for text in texts.values()), encoding="utf-8")
     if scene.mesh is not None:
         save_mesh(folder / "mesh.ply", scene.mesh)
     for name, views in splits.items():
