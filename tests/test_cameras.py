@@ -492,3 +492,16 @@ def test_a_matrix_of_huge_numbers_is_no_rotation(size: float) -> None:
     rotation = size * torch.tensor([[[1.0, -1, 0], [1, 1, 0], [0, 0, 1]]], dtype=torch.float64)
     fault = rotation_fault(rotation)
     assert fault is not None and fault[0] == 0 and "not a rotation" in fault[1]
+
+
+@pytest.mark.parametrize(("far", "refused"), [(5e6, False), (1e18, False), (1e20, True), (-1e200, True)])
+def test_a_camera_beyond_what_can_be_squared_is_refused(far: float, refused: bool) -> None:
+    matrix = torch.eye(4, dtype=torch.float64)
+    matrix[1, 3] = far
+    if not refused:
+        assert Cameras(matrix[None], K[None], HEIGHT, WIDTH).centers[0, 1] == -far
+        return
+    with pytest.raises(
+        ValueError, match=r"^cameras\[0\]: world_to_camera has the translation .* expected less"
+    ):
+        Cameras(matrix[None], K[None], HEIGHT, WIDTH)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import os
 import random
+import resource
+import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +77,68 @@ def test_a_byte_that_changed_is_seen_or_changes_nothing(state: dict[str, Any], t
         else:
             assert checkpoint.digest(back["run"]) == digest  # padding, say
     assert refused > len(places) / 3
+
+
+def packed(content: Any, file: Path, *, smaller: bool) -> None:
+    """As `save` writes it, but without a sum, and with its parts compressed if that is asked for."""
+    torch.save(content, file)
+    if smaller:
+        with zipfile.ZipFile(file) as archive:
+            parts = {part.filename: archive.read(part) for part in archive.infolist()}
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in parts.items():
+                archive.writestr(name, data)
+
+
+def bomb(kind: str, file: Path) -> None:
+    """A small file that asks for terabytes of memory or for years."""
+    lists: Any = [0]
+    for _ in range(60):
+        lists = [lists] * 10
+    contents = {
+        "zeros": {"run": torch.zeros(2**25)},
+        "shown": {"run": torch.zeros(1).expand(2**40)},
+        "named": {"run": lists},
+        "text": {"run": ["a" * 10**6] * 10**5},
+        "tensor": {"run": [torch.zeros(10**6, dtype=torch.uint8)] * 10**5},
+    }
+    packed({**contents[kind], checkpoint.SUM: "0" * 64}, file, smaller=kind == "zeros")
+    assert file.stat().st_size < 2e6
+
+
+@pytest.mark.parametrize("kind", ["zeros", "shown", "named", "text", "tensor"])
+def test_a_file_that_asks_for_more_than_it_holds_is_refused(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "c.pt"
+    bomb(kind, file)
+    pages = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    old = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages + 2**26, old[1]))
+    begin = time.monotonic()
+    try:
+        with pytest.raises(
+            ValueError, match=r"c\.pt is not a readable checkpoint of this version$"
+        ) as caught:
+            checkpoint.load(file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, old)
+    assert time.monotonic() - begin < 5
+    # By what it asks for, and not by a lack of memory.
+    assert str(caught.value.__cause__).startswith("expected ")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "c.pt")
+    with pytest.raises(ValueError, match="is not a readable checkpoint"):
+        checkpoint.load(tmp_path / "c.pt")
+
+
+def test_tensors_that_share_memory_are_saved_and_loaded(tmp_path: Path) -> None:
+    base = torch.arange(1000.0)
+    content = {"row": base.expand(50, 1000), "again": base, "part": base[::2], "none": [base[:0], base[:0]]}
+    checkpoint.save(tmp_path / "c.pt", content)
+    back = checkpoint.load(tmp_path / "c.pt")
+    assert all(torch.equal(back[name], content[name]) for name in ("row", "again", "part"))
+    assert len(back["none"]) == 2
 
 
 def test_any_field_of_another_kind_is_refused(scene: Scene, state: dict[str, Any]) -> None:

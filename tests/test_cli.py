@@ -113,6 +113,16 @@ def test_render_says_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixture)
     torch.testing.assert_close(load_scene(tmp_path / "new" / "s").mesh.vertices, icosphere(2).vertices)
 
 
+def test_render_says_what_it_could_not_read(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    save_mesh(tmp_path / "ball.obj", icosphere(1))
+    text = (tmp_path / "ball.obj").read_text()
+    (tmp_path / "ball.obj").write_text(f"mtllib none.mtl\nusemtl skin\n{text}")
+    size = ["--size", "16", "--views", "2", "--test-views", "0"]
+    assert main(["render", str(tmp_path / "ball.obj"), "--output", str(tmp_path / "s"), *size]) == 0
+    first, _ = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"not used  {tmp_path / 'ball.obj'}: none.mtl is not used (no file 'none.mtl'")
+
+
 def test_render_takes_a_light(tmp_path: Path) -> None:
     sky = np.zeros((8, 16, 3), dtype=np.float32)
     sky[:, :, 2] = 1.0  # blue alone
@@ -258,11 +268,41 @@ def test_ctrl_c_saves_and_resume_ends_where_the_whole_run_did(
 
 
 @pytest.mark.slow
-def test_a_second_ctrl_c_stops_at_once(scene: Path, tmp_path: Path, monkeypatch, capsys) -> None:
-    interrupt_at(2, monkeypatch, times=2)
-    assert main(["reconstruct", str(scene), "--output", str(tmp_path), *RUN]) == 130
-    assert capsys.readouterr().err == "largesteps-zg: stopped\n"
-    assert not any(tmp_path.iterdir())
+def test_a_second_ctrl_c_waits_for_what_is_saved_and_a_third_does_not(
+    scene: Path, finished: Path, tmp_path: Path, quick_finish: None
+) -> None:
+    """In a process of its own, by signals from outside: the first while a step is noted, the others while saving."""
+    program = """
+import os, signal, sys
+from largesteps_zg.cli.main import main
+from largesteps_zg.output.run_folder import RunFolder
+watch, keep, times = RunFolder.watch, RunFolder.save_checkpoint, int(sys.argv.pop(1))
+def ctrl_c(): os.kill(os.getpid(), signal.SIGINT)
+def watched(self, state):
+    watch(self, state)
+    if state.step == 9: ctrl_c()
+def saved(self, state):
+    for _ in range(times - 1): ctrl_c()
+    keep(self, state)
+RunFolder.watch, RunFolder.save_checkpoint = watched, saved
+sys.exit(main())
+"""
+    warning = "largesteps-zg: saving; one more signal ends at once, and what is not saved is lost\n"
+
+    def stopped(times: int) -> subprocess.CompletedProcess[str]:
+        command = ["reconstruct", str(scene), "--output", str(tmp_path / str(times)), *RUN]
+        words = [sys.executable, "-c", program, str(times), *command]
+        return subprocess.run(words, capture_output=True, text=True, timeout=120)
+
+    twice, thrice = stopped(2), stopped(3)
+    assert (twice.returncode, thrice.returncode) == (130, 130)
+    begin = "interrupted: saving what there is\n"
+    assert twice.stderr == f"{begin}{warning}stopped at step 9; the same command with --resume goes on\n"
+    assert thrice.stderr == f"{begin}{warning}largesteps-zg: stopped\n"
+    assert {file.name for file in (tmp_path / "2").iterdir()} == {"checkpoint.pt", "mesh.ply"}
+    assert not any((tmp_path / "3").iterdir())
+    assert main(["reconstruct", str(scene), "--output", str(tmp_path / "2"), *RUN, "--resume"]) == 0
+    assert (tmp_path / "2" / "mesh.ply").read_bytes() == (finished / "mesh.ply").read_bytes()
 
 
 def test_resume_of_a_finished_run_says_so_and_touches_nothing(scene: Path, finished: Path, capsys) -> None:

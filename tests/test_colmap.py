@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import shutil
 import struct
 from pathlib import Path
 
 import numpy as np
 import pycolmap
 import pytest
+from format_files import write_colmap, write_colmap_binary
 from PIL import Image
 from scene_files import ring, sphere_mask
 
-from largesteps_zg.scenes import Reading, Views
+from largesteps_zg.scenes import Reading, Views, load_scene
 from largesteps_zg.scenes.formats import colmap
 from largesteps_zg.scenes.formats.colmap import load, recognises
 from largesteps_zg.scenes.provenance import Record
@@ -395,3 +397,87 @@ def test_models_under_other_names_are_taken_where_there_is_no_numbered_one(tmp_p
     assert "not used: model sparse/10, 3 images: one model is taken" in scene.notes
     assert "not used: model sparse/aligned, 4 images: one model is taken" in scene.notes
     assert "not used: images/: 1 image without a camera (d.png)" in scene.notes
+
+
+@pytest.mark.parametrize("undistorted", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_folders_of_gaussian_splatting(tmp_path: Path, undistorted: bool, whole: bool) -> None:
+    """distorted/sparse/0 is of the photographs in input/; `images` are others of the same names, and smaller."""
+    write_colmap(tmp_path)
+    expected = load(tmp_path, Reading(hold_out=0))
+    (tmp_path / "images").rename(tmp_path / "input")
+    (tmp_path / "distorted").mkdir()
+    (tmp_path / "sparse").rename(tmp_path / "distorted" / "sparse")
+    if undistorted:
+        (tmp_path / "images").mkdir()
+        for file in (tmp_path / "input").iterdir():
+            Image.open(file).resize((20, 30)).save(tmp_path / "images" / file.name)
+    if whole:  # a second model, of the images without distortion
+        other = write_colmap(tmp_path / "other")
+        (other / "sparse").rename(tmp_path / "sparse")
+        if undistorted:
+            shutil.rmtree(tmp_path / "images")
+            (other / "images").rename(tmp_path / "images")
+    scene = load_scene(tmp_path, reading=Reading(hold_out=0))
+    assert np.array_equal(scene.train.cameras.world_to_camera, expected.train.cameras.world_to_camera)
+    assert np.array_equal(scene.train.images, expected.train.images)
+    taken, left = ("sparse/0", "distorted/sparse/0") if whole else ("distorted/sparse/0", "")
+    assert f"model: {taken}, 7 images" in scene.notes
+    assert not left or f"not used: model {left}, 7 images: one model is taken" in scene.notes
+    if not whole:
+        again = load_scene(tmp_path / "distorted", reading=Reading(hold_out=0))
+        assert np.array_equal(again.train.images, expected.train.images)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_text_models_in_any_encoding_of_unicode(tmp_path: Path, encoding: str) -> None:
+    folder = write_colmap(tmp_path)
+    expected = load(folder, Reading(hold_out=0)).train
+    for file in (folder / "sparse" / "0").glob("*.txt"):
+        file.write_bytes(file.read_text().replace("\n", "\r\n").encode(encoding))
+    found = load(folder, Reading(hold_out=0)).train
+    assert np.array_equal(found.cameras.world_to_camera, expected.cameras.world_to_camera)
+
+
+@pytest.mark.parametrize("length", [1e-3, 3.0, 1e100])
+@pytest.mark.parametrize("binary", [False, True])
+def test_quaternions_of_any_length_are_normalised_as_colmap_does(
+    tmp_path: Path, binary: bool, length: float
+) -> None:
+    folder = (write_colmap_binary if binary else write_colmap)(tmp_path)
+    expected = load(folder, Reading(hold_out=0)).train.cameras.world_to_camera
+    file = folder / "sparse" / "0" / ("images.bin" if binary else "images.txt")
+    if binary:
+        content = bytearray(file.read_bytes())
+        numbers = struct.unpack_from("<4d", content, 12)
+        struct.pack_into("<4d", content, 12, *(length * number for number in numbers))
+        file.write_bytes(content)
+    else:
+        first, *rest = file.read_text().split("\n")
+        words = first.split()
+        words[1:5] = [repr(length * float(word)) for word in words[1:5]]
+        file.write_text("\n".join([" ".join(words), *rest]))
+    found = load(folder, Reading(hold_out=0)).train.cameras.world_to_camera
+    assert float((found - expected).abs().max()) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("at", "numbers", "words"),
+    [
+        (0, (1e200, -1e200, 1e200, 1e200), "expected a unit quaternion, got"),
+        (0, (1e154,) * 4, "expected a unit quaternion, got"),
+        (0, (float("nan"),) * 4, "expected a unit quaternion, got"),
+        (0, (0.0,) * 4, "expected a unit quaternion, got"),
+        (32, (1e308, -1e308, 1e308), "expected less than"),
+        (32, (1e30,) * 3, "expected less than"),
+    ],
+)
+def test_damaged_poses_of_a_binary_model_are_named(tmp_path: Path, at, numbers, words, recwarn) -> None:
+    file = write_colmap_binary(tmp_path) / "sparse" / "0" / "images.bin"
+    content = bytearray(file.read_bytes())
+    struct.pack_into(
+        f"<{len(numbers)}d", content, 8 + 4 + at, *numbers
+    )  # the first image's, after count and number
+    file.write_bytes(content)
+    refused(tmp_path, "images.bin: dots1.png: ", words)
+    assert list(recwarn) == []

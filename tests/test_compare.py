@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing
+import pickle
 import signal
 from pathlib import Path
 
@@ -16,10 +17,15 @@ from largesteps_zg import meshes
 from largesteps_zg.cli import compare as compare_command
 from largesteps_zg.cli import main
 from largesteps_zg.comparison import Budget, Progress, Result, Target, jobs, mesh_target, scene_target
+from largesteps_zg.comparison import run as comparison_run
 from largesteps_zg.comparison.budget import Spent
+from largesteps_zg.comparison.folder import ComparisonFolder
 from largesteps_zg.comparison.jobs import pictures, shown_views
+from largesteps_zg.comparison.plan import Plan
+from largesteps_zg.comparison.records import Job
 from largesteps_zg.comparison.run import POINTS, run_job, spread
-from largesteps_zg.mesh import Mesh, icosphere, load_mesh, surface_distances
+from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh, surface_distances
+from largesteps_zg.reconstruct import Reconstruction
 from largesteps_zg.reconstruct.gradients import GRADIENTS, PerPixelSource
 from largesteps_zg.renderers import BlackBox, HardRasterizer, Pictures, SphericalHarmonicsLight, render, shade
 from largesteps_zg.scenes.synthetic import CLAY, scene_from_mesh
@@ -318,6 +324,40 @@ def test_the_command_takes_a_scene(tmp_path: Path, in_this_process: None) -> Non
     assert "shape and colours and light of scene, from 4 views of 24 x 24 pixels" in told
 
 
+def test_what_was_read_and_what_was_not_is_said_before_the_runs(
+    tmp_path: Path, in_this_process: None, capsys: pytest.CaptureFixture
+) -> None:
+    size = ["--size", "24", "--views", "4", "--test-views", "0"]
+    assert main(["render", "pebble", "--output", str(tmp_path / "scene"), *size]) == 0
+    (tmp_path / "scene" / "transforms_val.json").write_text(
+        '{"frames": [{"file_path": "none/0", "transform_matrix": 0}]}'
+    )
+    save_mesh(tmp_path / "ball.obj", icosphere(1))
+    text = (tmp_path / "ball.obj").read_text()
+    (tmp_path / "ball.obj").write_text(f"mtllib none.mtl\nusemtl skin\n{text}")
+    options = [
+        "--gradients",
+        "rasterizer",
+        "--budget-steps",
+        "1",
+        "--quiet",
+        "--init",
+        str(tmp_path / "ball.obj"),
+    ]
+    for target in ("scene", "ball.obj"):
+        capsys.readouterr()
+        out = str(tmp_path / f"run-{target}")
+        sizes = [] if target == "scene" else ["--size", "16", "--views", "6"]
+        assert run(str(tmp_path / target), "--output", out, *sizes, *options) == 0
+        printed = capsys.readouterr().out.split("gradient ")[0]  # the table comes last
+        assert f"start     {tmp_path / 'ball.obj'}: none.mtl is not used" in printed
+        if target == "scene":
+            assert "not used  transforms_val.json: 1 frame, of which no image is there" in printed
+            assert "masks     alpha, in all 4 photographs" in printed
+        else:
+            assert f"not used  {tmp_path / 'ball.obj'}: none.mtl is not used" in printed
+
+
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished_and_resume_does_the_rest(
     tmp_path: Path, in_this_process: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
@@ -355,9 +395,72 @@ def test_a_run_without_a_result_fails(
     broken.write_text("def render(*_):\n    raise RuntimeError('out of paint')\n")
     arguments = ["--gradients", "spsa", "--renderer", f"{broken}:render", "--output", str(tmp_path / "run")]
     assert run(*RUN, *arguments) == 1
-    assert "out of paint" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "out of paint" in out
+    assert err == "largesteps-zg: 1 run failed; the same command with --debug shows where\n"
     assert "out of paint" in rows(tmp_path / "run")[0]["state"]
     assert not (tmp_path / "run" / "spsa-0.ply").exists()
+
+
+def test_a_failed_run_names_the_type_and_with_debug_the_place(
+    tmp_path: Path, in_this_process: None, monkeypatch, capsys: pytest.CaptureFixture
+) -> None:
+    def lost(self, share: float) -> None:
+        raise KeyError("light")
+
+    monkeypatch.setattr(Reconstruction, "advance", lost)
+    command = [*RUN, "--gradients", "rasterizer", "--output", str(tmp_path / "run")]
+    assert run(*command) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-2] == "rasterizer, seed 0: failed: KeyError: 'light'"
+    assert err == "largesteps-zg: 1 run failed; the same command with --debug shows where\n"
+    assert run(*command, "--debug") == 1
+    trace = capsys.readouterr().err
+    assert trace.startswith("Traceback") and trace.endswith("KeyError: 'light'\n") and "in lost" in trace
+    assert "traceback" not in rows(tmp_path / "run")[0]
+
+
+def test_measuring_may_fail_too(target: Target, monkeypatch) -> None:
+    def lost(*_: object) -> None:
+        raise KeyError("paint")
+
+    monkeypatch.setattr(comparison_run, "_measured", lost)
+    options = {"gradients": ["rasterizer"], "budget": Budget(2, "steps"), "diagnostics": False}
+    [result] = results(target, **options)
+    assert result.state == "failed: KeyError: 'paint'" and result.spent.steps == 2
+    assert "in lost" in result.traceback
+
+
+def test_a_fault_before_the_first_step_goes_through_the_pipe(target: Target, monkeypatch) -> None:
+    """From a process of its own, which else would print a traceback and leave no reason."""
+
+    def lost(job: Job) -> None:
+        raise AttributeError("no light")
+
+    monkeypatch.setattr(jobs, "run_job", lost)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    jobs._work(sender, pickle.dumps(Job(target, "spsa", 0, Plan(budget=Budget(2, "steps")))))
+    progress = pickle.loads(receiver.recv_bytes())
+    assert (
+        progress.result.state == "failed: AttributeError: no light" and "in lost" in progress.result.traceback
+    )
+
+
+def test_ctrl_c_while_a_run_is_written_down_waits(
+    tmp_path: Path, in_this_process: None, monkeypatch, capsys: pytest.CaptureFixture
+) -> None:
+    add = ComparisonFolder.add
+
+    def pressed(self, result: Result) -> None:
+        signal.raise_signal(signal.SIGINT)
+        add(self, result)
+
+    monkeypatch.setattr(ComparisonFolder, "add", pressed)
+    command = [*RUN, "--gradients", "rasterizer,per-pixel", "--output", str(tmp_path / "run")]
+    assert run(*command) == 130
+    assert [row["gradient"] for row in rows(tmp_path / "run")] == ["rasterizer"]
+    assert "--resume goes on" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import logging
+import re
 import struct
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -287,6 +291,108 @@ def one_primitive(mode: int, points: list, indices: list[int] | None, **attribut
     tree["meshes"] = [{"primitives": [part]}]
     tree["buffers"] = [{"byteLength": len(chunk)}]
     return packed_glb(tree, chunk)
+
+
+def paths_to(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
+    """To everything in a tree of lists and objects."""
+    yield path
+    for key, entry in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        yield from paths_to(entry, *path, key)
+
+
+def named(path: tuple[Any, ...]) -> str:
+    """As messages name a field."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
+
+
+READ_OR_HARMLESS = (
+    "asset",
+    "version",
+    "name",
+    "mimeType",
+    "min",
+    "max",
+    "target",
+    "samplers",
+    "generator",
+    "doubleSided",
+)
+
+
+@pytest.mark.parametrize("other", ["x", 7.5, True, [], {}, [[]], None])
+@pytest.mark.parametrize("name", ["plain.glb", "textured.gltf", "quantized.glb"])
+def test_fields_of_another_type_are_named(name: str, other: Any, tmp_path: Path) -> None:
+    """Each field of the file by itself; one that is read as before is not missed, or may be as it is."""
+    whole = MESHES[name]
+    tree, chunk = glb_parts(whole) if name.endswith(".glb") else (json.loads(whole), b"")
+    file = tmp_path / name
+    shape = load_mesh_of(file, whole)
+    refused = 0
+    for path in paths_to(tree):
+        if not path or path[-1] in READ_OR_HARMLESS:
+            continue
+        changed = copy.deepcopy(tree)
+        place = changed
+        for key in path[:-1]:
+            place = place[key]
+        if type(place[path[-1]]) is type(other):
+            continue
+        place[path[-1]] = other
+        text = json.dumps(changed).encode()
+        try:
+            found = load_mesh_of(file, text if name.endswith(".gltf") else packed_glb(changed, chunk))
+            assert found == shape or other is None  # as if it were not there
+        except ValueError as error:
+            message = str(error)
+            refused += 1
+            assert message.startswith(f"{file}: ") and "\n" not in message
+            assert not re.search("[A-Z][A-Za-z]*Error|NoneType|object is not|has no attr", message), (
+                path,
+                message,
+            )
+            if other in ("x", 7.5):
+                assert f"{named(path)}: expected " in message and "got " in message, (path, message)
+    assert refused > 10
+
+
+def load_mesh_of(file: Path, content: bytes) -> tuple[int, ...]:
+    file.write_bytes(content)
+    return tuple(load_mesh(file).faces.shape)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("scenes", "x", "scenes: expected a list, got the text 'x'"),
+        ("nodes", {"a": 1}, "nodes: expected a list, got an object of length 1"),
+        ("nodes", [[]], "nodes[0]: expected an object, got a list of length 0"),
+        ("meshes", [{"primitives": [{}]}], "meshes[0].primitives[0]: expected a field attributes, got none"),
+        ("meshes", [{}], "meshes[0]: expected a field primitives, got none"),
+        ("accessors", 3, "accessors: expected a list, got 3"),
+        ("asset", "2.0", "asset: expected an object, got the text '2.0'"),
+        (
+            "nodes",
+            [{"mesh": 0, "scale": [1, 1]}],
+            "nodes[0].scale: expected a list of 3 numbers, got a list of length 2",
+        ),
+        (
+            "nodes",
+            [{"mesh": 0, "scale": [1, 1, 1e999]}],
+            "nodes[0].scale[2]: expected a finite number, got inf",
+        ),
+        ("nodes", [{"mesh": True}], "nodes[0].mesh: expected a whole number, got true"),
+    ],
+)
+def test_a_file_of_wrong_types_says_field_expected_and_got(
+    field: str, value: Any, message: str, tmp_path: Path
+) -> None:
+    tree, chunk = glb_parts(MESHES["plain.glb"])
+    tree[field] = value
+    with pytest.raises(ValueError, match=r"a\.glb: ") as caught:
+        load_mesh_of(tmp_path / "a.glb", packed_glb(tree, chunk))
+    assert message in str(caught.value)
 
 
 SQUARES = [[0, 0, 0], [0, 1, 0], [1, 0, 0], [1, 1, 0], [2, 0, 0], [2, 1, 0]]

@@ -6,17 +6,19 @@ import json
 import struct
 import unicodedata
 import zlib
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from format_files import COUNT, draw, save, truths, worst_miss, write_colmap, write_idr, write_transforms
-from PIL import Image
+from PIL import Image, ImageFile
 from scene_files import write_scene
 from test_scene_errors import refused
 
 from largesteps_zg.cli.main import main
+from largesteps_zg.images.files import image_header, read_image
 from largesteps_zg.output.run_folder import RunFolder
 from largesteps_zg.scenes import Reading, Scene, load_scene
 from largesteps_zg.scenes.describe import describe
@@ -60,6 +62,9 @@ NAMES = [
     ("masks/mask_{}.png", "masks/mask_NAME.png"),
     ("mask/00{}.png", "mask/ by number"),
     ("masks/images/{}.png", "masks/images/NAME.png"),
+    ("silhouettes/{}.png", "silhouettes/NAME.png"),
+    ("silhouette/00{}.png", "silhouette/ by number"),
+    ("Silhouettes/{}_mask.png", "Silhouettes/NAME_mask.png"),
 ]
 
 
@@ -83,7 +88,7 @@ def test_masks_of_images_at_half_their_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["masks/{}_object.png", "my masks/{}.png", "silhouettes/{}.png", "images/{}_x_mask.png"]
+    "place", ["masks/{}_object.png", "my masks/{}.png", "mattes/{}.png", "images/{}_x_mask.png"]
 )
 def test_masks_whose_names_fit_nothing_are_told(tmp_path: Path, place: str) -> None:
     opaque(tmp_path, place, part=slice(0, 2))
@@ -285,6 +290,55 @@ def test_orientation_in_exif_is_left_alone_and_told(tmp_path: Path) -> None:
     scene = load_scene(tmp_path, reading=WHOLE)
     assert torch.equal(scene.train.images, before)
     assert f"EXIF orientation of 1 of {COUNT} photographs (2)" in said(scene, "not used")
+
+
+@pytest.mark.parametrize("kind", ["eXIf", "zTXt"])
+def test_exif_data_behind_the_pixels_of_a_png_are_found_without_reading_those(
+    tmp_path: Path, monkeypatch, kind: str
+) -> None:
+    """Pillow and ImageMagick write them there; ImageMagick as hexadecimal text as well."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = exif.tobytes()
+    if kind == "zTXt":
+        data = f"\nexif\n{len(data):8}\n{data.hex()}\n".encode()
+        data = b"Raw profile type exif\0\0" + zlib.compress(data)
+    content = BytesIO()
+    Image.new("RGB", (40, 30), (9, 8, 7)).save(content, "PNG")
+    end = content.getvalue().index(b"IEND") - 4
+    chunk = struct.pack(">I", len(data)) + kind.encode() + data
+    chunk += struct.pack(">I", zlib.crc32(chunk[4:]))
+    file = tmp_path / "late.png"
+    file.write_bytes(content.getvalue()[:end] + chunk + content.getvalue()[end:])
+    assert Image.open(file).getexif()[0x0112] == 6  # by Pillow, which reads the pixels first
+    pixels, _ = read_image(file)
+    assert (pixels[..., :3] == (9, 8, 7)).all()
+    monkeypatch.setattr(ImageFile.ImageFile, "load", None)
+    header = image_header(file)
+    assert (header.width, header.height, header.orientation) == (40, 30, 6)
+    whole = file.read_bytes()
+    for cut in range(end - 9, len(whole)):  # one that ends early still has its size
+        file.write_bytes(whole[:cut])
+        assert image_header(file).width == 40
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "tif", "png"])
+def test_further_pictures_of_a_file_are_not_used_and_that_is_said(tmp_path: Path, kind: str) -> None:
+    opaque(tmp_path, "masks/{}.png", image=f"images/{{}}.{kind}")
+    before = load_scene(tmp_path, reading=WHOLE)
+    assert "more pictures" not in said(before, "not used")
+    file = tmp_path / "images" / f"2.{kind}"
+    first = Image.open(file)
+    first.load()
+    options = {"lossless": True} if kind == "webp" else {}
+    first.save(file, save_all=True, append_images=[Image.new(first.mode, first.size)], **options)
+    scene = load_scene(tmp_path, reading=WHOLE)
+    inside = before.train.images[..., 3:].expand(-1, -1, -1, 4) > 0
+    shown, expected = (views.images[inside].int() for views in (scene.train, before.train))
+    assert (shown - expected).abs().max() <= 1
+    assert f"more pictures than the first in the files of 1 of {COUNT} photographs (2)" in said(
+        scene, "not used"
+    )
 
 
 def deep_png(path: Path, values: np.ndarray) -> None:

@@ -7,11 +7,15 @@ import json
 import math
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
+from largesteps_zg.cli import main
 from largesteps_zg.images import linear_to_srgb, srgb_to_linear
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.output import film, provenance, run_folder
@@ -25,6 +29,7 @@ from largesteps_zg.output.run_folder import RunFolder
 from largesteps_zg.output.run_json import json_text
 from largesteps_zg.reconstruct import Event, Settings, reconstruct
 from largesteps_zg.scenes import Scene
+from largesteps_zg.scenes.save import UNFINISHED
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
 SETTINGS = Settings(steps=4, views_per_step=2, remesh="off")
@@ -319,6 +324,76 @@ def test_any_scene_is_recognised(tmp_path: Path) -> None:
     refuse_scene(folder)
     with pytest.raises(ValueError, match="output: expected a folder, got an empty name"):
         writable_folder("")
+
+
+class Killed(BaseException):
+    """As if the process were gone: nothing that is done afterwards has any effect."""
+
+
+def test_render_that_was_killed_at_any_moment_works_again(tmp_path: Path, monkeypatch) -> None:
+    """Before each change of a file's name, each removal and each picture: what is there is no obstacle."""
+    size = ["--size", "16", "--views", "3", "--test-views", "2"]
+    calls, limit = 0, math.inf
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls > limit:
+                raise Killed
+            return function(*arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(os, "replace", counted(os.replace))
+    monkeypatch.setattr(Path, "unlink", counted(Path.unlink))
+    monkeypatch.setattr(Image.Image, "save", counted(Image.Image.save))
+
+    def render(folder: Path) -> int:
+        nonlocal calls
+        calls = 0
+        return main(["render", "pebble", "--output", str(folder), *size])
+
+    def content(folder: Path) -> dict[str, bytes]:
+        return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+    assert render(tmp_path / "whole") == 0
+    expected, whole = content(tmp_path / "whole"), calls
+    assert whole > 12 and len(expected) == 8
+    both = 0  # moments at which a part of the scene was there already
+    for number in range(whole):
+        folder, limit = tmp_path / str(number), number
+        with pytest.raises(Killed):
+            render(folder)
+        both += (folder / "transforms_test.json").exists() and not (folder / "transforms_train.json").exists()
+        limit = math.inf
+        assert render(folder) == 0
+        assert content(folder) == expected
+    assert both >= 1
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_a_users_own_part_of_a_scene_is_not_overwritten(tmp_path: Path, left: bool, capsys) -> None:
+    """Not even where an earlier `render` was killed in the same folder."""
+    command = [
+        "render",
+        "pebble",
+        "--output",
+        str(tmp_path),
+        "--size",
+        "16",
+        "--views",
+        "2",
+        "--test-views",
+        "2",
+    ]
+    if left:
+        (tmp_path / UNFINISHED).write_text("0" * 64 + "\n" + "1" * 64 + "\n")
+    (tmp_path / "transforms_test.json").write_text('{"frames": []}')
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert main(command) == 2
+    assert "holds a scene (transforms_test.json)" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def test_an_image_of_an_earlier_run_does_not_stay(scene, states, tmp_path, monkeypatch) -> None:

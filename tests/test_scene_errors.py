@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import random
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -209,7 +211,22 @@ def test_cameras_that_see_nothing(tmp_path: Path) -> None:
         ({"p2": math.inf}, ("finite number for p2, got inf",)),
         (
             {"k6": 0.1, "camera_model": "OPENCV"},
-            ("k5 and k6 belong to camera_model FULL_OPENCV, got OPENCV",),
+            (
+                "k5 = 0 and k6 = 0.1 belong to OpenCV's full model",
+                "FULL_OPENCV, but the file says OPENCV; add",
+            ),
+        ),
+        (
+            {"k5": 0.2, "k6": 0.1},
+            ("k5 = 0.2 and k6 = 0.1", 'the file names none; add "camera_model": "FULL_OPENCV", or undistort'),
+        ),
+        (
+            {"distortion_coefficients": [0.1, 0, 0, 0, 0, 0, 0.3, 0], "camera_model": None},
+            ("k5 = 0.3 and k6 = 0", "the file names none"),
+        ),
+        (
+            {"k1": 0.1, "p1": 0.2, "camera_model": "OPENCV_FISHEYE"},
+            ("expected k1 to k4 alone for camera_model OPENCV_FISHEYE, got p1 = 0.2 too; correct",),
         ),
         (
             {"camera_model": "EQUIRECTANGULAR"},
@@ -240,11 +257,38 @@ def test_broken_json_names_the_line(tmp_path: Path) -> None:
     refused(tmp_path, "transforms_train.json: line 3: not valid JSON")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32", "utf-32-le"])
+def test_json_in_any_encoding_of_unicode(tmp_path: Path, encoding: str) -> None:
+    content = write_scene(tmp_path)
+    content["note"] = "Größe"
+    expected = load_scene(tmp_path).train.cameras.world_to_camera
+    data = json.dumps(content, ensure_ascii=False).encode(encoding)
+    (tmp_path / "transforms_train.json").write_bytes(data)
+    scene = load_scene(tmp_path)
+    assert torch.equal(scene.train.cameras.world_to_camera, expected)
+    assert any("note" in note for note in scene.notes)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_are_named_and_not_waited_for(tmp_path: Path) -> None:
+    write_scene(tmp_path / "a")
+    os.mkfifo(tmp_path / "a" / "transforms_val.json")
+    notes = load_scene(tmp_path / "a").notes
+    assert "not used: transforms_val.json: a named pipe, which is not read" in notes
+    file = tmp_path / "a" / "transforms_train.json"
+    file.unlink()
+    os.mkfifo(file)
+    refused(tmp_path / "a", "transforms_train.json is a named pipe, copy its content into a file")
+    refused(file, "expected a regular file, got a named pipe; copy its content into a file")
+
+
 @pytest.mark.parametrize(
     ("data", "part"),
     [
         (b"", "line 1: not valid JSON"),
-        (b"\xff\xfe{", "expected UTF-8 text, got byte 0xff"),
+        (b"{\xff", "expected UTF-8 text, got byte 0xff at 1; save it as UTF-8"),
+        (b"\xff\xfe{", "expected UTF-16 text, got byte 0x7b at 2; save it as UTF-8"),
+        (b"\xff\xfe\0\0{\0\0", "expected UTF-32 text, got byte 0x7b at 4"),
         (b"[" * 100000, "not readable as JSON"),
         (b'{"camera_angle_x": ' + b"1" * 5000 + b"}", "transforms_train.json: "),
         (b"[1, 2]", "expected a JSON object with a list 'frames', got a list of length 2"),

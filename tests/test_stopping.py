@@ -15,12 +15,15 @@ from largesteps_zg._support.stopping import SIGNALS, Stopped, Stopping, raising,
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no signals of this kind")
 
 
-def test_the_first_signal_asks_and_the_second_counts_as_before() -> None:
+def test_two_signals_ask_and_the_third_counts_as_before(capfd: pytest.CaptureFixture) -> None:
     before = {number: signal.getsignal(number) for number in SIGNALS}
     with pytest.raises(KeyboardInterrupt), Stopping() as stopping:
         stopping.worthwhile = True
         signal.raise_signal(signal.SIGTERM)
-        assert stopping.signum == signal.SIGTERM
+        assert stopping.signum == signal.SIGTERM and not stopping.hurried and capfd.readouterr().err == ""
+        signal.raise_signal(signal.SIGHUP)  # as systemd sends both
+        assert stopping.signum == signal.SIGTERM and stopping.hurried
+        assert capfd.readouterr().err.startswith("largesteps-zg: saving; one more signal ends at once")
         signal.raise_signal(signal.SIGINT)
     assert {number: signal.getsignal(number) for number in SIGNALS} == before
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from pathlib import Path
@@ -35,6 +36,45 @@ def read_regular(path: Path, *, largest: int | None = None) -> bytes:
     """The bytes of a regular file; raises as `check_regular` does."""
     check_regular(path, largest=largest)
     return path.read_bytes()
+
+
+def irregular(folder: Path) -> dict[str, str]:
+    """Names in a folder -> "a named pipe", "a device" or "a socket", of what is no folder and no regular file."""
+    found = sorted(path for path in folder.iterdir() if path.exists()) if folder.is_dir() else []
+    return {
+        path.name: _kind(os.stat(path).st_mode) for path in found if not (path.is_file() or path.is_dir())
+    }
+
+
+class NoTextError(ValueError):
+    """Bytes that are no text of the encoding that they are in by their first ones."""
+
+
+# The longer first: UTF-32's begins as UTF-16's does.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def text_of(data: bytes, path: Path, *, encoding: str = "") -> str:
+    """The text of a file: UTF-8, or UTF-16 and UTF-32 where a byte order mark says so, as Windows writes them.
+
+    Raises
+    ------
+    NoTextError
+        A ValueError that names file, encoding and byte.
+    """
+    encoding = encoding or next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8-sig")
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        name = encoding.removesuffix("-sig").upper()
+        raise NoTextError(
+            f"{path}: expected {name} text, got byte {data[error.start]:#04x} at {error.start:,}; save it as UTF-8"
+        ) from None
 
 
 def _kind(mode: int) -> str:

@@ -54,14 +54,19 @@ def _handled(handler: Any) -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if former is None else former)
 
 
+def _tell(text: str) -> None:
+    """A line on standard error, in a signal handler: print() may be in the middle of another."""
+    with contextlib.suppress(OSError):
+        os.write(2, b"\n" * os.isatty(2) + f"largesteps-zg: {text}\n".encode())  # below a progress bar
+
+
 def end_at_once(signum: int, frame: FrameType | None = None) -> NoReturn:
     """End the process, of which nothing is worth keeping.
 
     Not by an exception: modules that are being loaded and callbacks swallow those, or print a traceback.
     """
     discard_parts()
-    with contextlib.suppress(OSError):
-        os.write(2, b"\n" * os.isatty(2) + b"largesteps-zg: stopped\n")  # below a progress bar
+    _tell("stopped")
     os._exit(128 + signum)
 
 
@@ -83,18 +88,23 @@ def raising() -> contextlib.AbstractContextManager[None]:
 
 
 class Stopping:
-    """Within this, the first signal only asks for the end; the next one counts as it did before.
+    """Within this, the first two signals only ask for the end; the third counts as it did before.
+
+    Who presses Ctrl-C twice does not want to lose what is being saved.
 
     Attributes
     ----------
     signum : int or None
         The signal that asked.
+    hurried : bool
+        A second one came: nothing should be done but to save.
     worthwhile : bool
         Set where there is something to save. Before, the first signal counts as it did before already.
     """
 
     def __init__(self) -> None:
         self.signum: int | None = None
+        self.hurried = False
         self.worthwhile = False
         self._handlers = contextlib.ExitStack()
 
@@ -103,11 +113,14 @@ class Stopping:
         return self
 
     def _ask(self, signum: int, frame: FrameType | None) -> None:
-        if self.worthwhile and self.signum is None:
-            self.signum = signum
-        else:
+        if not self.worthwhile or self.hurried:
             self._handlers.close()
             signal.raise_signal(signum)
+        elif self.signum is None:
+            self.signum = signum
+        else:
+            self.hurried = True
+            _tell("saving; one more signal ends at once, and what is not saved is lost")
 
     def __exit__(self, *_: object) -> None:
         self._handlers.close()

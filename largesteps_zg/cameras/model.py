@@ -11,6 +11,8 @@ from torch import Tensor
 
 # Largest entry of |R^T R - I|. Files that print three decimals stay below it, a scale or a shear does not.
 ROTATION_TOLERANCE = 2e-3
+# Distances are squared, and in 32 bits on the way to an image.
+_FARTHEST = float(torch.finfo(torch.float32).max) ** 0.5
 
 
 @dataclass(frozen=True)
@@ -216,6 +218,11 @@ def check_cameras(world_to_camera: Tensor, intrinsics: Tensor, height: int, widt
         raise ValueError(
             f"cameras[{index}]: expected the last row of world_to_camera to be 0 0 0 1, got "
             f"{matrices[index, 3].tolist()}; is the matrix transposed?"
+        )
+    for index in (matrices[:, :3, 3].abs().amax(dim=1) > _FARTHEST).nonzero()[:1, 0].tolist():
+        raise ValueError(
+            f"cameras[{index}]: world_to_camera has the translation {matrices[index, :3, 3].tolist()}, "
+            f"expected less than {_FARTHEST:.2g}, whose square a 32-bit number holds; is the file damaged?"
         )
     _check_intrinsics(intrinsics.detach().to(device="cpu", dtype=torch.float64))
 

@@ -7,18 +7,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._support.stopping import raising, status_of
+from .._support.stopping import Stopped, Stopping, raising, status_of
 from ..comparison.budget import UNITS, Budget
 from ..comparison.plan import BUDGET, SIDE, VIEWS, Plan
 from .faults import FAILED, inputs
-from .inputs import DEFAULT_MESH, built_in_meshes, image_size, light_named, mesh_named
+from .inputs import DEFAULT_MESH, image_size, light_named, mesh_named, target_mesh
 from .options import add_options, given
 from .progress import Progress as Shown
 
 if TYPE_CHECKING:
     from ..comparison.folder import ComparisonFolder
-    from ..comparison.records import Progress, Target
-    from ..mesh.mesh import Mesh
+    from ..comparison.records import Progress, Result, Target
 
 
 def add_parser(commands: Any) -> None:
@@ -75,7 +74,7 @@ def command(arguments: argparse.Namespace) -> int:
                     break
                 show(progress)
                 if progress.result is not None:
-                    folder.add(progress.result)
+                    _keep(folder, progress.result, debug=arguments.debug)
         except KeyboardInterrupt as error:
             stopped = error
         finally:
@@ -86,10 +85,27 @@ def command(arguments: argparse.Namespace) -> int:
     folder.write_report()
     print(text_table(folder.rows))
     print(f"report: {folder.report}")
+    failed = len(folder.rows) - len(finished(folder.rows))
+    if failed and not arguments.debug:
+        print(
+            f"largesteps-zg: {failed} run{'s' * (failed > 1)} failed; the same command with --debug shows where",
+            file=sys.stderr,
+        )
     if stopped is not None:
         print("stopped; the same command with --resume goes on", file=sys.stderr)
         return status_of(stopped)
     return 0 if finished(folder.rows) else FAILED
+
+
+def _keep(folder: ComparisonFolder, result: Result, *, debug: bool) -> None:
+    """Write down a run that is over, before a signal is answered."""
+    with Stopping() as stopping:
+        stopping.worthwhile = True
+        folder.add(result)
+    if debug and result.traceback:
+        print(result.traceback, file=sys.stderr, end="")
+    if stopping.signum is not None:
+        raise Stopped(stopping.signum)
 
 
 def _prepared(arguments: argparse.Namespace, plan: Plan) -> tuple[ComparisonFolder, Target]:
@@ -118,24 +134,35 @@ def _target(arguments: argparse.Namespace) -> Target:
     """The scene of a folder or an XML file, or a mesh in clay."""
     from ..comparison import jobs
     from ..comparison.records import laid
-    from ..mesh.files import load_mesh
+    from ..scenes.provenance import UNUSED
     from ..scenes.registry import load_scene
 
-    light, start = light_named(arguments.light), mesh_named(arguments.init)
+    light, named = light_named(arguments.light), mesh_named(arguments.init)
+    start = None if named is None else named.mesh
+    _say("start", [] if named is None else named.notes)
     place = Path(arguments.target)
     if place.is_dir() or place.suffix.lower() == ".xml":  # Mitsuba's
         for name in ("views", "size"):
             if getattr(arguments, name) is not None:
                 raise ValueError(f"{name}: {place} is a scene, which has its own; leave out --{name}")
-        return jobs.scene_target(load_scene(place), name=place.resolve().name, start=start, light=light)
-    built_in = not place.suffix and not place.exists()
-    mesh: Mesh = load_mesh(built_in_meshes().path(arguments.target) if built_in else place)
+        scene = load_scene(place)
+        for note in scene.provenance:
+            _say(note.about, [note.text])
+        return jobs.scene_target(scene, name=place.resolve().name, start=start, light=light)
+    mesh, unread = target_mesh(arguments.target)
+    _say(UNUSED, unread)
     height, width = arguments.size or (SIDE, SIDE)
     views = VIEWS if arguments.views is None else arguments.views
     start = None if start is None else laid(start)  # given as the target is
     return jobs.mesh_target(
         mesh, name=place.stem, views=views, height=height, width=width, start=start, light=light
     )
+
+
+def _say(about: str, notes: list[str]) -> None:
+    """What was read, before the minutes that follow, in which it can still be put right."""
+    for note in notes:
+        print(f"{about:9} {note}", flush=True)
 
 
 class _Bar:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -48,9 +49,21 @@ def light_named(name: str | None) -> SphericalHarmonicsLight | None:
         raise ValueError(f"{error}" if name in str(error) else f"light: {name}: {error}") from error
 
 
-def mesh_named(name: str) -> Mesh | None:
+def target_mesh(name: str) -> tuple[Mesh, list[str]]:
+    """A mesh to show, from its file or by its built-in name, and what there is to say about it."""
+    from ..mesh.file_parts import read_parts, unread_files
+    from ..mesh.files import mesh_of_parts
+
+    # A word that neither is a file nor looks like one is a built-in mesh's name; the error for others lists them.
+    is_name = not Path(name).suffix and not Path(name).exists()
+    path = Path(built_in_meshes().path(name) if is_name else name)
+    parts = read_parts(path)
+    return mesh_of_parts(path, parts), [f"{name}: {phrase}" for phrase in unread_files(parts)]
+
+
+def mesh_named(name: str) -> NamedStart | None:
     """The mesh to start from, mended where it has to be, or None for the sphere."""
-    return None if name == "sphere" else _mesh_file(name).mesh
+    return None if name == "sphere" else _mesh_file(name)
 
 
 @dataclass(frozen=True)

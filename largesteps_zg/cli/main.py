@@ -9,7 +9,6 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from .._version import __version__
@@ -17,7 +16,7 @@ from . import compare as compare_command
 from . import info as info_command
 from . import reconstruct as reconstruct_command
 from .faults import FAILED, answer, inputs
-from .inputs import built_in_meshes, image_size, light_named
+from .inputs import image_size, light_named, target_mesh
 from .own_process import take_over
 
 
@@ -129,17 +128,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _render(arguments: argparse.Namespace) -> int:
-    from ..mesh.files import load_mesh
     from ..output.destination import refuse_scene, writable_folder
+    from ..scenes.provenance import UNUSED
     from ..scenes.save import save_scene
     from ..scenes.synthetic import scene_from_mesh
 
     with inputs():
         path = writable_folder(arguments.output)
-        refuse_scene(path)
-        # A word that neither is a file nor looks like one is a built-in mesh's name; the error for others lists them.
-        is_name = not Path(arguments.mesh).suffix and not Path(arguments.mesh).exists()
-        mesh = load_mesh(built_in_meshes().path(arguments.mesh) if is_name else arguments.mesh)
+        refuse_scene(path, unfinished=True)
+        mesh, notes = target_mesh(arguments.mesh)
         height, width = arguments.size
         light = light_named(arguments.light)
         scene = scene_from_mesh(
@@ -151,6 +148,8 @@ def _render(arguments: argparse.Namespace) -> int:
             light=light,
             up=arguments.up,
         )
+    for note in notes:
+        print(f"{UNUSED:9} {note}")
     save_scene(path, scene)
     print(f"{arguments.views} + {arguments.test_views} views of {width} x {height} pixels in {path}")
     return 0

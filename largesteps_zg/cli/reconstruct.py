@@ -83,8 +83,10 @@ def command(arguments: argparse.Namespace) -> int:
             state = run.state()
         if stopped == INTERRUPTED and not arguments.quiet:
             progress.say("interrupted: saving what there is")
-        # A signal in here waits: what is written now makes the run one that can be gone on with.
+        # Two signals in here wait: what is written now makes the run one that can be gone on with.
         folder.keep(state, resumable=stopped in (None, INTERRUPTED))
+    if stopping.hurried:
+        return _stopped_early(folder, state, stopping)
     result = folder.finish(state, stopped=stopped)
     return _end(folder, result, stopped, stopping.signum)
 
@@ -168,6 +170,15 @@ def _steps(
         if stopping.signum is not None and state.step < steps:
             return state, INTERRUPTED
     return state, None
+
+
+def _stopped_early(folder: RunFolder, state: State, stopping: Stopping) -> int:
+    """Tell what there is after two signals, which leave out pictures and numbers; the exit status."""
+    assert stopping.signum is not None
+    if folder.not_written:
+        raise RunError(folder.faults())
+    print(f"stopped at step {state.step}; the same command with --resume goes on", file=sys.stderr)
+    return 128 + stopping.signum
 
 
 def _end(folder: RunFolder, result: dict[str, Any], stopped: str | None, signum: int | None) -> int:

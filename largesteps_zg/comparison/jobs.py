@@ -28,7 +28,7 @@ from ..scenes.views import Scene
 from .budget import Budget
 from .plan import SIDE, VIEWS, Plan
 from .records import Job, Progress, Result, Target
-from .run import run_job
+from .run import failed, run_job
 
 PLAN = Plan()
 PATIENCE = 5.0  # seconds for a process to end by itself
@@ -195,14 +195,18 @@ def _work(sender: Connection, job: bytes) -> None:
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(1)
     )  # and not at once: folders and children are cleared away
+    work: Job = pickle.loads(job)
     try:
-        for progress in run_job(pickle.loads(job)):
+        for progress in run_job(work):
             sender.send_bytes(pickle.dumps(progress))
     except (BrokenPipeError, ConnectionResetError):
         pass  # nobody listens any more
     except (ValueError, ImportError, OSError) as error:
         kind = next(kind for kind in (ValueError, ImportError, OSError) if isinstance(error, kind))
         sender.send_bytes(pickle.dumps(kind(str(error))))
+    except Exception as error:  # a fault before the first step
+        over = Progress(work.gradient, work.seed, 1.0, math.nan, failed(work, error))
+        sender.send_bytes(pickle.dumps(over))
 
 
 @contextmanager

@@ -126,6 +126,8 @@ class Result:
         The coefficients of the light at the end, known or estimated.
     memory_mib : int or None
         Largest resident set of the process until the last step; set where the run has a process of its own.
+    traceback : str
+        Where a run failed, as Python prints it.
     """
 
     gradient: str
@@ -140,6 +142,7 @@ class Result:
     mesh: Mesh | None = None
     light: list[list[float]] | None = None
     memory_mib: int | None = None
+    traceback: str = ""
 
 
 @dataclass(frozen=True)

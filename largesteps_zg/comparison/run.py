@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from torch import Tensor
 from ..images.losses import image_loss
 from ..mesh.distances import surface_distances
 from ..output.provenance import peak_memory_mib
+from ..reconstruct.faults import NonFiniteError
 from ..reconstruct.gradients.rasterized import Rasterized
 from ..reconstruct.gradients.registry import make_source
 from ..reconstruct.gradients.source import GradientSource
@@ -44,7 +47,8 @@ def run_job(job: Job) -> Iterator[Progress]:
     plan = job.plan
     renderer = load_renderer(plan.renderer) if isinstance(plan.renderer, str) else plan.renderer
     run = _reconstruction(job, renderer)
-    state, spent, step, share, loss = FINISHED, Spent(), Spent(), 0.0, math.nan
+    spent, step, share, loss = Spent(), Spent(), 0.0, math.nan
+    result: Result | None = None
     with tempfile.TemporaryDirectory(prefix="largesteps-") as folder:
         track = _Track(Path(folder), run, plan.diagnostics)
         try:
@@ -61,15 +65,26 @@ def run_job(job: Job) -> Iterator[Progress]:
                 step = Spent(1, spent.renders - before.renders, 0.0)
                 yield Progress(job.gradient, job.seed, plan.budget.share(spent), loss)
         except Exception as error:  # a renderer may raise anything; the other runs go on
-            state = f"failed: {' '.join(str(error).split()) or type(error).__name__}"
+            result = replace(failed(job, error), spent=spent)
         memory = peak_memory_mib()
-        if state == FINISHED:
-            track.keep(spent, share, look=plan.diagnostics)
-            result = _measured(job, run, spent, memory, track, renderer)
-        else:
-            curves = track.curves(job, renderer)
-            result = Result(job.gradient, job.seed, state, spent, curves=curves, memory_mib=memory)
+        try:
+            if result is None:
+                track.keep(spent, share, look=plan.diagnostics)
+                result = _measured(job, run, spent, memory, track, renderer)
+            else:
+                result = replace(result, curves=track.curves(job, renderer), memory_mib=memory)
+        except Exception as error:  # measuring calls the renderer as well
+            result = replace(result or failed(job, error), spent=spent, memory_mib=memory)
     yield Progress(job.gradient, job.seed, 1.0, loss, result)
+
+
+def failed(job: Job, error: Exception) -> Result:
+    """The result of a run that an error ended."""
+    # What a renderer or its package raises often says little without its type: KeyError: 'light'.
+    kind = "" if isinstance(error, NonFiniteError) else f"{type(error).__name__}: "
+    text = " ".join(str(error).split()) or "no message"
+    trace = "".join(traceback.format_exception(error))
+    return Result(job.gradient, job.seed, f"failed: {kind}{text}", traceback=trace)
 
 
 def _reconstruction(job: Job, renderer: BlackBox) -> Reconstruction:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import IO
+from zlib import crc32
 
 import numpy as np
 from PIL import Image
@@ -14,26 +18,59 @@ from .opening import opened_image
 _EXIF_ORIENTATION = 0x0112
 # Of sensors. Their readings are often stored in 16 bits as they are, so that white is far below 65,535.
 DEPTHS = (8, 10, 12, 14, 16)
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_METADATA = (b"IHDR", b"eXIf", b"tEXt", b"zTXt", b"iTXt")
+_MOST_METADATA = 2**20  # bytes of one piece; EXIF data in a JPEG file have at most 2**16
 
 
 @dataclass(frozen=True)
 class Header:
-    """Size as stored; EXIF orientation, 1 for upright; whether there are more than 8 bits in a channel."""
+    """Size as stored; EXIF orientation, 1 for upright; if a channel has more than 8 bits; if more pictures follow."""
 
     width: int
     height: int
     orientation: int
     deep: bool
+    several: bool
 
 
 def header_of(image: Image.Image) -> Header:
     """Of an image that was opened; reads no pixels."""
-    deep = is_deep(image)  # before EXIF data are looked for, which in a PNG lie behind the pixels
+    deep = is_deep(image)
     try:
-        orientation = int(image.getexif().get(_EXIF_ORIENTATION, 1))
+        orientation = _orientation(image)
     except Exception:  # damaged EXIF data is no reason not to read the pixels
         orientation = 1
-    return Header(image.width, image.height, orientation, deep)
+    try:
+        several = bool(getattr(image, "is_animated", False))
+    except Exception:  # nor is a damaged second picture
+        several = False
+    return Header(image.width, image.height, orientation, deep, several)
+
+
+def _orientation(image: Image.Image) -> int:
+    """By the file's EXIF data, 1 for upright."""
+    # Not PNG's own `getexif`: it decodes all pixels, for EXIF data may follow them, and then forgets their layout.
+    found = int(Image.Image.getexif(image).get(_EXIF_ORIENTATION, 1))
+    file: IO[bytes] | None = getattr(image, "fp", None)
+    if found != 1 or image.format != "PNG" or file is None:
+        return found
+    with Image.open(BytesIO(_without_pixels(file)), formats=["PNG"]) as bare:
+        return int(Image.Image.getexif(bare).get(_EXIF_ORIENTATION, 1))
+
+
+def _without_pixels(file: IO[bytes]) -> bytes:
+    """A PNG file's size and metadata, which may lie on both sides of its pixels, as a PNG file; `file` stays put."""
+    place = file.tell()
+    kept = [file.read(len(_PNG)) if file.seek(0) == 0 else b""]
+    while len(head := file.read(8)) == 8:
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] in _PNG_METADATA and length <= _MOST_METADATA:
+            kept.append(head + file.read(length + 4))  # and a sum
+        else:
+            file.seek(length + 4, os.SEEK_CUR)
+    file.seek(place)
+    return b"".join([*kept, b"\0\0\0\0IDAT" + crc32(b"IDAT").to_bytes(4, "big")])
 
 
 def is_deep(image: Image.Image) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .._support.atomic import atomic_path
+from .._support.regular_files import check_regular
 
 SUM = "sum"
 
@@ -24,7 +26,8 @@ def save(path: Path, content: dict[str, Any]) -> None:
     OSError
         It names `path` and the cause.
     """
-    content = {**content, SUM: digest(content)}
+    content = _unshared(content, set())
+    content[SUM] = digest(content)
     with atomic_path(path) as part:
         try:
             torch.save(content, part)
@@ -46,22 +49,60 @@ def load(path: Path) -> dict[str, Any]:
         If the file is damaged. PyTorch does not see that: it compares no sums.
     """
     try:
+        size = _bounded(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
         found = content.pop(SUM)
+        same = found == digest(content, most=size)
     except Exception as error:  # a damaged file leads its reader to nearly any
         raise ValueError(f"{path} is not a readable checkpoint of this version") from error
-    if found != digest(content):
+    if not same:
         raise ValueError(
             f"{path} is damaged, it is not a readable checkpoint: its sum is another than its content's"
         )
     return content
 
 
-def digest(content: Any) -> str:
-    """A sum over nested dicts, lists, tensors and plain values."""
-    found = hashlib.sha256()
+def _bounded(path: Path) -> int:
+    """The size of a file that unpacks to no more; ValueError where it is none."""
+    check_regular(path)
+    size = path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        parts = archive.infolist()
+    # PyTorch itself compresses nothing.
+    if (
+        any(part.compress_type != zipfile.ZIP_STORED for part in parts)
+        or sum(p.file_size for p in parts) > size
+    ):
+        raise ValueError("expected parts that are not compressed, and together no larger than the file")
+    return size
+
+
+def _unshared(value: Any, seen: set[int]) -> Any:
+    """Nested dicts, lists and tensors of which no two share memory, so that a file is as large as what it holds."""
+    if isinstance(value, Tensor):
+        plain = value.detach().cpu().contiguous()
+        storage = plain.untyped_storage()
+        whole = storage.nbytes() == plain.numel() * plain.element_size() and storage.data_ptr() not in seen
+        seen.add(storage.data_ptr())
+        return plain if whole else plain.clone()
+    if isinstance(value, dict):
+        return {key: _unshared(entry, seen) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_unshared(entry, seen) for entry in value)
+    return value
+
+
+def digest(content: Any, *, most: int | None = None) -> str:
+    """A sum over nested dicts, lists, tensors and plain values; ValueError beyond so many bytes and entries."""
+    found, count = hashlib.sha256(), 0
 
     def add(value: Any) -> None:
+        nonlocal count
+        # A few bytes of a file may show one number a million times, or name one list or text again and again.
+        length = value.numel() * value.element_size() if isinstance(value, Tensor) else 0
+        count += 1 + (len(value) if isinstance(value, (str, bytes)) else length)
+        if most is not None and count > most:
+            raise ValueError(f"expected at most {most:,} bytes and entries")
         if isinstance(value, Tensor):
             found.update(f"{value.dtype}{tuple(value.shape)}".encode())
             plain = value.detach().cpu().contiguous()

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ..images.files import SUFFIXES
+from ..scenes.save import is_part_of_unfinished
 
 # Of no run, but of scenes in all formats.
 _OF_SCENES = (
@@ -52,9 +53,14 @@ def writable_folder(path: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def refuse_scene(folder: Path) -> None:
-    """ValueError for a folder that holds a scene, or photographs of one, among which the results would count."""
+def refuse_scene(folder: Path, *, unfinished: bool = False) -> None:
+    """ValueError for a folder that holds a scene, or photographs of one, among which the results would count.
+
+    With `unfinished`, what `save_scene` left there when it was stopped is none.
+    """
     found = sorted(path for pattern in _OF_SCENES for path in folder.glob(pattern))
+    if unfinished:
+        found = [path for path in found if not is_part_of_unfinished(path)]
     # A run that was killed may have left any of its files, and those half-written, whose names begin with a dot.
     if folder.is_dir() and not any((folder / name).is_file() for name in _MARKS):
         pictures = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+from .._support.regular_files import check_regular, irregular
 from .formats import colmap, idr, middlebury, mitsuba, mvsnet, transforms
 from .provenance import UNUSED, Note
 from .reading import Reading
@@ -57,6 +58,8 @@ def load_scene(
     if scene.test is None:
         train, test = held_out(scene.train, reading.hold_out)
         scene = replace(scene, train=train, test=test, provenance=(*scene.provenance, _split(reading, test)))
+    others = [Note(UNUSED, f"{name}: {kind}, which is not read") for name, kind in irregular(place).items()]
+    scene = replace(scene, provenance=(*scene.provenance, *others))
     # What was not used comes last, where it is seen.
     return replace(scene, provenance=tuple(sorted(scene.provenance, key=lambda note: note.about == UNUSED)))
 
@@ -81,5 +84,8 @@ def _module(place: Path, format: str) -> ModuleType:
     for module in FORMATS.values():
         if module.recognises(place):
             return module
+    if not place.is_dir():
+        check_regular(place)
     known = "; ".join(f"{module.LOOKS_FOR} ({name})" for name, module in FORMATS.items())
-    raise ValueError(f"{place}: not a scene in a known format; looked for {known}")
+    pipes = [f"; {name} is {kind}, copy its content into a file" for name, kind in irregular(place).items()]
+    raise ValueError(f"{place}: not a scene in a known format{''.join(pipes[:3])}; looked for {known}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -13,10 +14,17 @@ from typing import Any
 import torch
 from PIL import Image
 
-from .._support.atomic import atomic_path
+from .._support.atomic import atomic_path, remove_leftovers
+from .._support.regular_files import read_regular
 from ..cameras.model import Cameras
 from ..mesh.files import save_mesh
 from .views import Scene, Views
+
+# Holds sums of the JSON files that are being written. What is left of them by a process that was killed is told from a
+# user's own by these, which a name alone would not do.
+UNFINISHED = ".unfinished.txt"
+_MOST_SUMS = 2 * 65  # bytes
+_OURS = (UNFINISHED, "transforms_train.json", "transforms_test.json", "mesh.ply")
 
 
 def save_scene(path: str | os.PathLike[str], scene: Scene) -> None:
@@ -24,7 +32,7 @@ def save_scene(path: str | os.PathLike[str], scene: Scene) -> None:
 
     Intrinsics are written twice, as `camera_angle_x` for programs that know no more and as fl_x, fl_y, cx, cy, w, h.
     `load_scene` reads back the same images and, to the last digits of float64, the same cameras. The JSON files come
-    last, each whole or not at all, so a folder that was left half written is no scene.
+    last, each whole or not at all, so a folder that was left half written is no scene; it may be written to again.
 
     Parameters
     ----------
@@ -52,17 +60,38 @@ def save_scene(path: str | os.PathLike[str], scene: Scene) -> None:
             f"{folder / stale[0]}: would be read as the surface of this scene; choose an empty folder"
         )
     folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder, _OURS.__contains__)
+    texts = {name: _text(name, views) for name, views in splits.items() if views is not None}
     for name in (*splits, "val"):
         (folder / f"transforms_{name}.json").unlink(missing_ok=True)
+    with atomic_path(folder / UNFINISHED) as part:
+        part.write_text("".join(f"{_sum(text.encode())}\n" for text in texts.values()), encoding="utf-8")
     if scene.mesh is not None:
         save_mesh(folder / "mesh.ply", scene.mesh)
     for name, views in splits.items():
         if views is not None:
             _save_images(folder / name, views)
-    for name, views in reversed(splits.items()):  # train last: with it the folder becomes a scene
-        if views is not None:
-            with atomic_path(folder / f"transforms_{name}.json") as part:
-                part.write_text(json.dumps(_content(name, views), indent=1) + "\n", encoding="utf-8")
+    for name, text in reversed(texts.items()):  # train last: with it the folder becomes a scene
+        with atomic_path(folder / f"transforms_{name}.json") as part:
+            part.write_text(text, encoding="utf-8")
+    (folder / UNFINISHED).unlink()
+
+
+def is_part_of_unfinished(file: Path) -> bool:
+    """Whether `save_scene` wrote this JSON file, and was stopped before the scene was whole."""
+    try:
+        sums = read_regular(file.parent / UNFINISHED, largest=_MOST_SUMS).decode().split()
+        return _sum(read_regular(file)) in sums
+    except (OSError, ValueError):
+        return False
+
+
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _text(split: str, views: Views) -> str:
+    return json.dumps(_content(split, views), indent=1) + "\n"
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .gltf_file import WIDTHS, GltfFile, Read, extensions
+from .gltf_fields import WIDTHS
+from .gltf_file import GltfFile, Read, extensions
 
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 # Vertices that copies of a mesh may add up to beyond those of the file: 250 bytes each while it is read, 1 GiB in all.

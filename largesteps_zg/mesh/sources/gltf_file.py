@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 import numpy as np
 
-_TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
+from .gltf_fields import TYPES, WIDTHS, checked
+
 # What is required of a reader beside materials and light, and is done here or changes no triangle.
 _READ = (
     "KHR_mesh_quantization",
@@ -57,7 +57,11 @@ class GltfFile:
         if index in self._numbers:
             return self._numbers[index]
         accessor = self.tree["accessors"][index]
-        dtype, width = np.dtype(_TYPES[accessor["componentType"]]), WIDTHS[accessor["type"]]
+        if accessor["type"] not in WIDTHS:
+            raise ValueError(
+                f"accessor {index}: expected {', '.join(WIDTHS)} for {what}, got {accessor['type']}"
+            )
+        dtype, width = np.dtype(TYPES[accessor["componentType"]]), WIDTHS[accessor["type"]]
         count = self.index(accessor["count"])
         if "bufferView" not in accessor:
             raise ValueError(
@@ -75,7 +79,7 @@ class GltfFile:
     def _replaced(self, values: np.ndarray, sparse: dict[str, Any], where: str) -> np.ndarray:
         """A copy with the rows that differ."""
         count, (rows, new) = self.index(sparse["count"]), (sparse["indices"], sparse["values"])
-        kind = np.dtype(_TYPES[rows["componentType"]])
+        kind = np.dtype(TYPES[rows["componentType"]])
         at = self._strided(rows["bufferView"], rows.get("byteOffset", 0), count, 1, kind, where)[:, 0]
         if at.dtype.kind != "u" or (count and at.max() >= len(values)):
             raise ValueError(f"{where}: expected indices in [0, {len(values)})")
@@ -137,7 +141,7 @@ class GltfFile:
     def index(self, value: Any, among: str | None = None) -> int:
         """A whole number from 0 on, below the length of a list of the file."""
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            if among is None or value < len(self.tree[among]):
+            if among is None or value < len(self.tree.get(among, [])):
                 return value
         wanted = "a whole number from 0 on" if among is None else f"the number of one of {among}"
         raise ValueError(f"expected {wanted}, got {str(value)[:20]}")
@@ -161,11 +165,10 @@ def _container(data: bytes) -> tuple[dict[str, Any], bytes | None]:
         text = parts[0][1]
         chunk = next((part for kind, part in parts[1:] if kind == b"BIN\0"), None)
     try:
-        tree = json.loads(text.decode("utf-8-sig"))
+        tree = json.loads(text.decode(json.detect_encoding(text)))
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         raise ValueError(f"its JSON is not readable ({str(error).splitlines()[0][:60]})") from None
-    if not isinstance(tree, dict) or not isinstance(tree.get("asset"), dict):
-        raise ValueError("expected an object with `asset` in its JSON")
+    tree = checked(tree)
     if not str(tree["asset"].get("version", "2.0")).startswith("2."):
         raise ValueError(
             f"expected version 2 of glTF, got {str(tree['asset'].get('version'))[:20]}; export it again"

@@ -11,11 +11,12 @@ knows are undone, except panoramas. The model's own folder (sparse/0) is a scene
 
 from __future__ import annotations
 
-import codecs
+import math
 import os
 import re
 import shutil
 import struct
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,10 +37,12 @@ from ..shots import Lens, Shot
 from ..views import Scene
 from .colmap_text import image_lines
 from .files_beside import folders_in
+from .text_files import read_text
 
 LOOKS_FOR = "cameras.bin and images.bin (or .txt) in sparse/0, sparse or the folder itself"
 
-_PLACES = ("sparse", "colmap/sparse", "dense/sparse", "colmap/text", "")
+# The last but one: Gaussian splatting's, of photographs as they were taken.
+_PLACES = ("sparse", "colmap/sparse", "dense/sparse", "colmap/text", "distorted/sparse", "")
 
 
 def recognises(path: Path) -> bool:
@@ -164,7 +167,9 @@ def _shots(path: Path, model: Path, record: Record) -> list[Shot]:
 def _image_folder(path: Path, model: Path, names: list[str], lookup: Lookup) -> Path:
     """The folder that the names of the images start in."""
     above = [path, *(folder for folder in (model, *list(model.parents)[:3]) if folder != path)]
-    folders = [folder / "images" for folder in above] + above
+    # Gaussian splatting has the photographs in `input`, and in `images` those without distortion under the same names.
+    kinds = ("input", "images") if model.parent.parent.name == "distorted" else ("images", "input")
+    folders = [folder / kind for kind in kinds for folder in above] + above
     here = (folder for folder in folders if any(lookup.find(folder, name) for name in names[:3]))
     found = next(here, None)
     lookup.differing.clear()
@@ -240,10 +245,22 @@ def _read(model: Path) -> tuple[dict[str, tuple[np.ndarray, int]], dict[int, Any
         where = f"{model / 'images'}{suffix}: {name}"
         if name in poses:
             raise ValueError(f"{where}: two images have this name; keep one of them")
-        if not np.linalg.norm(pose.rotation.quat) > 0.5:
-            raise ValueError(f"{where}: expected a unit quaternion, got {pose.rotation.quat.tolist()}")
-        poses[name] = (np.vstack([pose.matrix(), [0.0, 0.0, 0.0, 1.0]]), camera_id)
+        poses[name] = (_matrix(pose, pycolmap, where), camera_id)
     return poses, cameras
+
+
+def _matrix(pose: Any, pycolmap: Any, where: str) -> np.ndarray:
+    """(4, 4) world to camera. Older versions of COLMAP wrote quaternions of any length, and all normalise them."""
+    quaternion = pose.rotation.quat
+    length = math.hypot(*quaternion)  # of numbers of any size, where NumPy's norm overflows
+    # COLMAP divides by the root of a sum of squares, which is 0 or infinite outside these.
+    smallest, largest = math.sqrt(sys.float_info.min), math.sqrt(sys.float_info.max)
+    if not smallest < length < largest:
+        raise ValueError(f"{where}: expected a unit quaternion, got {quaternion.tolist()}")
+    matrix = np.eye(4)
+    matrix[:3, :3] = pycolmap.Rotation3d(quaternion / length).matrix()
+    matrix[:3, 3] = pose.translation
+    return matrix
 
 
 def _reason(error: Exception) -> str:
@@ -288,8 +305,8 @@ def _essentials(model: Path, suffix: str) -> Iterator[tuple[str, dict[str, str]]
             for name in ("cameras", "images"):
                 shutil.copyfile(model / f"{name}.bin", os.path.join(folder, f"{name}.bin"))
         else:
-            content = (model / "cameras.txt").read_bytes()
-            Path(folder, "cameras.txt").write_bytes(content.removeprefix(codecs.BOM_UTF8))
+            content = read_text(model / "cameras.txt")
+            Path(folder, "cameras.txt").write_text(content, encoding="utf-8")
             lines = image_lines(model / "images.txt")
             for index, line in enumerate(lines):
                 names[f"{index}"] = line.name

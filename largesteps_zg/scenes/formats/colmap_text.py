@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..._support.regular_files import read_regular, text_of
+
 _NUMBERS = 9  # IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID, then the name
 
 
@@ -27,10 +29,7 @@ def image_lines(file: Path) -> list[ImageLine]:
     ValueError
         A line that is neither.
     """
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: expected UTF-8 text, got byte {error.object[error.start]:#04x}") from None
+    text = text_of(read_regular(file), file)
     found: list[ImageLine] = []
     points = False  # whether the line of an image's points may come
     for number, line in enumerate(text.split("\n"), start=1):

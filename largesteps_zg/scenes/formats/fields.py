@@ -8,34 +8,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..._support.regular_files import LARGEST_TEXT, check_regular
+from ..._support.kinds import kind as kind
+from ..._support.regular_files import LARGEST_TEXT, NoTextError, read_regular, text_of
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; a ValueError with file and line where there is none."""
-    check_regular(path, largest=LARGEST_TEXT)
+    data = read_regular(path, largest=LARGEST_TEXT)
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(text_of(data, path, encoding=json.detect_encoding(data)))
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{path}: line {error.lineno}: not valid JSON ({error.msg}); is the file complete?"
         ) from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#04x}") from None
+    except NoTextError:
+        raise
     except (RecursionError, ValueError) as error:  # ValueError: an integer of more than 4300 digits
         raise ValueError(f"{path}: not readable as JSON ({str(error).splitlines()[0]})") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected a JSON object with a list 'frames', got {kind(content)}")
     return content
-
-
-def kind(value: object) -> str:
-    """What a value is, in few words, however large it is."""
-    if isinstance(value, str):
-        return f"the text {value[:40]!r}"
-    if isinstance(value, (list, dict)):
-        return f"{'a list' if isinstance(value, list) else 'an object'} of length {len(value)}"
-    return "null" if value is None else str(value).lower()[:40]
 
 
 def number(fields: Mapping[str, Any], key: str, where: str, *, positive: bool = False) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..._support.regular_files import LARGEST_TEXT, check_regular
+from ..._support.regular_files import LARGEST_TEXT, read_regular, text_of
 from .fields import kind
 
 LARGEST = 1e12  # far above any pixel or coordinate, far below where squares overflow
@@ -16,11 +16,7 @@ LARGEST = 1e12  # far above any pixel or coordinate, far below where squares ove
 
 def read_text(path: Path) -> str:
     """The text of a regular file; ValueError where it is none, or no text."""
-    check_regular(path, largest=LARGEST_TEXT)
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected text, got byte {error.object[error.start]:#04x}") from None
+    return text_of(read_regular(path, largest=LARGEST_TEXT), path).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def numbers(words: Sequence[str], count: int, where: str, what: str) -> np.ndarray:

@@ -258,7 +258,7 @@ def _shots(folder: Path, frames: list[_Frame], lookup: Lookup, finder: MaskFinde
 
 def _lens(frame: _Frame, intrinsics: np.ndarray) -> tuple[Lens | None, str]:
     """The lens, where it distorts, and the name of its model."""
-    name = frame.get("camera_model", "PINHOLE")
+    name = "PINHOLE" if frame.get("camera_model") is None else frame.get("camera_model")
     model = name.upper() if isinstance(name, str) else kind(name)
     if frame.get("is_fisheye") is True and model not in _FISHEYES:
         model = "OPENCV_FISHEYE"
@@ -272,8 +272,11 @@ def _lens(frame: _Frame, intrinsics: np.ndarray) -> tuple[Lens | None, str]:
     )
     if model in _FISHEYES:
         if any((k5, k6, p1, p2)):
+            extra = {"k5": k5, "k6": k6, "p1": p1, "p2": p2}
+            others = ", ".join(f"{key} = {value:g}" for key, value in extra.items() if value)
             raise ValueError(
-                f"{frame.where}: expected k1 to k4 for camera_model {model}, got k5, k6, p1 or p2 too"
+                f"{frame.where}: expected k1 to k4 alone for camera_model {model}, got {others} too; correct "
+                "camera_model, or undistort the images first"
             )
         return fisheye_lens(intrinsics, (k1, k2, k3, k4)), model
     if not any((k1, k2, k3, k4, k5, k6, p1, p2)):
@@ -281,7 +284,11 @@ def _lens(frame: _Frame, intrinsics: np.ndarray) -> tuple[Lens | None, str]:
     if model == "FULL_OPENCV":
         return opencv_lens(intrinsics, (k1, k2, k3), (p1, p2), divisor=(k4, k5, k6)), model
     if k5 or k6:
-        raise ValueError(f"{frame.where}: k5 and k6 belong to camera_model FULL_OPENCV, got {model}")
+        told = f"says {model}" if frame.get("camera_model") is not None else "names none"
+        raise ValueError(
+            f"{frame.where}: k5 = {k5:g} and k6 = {k6:g} belong to OpenCV's full model, expected camera_model "
+            f'FULL_OPENCV, but the file {told}; add "camera_model": "FULL_OPENCV", or undistort the images first'
+        )
     # Files of Instant-NGP name no model.
     return opencv_lens(intrinsics, (k1, k2, k3, k4), (p1, p2)), "OPENCV" if "PINHOLE" in model else model
 

@@ -154,6 +154,13 @@ def _depth(shots: Sequence[Shot], record: Record) -> int:
             f"EXIF orientation of {share(len(turned), len(shots))} ({some(turned)}): pixels are read as they are "
             "stored, as by the programs that calibrate",
         )
+    several = [shot.name for shot, header in zip(shots, headers, strict=True) if header.several]
+    if several:
+        record.add(
+            UNUSED,
+            f"more pictures than the first in the files of {share(len(several), len(shots))} ({some(several)}): frames "
+            "of an animation, pages, or what a telephone adds",
+        )
     deep = [shot for shot, header in zip(shots, headers, strict=True) if header.deep]
     depth = max(_in_threads(lambda shot: bit_depth(shot.image), deep), default=16)
     if depth < 16:

@@ -16,7 +16,7 @@ from .lookup import key
 # NAME.EXT.mask.
 _IN_FOLDERS = ("NAME", "NAME.EXT")
 _ANYWHERE = ("NAME_mask", "NAME.EXT_mask", "NAME.mask", "NAME.EXT.mask", "NAME-mask", "mask_NAME")
-_FOLDERS = ("masks", "mask", ".mask")  # the last one: RealityScan's layers
+_FOLDERS = ("masks", "mask", "silhouettes", "silhouette", ".mask")  # the last one: RealityScan's layers
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class MaskFinder:
         own = image.parent
         if own not in self._around:
             scaled = re.search(r"_[0-9]+$", own.name)  # nerfstudio's images_2 and masks_2
-            names = [f"{name}{scaled[0]}" for name in _FOLDERS[:2]] if scaled else []
+            names = [f"{name}{scaled[0]}" for name in _FOLDERS[:-1]] if scaled else []
             rank = {key(name): index for index, name in enumerate((*names, *_FOLDERS))}
             here = own.absolute() == self.root.absolute()
             found: list[Path] = []
