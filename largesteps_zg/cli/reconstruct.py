@@ -133,7 +133,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     from ..reconstruct.settings import Settings, resolve_device
     from .capabilities import rasterizer_fault
 
-    settings = Settings(**{field.name: getattr(arguments, field.name) for field in fields(Settings)})
+    names = (field.name for field in fields(Settings) if field.name != "advanced")
+    settings = Settings(**{name: getattr(arguments, name) for name in names})
     if settings.renderer != "rasterizer" and settings.gradients == "rasterizer":
         raise ValueError(
             f"renderer: {settings.renderer} is called for estimates alone; add --gradients per-pixel, for instance"

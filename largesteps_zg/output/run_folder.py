@@ -211,7 +211,11 @@ class RunFolder:
                 (self.path / left).unlink(missing_ok=True)
             save_obj(self.path / "mesh.obj", surface)
         with self._writing():
-            save_glb(self.path / "mesh.glb", surface, up=up_direction(self.scene)[0])
+            save_glb(
+                self.path / "mesh.glb",
+                surface,
+                up=up_direction(self.scene, result.settings.advanced.correcting)[0],
+            )
 
     def _evaluated(self, result: Result, rendering: Rendering) -> tuple[dict[str, Any], Views]:
         """How good the mesh and its pictures are, and the views to be drawn: held-out ones, if there are some."""

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._support.nested import moved
+from .._support.nested import flat, moved
 from .._support.stopwatch import Stopwatch
 from ..cameras.model import Cameras
 from ..cameras.refinement import corrections_of
@@ -30,7 +30,7 @@ from .appearance.exposure import Exposure
 from .appearance.gloss import Gloss
 from .appearance.hue import brightness_weight
 from .appearance.model import Appearance
-from .batch import SMALLEST, Batch, halved
+from .batch import Batch, halved
 from .difference import Difference
 from .fit import Fit, FitOptions
 from .frame import Frame
@@ -39,7 +39,7 @@ from .gradients.source import GradientSource
 from .rendering import Rendering
 from .result import Event, Result
 from .resume import go_on
-from .schedule import COARSE_UNTIL, Remeshing, decay, remeshings, starting_lambda
+from .schedule import Remeshing, decay, remeshings, starting_lambda
 from .settings import Settings, resolve_device
 from .starts.sphere import starting_sphere
 
@@ -116,20 +116,21 @@ class Reconstruction:
         self.backend = "warp" if settings.backend == "auto" else settings.backend
         load_backend(self.backend)
         if source is None:
-            source = make_source(settings.gradients, load_renderer(settings.renderer), settings.seed)
+            renderer, estimates = load_renderer(settings.renderer), settings.advanced.estimates
+            source = make_source(settings.gradients, renderer, settings.seed, estimates)
         lambda_ = source.traits.lambda_ if settings.lambda_ is None else settings.lambda_
         self.max_vertices = (
             source.traits.max_vertices if settings.max_vertices is None else settings.max_vertices
         )
         self.settings = replace(settings, lambda_=lambda_, max_vertices=self.max_vertices)
-        self.refining = refining
+        self.refining, constants = refining, settings.advanced
         self.stopwatch = Stopwatch()
         if start is not None:
             check_start_mesh(start.vertices, start.faces)
         with self.stopwatch("setup"):
             center, radius = bounding_sphere(views)
             self.frame = Frame(center.double().cpu(), radius, self.device)
-            self.views = softened(views)
+            self.views = softened(views, constants.photographs)
             self.cameras = self.frame.normalized(views.cameras)
             self.targets = self._targets()
             self.known = None if views.known is None else views.known.to(self.device, torch.float32)
@@ -139,26 +140,31 @@ class Reconstruction:
             self.generator = torch.Generator().manual_seed(settings.seed)
             begin = self._start(start)
             # Estimates of colours come a channel at a time.
-            brightness = brightness_weight(views) if source.traits.exact_colors else None
+            brightness = brightness_weight(views, constants.hue) if source.traits.exact_colors else None
             pixels, traits = views.images[..., 0].numel(), source.traits
             options = FitOptions(
-                lambda_=starting_lambda(lambda_, len(begin.vertices)),
+                lambda_=starting_lambda(lambda_, len(begin.vertices), constants.schedule),
                 step_size=settings.step_size,
                 backend=self.backend,
                 colors_known=colors_known,
                 difference=Difference(settings.loss, brightness=brightness),
                 bending=traits.bending_share * settings.bending / math.sqrt(pixels),
+                constants=constants,
             )
             corrections = corrections_of(
-                self.cameras, settings.refine_cameras, reached=traits.reaches_cameras
+                self.cameras,
+                settings.refine_cameras,
+                reached=traits.reaches_cameras,
+                constants=constants.correcting,
             )
             appearance = self._appearance(light, source)
             self.fit = Fit(begin, options, source, appearance, corrections, self.stopwatch)
             self.rendering = Rendering(self.fit, self.frame)
             self.remeshings = self._remeshings(begin)
+            smallest = constants.schedule.coarse_smallest
             # A start with detail would lose it in coarse images, and estimates count in pixels.
             planned = settings.remesh in ("auto", "adaptive") and source.traits.exact_colors and not refining
-            self.coarse_first = planned and min(views.images.shape[1:3]) >= SMALLEST
+            self.coarse_first = planned and min(views.images.shape[1:3]) >= smallest
 
     def _appearance(self, light: SphericalHarmonicsLight | None, source: GradientSource) -> Appearance:
         """What else is to be found: "auto" is left off where gradients are noisy or don't reach it."""
@@ -168,12 +174,16 @@ class Reconstruction:
             return choice == "on" or (choice == "auto" and source.traits.exact_colors)
 
         gloss, exposure = self.settings.gloss, self.settings.exposure
-        always, device = exposure == "on", self.device
+        always, device, constants = exposure == "on", self.device, self.settings.advanced
+        highlights, gains = constants.highlights, constants.gains
         return Appearance(
             SphericalHarmonicsLight(start.to(device, torch.float32)),
             light_known=light is not None,
-            gloss=Gloss(always=gloss == "on", device=device) if wanted(gloss) else None,
-            exposure=Exposure(len(self.views), always=always, device=device) if wanted(exposure) else None,
+            gloss=Gloss(always=gloss == "on", device=device, constants=highlights) if wanted(gloss) else None,
+            exposure=Exposure(len(self.views), always=always, device=device, constants=gains)
+            if wanted(exposure)
+            else None,
+            constants=constants.schedule,
         )
 
     def _targets(self) -> Tensor | None:
@@ -185,9 +195,10 @@ class Reconstruction:
     def _start(self, start: Mesh | None) -> Mesh:
         """In the unit sphere, with colours."""
         if start is None:
-            start = starting_sphere(self.views, self.frame.center, self.frame.radius)
+            carving = self.settings.advanced.carving
+            start = starting_sphere(self.views, self.frame.center, self.frame.radius, constants=carving)
         vertices = self.frame.inside(start.vertices).to(self.device)
-        if float(vertices.norm(dim=1).min()) > 2.0:
+        if float(vertices.norm(dim=1).min()) > self.settings.advanced.schedule.start_nearby:
             raise ValueError(
                 f"init: the start mesh is nowhere near the object, which the masks place at "
                 f"{[round(x, 3) for x in self.frame.center.tolist()]} with radius {self.frame.radius:.3g}; "
@@ -203,7 +214,7 @@ class Reconstruction:
         edge_length = float(mean_edge_length(start.vertices, start.faces))
         return remeshings(
             self.settings.remesh, steps=self.settings.steps, pixel=pixel, edge_length=edge_length,
-            longest=edge_length if self.refining else math.inf,
+            longest=edge_length if self.refining else math.inf, constants=self.settings.advanced.schedule,
         )  # fmt: skip
 
     def _next_views(self) -> Tensor:
@@ -237,8 +248,10 @@ class Reconstruction:
         self.events += found
         with self.stopwatch("targets"):
             batch = self.batch(self._next_views())
-            batch = halved(batch) if self.coarse_first and progress < COARSE_UNTIL else batch
-        factor = decay(progress, late=self.source.traits.exact_colors)
+            coarse = self.coarse_first and progress < self.settings.advanced.schedule.coarse_until
+            batch = halved(batch) if coarse else batch
+        schedule = self.settings.advanced.schedule
+        factor = decay(progress, late=self.source.traits.exact_colors, constants=schedule)
         loss = self.fit.step(batch, number=self.step + 1, factor=factor, progress=progress)
         self.step += 1
         self.losses.append(loss)
@@ -262,9 +275,10 @@ class Reconstruction:
 
     def mesh(self) -> Mesh:
         """The mesh in the scene's coordinates, on the CPU, with its albedo as colours; folds are smoothed out."""
-        mesh = self.fit.mesh()
-        vertices = without_self_intersections(unfold(mesh.vertices, mesh.faces), mesh.faces)
-        vertices = unfold(vertices, mesh.faces)  # what was pulled apart may have folds left
+        mesh, rules = self.fit.mesh(), self.settings.advanced.mending
+        vertices = unfold(mesh.vertices, mesh.faces, constants=rules)
+        vertices = without_self_intersections(vertices, mesh.faces, constants=rules)
+        vertices = unfold(vertices, mesh.faces, constants=rules)  # what was pulled apart may have folds left
         colors = None if mesh.colors is None else mesh.colors.cpu()
         return Mesh(self.frame.outside(vertices), mesh.faces.cpu(), colors)
 
@@ -328,7 +342,7 @@ class Reconstruction:
 
     def check_same(self, state: dict[str, Any]) -> None:
         """ValueError if a checkpoint is of other settings or another scene; says which."""
-        mine, theirs = asdict(self.settings), state["settings"]
+        mine, theirs = flat(asdict(self.settings)), flat(state["settings"])
         for name in mine:
             if name not in ("device",) and mine[name] != theirs.get(name):
                 raise ValueError(

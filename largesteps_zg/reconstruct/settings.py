@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ..constants import DEFAULTS, Constants
+
 CHOICES = ("auto", "on", "off")
 LOSSES = ("l1", "l2", "robust")
 
@@ -53,6 +55,8 @@ class Settings:
         Whether to find reflections, the brightness of each image, and corrections of poses and focal length. "auto"
         drops each of these where the run finds, half-way, that it explains nothing. "on" keeps reflections and
         brightness, and still drops corrections of cameras that come to nothing.
+    advanced : Constants
+        All other numbers that decide about the result; docs/constants.md lists them.
     """
 
     steps: int = 1500
@@ -71,6 +75,7 @@ class Settings:
     gloss: str = "auto"
     exposure: str = "auto"
     refine_cameras: str = "auto"
+    advanced: Constants = DEFAULTS
 
     def __post_init__(self) -> None:
         for name in ("steps", "views_per_step", "max_vertices"):
@@ -88,6 +93,8 @@ class Settings:
                 raise ValueError(f"{name.replace('_', ' ')}: expected auto, on or off, got {choice!r}")
         if not (math.isfinite(self.bending) and self.bending >= 0):
             raise ValueError(f"bending: expected a number >= 0, got {self.bending}; 0.025 is a good start")
+        if not isinstance(self.advanced, Constants):
+            raise ValueError(f"advanced: expected Constants(...), got {self.advanced!r}")
 
 
 def resolve_device(name: str) -> torch.device:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..constants import DEFAULTS, Constants
 from .views import Views
 
 # From ideal points of the image plane (x / z, y / z), (N, 2) float64, to pixels of the photograph, (N, 2).
@@ -32,12 +33,15 @@ class Reading:
         Longest side in pixels; larger photographs are made smaller. >= 16.
     hold_out : int
         Where the scene has no views to test with, every so many-th one becomes one; 0 for none.
+    advanced : Constants
+        Its `photographs` and `checks`.
     """
 
     masks: Path | None = None
     background: str | tuple[int, int, int] = "auto"
     max_size: int = MAX_SIZE
     hold_out: int = HOLD_OUT
+    advanced: Constants = DEFAULTS
 
     def __post_init__(self) -> None:
         if isinstance(self.background, str):

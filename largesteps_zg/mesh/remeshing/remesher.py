@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ...constants import DEFAULTS, Remeshing
 from ...geometry.connectivity import check_start_mesh, nonmanifold_vertices, topology
 from ...geometry.half_edges import edges, half_edge_table
 from ...geometry.neighbors import neighbors
@@ -24,7 +25,6 @@ from .sized_mesh import area_normals, edge_sides
 from .sizing import check_field, expected_vertices, graded
 
 _MAX_FACES = 4_000_000
-_POOR = 0.05  # triangle quality below which a face is repaired
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ def remesh(
     iterations: int = 5,
     backend: str = "auto",
     attributes: Mapping[str, Tensor] | None = None,
+    rules: Remeshing = DEFAULTS.remeshing,
 ) -> RemeshResult:
     """Replace the triangles of a surface by nearly equilateral ones, of one edge length or of lengths that vary.
 
@@ -104,6 +105,8 @@ def remesh(
         others, if they are installed.
     attributes : mapping of name to (V, ...) float tensor, optional
         Interpolated at the closest point of the old surface.
+    rules : Remeshing, optional
+        What the edits keep.
 
     Returns
     -------
@@ -153,7 +156,7 @@ def remesh(
     reasons = []
     for name in names:
         try:
-            new, new_faces = BACKENDS[name](start, triangles, sizes, iterations)
+            new, new_faces = BACKENDS[name](start, triangles, sizes, iterations, rules)
         except ImportError as error:
             # "auto" can do without a backend, unless none is left.
             if backend != "auto":
@@ -163,7 +166,7 @@ def remesh(
         new, new_faces = _drop_unused(new, new_faces)
         fault = _fault(start, triangles, sizes, new, new_faces)
         if fault is None:
-            new = _relax_poor(new, new_faces)
+            new = _relax_poor(new, new_faces, rules)
             return _result(vertices, old, faces, new, new_faces, center, unit, attributes, name)
         reasons.append(f"{name} gave {fault}")
     raise RemeshError(f"remesh: no sound result at target length {unit:g}: {'; '.join(reasons)}")
@@ -255,15 +258,15 @@ def _fault(old: Tensor, old_faces: Tensor, sizes: Tensor, new: Tensor, new_faces
     return None
 
 
-def _relax_poor(vertices: Tensor, faces: Tensor, rounds: int = 10) -> Tensor:
+def _relax_poor(vertices: Tensor, faces: Tensor, rules: Remeshing, rounds: int = 10) -> Tensor:
     """Move the corners of folded or needle-like faces to the mean of their neighbours, where that helps."""
     best, fewest = vertices, math.inf
     around = neighbors(edges(faces), len(vertices))
     sides = edge_sides(faces.numpy(), len(vertices))
-    kept = seams(vertices.numpy(), faces.numpy(), sides)  # faces at the rim of a sheet look folded
+    kept = seams(vertices.numpy(), faces.numpy(), sides, rules)  # faces at the rim of a sheet look folded
     movable = torch.from_numpy(~vertices_of(kept, len(vertices)))
     for _ in range(rounds):
-        poor = flipped(vertices, faces) | (triangle_quality(vertices, faces) < _POOR)
+        poor = flipped(vertices, faces) | (triangle_quality(vertices, faces) < rules.poor)
         if int(poor.sum()) < fewest:
             best, fewest = vertices, int(poor.sum())
         if fewest == 0:

@@ -10,17 +10,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..._support.trial import Trial
+from ...constants import DEFAULTS, Gains
 from ...optimize import RowAdam
 from ..batch import Batch
 from ..difference import Difference
-
-START = 0.1  # share of the run: before, the shape is so far off that colours say little
-STEP = 0.02  # of the logarithm, for each time that a view is seen
-# At this share of the run gains are dropped where they differ by less than LEAST, or where taking them back would cost
-# less than this share of what it changes in the pictures, both as the loss sees it. True gains came to 0.68 to 0.86, in
-# photographs with 3 % of noise to 0.36 and 0.44; plaster, which is brighter in some views than in others, to 0.47;
-# those that glossy surfaces seem to have, 0.23 and 0.34, and those that shadows and paint seem to have, at most 0.15.
-DECIDE, LEAST, EARNED = 0.5, 0.01, 0.4
 
 
 class Exposure:
@@ -34,6 +27,7 @@ class Exposure:
         Keep gains whatever they are. By default `judge` drops them, half-way, where they are too small to be told from
         shapes that are not quite there, or only take some of the blame for highlights.
     device : torch.device, optional
+    constants : Gains, optional
 
     Attributes
     ----------
@@ -41,9 +35,17 @@ class Exposure:
         Gains are there until it drops them, and change from its start on.
     """
 
-    def __init__(self, views: int, *, always: bool = False, device: torch.device | str | None = None) -> None:
+    def __init__(
+        self,
+        views: int,
+        *,
+        always: bool = False,
+        device: torch.device | str | None = None,
+        constants: Gains = DEFAULTS.gains,
+    ) -> None:
+        self.constants = constants
         self.log_gains = torch.zeros(views, 3, device=device, requires_grad=True)
-        self.trial = Trial(START, DECIDE, decided=always)
+        self.trial = Trial(constants.start, constants.decide, decided=always)
         self._adam = RowAdam(views, 3, device=device)
 
     def __call__(self, colors: Tensor, index: Int[Tensor, " B"]) -> Float[Tensor, "B V 3"]:
@@ -57,8 +59,8 @@ class Exposure:
         without[..., :3] *= (-self.log_gains[batch.index]).exp()[:, None, None]
         change = difference.loss(without, replace(batch, targets=images))
         earned = difference.loss(without, batch) - difference.loss(images, batch)
-        small = float(self.log_gains.square().mean().sqrt()) < LEAST
-        self.trial.settle(keep=not small and float(earned) >= EARNED * float(change))
+        small = float(self.log_gains.square().mean().sqrt()) < self.constants.least
+        self.trial.settle(keep=not small and float(earned) >= self.constants.earned * float(change))
         if self.trial.dropped:
             self.log_gains.zero_()
 
@@ -68,7 +70,7 @@ class Exposure:
         if not self.trial.running or self.log_gains.grad is None:
             return
         direction = self._adam.direction(self.log_gains.grad[index], index).to(self.log_gains)
-        self.log_gains[index] -= STEP * (1.0 - progress) * direction
+        self.log_gains[index] -= self.constants.step * (1.0 - progress) * direction
         self.log_gains -= self.log_gains.mean(0)  # the light takes what is common to all
 
     def state_dict(self) -> dict[str, Any]:

@@ -10,14 +10,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ...cameras.model import Cameras
+from ...constants import DEFAULTS, Schedule
 from ...geometry.normals import vertex_normals
 from ...renderers.light import SphericalHarmonicsLight
 from ..batch import Batch
 from ..difference import Difference
 from .exposure import Exposure
 from .gloss import Gloss
-
-LIGHT_STEP = 0.02
 
 
 class Appearance:
@@ -37,6 +36,7 @@ class Appearance:
         What surfaces mirror, to be found too.
     exposure : Exposure, optional
         Of the run's views, to be found too; otherwise they are all the same.
+    constants : Schedule, optional
     """
 
     def __init__(
@@ -46,9 +46,11 @@ class Appearance:
         light_known: bool = False,
         gloss: Gloss | None = None,
         exposure: Exposure | None = None,
+        constants: Schedule = DEFAULTS.schedule,
     ) -> None:
+        self._constants = constants
         self.light = light.coefficients.detach().clone().requires_grad_(not light_known)
-        self.light_optimizer = torch.optim.Adam([self.light], lr=LIGHT_STEP)
+        self.light_optimizer = torch.optim.Adam([self.light], lr=constants.light_step)
         self.gloss, self.exposure = gloss, exposure
 
     def colors(
@@ -105,13 +107,13 @@ class Appearance:
     def brightness(self, weight: float | None) -> float | None:
         """What brightness counts at present, from what it counts beside highlights that are explained.
 
-        Its square before there is gloss to explain them; 1 on a surface that turned out matt.
+        A power of it before there is gloss to explain them; 1 on a surface that turned out matt.
         """
         if weight is None or self.gloss is None:
             return weight
         if self.gloss.trial.dropped:
             return 1.0
-        return weight if self.gloss.trial.running else weight**2
+        return weight if self.gloss.trial.running else weight**self._constants.unexplained
 
     def topology_changed(self) -> None:
         """Vertices are others."""
