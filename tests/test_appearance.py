@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from largesteps_zg.cameras import look_at, sphere_of_cameras
+from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.geometry import vertex_normals
 from largesteps_zg.images import linear_to_srgb, srgb_to_linear
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.reconstruct.appearance.exposure import Exposure
-from largesteps_zg.reconstruct.appearance.gloss import SIZES, Gloss, octahedral
+from largesteps_zg.reconstruct.appearance.gloss import Gloss, octahedral
 from largesteps_zg.reconstruct.appearance.model import Appearance
 from largesteps_zg.reconstruct.difference import Difference
 from largesteps_zg.reconstruct.gradients import Rasterized
@@ -38,7 +39,8 @@ def some_gloss(generator, dtype=torch.float64) -> Gloss:
     """With surroundings that differ from texel to texel."""
     gloss = Gloss()
     gloss.levels = [
-        torch.randn(1, 3, n, n, generator=generator, dtype=torch.float64).to(dtype) for n in SIZES
+        torch.randn(1, 3, n, n, generator=generator, dtype=torch.float64).to(dtype)
+        for n in DEFAULTS.highlights.sizes
     ]
     gloss.strength = torch.tensor([0.3], dtype=dtype)
     gloss.log_grazing, gloss.nearness = torch.tensor([1.5], dtype=dtype), torch.tensor([0.2], dtype=dtype)

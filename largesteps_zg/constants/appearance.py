@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .group import Group, constant
+from .group import TINY, Group, constant
 
 PAGE = "benchmarks/measurements/path_traced.md"
 
@@ -38,8 +38,7 @@ class Highlights(Group):
     nearness_step: float = constant(0.003, "1 / radii", "First step of the surroundings' nearness.")
     grazing: float = constant(
         12.0, "times", "How much more is mirrored edge-on, to start with.",
-        "chosen between matt paint and glass, which has 24",
-    )  # fmt: skip
+        "chosen between matt paint and glass, which has 24", least=TINY)  # fmt: skip
     power: int = constant(3, "power", "Of the rise towards grazing angles.", "chosen; smooth surfaces have 5")
     nearest: float = constant(
         0.9, "1 / radii", "Surroundings come no nearer.", "derived: the scene's radius is 1"

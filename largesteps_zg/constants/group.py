@@ -7,10 +7,17 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 CHOSEN = "chosen, not measured"
+TINY = 1e-9  # a bound of what must not be 0
 
 
 def constant(
-    default: Any, unit: str, decides: str, basis: str = CHOSEN, *, least: float | None = None
+    default: Any,
+    unit: str,
+    decides: str,
+    basis: str = CHOSEN,
+    *,
+    least: float | None = None,
+    length: int | None = None,
 ) -> Any:
     """A field of a group.
 
@@ -26,11 +33,13 @@ def constant(
         measuring, or `CHOSEN`.
     least : float, optional
         In place of those lower bounds.
+    length : int, optional
+        Of a tuple; any by default, but not 0.
     """
     whole = isinstance(default[0] if isinstance(default, tuple) else default, int)
     low, high = {"share": (0.0, 1.0), "cosine": (-1.0, 1.0)}.get(unit, (float(whole), math.inf))
     low = low if least is None else least
-    metadata = {"unit": unit, "decides": decides, "basis": basis, "low": low, "high": high}
+    metadata = {"unit": unit, "decides": decides, "basis": basis, "low": low, "high": high, "length": length}
     return field(default=default, metadata=metadata)
 
 
@@ -63,7 +72,7 @@ def _check(group: str, part: Field[Any], value: Any) -> None:
     """ValueError unless a value is of the default's kind, and all its numbers lie in the field's range."""
     low, high, default = part.metadata["low"], part.metadata["high"], part.default
     name = f"constants: {group}.{part.name}"
-    if not _shaped_like(value, default):
+    if not _shaped_like(value, default, part.metadata["length"]):
         raise ValueError(f"{name}: expected a tuple such as {default}, got {value!r}")
     whole = isinstance(_numbers(default)[0], int)
     kinds, kind = (int if whole else (int, float)), ("a whole number" if whole else "a number")
@@ -74,16 +83,14 @@ def _check(group: str, part: Field[Any], value: Any) -> None:
             raise ValueError(f"{name}: expected {kind} {bound}, got {number!r}; the default is {default}")
 
 
-def _shaped_like(value: Any, default: Any) -> bool:
-    """Whether both are numbers, or tuples: of any length, but of numbers or of tuples as long as the default's."""
-    if not isinstance(default, tuple) or not isinstance(value, tuple) or not value:
-        return not isinstance(default, tuple) and not isinstance(value, tuple)
-    first = default[0]
-    return all(
-        isinstance(part, tuple) == isinstance(first, tuple)
-        and (not isinstance(first, tuple) or len(part) == len(first))
-        for part in value
-    )
+def _shaped_like(value: Any, default: Any, length: int | None = None) -> bool:
+    """Whether both are numbers; or both tuples, that one of some length, of parts that are like the default's first."""
+    if not isinstance(default, tuple):
+        return not isinstance(value, tuple)
+    if not isinstance(value, tuple) or not value or length not in (None, len(value)):
+        return False
+    inner = len(default[0]) if isinstance(default[0], tuple) else None
+    return all(_shaped_like(part, default[0], inner) for part in value)
 
 
 def _numbers(value: Any) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .group import Group, constant
+from .group import TINY, Group, constant
 
 MASKS = (
     "measured: benchmarks/masks.py, all numbers of masks together, on path-traced clay and painted fennecs"
@@ -57,7 +57,9 @@ class Photographs(Group):
     band: int = constant(
         2, "pixels", "Pixels so near to an outline may show both object and background.", MASKS
     )
-    alike: float = constant(1e-4, "white²", "Object and background of smaller contrast look the same.", MASKS)
+    alike: float = constant(
+        1e-4, "white²", "Object and background of smaller contrast look the same.", MASKS, least=TINY
+    )
     better: float = constant(
         5e-5, "white²", "A colour from farther away explains a pixel better by this.", MASKS
     )
@@ -99,8 +101,7 @@ class Checks(Group):
     )  # fmt: skip
     units: float = constant(
         30.0, "times", "A mesh larger or smaller by more than this than the masks show is in other units.",
-        "chosen: no crop, table or rim explains so much, and a wrong unit is mostly 1000",
-    )  # fmt: skip
+        "chosen: no crop, table or rim explains so much, and a wrong unit is mostly 1000", least=1.0)  # fmt: skip
     away: float = constant(10.0, "radii", "A mesh farther away from the object than this lies elsewhere.")
     shortest_focal: float = constant(
         0.05,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .group import Group, constant
+from .group import TINY, Group, constant
 
 TABLES = "benchmarks/measurements/choosing.md"
 PAGE = "benchmarks/measurements/path_traced.md"
@@ -54,7 +54,7 @@ class Schedule(Group):
         f"measured: {TABLES}, How the step size falls; six scenes",
     )  # fmt: skip
     bending_factor: float = constant(
-        4.0, "times", "The weight of bending at the start of a run, over that at its end."
+        4.0, "times", "The weight of bending at the start of a run, over that at its end.", least=TINY
     )
     color_lambda: float = constant(1.0, "lambda", "Smoothing of colours at first.")
     sharp_lambda: float = constant(
@@ -76,6 +76,14 @@ class Schedule(Group):
         2.0, "radii", "A start mesh no vertex of which is nearer to the object is refused.",
         "derived: the object ends at 1",
     )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.remesh_at) != len(self.remesh_pixels):
+            raise ValueError(
+                f"constants: Schedule: expected as many remesh_pixels as remesh_at, got {len(self.remesh_pixels)} and "
+                f"{len(self.remesh_at)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -128,12 +136,18 @@ class Estimates(Group):
         "pixels",
         "Perturbations of positions, first and last; outlines jump.",
         f"measured: {ESTIMATES}",
+        least=TINY,
+        length=2,
     )
-    color_epsilon: tuple[float, ...] = constant((0.05, 0.01), "white", "Perturbations of colours, likewise.")
+    color_epsilon: tuple[float, ...] = constant(
+        (0.05, 0.01), "white", "Perturbations of colours, likewise.", least=TINY, length=2
+    )
     continuous_epsilon: tuple[float, ...] = constant(
-        (0.6, 0.05), "pixels", "The first, of a continuous renderer."
+        (0.6, 0.05), "pixels", "The first, of a continuous renderer.", least=TINY, length=2
     )
-    continuous_color_epsilon: tuple[float, ...] = constant((0.05, 0.01), "white", "The second, likewise.")
+    continuous_color_epsilon: tuple[float, ...] = constant(
+        (0.05, 0.01), "white", "The second, likewise.", least=TINY, length=2
+    )
     edge_in_pixels: float = constant(
         5.0, "pixels", "Pairs are averaged where edges are shorter.", f"measured: {ESTIMATES}"
     )
@@ -141,11 +155,11 @@ class Estimates(Group):
     coarse_pairs: int = constant(2, "pairs", "Up to so many, triangles count as coarse.")
     fine_from: float = constant(0.35, "share", "From so much of the run on, pairs are averaged.")
     settling: float = constant(
-        3.0, "times", "Steps on fine triangles end shorter by this.", f"measured: {ESTIMATES}"
+        3.0, "times", "Steps on fine triangles end shorter by this.", f"measured: {ESTIMATES}", least=TINY
     )
     pairs: int = constant(10, "pairs", "Of a whole-image estimate.", "derived: as published for ZeroGrads")
     latent_widths: tuple[float, ...] = constant(
-        (0.3, 0.1), "radii", "Its perturbations of the latent, first and last."
+        (0.3, 0.1), "radii", "Its perturbations of the latent, first and last.", least=TINY, length=2
     )
     color_share: float = constant(0.5, "times", "Its perturbations of colours over those.")
     light_share: float = constant(0.1, "times", "Its perturbations of the light over those.")

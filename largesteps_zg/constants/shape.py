@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .group import Group, constant
+from .group import TINY, Group, constant
 
 SHEETS = "benchmarks/measurements/path_traced.md, Sheets: a leaf and three leaves"
 
@@ -70,7 +70,7 @@ class Priors(Group):
     """What is known of surfaces without images, in `reconstruct.priors`."""
 
     round_below: float = constant(
-        0.02, "slope", "Below, bending counts by its square, so that steps do not jump."
+        0.02, "slope", "Below, bending counts by its square, so that steps do not jump.", least=TINY
     )
     reach: float = constant(3.0, "mean edges", "So far a vertex looks for another part of the surface.")
     apart: float = constant(

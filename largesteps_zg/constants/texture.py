@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .group import Group, constant
+from .group import TINY, Group, constant
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Texture(Group):
     )
     rounds: int = constant(4, "rounds", "Of new weights, in which outliers are outvoted.")
     iterations: int = constant(8, "iterations", "Of conjugate gradients in each round.")
-    softening: float = constant(0.02, "white", "Smaller differences count by their square.")
+    softening: float = constant(0.02, "white", "Smaller differences count by their square.", least=TINY)
     smoothness: float = constant(
         0.05, "of an average texel's weight", "What neighbouring texels have in common."
     )
@@ -31,7 +31,9 @@ class Texture(Group):
     )
     grey: float = constant(0.5, "white", "Colour of parts that no view sees.", "derived: the middle")
     grey_weight: float = constant(1e-6, "of an average vertex's weight", "What that colour counts.")
-    filled: float = constant(0.6, "share", "Charts fill about so much of an image, which decides its size.")
+    filled: float = constant(
+        0.6, "share", "Charts fill about so much of an image, which decides its size.", least=TINY
+    )
     smallest: int = constant(256, "texels", "No image chosen by itself is smaller.")
     largest: int = constant(4096, "texels", "No image chosen by itself is larger.")
     palette: int = constant(
