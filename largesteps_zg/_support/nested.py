@@ -19,7 +19,7 @@ def moved(value: Any, device: torch.device) -> Any:
 
 def flat(value: dict[str, Any], before: str = "") -> dict[str, Any]:
     """The entries of dicts within dicts, by names such as "outer.inner"."""
-    found = {}
+    found: dict[str, Any] = {}
     for key, item in value.items():
         found |= flat(item, f"{before}{key}.") if isinstance(item, dict) else {f"{before}{key}": item}
     return found

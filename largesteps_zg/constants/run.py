@@ -131,7 +131,7 @@ class Correcting(Group):
 class Estimates(Group):
     """Sizes and numbers of perturbations, in `reconstruct.gradients`."""
 
-    epsilon: tuple[float, ...] = constant(
+    epsilon: tuple[float, float] = constant(
         (0.6, 0.2),
         "pixels",
         "Perturbations of positions, first and last; outlines jump.",
@@ -139,13 +139,13 @@ class Estimates(Group):
         least=TINY,
         length=2,
     )
-    color_epsilon: tuple[float, ...] = constant(
+    color_epsilon: tuple[float, float] = constant(
         (0.05, 0.01), "white", "Perturbations of colours, likewise.", least=TINY, length=2
     )
-    continuous_epsilon: tuple[float, ...] = constant(
+    continuous_epsilon: tuple[float, float] = constant(
         (0.6, 0.05), "pixels", "The first, of a continuous renderer.", least=TINY, length=2
     )
-    continuous_color_epsilon: tuple[float, ...] = constant(
+    continuous_color_epsilon: tuple[float, float] = constant(
         (0.05, 0.01), "white", "The second, likewise.", least=TINY, length=2
     )
     edge_in_pixels: float = constant(
@@ -158,7 +158,7 @@ class Estimates(Group):
         3.0, "times", "Steps on fine triangles end shorter by this.", f"measured: {ESTIMATES}", least=TINY
     )
     pairs: int = constant(10, "pairs", "Of a whole-image estimate.", "derived: as published for ZeroGrads")
-    latent_widths: tuple[float, ...] = constant(
+    latent_widths: tuple[float, float] = constant(
         (0.3, 0.1), "radii", "Its perturbations of the latent, first and last.", least=TINY, length=2
     )
     color_share: float = constant(0.5, "times", "Its perturbations of colours over those.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -54,13 +53,18 @@ class Exposure:
 
     @torch.no_grad()
     def judge(self, images: Float[Tensor, "B H W 4"], batch: Batch, difference: Difference) -> None:
-        """Keep the gains, or drop them for good, from how well pictures that have them do without."""
+        """Keep the gains, or drop them for good, from pictures that have them.
+
+        A camera exposes all of a photograph alike. Highlights, shadows and uneven light do not keep to that: the
+        gain that one half of the photograph asks for makes the other half worse. So gains are kept where pictures whose
+        halves are exposed as the other half asks differ less than pictures without gains.
+        """
         without = images.clone()
         without[..., :3] *= (-self.log_gains[batch.index]).exp()[:, None, None]
-        change = difference.loss(without, replace(batch, targets=images))
-        earned = difference.loss(without, batch) - difference.loss(images, batch)
+        crossed = torch.stack([exposed(*pair) for pair in zip(without, batch.targets, strict=True)])
         small = float(self.log_gains.square().mean().sqrt()) < self.constants.least
-        self.trial.settle(keep=not small and float(earned) >= self.constants.earned * float(change))
+        better = float(difference.loss(crossed, batch)) < float(difference.loss(without, batch))
+        self.trial.settle(keep=not small and better)
         if self.trial.dropped:
             self.log_gains.zero_()
 
@@ -87,3 +91,23 @@ class Exposure:
             self.log_gains.copy_(state["log_gains"])
         self._adam.load_state_dict(state["adam"])
         self.trial.load_state_dict(state["trial"])
+
+
+def exposed(image: Float[Tensor, "H W 4"], photograph: Float[Tensor, "H W 4"]) -> Float[Tensor, "H W 4"]:
+    """An image of a result, its left half as the right half of the photograph was exposed, and the other way round.
+
+    Only the photograph itself tells how it was exposed. Each channel gets one gain, the best by least squares where
+    both see the object; no pixel has a say in the gain by which it is judged (as in the evaluation of NeRF in the Wild,
+    Martin-Brualla et al., CVPR 2021). Linear colours, premultiplied.
+    """
+    both = (image[..., 3] > 0.5) & (photograph[..., 3] > 0.5)
+    columns = both.sum(dim=0)
+    before = columns.cumsum(0) - columns  # in the columns to the left
+    left = (before < before[-1].add(columns[-1]) / 2).expand_as(both)
+    result = image.clone()
+    for half, other in ((left, ~left), (~left, left)):
+        made, taken = image[both & other][:, :3], photograph[both & other][:, :3]
+        light = made.square().sum(0)
+        gain = torch.where(light > 0, (made * taken).sum(0) / light, torch.ones_like(light))
+        result[..., :3] = torch.where(half[..., None], image[..., :3] * gain, result[..., :3])
+    return result

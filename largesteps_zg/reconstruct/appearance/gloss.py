@@ -73,8 +73,8 @@ class Gloss:
         self.nearness = torch.zeros(1, device=device, requires_grad=True)
         # Pictures that are added: coarse ones let fine ones start right.
         self.levels = [torch.zeros(1, 3, n, n, device=device, requires_grad=True) for n in sizes]
-        steps = (constants.strength_step, constants.grazing_step, constants.nearness_step)
-        steps = (*steps, *[constants.step] * len(sizes))
+        others = (constants.strength_step, constants.grazing_step, constants.nearness_step)
+        steps = (*others, *[constants.step] * len(sizes))
         groups = [{"params": [p], "lr": lr} for p, lr in zip(self.parameters(), steps, strict=True)]
         self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
         self._occlusion = SelfOcclusion(constants)
