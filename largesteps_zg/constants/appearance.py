@@ -50,7 +50,7 @@ class Highlights(Group):
 
 @dataclass(frozen=True)
 class Gains(Group):
-    """A gain for each photograph, in `reconstruct.appearance.exposure`."""
+    """A gain for each photograph, in `reconstruct.appearance.exposure`. Held-out pixels say whether there is one."""
 
     start: float = constant(0.1, "share", "From so much of the run on, gains change.")
     decide: float = constant(0.5, "share", "At so much of the run they are kept or dropped.")
@@ -58,10 +58,6 @@ class Gains(Group):
     least: float = constant(
         0.01, "nepers", "Gains that come to less, root mean square, are dropped.",
         "derived: half a level of an 8-bit photograph at mid-grey is 0.9 %",
-    )  # fmt: skip
-    earned: float = constant(
-        0.4, "share", "Gains are dropped where taking them back costs less of what it changes.",
-        f"measured: {PAGE}, Exposure",
     )  # fmt: skip
 
 
