@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..._support.trial import Trial
@@ -55,16 +55,15 @@ class Exposure:
     def judge(self, images: Float[Tensor, "B H W 4"], batch: Batch, difference: Difference) -> None:
         """Keep the gains, or drop them for good, from pictures that have them.
 
-        A camera exposes all of a photograph alike. Highlights, shadows and uneven light do not keep to that: the
-        gain that one half of the photograph asks for makes the other half worse. So gains are kept where pictures whose
-        halves are exposed as the other half asks differ less than pictures without gains.
+        Held-out pixels decide: gains are kept where `crossed` pictures differ less from the photographs than pictures
+        without gains.
         """
         without = images.clone()
         without[..., :3] *= (-self.log_gains[batch.index]).exp()[:, None, None]
-        crossed = torch.stack([exposed(*pair) for pair in zip(without, batch.targets, strict=True)])
         small = float(self.log_gains.square().mean().sqrt()) < self.constants.least
-        better = float(difference.loss(crossed, batch)) < float(difference.loss(without, batch))
-        self.trial.settle(keep=not small and better)
+        losses = (difference.loss(pictures, batch) for pictures in (crossed(without, batch.targets), without))
+        with_gains, without_gains = map(float, losses)
+        self.trial.settle(keep=not small and with_gains < without_gains)
         if self.trial.dropped:
             self.log_gains.zero_()
 
@@ -93,21 +92,51 @@ class Exposure:
         self.trial.load_state_dict(state["trial"])
 
 
+def crossed(
+    images: Float[Tensor, "B H W 4"], photographs: Float[Tensor, "B H W 4"]
+) -> Float[Tensor, "B H W 4"]:
+    """Images, each half with the gain that the other half of the photograph asks for, over those of all views.
+
+    A camera exposes all of a photograph alike. Highlights, shadows and uneven light do not keep to that: the gain that
+    one half asks for makes the other half worse. What all views ask for is the light's.
+    """
+    found = [asked(*pair) for pair in zip(images, photographs, strict=True)]
+    left, gains = (torch.stack(parts) for parts in zip(*found, strict=True))
+    logs = gains.clamp(min=1e-6).log()
+    if len(logs) > 1:
+        logs = logs - logs.mean(dim=0)
+    result = images.clone()
+    first, second = logs.exp()[:, :, None, None].unbind(dim=1)
+    result[..., :3] *= torch.where(left[..., None], second, first)
+    return result
+
+
 def exposed(image: Float[Tensor, "H W 4"], photograph: Float[Tensor, "H W 4"]) -> Float[Tensor, "H W 4"]:
     """An image of a result, its left half as the right half of the photograph was exposed, and the other way round.
 
-    Only the photograph itself tells how it was exposed. Each channel gets one gain, the best by least squares where
-    both see the object; no pixel has a say in the gain by which it is judged (as in the evaluation of NeRF in the Wild,
-    Martin-Brualla et al., CVPR 2021). Linear colours, premultiplied.
+    Only the photograph itself tells how it was exposed. No pixel has a say in the gain by which it is judged (as in the
+    evaluation of NeRF in the Wild, Martin-Brualla et al., CVPR 2021). Linear colours, premultiplied.
+    """
+    left, gains = asked(image, photograph)
+    result = image.clone()
+    result[..., :3] *= torch.where(left[..., None], gains[1], gains[0])
+    return result
+
+
+def asked(
+    image: Float[Tensor, "H W 4"], photograph: Float[Tensor, "H W 4"]
+) -> tuple[Bool[Tensor, "H W"], Float[Tensor, "2 3"]]:
+    """Which pixels are in the left half, and the gains that each half asks for.
+
+    Each channel gets one gain, the best by least squares where both see the object, of which each half has as much.
     """
     both = (image[..., 3] > 0.5) & (photograph[..., 3] > 0.5)
     columns = both.sum(dim=0)
     before = columns.cumsum(0) - columns  # in the columns to the left
     left = (before < before[-1].add(columns[-1]) / 2).expand_as(both)
-    result = image.clone()
-    for half, other in ((left, ~left), (~left, left)):
-        made, taken = image[both & other][:, :3], photograph[both & other][:, :3]
+    gains = []
+    for half in (left, ~left):
+        made, taken = image[both & half][:, :3], photograph[both & half][:, :3]
         light = made.square().sum(0)
-        gain = torch.where(light > 0, (made * taken).sum(0) / light, torch.ones_like(light))
-        result[..., :3] = torch.where(half[..., None], image[..., :3] * gain, result[..., :3])
-    return result
+        gains.append(torch.where(light > 0, (made * taken).sum(0) / light, torch.ones_like(light)))
+    return left, torch.stack(gains)
