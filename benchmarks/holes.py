@@ -1,10 +1,11 @@
-"""Claim: half of a tunnel's cells decides well: of the holes in masks, real ones stay and dark paint is filled.
+"""Claim: half of a tunnel's cells decides well: real holes stay in masks, and dark paint on bodies is filled.
 
     python benchmarks/holes.py [--shapes "mug;knot"]        # about three minutes, one core
 
 Thirteen shapes, with handles and without, each seen by 24 views and painted with four dark discs, which masks show as
 holes. A hole is real if it shows background, and a pit if it shows paint. The table counts those that are judged right
-by several values of `Photographs.shared`, and says how far either kind is from the other.
+by several values of `Photographs.shared`. On shapes that are no thicker than the paint is wide masks cannot tell it
+from a hole: the claim leaves their pits out.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from largesteps_zg.scenes.synthetic import bounding_ball, scene_from_mesh
 
 SHARED = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 SIDE, VIEWS, DISCS = 160, 24, 4
+THIN = ("leaf", "knot", "flat knot", "thin ring", "thick ring")
 SMALLEST = 12  # pixels; smaller holes are dropped before anybody is asked
 
 
@@ -119,11 +121,15 @@ def main() -> None:
     for name, mesh in chosen.items():
         found = painted(mesh)
         counts = np.array([judged(*found, share) for share in SHARED])
-        right += counts
+        right += counts * [1, 1, name not in THIN, name not in THIN]
         told = " | ".join(f"{stay}, {filled}" for stay, _, filled, _ in counts)
         print(f"| {name} | {counts[0, 1]}, {counts[0, 3]} | {told} |", flush=True)
     shares = [(stay / max(real, 1), filled / max(pits, 1)) for stay, real, filled, pits in right]
-    print("| all, % | | " + " | ".join(f"{100 * a:.0f}, {100 * b:.0f}" for a, b in shares) + " |")
+    print(
+        "| all; of pits, those on bodies: % | | "
+        + " | ".join(f"{100 * a:.0f}, {100 * b:.0f}" for a, b in shares)
+        + " |"
+    )
     worse = [1 - min(pair) for pair in shares]
     usual = worse[SHARED.index(DEFAULTS.photographs.shared)]
     print(f"\nat {DEFAULTS.photographs.shared:g} at most {100 * usual:.0f} % of either kind are judged wrong")
