@@ -126,7 +126,7 @@ def main() -> None:
         print(f"| {name} | {counts[0, 1]}, {counts[0, 3]} | {told} |", flush=True)
     shares = [(stay / max(real, 1), filled / max(pits, 1)) for stay, real, filled, pits in right]
     print(
-        "| all; of pits, those on bodies: % | | "
+        "| all (pits on bodies), % | | "
         + " | ".join(f"{100 * a:.0f}, {100 * b:.0f}" for a, b in shares)
         + " |"
     )

@@ -1,6 +1,6 @@
 """Claim: the start that a run chooses is nowhere much worse than the other one: a sphere inside, or the masks' hull.
 
-    python benchmarks/starts.py [--shapes "pebble;disc, 0.1"] [--steps 200]        # about ten minutes, one core
+    python benchmarks/starts.py [--shapes "pebble;disc, 0.1"] [--steps 600]        # about twenty minutes, one core
 
 Sixteen shapes without handles: built-in meshes, the same pressed flat, discs, rods and a bumpy ball. For each the table
 has the radius of the largest sphere inside the masks, in radii of the object, and how far the result is from the truth
@@ -55,7 +55,7 @@ def shapes() -> dict[str, Mesh]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shapes", help="some of them, separated by semicolons")
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=600)
     arguments = parser.parse_args()
     chosen = shapes()
     if arguments.shapes:

@@ -9,7 +9,7 @@ from .group import TINY, Group, constant
 MASKS = (
     "measured: benchmarks/masks.py, all numbers of masks together, on path-traced clay and painted fennecs"
 )
-HOLES = "benchmarks/holes.py, 12 meshes with and without holes"
+HOLES = "benchmarks/holes.py, 13 shapes"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Photographs(Group):
     most: float = constant(0.3, "share", "A mask that would lose more has another fault, and stays as it is.")
     shared: float = constant(
         0.5, "share", "A hole is real if other views see through more than this of its way through the object.",
-        f"vote: each cell on the way has a vote, and half is the majority; checked by {HOLES}",
+        f"vote: each cell on the way has one, and half is the majority; checked by {HOLES}",
     )  # fmt: skip
 
     # Cutting photographs to the object.
@@ -162,7 +162,7 @@ class Carving(Group):
     )
     sheet: float = constant(
         0.13, "radii", "If the largest sphere inside the masks is smaller, a run starts from the hull.",
-        "measured: benchmarks/starts.py, on 12 meshes",
+        "measured: benchmarks/starts.py, 16 shapes",
     )  # fmt: skip
     smallest_sphere: float = constant(0.05, "radii", "The sphere to start from is no smaller.")
     start_share: float = constant(

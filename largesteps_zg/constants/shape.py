@@ -91,7 +91,7 @@ class Priors(Group):
     push: float = constant(2.0, "times", "So much of what parts lack to be apart goes into the latent.")
     paired: float = constant(
         0.5, "share", "A surface is a sheet if more of its vertices have another side near them.",
-        "vote: each vertex has a vote, and half is the majority; on a body hardly any has",
+        "vote: each vertex has one, and half is the majority",
     )  # fmt: skip
     pleat: float = constant(
         -0.3, "cosine", "A groove of a sheet of a smaller one, 73 degrees, is a pleat and is smoothed.",
