@@ -57,6 +57,8 @@ reading, settings = Reading(advanced=mine), Settings(advanced=mine)
 ```
 
 `photographs` and `checks` work where a scene is read (`load_scene(path, reading=reading)`). All others work in a run.
+What you call yourself before a run takes its group: `choose_start(..., constants=mine.carving)`,
+`start_from_file(path, mine.mending)`, `remesh(..., rules=mine.remeshing)`.
 `run.json` has all of them under `constants`, and `--resume` refuses a checkpoint of others.
 
 The last column says where a number comes from:
@@ -163,9 +165,10 @@ def test_what_is_no_number_is_refused_in_one_line(make, reason: str, unchecked) 
     assert str(caught.value).startswith(f"constants: {reason}") and "\n" not in str(caught.value)
 
 
-def test_settings_take_constants_alone(unchecked) -> None:
+@pytest.mark.parametrize("kind", [Settings, Reading])
+def test_settings_and_reading_take_constants_alone(kind, unchecked) -> None:
     with pytest.raises(ValueError, match=r"^advanced: expected Constants\(...\), got 3$"):
-        Settings(advanced=3)  # type: ignore[arg-type]
+        kind(advanced=3)
 
 
 def test_reading_obeys_photographs_and_checks(scene: Scene, tmp_path: Path) -> None:

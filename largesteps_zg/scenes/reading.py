@@ -53,6 +53,8 @@ class Reading:
             raise ValueError(f"max size: expected at least 16 pixels, got {self.max_size}")
         if self.hold_out < 0 or self.hold_out == 1:
             raise ValueError(f"hold out: expected 0, or 2 and more, got {self.hold_out}")
+        if not isinstance(self.advanced, Constants):
+            raise ValueError(f"advanced: expected Constants(...), got {self.advanced!r}")
 
 
 @dataclass(frozen=True)
