@@ -67,6 +67,9 @@ The last column says where a number comes from:
 * **measured**: the command or the page that measured it, and on which scenes.
 * **vote**: it is half, the majority of equal votes, so it is not cut inside a gap.
 * **chosen**: somebody chose it, and nobody has measured other values. These are the first to try where a result is bad.
+
+Not here are limits of memory and of file formats, and numbers that only say how exactly something is computed: cells of
+grids, widths of filters, rounds of iterations that converge. A source of gradients of your own has its `SourceTraits`.
 """
 
 
@@ -224,8 +227,9 @@ def test_steps_obey_priors(scene: Scene) -> None:
 
 
 def test_a_run_obeys_its_schedule(scene: Scene) -> None:
-    schedule = Schedule(remesh_at=(0.5,), remesh_pixels=(4.0,), color_lambda=3.0)
+    schedule = Schedule(remesh_at=(0.5,), remesh_pixels=(4.0,), color_lambda=3.0, robust_scale=0.5)
     run = run_of(scene, Constants(schedule=schedule), remesh="auto")
+    assert run.fit.options.difference.scale == 0.5
     assert [plan.step for plan in run.remeshings] == [5] and run.fit.paint.lambda_ == 3.0
     assert len(run_of(scene, remesh="auto").remeshings) == 3
 

@@ -71,6 +71,12 @@ class Schedule(Group):
         2, "power", "Of the weight of brightness before there is gloss.",
         f"measured: {PAGE}, How much brightness counts; the glossy fennec",
     )  # fmt: skip
+    robust_scale: float = constant(
+        0.2,
+        "white",
+        "Where the robust loss bends: a quarter of the influence is left there, a ninth at twice.",
+        least=TINY,
+    )
     thrown: float = constant(100.0, "radii", "A vertex farther out has been thrown, and the run stops.")
     start_nearby: float = constant(
         2.0, "radii", "A start mesh no vertex of which is nearer to the object is refused.",

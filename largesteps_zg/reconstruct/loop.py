@@ -147,7 +147,9 @@ class Reconstruction:
                 step_size=settings.step_size,
                 backend=self.backend,
                 colors_known=colors_known,
-                difference=Difference(settings.loss, brightness=brightness),
+                difference=Difference(
+                    settings.loss, scale=constants.schedule.robust_scale, brightness=brightness
+                ),
                 bending=traits.bending_share * settings.bending / math.sqrt(pixels),
                 constants=constants,
             )
