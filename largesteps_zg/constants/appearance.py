@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .group import TINY, Group, constant
+from .group import TINY, TRIED, Group, constant
 
 PAGE = "benchmarks/measurements/path_traced.md"
 
@@ -32,7 +32,7 @@ class Highlights(Group):
     sizes: tuple[int, ...] = constant(
         (4, 8, 16, 32), "texels", "Sides of the pictures whose sum is the surroundings."
     )
-    step: float = constant(0.03, "nepers", "First step of the surroundings.")
+    step: float = constant(0.03, "nepers", "First step of the surroundings.", TRIED)
     strength_step: float = constant(0.003, "white", "First step of the strength.")
     grazing_step: float = constant(0.01, "nepers", "First step of the factor at grazing angles.")
     nearness_step: float = constant(0.003, "1 / radii", "First step of the surroundings' nearness.")
@@ -54,7 +54,9 @@ class Gains(Group):
 
     start: float = constant(0.1, "share", "From so much of the run on, gains change.")
     decide: float = constant(0.5, "share", "At so much of the run they are kept or dropped.")
-    step: float = constant(0.02, "nepers", "First step of a gain, for each time that its view is seen.")
+    step: float = constant(
+        0.02, "nepers", "First step of a gain, for each time that its view is seen.", TRIED
+    )
     least: float = constant(
         0.01, "nepers", "Gains that come to less, root mean square, are dropped.",
         "derived: half a level of an 8-bit photograph at mid-grey is 0.9 %",

@@ -7,6 +7,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 CHOSEN = "chosen, not measured"
+TRIED = "chosen; half and twice measured: benchmarks/constants.py, fennec and leaf"
 TINY = 1e-9  # a bound of what must not be 0
 
 
@@ -30,7 +31,7 @@ def constant(
         What it decides, a sentence.
     basis : str
         "derived: ", "measured: " with the command or the page that says so, "vote: " for a majority that needs no
-        measuring, or `CHOSEN`.
+        measuring, or `CHOSEN`, or `TRIED`.
     least : float, optional
         In place of those lower bounds.
     length : int, optional

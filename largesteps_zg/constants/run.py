@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .group import TINY, Group, constant
+from .group import TINY, TRIED, Group, constant
 
 TABLES = "benchmarks/measurements/choosing.md"
 PAGE = "benchmarks/measurements/path_traced.md"
@@ -54,7 +54,7 @@ class Schedule(Group):
         f"measured: {TABLES}, How the step size falls; six scenes",
     )  # fmt: skip
     bending_factor: float = constant(
-        4.0, "times", "The weight of bending at the start of a run, over that at its end.", least=TINY
+        4.0, "times", "The weight of bending at the start of a run, over that at its end.", TRIED, least=TINY
     )
     color_lambda: float = constant(1.0, "lambda", "Smoothing of colours at first.")
     sharp_lambda: float = constant(
@@ -65,8 +65,8 @@ class Schedule(Group):
         0.75, "share", "From so much of the run on, colours are sharp.",
         f"measured: {PAGE}, Number of vertices; temple, fennec",
     )  # fmt: skip
-    color_step: float = constant(0.5, "times", "The step size of colours over that of positions.")
-    light_step: float = constant(0.02, "white", "The step size of the light.")
+    color_step: float = constant(0.5, "times", "The step size of colours over that of positions.", TRIED)
+    light_step: float = constant(0.02, "white", "The step size of the light.", TRIED)
     unexplained: int = constant(
         2, "power", "Of the weight of brightness before there is gloss.",
         f"measured: {PAGE}, How much brightness counts; the glossy fennec",
@@ -111,7 +111,7 @@ class Correcting(Group):
         "With fewer, cameras stay as they are.",
         "derived: two share their motions with the surface",
     )
-    step: float = constant(4e-3, "radians, distances", "First step of turns and shifts.")
+    step: float = constant(4e-3, "radians, distances", "First step of turns and shifts.", TRIED)
     focal_step: float = constant(2e-3, "nepers", "First step of the focal length.")
     ball: float = constant(0.6, "radii", "Corrections are measured on a ball of this radius.")
     widths: tuple[float, ...] = constant(

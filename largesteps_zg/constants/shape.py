@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .group import TINY, Group, constant
+from .group import TINY, TRIED, Group, constant
 
 SHEETS = "benchmarks/measurements/path_traced.md, Sheets: a leaf and three leaves"
 
@@ -41,11 +41,17 @@ class Mending(Group):
 class Remeshing(Group):
     """What remeshing keeps of a surface, in `mesh.remeshing`."""
 
-    rim: float = constant(-0.2, "cosine", "A ridge between faces of a smaller cosine is the rim of a sheet.")
+    rim: float = constant(
+        -0.2, "cosine", "A ridge between faces of a smaller cosine is the rim of a sheet.", TRIED
+    )
     rim_edges: int = constant(8, "edges", "If it is so long; folds in a noisy surface are a few.")
     corner: float = constant(0.7, "cosine", "A border that turns by a smaller cosine keeps its vertex.")
-    stray: float = constant(0.1, "target lengths", "How far a seam may move when one of its vertices goes.")
-    upright: float = constant(0.3, "cosine", "A new face may be turned so far against the surface around it.")
+    stray: float = constant(
+        0.1, "target lengths", "How far a seam may move when one of its vertices goes.", TRIED
+    )
+    upright: float = constant(
+        0.3, "cosine", "A new face may be turned so far against the surface around it.", TRIED
+    )
     turned: float = constant(0.2, "cosine", "A face may turn so far where an edge is merged.")
     merged_quality: float = constant(0.25, "share", "Merging leaves faces of at least this quality,")
     merged_loss: float = constant(0.5, "share", "or of at least so much of what they had.")
@@ -70,25 +76,29 @@ class Priors(Group):
     """What is known of surfaces without images, in `reconstruct.priors`."""
 
     round_below: float = constant(
-        0.02, "slope", "Below, bending counts by its square, so that steps do not jump.", least=TINY
+        0.02, "slope", "Below, bending counts by its square, so that steps do not jump.", TRIED, least=TINY
     )
-    reach: float = constant(3.0, "mean edges", "So far a vertex looks for another part of the surface.")
+    reach: float = constant(
+        3.0, "mean edges", "So far a vertex looks for another part of the surface.", TRIED
+    )
     apart: float = constant(
         0.1, "mean edges", "The sides of a sheet stay so far apart.", f"measured: {SHEETS}"
     )
-    cleft: float = constant(0.05, "mean edges", "Walls that have met stay so far apart.")
+    cleft: float = constant(0.05, "mean edges", "Walls that have met stay so far apart.", TRIED)
     shallow: float = constant(
-        0.1, "share", "Parts less deep in each other, of the reach, are walls of a cleft."
+        0.1, "share", "Parts less deep in each other, of the reach, are walls of a cleft.", TRIED
     )
     parallel: float = constant(
-        0.7, "cosine", "Parts face each other from this cosine on; a sharp edge is no sheet."
+        0.7, "cosine", "Parts face each other from this cosine on; a sharp edge is no sheet.", TRIED
     )
     bent: float = constant(
         0.98, "cosine", "Where faces meet at a larger one, edges cross only where vertices do."
     )
     refresh: int = constant(5, "steps", "Between two searches for near parts.")
     sweeps: int = constant(3, "times", "Parts are pushed so often in each step.")
-    push: float = constant(2.0, "times", "So much of what parts lack to be apart goes into the latent.")
+    push: float = constant(
+        2.0, "times", "So much of what parts lack to be apart goes into the latent.", TRIED
+    )
     paired: float = constant(
         0.5, "share", "A surface is a sheet if more of its vertices have another side near them.",
         "vote: each vertex has one, and half is the majority",
