@@ -66,8 +66,8 @@ The last column says where a number comes from:
 * **derived**: it follows from something else, which is named.
 * **measured**: the command or the page that measured it, and on which scenes.
 * **vote**: it is half, the majority of equal votes, so it is not cut inside a gap.
-* **chosen**: somebody chose it, and nobody has measured other values, or half and twice alone. These are the first to try
-  where a result is bad.
+* **chosen**: somebody chose it, and nobody has measured other values, or half and twice alone. Try these first where a
+  result is bad.
 
 Not here are limits of memory and of file formats, and numbers that only say how exactly something is computed: cells of
 grids, widths of filters, rounds of iterations that converge. A source of gradients of your own has its `SourceTraits`.
