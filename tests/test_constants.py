@@ -217,6 +217,11 @@ def test_remeshing_obeys_its_rules(scene: Scene) -> None:
         for rules in (Remeshing(), Remeshing(finest=1.9, coarsest=2.0))
     ]
     assert counts[1] < 0.6 * counts[0]
+    surfaces = [
+        run_of(scene, Constants(remeshing=rules), steps=2, remesh=(1,)).fit.surface()[0]
+        for rules in (Remeshing(), Remeshing(), Remeshing(poor=0.95))  # nearly all faces are relaxed
+    ]
+    assert torch.equal(surfaces[0], surfaces[1]) and not torch.equal(surfaces[0], surfaces[2])
 
 
 def test_steps_obey_priors(scene: Scene) -> None:
