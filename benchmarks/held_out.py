@@ -14,8 +14,9 @@ import argparse
 from dataclasses import replace
 
 from largesteps_zg.output.evaluate import image_quality
-from largesteps_zg.output.held_out import exposed, held_out_cameras
+from largesteps_zg.output.held_out import held_out_cameras
 from largesteps_zg.reconstruct import Settings, reconstruct
+from largesteps_zg.reconstruct.appearance.exposure import exposed
 from largesteps_zg.reconstruct.starts import choose_start
 from largesteps_zg.scenes import Reading, bounding_sphere, load_scene
 

@@ -23,7 +23,6 @@ import torch
 from largesteps_zg.mesh import surface_distances
 from largesteps_zg.mesh.remeshing import within_budget
 from largesteps_zg.reconstruct import Reconstruction, Settings, State
-from largesteps_zg.reconstruct.schedule import REMESH_AT
 from largesteps_zg.reconstruct.starts import choose_start
 from largesteps_zg.scenes import Scene, bounding_sphere, load_scene
 
@@ -39,8 +38,9 @@ class MovingEdges(Reconstruction):
         super().__init__(*arguments, **options)
         first, *_, last = self.remeshings
         self.longest, self.shortest = first.edge_length, last.edge_length
-        share = (REMESH_AT[-1] - REMESH_AT[0]) / (TIMES - 1)
-        self.when = {int(self.settings.steps * (REMESH_AT[0] + i * share)) for i in range(TIMES)}
+        at = self.settings.advanced.schedule.remesh_at
+        share = (at[-1] - at[0]) / (TIMES - 1)
+        self.when = {int(self.settings.steps * (at[0] + i * share)) for i in range(TIMES)}
         self.remeshings = ()
         self._start_afresh()
 

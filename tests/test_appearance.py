@@ -9,13 +9,15 @@ import pytest
 import torch
 
 from largesteps_zg.cameras import look_at, sphere_of_cameras
+from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.geometry import vertex_normals
 from largesteps_zg.images import linear_to_srgb, srgb_to_linear
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.reconstruct import Reconstruction, Settings
-from largesteps_zg.reconstruct.appearance.exposure import Exposure
-from largesteps_zg.reconstruct.appearance.gloss import SIZES, Gloss, octahedral
+from largesteps_zg.reconstruct.appearance.exposure import Exposure, crossed
+from largesteps_zg.reconstruct.appearance.gloss import Gloss, octahedral
 from largesteps_zg.reconstruct.appearance.model import Appearance
+from largesteps_zg.reconstruct.batch import Batch
 from largesteps_zg.reconstruct.difference import Difference
 from largesteps_zg.reconstruct.gradients import Rasterized
 from largesteps_zg.renderers import SphericalHarmonicsLight, render
@@ -38,7 +40,8 @@ def some_gloss(generator, dtype=torch.float64) -> Gloss:
     """With surroundings that differ from texel to texel."""
     gloss = Gloss()
     gloss.levels = [
-        torch.randn(1, 3, n, n, generator=generator, dtype=torch.float64).to(dtype) for n in SIZES
+        torch.randn(1, 3, n, n, generator=generator, dtype=torch.float64).to(dtype)
+        for n in DEFAULTS.highlights.sizes
     ]
     gloss.strength = torch.tensor([0.3], dtype=dtype)
     gloss.log_grazing, gloss.nearness = torch.tensor([1.5], dtype=dtype), torch.tensor([0.2], dtype=dtype)
@@ -233,6 +236,50 @@ def test_gains_are_kept_for_what_they_explain_whatever_counts(scene, generator, 
             exposure.log_gains.copy_(log_gains)
         exposure.judge(taken, dataclasses.replace(batch, targets=targets), difference)
         assert exposure.trial.dropped == dropped and not exposure.trial.due(0.9)
+
+
+def pictures_of(generator) -> torch.Tensor:
+    """Three opaque pictures."""
+    return torch.cat([torch.rand(3, 6, 8, 3, generator=generator), torch.ones(3, 6, 8, 1)], dim=-1)
+
+
+def test_each_half_gets_the_gain_that_the_other_asks_for(generator):
+    """What views ask for apart from all together; a gain of one half goes to the other."""
+    pictures = pictures_of(generator)
+    gains = torch.tensor([2.0, 1.0, 0.5])
+    taken = pictures.clone()
+    taken[..., :3] *= gains[:, None, None, None]
+    torch.testing.assert_close(crossed(pictures, taken), taken)
+    taken[..., :3] *= 0.3  # the light's, not the cameras'
+    torch.testing.assert_close(
+        crossed(pictures, taken)[..., :3], pictures[..., :3] * gains[:, None, None, None]
+    )
+    taken = pictures.clone()
+    taken[:1, :, :4, :3] *= 8.0
+    expected = pictures.clone()
+    expected[0, :, 4:, :3] *= 8 ** (2 / 3)  # the mean of the logarithms over three views is a third of one
+    expected[1:, :, 4:, :3] *= 8 ** (-1 / 3)
+    torch.testing.assert_close(crossed(pictures, taken), expected)
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_a_gain_has_to_hold_for_both_halves(generator, even: bool):
+    """Views that are brighter as a whole, and views that are as much brighter in the mean but on one side alone."""
+    pictures = pictures_of(generator)
+    factors = torch.tensor([0.2, 0.0, -0.2])
+    taken = pictures.clone()
+    sides = torch.ones(8) if even else torch.tensor([4.0] * 4 + [-2.0] * 4)
+    taken[..., :3] *= (factors[:, None, None, None] * sides[:, None]).exp()
+    exposure = Exposure(3)
+    with torch.no_grad():
+        exposure.log_gains.copy_(factors[:, None].expand(3, 3))
+    found = pictures.clone()
+    found[..., :3] *= factors.exp()[:, None, None, None]
+    batch = Batch(
+        sphere_of_cameras(3, distance=3.0, fov_y_degrees=40, height=6, width=8), taken, torch.arange(3)
+    )
+    exposure.judge(found, batch, Difference())
+    assert exposure.trial.dropped != even
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import torch
 
 from largesteps_zg.cameras import sphere_of_cameras
 from largesteps_zg.cameras.alignment import aligned
+from largesteps_zg.constants import Correcting
 from largesteps_zg.images.losses import image_loss
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.renderers import render
@@ -40,5 +41,5 @@ def test_a_camera_that_is_off_comes_back() -> None:
     ]
     assert missed[0] > 1.0 and missed[1] < 0.1 * missed[0]
     assert float(difference(found)) < 0.1 * float(difference(start))
-    same = aligned(true, difference, steps=3)  # of all steps the best: never worse
+    same = aligned(true, difference, Correcting(align_steps=3))  # of all steps the best: never worse
     assert float(difference(same)) <= float(difference(true)) + 1e-9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -16,12 +17,13 @@ import trimesh
 from PIL import Image
 
 from largesteps_zg import meshes
-from largesteps_zg.cameras import refinement as camera_refinement
+from largesteps_zg.cameras.refinement import corrections_of
 from largesteps_zg.cli.main import main
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh
 from largesteps_zg.output import run_folder
 from largesteps_zg.output.evaluate import mesh_report
 from largesteps_zg.output.run_folder import RunFolder
+from largesteps_zg.reconstruct import loop
 from largesteps_zg.scenes import load_scene
 from largesteps_zg.scenes.synthetic import studio_light
 
@@ -425,7 +427,10 @@ def test_info_of_a_scene_says_what_was_read_and_draws_it(scene: Path, tmp_path: 
 
 @pytest.mark.slow
 def test_a_texture_and_refined_cameras(scene: Path, tmp_path: Path, capsys, monkeypatch) -> None:
-    monkeypatch.setattr(camera_refinement, "LEAST", 0.1)
+    def found_sooner(*arguments, constants, **options):
+        return corrections_of(*arguments, constants=dataclasses.replace(constants, least=0.1), **options)
+
+    monkeypatch.setattr(loop, "corrections_of", found_sooner)
     arguments = ["--steps", "8", "--texture", "64", "--refine-cameras", "--output", str(tmp_path)]
     assert main(["reconstruct", str(scene), *arguments]) == 0
     printed = capsys.readouterr().out

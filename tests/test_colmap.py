@@ -345,7 +345,7 @@ def test_a_fisheye_without_coefficients_is_a_fisheye(tmp_path: Path, camera: str
     """A ray at 45 degrees arrives at f pi / 4 from the principal point; a pinhole would show it at f."""
     write_text(tmp_path / "sparse", camera=f"1 {camera}")
     draw(tmp_path / "images")
-    (shot, *_) = colmap._shots(tmp_path, tmp_path / "sparse", Record(tmp_path))
+    (shot, *_) = colmap._shots(tmp_path, tmp_path / "sparse", Record(tmp_path), Reading())
     assert shot.lens is not None and shot.lens_name == camera.split()[0]
     np.testing.assert_allclose(shot.lens(np.array([[1.0, 0.0]])), [[50 + 60 * np.pi / 4, 35]], rtol=1e-9)
 
@@ -358,7 +358,10 @@ def test_a_fisheye_without_coefficients_is_a_fisheye(tmp_path: Path, camera: str
 def test_a_lens_without_coefficients_that_is_a_pinhole_is_none(tmp_path: Path, camera: str) -> None:
     write_text(tmp_path / "sparse", camera=f"1 {camera}")
     draw(tmp_path / "images")
-    assert all(shot.lens is None for shot in colmap._shots(tmp_path, tmp_path / "sparse", Record(tmp_path)))
+    assert all(
+        shot.lens is None
+        for shot in colmap._shots(tmp_path, tmp_path / "sparse", Record(tmp_path), Reading())
+    )
 
 
 SPACED = ("DJI 2024 (1).png", "DJI 2024 (2).png", "2 b.png", "3 c.png")

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from largesteps_zg.cameras import Cameras, sphere_of_cameras
+from largesteps_zg.constants import Estimates
 from largesteps_zg.geometry import mean_edge_length
 from largesteps_zg.images.losses import image_loss
 from largesteps_zg.mesh import icosphere, surface_distances
@@ -79,8 +80,8 @@ def test_counts_every_image(scene, name, each) -> None:
             drawn += len(pictures.images)
             return pictures
 
-    source = make_source(name, Counting(), 0)
-    source.most_pairs = 1  # of per-pixel, which averages more of them on fine triangles
+    # Per-pixel averages more pairs on fine triangles.
+    source = make_source(name, Counting(), 0, Estimates(most_pairs=1))
     state = last(reconstruct(scene.train, SHORT, source=source))
     assert source.renders == 6 * 3 * each == (drawn if name != "rasterizer" else 18)
     assert state.run.source is source

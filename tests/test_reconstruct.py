@@ -12,7 +12,7 @@ from largesteps_zg.cameras import sphere_of_cameras
 from largesteps_zg.geometry import topology
 from largesteps_zg.mesh import Mesh, flipped_faces, icosphere, surface_distances
 from largesteps_zg.parameterize import LargeSteps
-from largesteps_zg.reconstruct import NonFiniteError, Reconstruction, Settings, fit, reconstruct
+from largesteps_zg.reconstruct import NonFiniteError, Reconstruction, Settings, reconstruct
 from largesteps_zg.reconstruct.difference import Difference
 from largesteps_zg.reconstruct.priors.bending import Bending
 from largesteps_zg.reconstruct.schedule import (
@@ -72,7 +72,7 @@ def test_colours_become_sharp_when_the_shape_is_there(scene) -> None:
     while run.step < 40:
         run.advance()
         albedo[run.step] = run.fit.surface()[1].detach()
-        assert run.fit.paint.lambda_ == (fit.COLOR_LAMBDA if run.step <= 30 else fit.SHARP_COLOR_LAMBDA)
+        assert run.fit.paint.lambda_ == (1.0 if run.step <= 30 else 0.1)
     moves = {i: float((albedo[i] - albedo[i - 1]).abs().max()) for i in (29, 30, 31)}
     assert moves[31] < 3 * max(moves[29], moves[30])
     noisy = Reconstruction(
@@ -80,7 +80,7 @@ def test_colours_become_sharp_when_the_shape_is_there(scene) -> None:
     )
     while noisy.step < 4:
         noisy.advance()
-    assert noisy.fit.paint.lambda_ == fit.COLOR_LAMBDA
+    assert noisy.fit.paint.lambda_ == 1.0
 
 
 @pytest.mark.slow

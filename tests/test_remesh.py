@@ -255,7 +255,7 @@ def test_without_optional_backends_everything_is_remeshed_by_our_own(monkeypatch
     ball = icosphere(2)
     assert remesh(ball.vertices, ball.faces, 0.3).backend == "adaptive"
     # What our own cannot do is then the only reason that is given, with how to get the others.
-    monkeypatch.setitem(remesh_module.BACKENDS, "adaptive", lambda v, f, lengths, iterations: (v, f[:0]))
+    monkeypatch.setitem(remesh_module.BACKENDS, "adaptive", lambda v, f, *_: (v, f[:0]))
     with pytest.raises(RuntimeError, match=r"adaptive gave no faces.*\[gpytoolbox\].*\[pymeshlab\]"):
         remesh(ball.vertices, ball.faces, 0.3)
 
@@ -276,11 +276,11 @@ OPENED = "a surface with 3 border edges from a closed one"
 def test_an_unsound_result_is_not_handed_on(monkeypatch, spoil, reason):
     ball = icosphere(2)
     backends = {
-        "gpytoolbox": lambda v, f, lengths, iterations: spoil(v, f),
-        "pymeshlab": lambda v, f, lengths, iterations: spoil(v, f),
+        "gpytoolbox": lambda v, f, *_: spoil(v, f),
+        "pymeshlab": lambda v, f, *_: spoil(v, f),
     }
     monkeypatch.setattr(remesh_module, "BACKENDS", backends)
     with pytest.raises(RuntimeError, match=f"gpytoolbox gave .*{reason}.*pymeshlab gave"):
         remesh(ball.vertices, ball.faces, 0.3)
-    monkeypatch.setitem(backends, "pymeshlab", lambda v, f, lengths, iterations: (v, f))
+    monkeypatch.setitem(backends, "pymeshlab", lambda v, f, *_: (v, f))
     assert remesh(ball.vertices, ball.faces, 0.3).backend == "pymeshlab"  # "auto" goes on to the next

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from largesteps_zg.constants import Mending
 from largesteps_zg.geometry import mean_edge_length
 from largesteps_zg.mesh import flipped_faces, icosphere, repair
 from largesteps_zg.mesh.intersections import self_intersections
@@ -61,7 +62,11 @@ def test_noise_is_untangled_and_what_lies_deep_inside_is_left(generator) -> None
     counts = [int(self_intersections(both, faces).sum())]
     for rounds in (1, 2, 3):
         counts.append(
-            int(self_intersections(without_self_intersections(both, faces, rounds=rounds), faces).sum())
+            int(
+                self_intersections(
+                    without_self_intersections(both, faces, constants=Mending(rounds=rounds)), faces
+                ).sum()
+            )
         )
     assert counts == sorted(counts, reverse=True) and counts[-1] > 0
 
@@ -73,7 +78,9 @@ def test_a_surface_that_does_not_meet_itself_is_returned_as_it_is() -> None:
 
 def test_a_patch_that_gains_nothing_grows_until_it_does() -> None:
     vertices, faces = dented(2.6, width=0.6)
-    few, many = (without_self_intersections(vertices, faces, rounds=rounds) for rounds in (2, 10))
+    few, many = (
+        without_self_intersections(vertices, faces, constants=Mending(rounds=rounds)) for rounds in (2, 10)
+    )
     assert int(self_intersections(few, faces).sum()) > 50
     assert int(self_intersections(many, faces).sum()) == flipped_faces(many, faces) == 0
 
@@ -111,7 +118,7 @@ def test_what_moves_far_and_is_not_mended_goes_back(way: float, left: bool, stay
     moved[first, 0] += way * edge
     moved[second, 0] += 0.5 * edge
     wrong = (faces == first).any(dim=1) & left
-    kept = repair._where_worth_it(given, moved, faces, wrong)
+    kept = repair._where_worth_it(given, moved, faces, wrong, 4.0)
     assert torch.equal(kept[first], given[first] if stays else moved[first])
     assert torch.equal(kept[second], moved[second])
 

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from largesteps_zg.cameras import refinement
+from largesteps_zg.constants import Constants, Correcting
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.mesh.remeshing.remesher import RemeshError
 from largesteps_zg.reconstruct import Reconstruction, Settings, fit
@@ -15,7 +15,10 @@ from largesteps_zg.reconstruct.gradients import Rasterized
 from largesteps_zg.scenes import Scene
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
-SETTINGS = Settings(steps=10, views_per_step=2, remesh=(1,), max_vertices=400, exposure="on", gloss="on")
+KEPT = Constants(correcting=Correcting(least=0.0))  # so that corrections are kept
+SETTINGS = Settings(
+    steps=10, views_per_step=2, remesh=(1,), max_vertices=400, exposure="on", gloss="on", advanced=KEPT
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +33,7 @@ def run_for(scene: Scene, steps: int) -> Reconstruction:
     return run
 
 
-def test_a_result_is_of_its_moment(scene: Scene, monkeypatch) -> None:
-    monkeypatch.setattr(refinement, "LEAST", 0.0)  # so that corrections are kept
+def test_a_result_is_of_its_moment(scene: Scene) -> None:
     run = run_for(scene, 7)
     before = run.result()
     kept = [before.mesh.vertices, before.gains, before.light, before.cameras.world_to_camera]

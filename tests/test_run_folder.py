@@ -22,12 +22,12 @@ from largesteps_zg.output import film, provenance, run_folder
 from largesteps_zg.output.destination import refuse_scene, writable_folder
 from largesteps_zg.output.evaluate import image_quality, mesh_report
 from largesteps_zg.output.film import frame_steps, to_bytes
-from largesteps_zg.output.held_out import exposed
 from largesteps_zg.output.provenance import versions
 from largesteps_zg.output.run_checkpoint import RunCheckpoint
 from largesteps_zg.output.run_folder import RunFolder
 from largesteps_zg.output.run_json import json_text
 from largesteps_zg.reconstruct import Event, Settings, reconstruct
+from largesteps_zg.reconstruct.appearance.exposure import exposed
 from largesteps_zg.scenes import Scene
 from largesteps_zg.scenes.save import UNFINISHED
 from largesteps_zg.scenes.synthetic import scene_from_mesh

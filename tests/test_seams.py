@@ -7,10 +7,11 @@ import pytest
 import torch
 import trimesh
 
+from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.geometry import topology
 from largesteps_zg.mesh import Mesh, flipped_faces, icosphere
 from largesteps_zg.mesh.remeshing import remesh
-from largesteps_zg.mesh.remeshing.seams import LONG, rims
+from largesteps_zg.mesh.remeshing.seams import rims
 from largesteps_zg.mesh.remeshing.sized_mesh import edge_sides
 
 
@@ -64,7 +65,7 @@ def test_a_fold_of_a_few_edges_is_no_rim() -> None:
     ball = icosphere(3, dtype=torch.float64)
     vertices = ball.vertices.clone()
     vertices[40] *= 1.5  # a needle: ridges all around it
-    assert len(found(Mesh(vertices, ball.faces))) < LONG
+    assert len(found(Mesh(vertices, ball.faces))) < DEFAULTS.remeshing.rim_edges
     sides = edge_sides(ball.faces.numpy(), len(vertices))
     assert not rims(vertices.numpy(), ball.faces.numpy(), sides).any()
 

@@ -79,7 +79,7 @@ def test_nothing_is_hidden_on_a_ball(generator):
 def test_a_view_is_traced_now_and_then(monkeypatch):
     traces = []
 
-    def trace(vertices, faces, normals, directions):
+    def trace(vertices, faces, normals, directions, constants):
         traces.append(directions[:, 0, 0].tolist())
         return directions[..., 0] > 0
 

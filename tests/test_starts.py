@@ -10,6 +10,7 @@ import torch
 
 from largesteps_zg import meshes
 from largesteps_zg.cameras import Cameras, look_at
+from largesteps_zg.constants import Carving
 from largesteps_zg.geometry import topology
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, surface_distances
 from largesteps_zg.reconstruct.starts import choose_start, starting_sphere, visual_hull
@@ -132,10 +133,8 @@ def test_holes_that_a_grid_tears_into_a_sheet_are_closed(monkeypatch):
     where = bounding_sphere(views)
     assert carved_hull(views, *where, cells=64).genus == 0
     assert topology(choose_start(views, *where, cells=64).mesh.faces).genus == 0
-    with monkeypatch.context() as without:
-        without.setattr("largesteps_zg.reconstruct.starts.hull.THICKENINGS", ())
-        assert carved_hull(views, *where, cells=64).genus > 0
-    monkeypatch.setattr("largesteps_zg.reconstruct.starts.hull.views_with_holes", lambda views: 1)
+    assert carved_hull(views, *where, cells=64, constants=Carving(thickenings=(0.0,))).genus > 0
+    monkeypatch.setattr("largesteps_zg.reconstruct.starts.hull.views_with_holes", lambda *_: 1)
     assert carved_hull(views, *where, cells=64).genus > 0
 
 

@@ -8,15 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..constants import DEFAULTS, Correcting
 from .model import Cameras
 
-STEPS = 60
 
-
-STEP = 1e-3  # first step: radians, and distances to the object
-
-
-def aligned(cameras: Cameras, difference: Callable[[Cameras], Tensor], *, steps: int = STEPS) -> Cameras:
+def aligned(
+    cameras: Cameras, difference: Callable[[Cameras], Tensor], constants: Correcting = DEFAULTS.correcting
+) -> Cameras:
     """Cameras, each turned and shifted on its own until its image differs least.
 
     Corrected cameras and the surface that goes with them may differ from the given ones by more than a common motion;
@@ -29,8 +27,7 @@ def aligned(cameras: Cameras, difference: Callable[[Cameras], Tensor], *, steps:
         The object's centre at the origin.
     difference : callable
         From such cameras to a loss, differentiable in their poses.
-    steps : int
-        Of Adam, >= 1.
+    constants : Correcting, optional
 
     Returns
     -------
@@ -40,9 +37,9 @@ def aligned(cameras: Cameras, difference: Callable[[Cameras], Tensor], *, steps:
     given = cameras.world_to_camera
     distance = given[:, :3, 3].norm(dim=1, keepdim=True)
     move = torch.zeros(len(cameras), 6).to(given).requires_grad_()
-    optimizer = torch.optim.Adam([move], lr=STEP)
+    optimizer = torch.optim.Adam([move], lr=constants.align_step)
     best, least = cameras, float("inf")
-    for _ in range(steps):
+    for _ in range(constants.align_steps):
         x, y, z = move[:, :3].unbind(1)
         zero = torch.zeros_like(x)
         rows = [torch.stack(row, 1) for row in ((zero, -z, y), (z, zero, -x), (-y, x, zero))]
@@ -57,7 +54,7 @@ def aligned(cameras: Cameras, difference: Callable[[Cameras], Tensor], *, steps:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        optimizer.param_groups[0]["lr"] *= 0.97
+        optimizer.param_groups[0]["lr"] *= constants.align_decay
     return best
 
 

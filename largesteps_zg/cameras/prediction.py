@@ -9,12 +9,6 @@ from torch import Tensor
 from .model import Cameras
 from .refinement import CameraCorrections
 
-# Standard deviations, in radians, of the weights by which neighbours count. The best of them is taken.
-WIDTHS = (0.2, 0.4, 0.8, 1.6)
-# The run's cameras have to foretell each other: this share of the pixels by which they were off may be left. Those of
-# the temple's gantry leave 0.41; errors that have nothing to do with each other leave 1 or more.
-TRUSTED = 0.7
-
 
 def predicted(corrections: CameraCorrections, cameras: Cameras) -> Cameras | None:
     """Other cameras, corrected as far as the run's corrections foretell it; None where they foretell nothing.
@@ -36,8 +30,11 @@ def predicted(corrections: CameraCorrections, cameras: Cameras) -> Cameras | Non
     Cameras or None
         float64.
     """
-    width, left = min(((width, _left(corrections, width)) for width in WIDTHS), key=lambda pair: pair[1])
-    if left > TRUSTED * corrections.pixels():
+    constants = corrections.constants
+    width, left = min(
+        ((width, _left(corrections, width)) for width in constants.widths), key=lambda pair: pair[1]
+    )
+    if left > constants.trusted * corrections.pixels():
         return None
     given = cameras.to(dtype=torch.float64)
     return corrections.mean(given, _weights(given, corrections.given, width))

@@ -10,19 +10,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .._support.trial import Trial
+from ..constants import DEFAULTS, Correcting
 from ..mesh.shapes import icosphere
 from ..optimize import RowAdam
 from .model import Cameras
-
-# Share of the run from which cameras move: before, they would follow a shape that is not there yet.
-START = 0.3
-# First step of angles (radians), shifts (camera distances) and the logarithm of the focal length.
-STEP, FOCAL_STEP = 4e-3, 2e-3
-# At this share of the run all corrections together have to move the object's image by so many pixels, or cameras were
-# exact as far as anyone can tell, and go back to where they were. Exact ones came to 0.04 to 0.06 pixels, and to 0.13
-# around an open sheet, which is worse off when they are kept; photographs from a calibrated gantry to 1.1.
-DECIDE, LEAST = 0.6, 0.25
-LEAST_VIEWS = 3
 
 
 class CameraCorrections:
@@ -44,6 +35,7 @@ class CameraCorrections:
         As given, all of the run's, the object's centre at the origin.
     focal : bool
         Correct the focal length too.
+    constants : Correcting, optional
 
     Attributes
     ----------
@@ -58,10 +50,13 @@ class CameraCorrections:
         Fewer than 3 cameras, or a camera at the object's centre.
     """
 
-    def __init__(self, cameras: Cameras, *, focal: bool = True) -> None:
-        if len(cameras) < LEAST_VIEWS:
+    def __init__(
+        self, cameras: Cameras, *, focal: bool = True, constants: Correcting = DEFAULTS.correcting
+    ) -> None:
+        self.constants, least = constants, constants.least_views
+        if len(cameras) < least:
             raise ValueError(
-                f"refine cameras: expected at least {LEAST_VIEWS} views, got {len(cameras)}; leave it off"
+                f"refine cameras: expected at least {least} views, got {len(cameras)}; leave it off"
             )
         self.given = cameras.to(dtype=torch.float64)
         self.distance = self.given.world_to_camera[:, :3, 3].norm(dim=1)  # (N,)
@@ -70,13 +65,13 @@ class CameraCorrections:
         like = self.given.world_to_camera
         self.turns = torch.eye(3).to(like).repeat(len(cameras), 1, 1)  # (N, 3, 3)
         self.shifts, self.log_focal = like.new_zeros(len(cameras), 3), like.new_zeros(1)
-        self._ball = 0.6 * icosphere(0, dtype=torch.float64).vertices.to(like.device)
+        self._ball = constants.ball * icosphere(0, dtype=torch.float64).vertices.to(like.device)
         self.refines_focal = focal
         self._adams = {
             name: RowAdam(rows, size, device=like.device)
             for name, rows, size in (("turns", len(cameras), 3), ("shifts", len(cameras), 3), ("focal", 1, 1))
         }
-        self.trial = Trial(START, DECIDE)
+        self.trial = Trial(constants.start, constants.decide)
         self.found: float | None = None
         self._tangent: tuple[Tensor, Tensor, Tensor] | None = None
         self._index: Tensor | None = None
@@ -87,7 +82,7 @@ class CameraCorrections:
     def judge(self) -> None:
         """Keep the corrections, or drop them for good where they turn out to be none."""
         self.found = self.pixels()
-        self.trial.settle(keep=self.found >= LEAST)
+        self.trial.settle(keep=self.found >= self.constants.least)
         if self.trial.dropped:
             self.turns.copy_(torch.eye(3))
             self.shifts.zero_()
@@ -134,12 +129,18 @@ class CameraCorrections:
         assert self._tangent is not None and self._index is not None
         index, (turn, shift, focal) = self._index, self._tangent
         assert turn.grad is not None and shift.grad is not None
-        w = -factor * STEP * self._adams["turns"].direction(turn.grad, index)
+        w = -factor * self.constants.step * self._adams["turns"].direction(turn.grad, index)
         self.turns[index] = torch.linalg.matrix_exp(_cross(w)) @ self.turns[index]
-        self.shifts[index] -= factor * STEP * self._adams["shifts"].direction(shift.grad, index)
+        self.shifts[index] -= (
+            factor * self.constants.step * self._adams["shifts"].direction(shift.grad, index)
+        )
         if focal.grad is not None:
             only = torch.zeros(1, dtype=torch.long, device=focal.device)
-            zoom = -factor * FOCAL_STEP * self._adams["focal"].direction(focal.grad[None], only)[0]
+            zoom = (
+                -factor
+                * self.constants.focal_step
+                * self._adams["focal"].direction(focal.grad[None], only)[0]
+            )
             self.log_focal += zoom
             away = zoom.exp() * (self.given.world_to_camera[:, :3, 3] + self.distance[:, None] * self.shifts)
             self.shifts = (away - self.given.world_to_camera[:, :3, 3]) / self.distance[:, None]
@@ -234,7 +235,9 @@ class CameraCorrections:
         return turn, scale, shift
 
 
-def corrections_of(cameras: Cameras, choice: str, *, reached: bool) -> CameraCorrections | None:
+def corrections_of(
+    cameras: Cameras, choice: str, *, reached: bool, constants: Correcting = DEFAULTS.correcting
+) -> CameraCorrections | None:
     """Of a run's cameras, or none.
 
     Parameters
@@ -244,15 +247,16 @@ def corrections_of(cameras: Cameras, choice: str, *, reached: bool) -> CameraCor
         "auto" has none where they cannot be found.
     reached : bool
         Whether gradients reach cameras.
+    constants : Correcting, optional
 
     Raises
     ------
     ValueError
         For "on" where cameras are too few, or at the object's centre.
     """
-    if choice == "off" or (choice == "auto" and not (reached and len(cameras) >= LEAST_VIEWS)):
+    if choice == "off" or (choice == "auto" and not (reached and len(cameras) >= constants.least_views)):
         return None
-    return CameraCorrections(cameras)
+    return CameraCorrections(cameras, constants=constants)
 
 
 def motion_in_images(

@@ -8,15 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..constants import DEFAULTS, Correcting
 from .model import Cameras
 
-_LEVEL = 0.02  # how much the middle of the cameras' own up counts against their horizons being level
 
-
-_AXIS = 0.9994  # cosine of 2 degrees: nearer to an axis than that, the axis is meant
-
-
-def up_of_cameras(cameras: Cameras) -> Float[Tensor, "3"]:
+def up_of_cameras(cameras: Cameras, constants: Correcting = DEFAULTS.correcting) -> Float[Tensor, "3"]:
     """The direction at right angles to the horizons of all cameras, as far as they have a common one.
 
     Who takes photographs holds the camera level: its x axis is horizontal, however high it looks. The direction that
@@ -34,10 +30,10 @@ def up_of_cameras(cameras: Cameras) -> Float[Tensor, "3"]:
         own = -rotation[0, 1]
     spread = right.T @ right / len(right)
     identity = torch.eye(3, dtype=torch.float64)
-    up = torch.linalg.solve(spread + _LEVEL * identity, own)
+    up = torch.linalg.solve(spread + constants.level * identity, own)
     up = up / up.norm()
     largest = int(up.abs().argmax())
-    return up[largest].sign() * identity[largest] if float(up[largest].abs()) > _AXIS else up
+    return up[largest].sign() * identity[largest] if float(up[largest].abs()) > constants.axis else up
 
 
 def upright_rotation(up: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:

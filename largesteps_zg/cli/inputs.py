@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 DEFAULT_MESH = "fennec"
 MAX_SIDE = 8192  # pixels
 STARTS = ("auto", "sphere", "hull")
-LEAST_OVERLAP = 0.5  # of outlines and masks; a start mesh below it is said to
 
 
 def image_size(text: str) -> tuple[int, int]:
@@ -104,6 +103,7 @@ def _mesh_file(name: str) -> NamedStart:
 
 def start_named(name: str, views: Views) -> NamedStart:
     """The mesh to start from, and what there is to say about it."""
+    from ..constants import DEFAULTS
     from ..reconstruct.starts.choose import choose_start
     from ..reconstruct.starts.hull import visual_hull
     from ..reconstruct.starts.overlap import silhouette_overlap
@@ -115,7 +115,7 @@ def start_named(name: str, views: Views) -> NamedStart:
         start = _mesh_file(name)
         check_mesh_fits(start.mesh, views, name=name)
         overlap = silhouette_overlap(start.mesh, views)
-        if overlap < LEAST_OVERLAP:
+        if overlap < DEFAULTS.checks.overlap:
             start.notes.append(
                 f"{name}: its outlines and the masks overlap by {overlap:.0%} only; does it lie as the scene does? "
                 "GLB files are turned upright, PLY and OBJ files of a run are not"

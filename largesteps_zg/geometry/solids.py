@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..constants import DEFAULTS, Mending
 from .connectivity import topology, vertex_components
 from .half_edges import edge_faces, edge_lengths
 from .normals import face_normals
-
-# Volume over area^1.5 above which an open surface has an inside. A ball has 0.094;
-# 0.01 is a plate 35 times as wide as thick.
-FULL = 0.01
-# Square of the longest border over a part's area, above which it is a sheet. A flat sheet, however cut out and curled,
-# has at least 4π (the isoperimetric inequality). Half a ball, the flattest cap taken for a body, has 2π. The limit is
-# the geometric mean; what is below it has a total curvature of at least 1.84, for L² >= 2 (2π - K) A [1]_.
-# .. [1] A. Huber, "On the isoperimetric inequality on surfaces of variable Gaussian curvature", Ann. Math. 60, 1954.
-SHEET = math.sqrt(8) * math.pi
 
 
 def signed_volume(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> float:
@@ -32,14 +22,27 @@ def surface_area(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> f
     return float(face_normals(vertices, faces, normalize=False).norm(dim=1).sum()) / 2
 
 
-def has_inside(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> bool:
-    """True for closed surfaces and for those with holes, as a scan without its underside; False for sheets."""
+def has_inside(
+    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], constants: Mending = DEFAULTS.mending
+) -> bool:
+    """True for closed surfaces and for those with holes, as a scan without its underside; False for sheets.
+
+    Notes
+    -----
+    A flat sheet, however cut out and curled, has a border of length L with L² >= 4π A (the isoperimetric inequality).
+    Half a ball, the flattest cap taken for a body, has 2π A. The limit is the geometric mean; what is below it has a
+    total curvature of at least 1.84, for L² >= 2 (2π - K) A [1]_.
+
+    References
+    ----------
+    .. [1] A. Huber, "On the isoperimetric inequality on surfaces of variable Gaussian curvature", Ann. Math. 60, 1954.
+    """
     counts = topology(faces)
     if counts.watertight:
         return True
     area = surface_area(vertices, faces)
-    sheets = _longest_border(vertices, faces) ** 2 > SHEET * area / counts.components
-    return not sheets and abs(signed_volume(vertices, faces)) > FULL * area**1.5
+    sheets = _longest_border(vertices, faces) ** 2 > constants.sheet * area / counts.components
+    return not sheets and abs(signed_volume(vertices, faces)) > constants.full * area**1.5
 
 
 def _longest_border(vertices: Tensor, faces: Tensor) -> float:

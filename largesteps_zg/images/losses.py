@@ -9,12 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._support.warp_launch import as_flat, as_warp, chunks_of, launch_items, load, run_chunks
+from ..constants import DEFAULTS
 from .loss_kernels import MODULE, compare_pixels, compare_rows
 
 KINDS = ("l1", "l2", "robust")
 
-# Where the robust loss bends: a third of the influence is left at 0.7 of it, a quarter at the whole, a ninth at twice.
-SCALE = 0.2
+SCALE = DEFAULTS.schedule.robust_scale
 
 
 class _ImageLoss(torch.autograd.Function):

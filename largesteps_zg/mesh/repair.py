@@ -6,19 +6,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..constants import DEFAULTS, Mending
 from ..geometry.connectivity import vertex_components
 from ..geometry.half_edges import edges, mean_edge_length
 from ..geometry.neighbors import Neighbors, neighbors
 from .intersections import self_intersections
 from .quality import flipped
 
-# Mean edges. If a vertex of a patch moved farther, and the patch is still not mended, the patch goes back to where it
-# was. Folds in a body give way within 3.2. A fold at the rim of a sheet would take the rim away with it.
-FARTHEST = 4.0
-
 
 def unfold(
-    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], *, rounds: int = 100
+    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], *, constants: Mending = DEFAULTS.mending
 ) -> Float[Tensor, "V 3"]:
     """Positions without folded-over triangles: their corners move to the middle of their neighbours until none is left.
 
@@ -26,8 +23,8 @@ def unfold(
     ----------
     vertices : (V, 3) float
     faces : (F, 3) int
-    rounds : int
-        The largest number of smoothing steps. Folds over a large region stay.
+    constants : Mending, optional
+        Among them the largest number of smoothing steps. Folds over a large region stay.
 
     Returns
     -------
@@ -40,7 +37,7 @@ def unfold(
     Meant for results: the choice of faces is not differentiable. `mesh.quality.flipped` finds the flipped faces.
     """
     given, around = vertices, None
-    for number in range(rounds):
+    for number in range(constants.unfold_rounds):
         folded = flipped(vertices, faces)
         if not bool(folded.any()):
             break
@@ -48,14 +45,16 @@ def unfold(
             around = neighbors(edges(faces), len(vertices))
         moved = torch.zeros(len(vertices), dtype=torch.bool, device=vertices.device)
         moved[faces[folded].reshape(-1)] = True
-        for _ in range(number // 5):  # a fold that does not give way is held by its surroundings
+        for _ in range(
+            number // constants.grow_every
+        ):  # a fold that does not give way is held by its surroundings
             moved[faces[moved[faces].any(dim=1)].reshape(-1)] = True
         vertices = torch.where(moved[:, None], around.mean(vertices), vertices)
-    return _where_worth_it(given, vertices, faces, flipped(vertices, faces))
+    return _where_worth_it(given, vertices, faces, flipped(vertices, faces), constants.farthest)
 
 
 def without_self_intersections(
-    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], *, rounds: int = 10, sweeps: int = 10
+    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], *, constants: Mending = DEFAULTS.mending
 ) -> Float[Tensor, "V 3"]:
     """Positions with fewer faces that pass through others: patches around these are smoothed where that helps.
 
@@ -63,11 +62,10 @@ def without_self_intersections(
     ----------
     vertices : (V, 3) float
     faces : (F, 3) int
-    rounds : int
-        Each round smooths every patch that is left. It keeps a smoothed patch that has fewer faces passing through
-        others, and no more folded ones. Any other patch grows by a ring of vertices.
-    sweeps : int
-        Steps to the mean of the neighbours, for each vertex of a patch in a round. The rim of a patch is held.
+    constants : Mending, optional
+        Among them the number of rounds. Each round smooths every patch that is left, its rim held. It keeps a smoothed
+        patch that has fewer faces passing through others, and no more folded ones. Any other patch grows by a ring of
+        vertices.
 
     Returns
     -------
@@ -91,10 +89,10 @@ def without_self_intersections(
     around = neighbors(edges(faces), len(vertices))
     given, given_met = vertices, met
     rings = torch.ones(len(vertices), dtype=torch.int64, device=vertices.device)
-    for _ in range(rounds):
+    for _ in range(constants.rounds):
         moved = _within_rings(met, faces, around, rings)
         patch = vertex_components(faces[moved[faces].any(dim=1)], len(vertices))
-        trial = _smoothed(vertices, around.of(moved), moved, sweeps)
+        trial = _smoothed(vertices, around.of(moved), moved, constants.sweeps)
         met_trial = self_intersections(trial, faces)
         before, after = (_counts(found, faces, patch) for found in (met, met_trial))
         folded, folded_trial = (_counts(flipped(v, faces), faces, patch) for v in (vertices, trial))
@@ -109,18 +107,18 @@ def without_self_intersections(
             rings = rings + 1
         if not bool(met.any()):
             break
-    vertices = _where_worth_it(given, vertices, faces, met)
+    vertices = _where_worth_it(given, vertices, faces, met, constants.farthest)
     return vertices if int(self_intersections(vertices, faces).sum()) < int(given_met.sum()) else given
 
 
-def _where_worth_it(given: Tensor, moved: Tensor, faces: Tensor, left: Tensor) -> Tensor:
-    """The new positions of patches that moved little, or in which no face is `left`; the given ones elsewhere."""
+def _where_worth_it(given: Tensor, moved: Tensor, faces: Tensor, left: Tensor, most: float) -> Tensor:
+    """The new positions of patches that moved at most so many mean edges, or in which no face is `left`."""
     ways = (moved - given).norm(dim=1)
     if not bool((ways > 0).any()):
         return given
     patch = vertex_components(faces[(ways > 0)[faces].any(dim=1)], len(given))
     farthest = torch.zeros_like(ways).scatter_reduce(0, patch, ways, "amax")
-    kept = (farthest <= FARTHEST * mean_edge_length(given, faces)) | (
+    kept = (farthest <= most * mean_edge_length(given, faces)) | (
         _counts(left, faces, patch, len(given)) == 0
     )
     return torch.where(kept[patch][:, None], moved, given)

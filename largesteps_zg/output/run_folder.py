@@ -19,6 +19,7 @@ from .._support.regular_files import read_regular
 from ..mesh.file_parts import Attributes
 from ..mesh.files import save_mesh
 from ..mesh.mesh import Mesh
+from ..reconstruct.appearance.exposure import exposed
 from ..reconstruct.loop import State
 from ..reconstruct.rendering import Rendering
 from ..reconstruct.result import Result
@@ -31,7 +32,7 @@ from .export.files import save_glb, save_obj
 from .export.texture_choice import TextureChoice
 from .export.textured import TexturedMesh
 from .film import Film
-from .held_out import exposed, held_out_cameras
+from .held_out import held_out_cameras
 from .pictures import figures
 from .provenance import peak_memory_mib
 from .run_checkpoint import RunCheckpoint
@@ -228,7 +229,11 @@ class RunFolder:
                 (self.path / left).unlink(missing_ok=True)
             save_obj(self.path / "mesh.obj", surface)
         with self._writing():
-            save_glb(self.path / "mesh.glb", surface, up=up_direction(self.scene)[0])
+            save_glb(
+                self.path / "mesh.glb",
+                surface,
+                up=up_direction(self.scene, result.settings.advanced.correcting)[0],
+            )
 
     def _evaluated(self, result: Result, rendering: Rendering) -> tuple[dict[str, Any], Views]:
         """How good the mesh and its pictures are, and the views to be drawn: held-out ones, if there are some."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ..reconstruct.result import Result
@@ -23,16 +23,18 @@ def summary(result: Result, scene: Scene, *, stopped: str | None) -> dict[str, A
     stopped : str or None
         Why the run took no further steps, where that was before its end.
     """
-    settings = result.settings
+    settings, constants = asdict(result.settings), constants_of(result, scene)
+    del settings["advanced"]
     found = {"gains": result.gains if result.gains is None else result.gains.tolist(), "gloss": result.gloss}
     remeshed = [event.step for event in result.events if event.name == "remeshed"]
     reasons = {event.step: event.reason for event in result.events if event.name != "remeshed"}
     return {
-        "finished": result.steps == settings.steps and stopped is None,
+        "finished": result.steps == result.settings.steps and stopped is None,
         "stopped": stopped,
         "steps": result.steps,
-        "settings": asdict(settings),
-        "seed": settings.seed,
+        "settings": settings,
+        "constants": constants,
+        "seed": result.settings.seed,
         "device": device_name(result.device),
         "backend": result.backend,
         "versions": versions(),
@@ -56,6 +58,12 @@ def summary(result: Result, scene: Scene, *, stopped: str | None) -> dict[str, A
         "peak_cuda_memory_mib": peak_cuda_memory_mib(result.device),
         "loss": [float(f"{loss:.6g}") for loss in result.losses],
     }
+
+
+def constants_of(result: Result, scene: Scene) -> dict[str, Any]:
+    """All constants by their groups; those of reading are the scene's, which was read before there was a run."""
+    reading = {name: getattr(scene.constants, name) for name in ("photographs", "checks")}
+    return asdict(replace(result.settings.advanced, **reading))
 
 
 def json_text(content: dict[str, Any]) -> str:

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from ..cameras.model import Cameras
 
-SMALLEST = 256  # pixels of the shorter side; thin parts of smaller images would vanish
-
 
 def halved(batch: Batch) -> Batch:
     """The same views at half their size; the last row or column of an odd number is left out."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from .._support.stopwatch import Stopwatch
 from ..cameras.model import Cameras
 from ..cameras.refinement import CameraCorrections
+from ..constants import DEFAULTS, Constants
 from ..estimators.evaluation.evaluate import EvaluationError
 from ..geometry.normals import face_normals
 from ..mesh.mesh import Mesh
@@ -26,12 +27,6 @@ from .faults import NonFiniteError, cause, check_gradients
 from .gradients.source import GradientSource, LossResult
 from .schedule import bending_weight, decay, refined_lambda, shortest_edge
 from .triangles import Triangles, near
-
-# Colours may change from vertex to vertex, positions may not: paint has edges, surfaces have almost none. The sooner
-# colours are right, the less paint is taken for relief. Neighbours have to share noisy estimates.
-# Colours become as sharp as the triangles once the shape is there. Sooner, they would take noise and shading for paint.
-COLOR_LAMBDA, SHARP_COLOR_LAMBDA, SHARP = 1.0, 0.1, 0.75
-COLOR_STEP = 0.5  # of the step size of the positions
 
 
 @dataclass(frozen=True)
@@ -52,6 +47,7 @@ class FitOptions:
         How pictures are compared where highlights are explained.
     bending : float
         Weight of the surface's `Bending` beside the loss, at the end of the run; see `schedule.bending_weight`.
+    constants : Constants
     """
 
     lambda_: float
@@ -60,6 +56,7 @@ class FitOptions:
     colors_known: bool = False
     difference: Difference = field(default_factory=Difference)
     bending: float = 0.0
+    constants: Constants = DEFAULTS
 
 
 class Fit:
@@ -98,8 +95,11 @@ class Fit:
         self.options, self.source, self.stopwatch = options, source, stopwatch
         self.appearance, self.corrections = appearance, corrections
         self.backend, self.step_size = options.backend, options.step_size * source.traits.step_factor
+        self.constants = options.constants
         self.triangles = self._triangles(start.vertices, start.faces, options.lambda_)
-        self.paint = self._paint(self.triangles, start.colors, COLOR_LAMBDA)
+        # Colours may change from vertex to vertex, positions may not: paint has edges, surfaces have almost none. The
+        # sooner colours are right, the less paint is taken for relief. Neighbours have to share noisy estimates.
+        self.paint = self._paint(self.triangles, start.colors, self.constants.schedule.color_lambda)
         self.before: tuple[Tensor, ...] = ()  # what a step that failed goes back to
 
     def _triangles(self, vertices: Tensor, faces: Tensor, lambda_: float) -> Triangles:
@@ -112,7 +112,9 @@ class Fit:
         self.appearance.topology_changed()
         momentum, bending = self.source.traits.momentum, self.options.bending > 0
         with self.stopwatch("factor"):
-            return Triangles(vertices, faces, lambda_=lambda_, momentum=momentum, bending=bending)
+            return Triangles(
+                vertices, faces, lambda_=lambda_, momentum=momentum, bending=bending, constants=self.constants
+            )
 
     def _paint(self, triangles: Triangles, colors: Tensor, lambda_: float) -> Diffused:
         """Colours of some triangles."""
@@ -124,7 +126,8 @@ class Fit:
 
     def _sharpen(self) -> None:
         """Let colours change from vertex to vertex; what there is to go back to stays the same."""
-        smooth, self.paint = self.paint, self._paint(self.triangles, self.paint(), SHARP_COLOR_LAMBDA)
+        smooth, lambda_ = self.paint, self.constants.schedule.sharp_lambda
+        self.paint = self._paint(self.triangles, smooth(), lambda_)
         if self.before:
             latent, colors, *others = self.before
             self.before = latent, self.paint.to_differential(smooth.from_differential(colors)), *others
@@ -182,8 +185,11 @@ class Fit:
         NonFiniteError
             And goes back to the surface of the step before, the last one whose loss was finite.
         """
-        sharp = progress >= SHARP and self.source.traits.exact_colors
-        if sharp and self.paint.lambda_ > SHARP_COLOR_LAMBDA:
+        schedule = self.constants.schedule
+        # Colours become as sharp as the triangles once the shape is there. Sooner, they would take noise and shading
+        # for paint.
+        sharp = progress >= schedule.sharp_from and self.source.traits.exact_colors
+        if sharp and self.paint.lambda_ > schedule.sharp_lambda:
             self._sharpen()
         vertices, albedo = self._untangled(number)
         batch = self._corrected(batch, progress)
@@ -192,11 +198,12 @@ class Fit:
             result = self._loss(vertices, albedo, batch, number=number, progress=progress)
         value = float(result.loss.detach())
         # Triangles far away are not drawn, so the loss alone would not tell. Not a number is not near either.
-        if not math.isfinite(value) or not near(vertices):
+        if not math.isfinite(value) or not near(vertices, schedule.thrown):
             self._fail(f"step {number}: the loss is {value}", vertices, albedo, batch)
         loss = result.loss
         if self.triangles.bends is not None:
-            loss = loss + bending_weight(self.options.bending, progress) * self.triangles.bends(vertices)
+            weight = bending_weight(self.options.bending, progress, schedule)
+            loss = loss + weight * self.triangles.bends(vertices)
         with self.stopwatch("backward"):
             for part in self._parts():
                 part.grad = None
@@ -263,10 +270,10 @@ class Fit:
         size = self.step_size * factor * self.source.shortening(progress)
         self.before = self.snapshot()
         self.shape.step(size)
-        self.paint.step(COLOR_STEP * size)
+        self.paint.step(self.constants.schedule.color_step * size)
         self.appearance.step(batch.index, progress=progress)
         if self.corrections is not None and self.corrections.trial.running:
-            factor = decay(progress - self.corrections.trial.start)
+            factor = decay(progress - self.corrections.trial.start, constants=self.constants.schedule)
             self.triangles.follow(*self.corrections.step(factor))
 
     def snapshot(self) -> tuple[Tensor, ...]:
@@ -300,7 +307,8 @@ class Fit:
         with torch.no_grad(), self.stopwatch("remesh"):
             vertices = self.surface()[0]
             if adaptive:
-                lengths = curved_lengths(vertices, self.faces, edge_length, max_vertices)
+                rules = self.constants.remeshing
+                lengths = curved_lengths(vertices, self.faces, edge_length, max_vertices, rules)
             else:
                 area = 0.5 * float(face_normals(vertices, self.faces, normalize=False).norm(dim=1).sum())
                 lengths = torch.tensor(max(edge_length, shortest_edge(area, max_vertices)))
@@ -310,9 +318,13 @@ class Fit:
         """Triangles of one edge length or one at each vertex, where `planned` would have been the typical one."""
         with torch.no_grad(), self.stopwatch("remesh"):
             vertices, albedo = self.surface()
-            result = remesh(vertices, self.faces, lengths, attributes={"albedo": albedo})
+            rules = self.constants.remeshing
+            result = remesh(vertices, self.faces, lengths, attributes={"albedo": albedo}, rules=rules)
         actual, bound = float(lengths.median()), self.source.traits.lambda_bound
-        lambda_ = refined_lambda(self.shape.lambda_, bound, planned=planned, actual=actual)
+        schedule = self.constants.schedule
+        lambda_ = refined_lambda(
+            self.shape.lambda_, bound, planned=planned, actual=actual, constants=schedule
+        )
         triangles = self._triangles(result.vertices, result.faces, lambda_)
         paint = self._paint(triangles, result.attributes["albedo"], self.paint.lambda_)
         self.triangles, self.paint, self.before = triangles, paint, ()  # all at once, or none if one fails

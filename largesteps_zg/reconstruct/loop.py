@@ -27,7 +27,7 @@ from ..scenes.photographs.matting import softened
 from ..scenes.views import Views
 from .appearance.hue import brightness_weight
 from .appearance.model import appearance_of
-from .batch import SMALLEST, halved
+from .batch import halved
 from .devices import resolve_device
 from .difference import Difference
 from .fit import Fit, FitOptions
@@ -37,7 +37,7 @@ from .gradients.source import GradientSource
 from .rendering import Rendering
 from .result import Event, Result
 from .resume import check_same, go_on
-from .schedule import COARSE_UNTIL, decay, remeshings, starting_lambda
+from .schedule import decay, remeshings, starting_lambda
 from .settings import Settings
 from .starts.sphere import placed_start, starting_sphere
 from .targets import Targets
@@ -111,39 +111,41 @@ class Reconstruction:
         self.backend = "warp" if settings.backend == "auto" else settings.backend
         load_backend(self.backend)
         if source is None:
-            source = make_source(settings.gradients, load_renderer(settings.renderer), settings.seed)
+            renderer, estimates = load_renderer(settings.renderer), settings.advanced.estimates
+            source = make_source(settings.gradients, renderer, settings.seed, estimates)
         lambda_ = source.traits.lambda_ if settings.lambda_ is None else settings.lambda_
         self.max_vertices = (
             source.traits.max_vertices if settings.max_vertices is None else settings.max_vertices
         )
         self.settings = replace(settings, lambda_=lambda_, max_vertices=self.max_vertices)
-        self.refining = refining
+        self.refining, constants = refining, settings.advanced
         self.stopwatch = Stopwatch()
         if start is not None:
             check_start_mesh(start.vertices, start.faces)
         with self.stopwatch("setup"):
             center, radius = bounding_sphere(views)
             self.frame = Frame(center.double().cpu(), radius, self.device)
-            self.views = softened(views)
+            self.views = softened(views, constants.photographs)
             self.targets = Targets(self.views, self.frame.normalized(views.cameras), settings.seed)
             self.step = 0
             self.losses: list[float] = []
             self.events: list[Event] = []
             if start is None:
-                start = starting_sphere(self.views, self.frame.center, radius)
-            begin = placed_start(start, self.frame)
+                start = starting_sphere(self.views, self.frame.center, radius, constants=constants.carving)
+            begin = placed_start(start, self.frame, nearby=constants.schedule.start_nearby)
             # Estimates of colours come a channel at a time.
-            brightness = brightness_weight(views) if source.traits.exact_colors else None
+            brightness = brightness_weight(views, constants.hue) if source.traits.exact_colors else None
             self.fit = self._fit(begin, source, light, brightness, colors_known)
             self.rendering = Rendering(self.fit, self.frame)
             edge_length = float(mean_edge_length(begin.vertices, begin.faces))
             self.remeshings = remeshings(
                 settings.remesh, steps=settings.steps, pixel=self.targets.pixel, edge_length=edge_length,
-                longest=edge_length if refining else math.inf,
+                longest=edge_length if refining else math.inf, constants=constants.schedule,
             )  # fmt: skip
+            smallest = constants.schedule.coarse_smallest
             # A start with detail would lose it in coarse images, and estimates count in pixels.
             planned = settings.remesh in ("auto", "adaptive") and source.traits.exact_colors and not refining
-            self.coarse_first = planned and min(views.images.shape[1:3]) >= SMALLEST
+            self.coarse_first = planned and min(views.images.shape[1:3]) >= smallest
 
     def _fit(
         self,
@@ -154,22 +156,28 @@ class Reconstruction:
         colors_known: bool,
     ) -> Fit:
         """What is to be found, and how."""
-        settings, traits = self.settings, source.traits
+        settings, traits, constants = self.settings, source.traits, self.settings.advanced
         assert settings.lambda_ is not None
         options = FitOptions(
-            lambda_=starting_lambda(settings.lambda_, len(begin.vertices)),
+            lambda_=starting_lambda(settings.lambda_, len(begin.vertices), constants.schedule),
             step_size=settings.step_size,
             backend=self.backend,
             colors_known=colors_known,
-            difference=Difference(settings.loss, brightness=brightness),
+            difference=Difference(
+                settings.loss, scale=constants.schedule.robust_scale, brightness=brightness
+            ),
             bending=traits.bending_share * settings.bending / math.sqrt(self.views.images[..., 0].numel()),
+            constants=constants,
         )
         appearance = appearance_of(
             light, settings.gloss, settings.exposure, views=len(self.views), exact=traits.exact_colors,
-            device=self.device,
+            device=self.device, constants=constants,
         )  # fmt: skip
         corrections = corrections_of(
-            self.targets.cameras, settings.refine_cameras, reached=traits.reaches_cameras
+            self.targets.cameras,
+            settings.refine_cameras,
+            reached=traits.reaches_cameras,
+            constants=constants.correcting,
         )
         return Fit(begin, options, source, appearance, corrections, self.stopwatch)
 
@@ -181,12 +189,14 @@ class Reconstruction:
     def advance(self, progress: float | None = None) -> State:
         """Take one step; `progress`, the share of the run that lies behind, is the steps' share by default."""
         progress = self.step / self.settings.steps if progress is None else progress
+        schedule = self.settings.advanced.schedule
         found = [self._remesh(plan.edge_length) for plan in self.remeshings if plan.step == self.step]
         self.events += found
         with self.stopwatch("targets"):
             batch = self.targets.batch(self.targets.draw(self.settings.views_per_step))
-            batch = halved(batch) if self.coarse_first and progress < COARSE_UNTIL else batch
-        factor = decay(progress, late=self.source.traits.exact_colors)
+            coarse = self.coarse_first and progress < schedule.coarse_until
+            batch = halved(batch) if coarse else batch
+        factor = decay(progress, late=self.source.traits.exact_colors, constants=schedule)
         loss = self.fit.step(batch, number=self.step + 1, factor=factor, progress=progress)
         self.step += 1
         self.losses.append(loss)
@@ -210,9 +220,10 @@ class Reconstruction:
 
     def mesh(self) -> Mesh:
         """The mesh in the scene's coordinates, on the CPU, with its albedo as colours; folds are smoothed out."""
-        mesh = self.fit.mesh()
-        vertices = without_self_intersections(unfold(mesh.vertices, mesh.faces), mesh.faces)
-        vertices = unfold(vertices, mesh.faces)  # what was pulled apart may have folds left
+        mesh, rules = self.fit.mesh(), self.settings.advanced.mending
+        vertices = unfold(mesh.vertices, mesh.faces, constants=rules)
+        vertices = without_self_intersections(vertices, mesh.faces, constants=rules)
+        vertices = unfold(vertices, mesh.faces, constants=rules)  # what was pulled apart may have folds left
         colors = None if mesh.colors is None else mesh.colors.cpu()
         return Mesh(self.frame.outside(vertices), mesh.faces.cpu(), colors)
 

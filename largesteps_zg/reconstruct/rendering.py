@@ -57,7 +57,7 @@ class Rendering:
         """Cameras from which photographs fit the surface best, each found on its own from the given one."""
         fit, cameras = self._fit, self._frame.normalized(views.cameras)
         vertices, albedo = (part.detach() for part in fit.surface())
-        found = []
+        found, correcting = [], fit.constants.correcting
         for i in range(len(views)):
             targets = views.linear(i, device=vertices.device)
             known = None if views.known is None else views.known[i : i + 1].to(vertices)
@@ -66,5 +66,5 @@ class Rendering:
             def difference(camera: Cameras, batch: Batch = batch) -> Tensor:
                 return fit.difference.loss(fit.images(vertices, albedo, camera), batch)
 
-            found.append(aligned(cameras[i], difference).world_to_camera)
+            found.append(aligned(cameras[i], difference, correcting).world_to_camera)
         return self._frame.restored(cameras.unchecked(torch.cat(found), cameras.intrinsics))

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from .._support.nested import flat
 from ..scenes.views import Views
 from .settings import Settings
 
@@ -66,7 +67,7 @@ def go_on(run: Resumable, state: dict[str, Any]) -> None:
 
 def check_same(own: dict[str, Any], state: dict[str, Any]) -> None:
     """ValueError if a checkpoint is of other settings or another scene than a run of its own identity; says which."""
-    mine, theirs = own["settings"], state["settings"]
+    mine, theirs = flat(own["settings"]), flat(state["settings"])
     for name in mine:
         if name not in ("device",) and mine[name] != theirs.get(name):
             raise ValueError(

@@ -5,24 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-# Fractions of the run, and edge lengths in pixels. Coarse triangles come first: they move far and stay untangled. The
-# last ones are as fine as the images can tell apart.
-REMESH_AT = (0.15, 0.35, 0.55)
-REMESH_PIXELS = (5.0, 3.0, 2.0)
-
-# This fraction of the run sees images of half their size; later, edges become shorter than 2.5 pixels of those. Cameras
-# that are refined start to move at this point.
-COARSE_UNTIL = 0.3
-
-# With every remeshing the smoothing falls by this factor, down to a bound. Strong smoothing keeps coarse triangles
-# untangled while they move far; later it would slow down detail.
-LAMBDA_FACTOR = 0.25
-
-# Vertices of the default start. There the smoothing is the lambda of the settings.
-REFERENCE_VERTICES = 2562
-
-# Step sizes fall by this factor over the run. A constant one would keep the noise of the few views in each step.
-DECAY = 0.03
+from ..constants import DEFAULTS, Schedule
 
 
 @dataclass(frozen=True)
@@ -33,45 +16,55 @@ class Remeshing:
     edge_length: float
 
 
-# The weight of bending at the start of a run, over its weight at the end: coarse shapes come first.
-BENDING_FACTOR = 4.0
+def bending_weight(weight: float, progress: float, constants: Schedule = DEFAULTS.schedule) -> float:
+    """Weight of `Bending` at a fraction of the run, from its weight at the end: coarse shapes come first."""
+    return weight * constants.bending_factor ** (1.0 - progress)
 
 
-def bending_weight(weight: float, progress: float) -> float:
-    """Weight of `Bending` at a fraction of the run, from its weight at the end."""
-    return weight * BENDING_FACTOR ** (1.0 - progress)
+def decay(progress: float, *, late: bool = False, constants: Schedule = DEFAULTS.schedule) -> float:
+    """Factor of the step sizes at a fraction of the run, from 1 down to `Schedule.decay`.
 
-
-def decay(progress: float, *, late: bool = False) -> float:
-    """Factor of the step sizes at a fraction of the run, from 1 down to `DECAY`.
-
-    By default it falls exponentially, which suits noisy gradients. With `late` it falls more slowly at first: the
-    finest triangles come when half of the run is over, and then still have long steps before them. If steps fall
-    later still, narrow places tangle.
+    A constant size would keep the noise of the few views in each step. By default it falls exponentially, which suits
+    noisy gradients. With `late` it falls more slowly at first: the finest triangles come when half of the run is over,
+    and then still have long steps before them. If steps fall later still, narrow places tangle.
     """
-    return DECAY ** (progress**1.5 if late else progress)
+    return constants.decay ** (progress**constants.decay_power if late else progress)
 
 
-def starting_lambda(lambda_: float, vertices: int) -> float:
+def starting_lambda(lambda_: float, vertices: int, constants: Schedule = DEFAULTS.schedule) -> float:
     """Smoothing of a start mesh: it reaches as far over the surface as `lambda_` does on a mesh of 2,562 vertices.
 
     (I + lambda L)^-1 with unit weights reaches over sqrt(lambda) edges. The length of an edge grows with the square
     root of the area for each vertex.
     """
-    return lambda_ * vertices / REFERENCE_VERTICES
+    return lambda_ * vertices / constants.reference_vertices
 
 
-def refined_lambda(lambda_: float, bound: float, *, planned: float = 1.0, actual: float = 1.0) -> float:
+def refined_lambda(
+    lambda_: float,
+    bound: float,
+    *,
+    planned: float = 1.0,
+    actual: float = 1.0,
+    constants: Schedule = DEFAULTS.schedule,
+) -> float:
     """Smoothing after a remeshing; one that is already below the bound stays.
 
-    A bound on vertices can make edges longer than planned. Then the smoothing falls further, so that it reaches as far
+    Strong smoothing keeps coarse triangles untangled while they move far; later it would slow down detail. A bound on
+    vertices can make edges longer than planned. Then the smoothing falls further, so that it reaches as far
     as on the planned edges.
     """
-    return max(lambda_ * LAMBDA_FACTOR * (planned / actual) ** 2, min(lambda_, bound))
+    return max(lambda_ * constants.lambda_factor * (planned / actual) ** 2, min(lambda_, bound))
 
 
 def remeshings(
-    choice: str | tuple[int, ...], *, steps: int, pixel: float, edge_length: float, longest: float = math.inf
+    choice: str | tuple[int, ...],
+    *,
+    steps: int,
+    pixel: float,
+    edge_length: float,
+    longest: float = math.inf,
+    constants: Schedule = DEFAULTS.schedule,
 ) -> tuple[Remeshing, ...]:
     """The remeshings of a run.
 
@@ -88,11 +81,14 @@ def remeshings(
         Mean edge length of the start mesh.
     longest : float
         No remeshing makes edges longer than this.
+    constants : Schedule, optional
+        Coarse triangles come first: they move far and stay untangled. The last ones are as fine as the images can tell
+        apart.
     """
     if choice == "off":
         return ()
     if choice in ("auto", "adaptive"):
-        plan = zip(REMESH_AT, REMESH_PIXELS, strict=True)
+        plan = zip(constants.remesh_at, constants.remesh_pixels, strict=True)
         return tuple(
             Remeshing(int(at * steps), min(pixels * pixel, longest))
             for at, pixels in plan
@@ -100,7 +96,7 @@ def remeshings(
         )
     assert not isinstance(choice, str)
     ordered = sorted(set(choice))
-    ratio = REMESH_PIXELS[-1] * pixel / edge_length
+    ratio = constants.remesh_pixels[-1] * pixel / edge_length
     return tuple(
         Remeshing(step, min(edge_length * ratio ** ((i + 1) / len(ordered)), longest))
         for i, step in enumerate(ordered)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._support.options import option
+from .._support.options import NO_OPTION, option
 from .._support.values import check_choice, check_count, check_number, shown
+from ..constants import DEFAULTS, Constants
 from ..rasterizer.registry import CHOICES as BACKENDS
 from ..rasterizer.registry import check_backend
 from .devices import DEVICES, check_device
@@ -71,6 +72,8 @@ class Settings:
         Whether to find reflections, the brightness of each image, and corrections of poses and focal length. "auto"
         drops each of these where the run finds, half-way, that it explains nothing. "on" keeps reflections and
         brightness, and still drops corrections of cameras that come to nothing.
+    advanced : Constants
+        All other numbers that decide about the result; docs/constants.md lists them.
     """
 
     steps: int = field(default=1500, metadata=option("gradient steps", "N", int))
@@ -131,6 +134,7 @@ class Settings:
             flags={"refine-cameras": "on", "no-refine-cameras": "off"},
         ),
     )
+    advanced: Constants = field(default=DEFAULTS, metadata=NO_OPTION)
 
     def __post_init__(self) -> None:
         checked = {
@@ -160,6 +164,8 @@ class Settings:
         }  # fmt: skip
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # plain numbers of Python, whichever were given
+        if not isinstance(self.advanced, Constants):
+            raise ValueError(f"advanced: expected Constants(...), got {self.advanced!r}")
 
 
 def _not_negative(value: float) -> bool:

@@ -7,14 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..constants import DEFAULTS, Constants
 from ..rasterizer.silhouette_edges import edge_table
 from .diffused import Diffused
 from .priors.bending import Bending
-from .priors.contact import REFRESH, Contact
+from .priors.contact import Contact
 from .priors.pleats import Pleats
-
-PUSH = 2.0  # of what parts of the surface lack to be apart, into the latent, where it is spread out
-FAR = 100.0  # radii of the scene: a vertex out there has been thrown
 
 
 class Triangles:
@@ -28,16 +26,26 @@ class Triangles:
         Of the positions; see `Diffused`.
     bending : bool
         How much it bends will be asked.
+    constants : Constants, optional
     """
 
     def __init__(
-        self, vertices: Tensor, faces: Tensor, *, lambda_: float, momentum: float, bending: bool
+        self,
+        vertices: Tensor,
+        faces: Tensor,
+        *,
+        lambda_: float,
+        momentum: float,
+        bending: bool,
+        constants: Constants = DEFAULTS,
     ) -> None:
+        self._priors, self._thrown = constants.priors, constants.schedule.thrown
         self.faces, self.rest = faces, vertices.detach().clone()
         self.edges = edge_table(faces, self.rest)
         self.shape = Diffused(self.rest, faces, self.rest, lambda_=lambda_, momentum=momentum)
-        self.contact, self.pleats = Contact(faces, self.rest), Pleats(faces, self.rest)
-        self.bends = Bending(faces, self.rest) if bending else None
+        self.contact = Contact(faces, self.rest, self._priors)
+        self.pleats = Pleats(faces, self.rest, self._priors)
+        self.bends = Bending(faces, self.rest, self._priors) if bending else None
 
     @torch.no_grad()
     def untangle(self, vertices: Tensor, number: int) -> bool:
@@ -45,13 +53,13 @@ class Triangles:
 
         Pushes are diffused like gradients: taken as they are they crumple sheets, which grow by a tenth in 200 steps.
         """
-        if not near(vertices):
+        if not near(vertices, self._thrown):
             return False  # the loss will tell; a ray among positions that are not numbers never ends
         kept = self.contact.apart(vertices, number)
         pushed, shape = kept is not vertices, self.shape
         if pushed:
-            shape.latent.add_(PUSH * shape.parametrization.merged(kept - vertices))
-        if number % REFRESH or not self.contact.mostly_paired:
+            shape.latent.add_(self._priors.push * shape.parametrization.merged(kept - vertices))
+        if number % self._priors.refresh or not self.contact.mostly_paired:
             return pushed  # grooves of a body may be its own
         folded = shape() if pushed else vertices
         smoothed = self.pleats.smoothed(folded)
@@ -79,6 +87,6 @@ class Triangles:
         self.contact.load_state_dict(state["contact"])
 
 
-def near(vertices: Tensor) -> bool:
-    """Whether all vertices are numbers, and none has been thrown away."""
-    return bool((vertices.detach().abs() < FAR).all())
+def near(vertices: Tensor, thrown: float) -> bool:
+    """Whether all vertices are numbers, and none has been thrown so many radii of the scene away."""
+    return bool((vertices.detach().abs() < thrown).all())

@@ -8,8 +8,9 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from .._support.options import option
+from .._support.options import NO_OPTION, option
 from .._support.values import check_count, shown
+from ..constants import DEFAULTS, Constants
 
 MAX_SIZE = 800
 SMALLEST = 16
@@ -38,6 +39,8 @@ class Reading:
         Longest side in pixels; larger photographs are made smaller. >= 16.
     hold_out : int
         Where the scene has no views to test with, every so many-th one becomes one; 0 for none.
+    advanced : Constants
+        Its `photographs` and `checks`.
     """
 
     masks: Path | None = field(
@@ -58,6 +61,7 @@ class Reading:
         default=8,
         metadata=option("test with every N-th view where the scene has no test split; 0 for none", "N", int),
     )
+    advanced: Constants = field(default=DEFAULTS, metadata=NO_OPTION)
 
     def __post_init__(self) -> None:
         checked = {
@@ -72,6 +76,8 @@ class Reading:
             )
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+        if not isinstance(self.advanced, Constants):
+            raise ValueError(f"advanced: expected Constants(...), got {self.advanced!r}")
 
 
 def _folder(masks: Any) -> Path:

@@ -53,8 +53,8 @@ def load_scene(
         (files that are missing or damaged, cameras that are none, masks that are empty).
     """
     place, reading = Path(path), reading or Reading()
-    scene = _module(place, format).load(place, reading)
-    check_scene(scene)
+    scene = replace(_module(place, format).load(place, reading), constants=reading.advanced)
+    check_scene(scene, reading.advanced.checks)
     if scene.test is None:
         train, test = held_out(scene.train, reading.hold_out)
         scene = replace(scene, train=train, test=test, provenance=(*scene.provenance, _split(reading, test)))

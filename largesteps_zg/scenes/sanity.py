@@ -7,21 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from ..constants import DEFAULTS, Checks
 from ..images.files import image_size
 from ..mesh.mesh import Mesh
 from .carving.bounds import first_half_size, meeting_point
 from .shots import Shot
 from .views import Scene, Views
 
-_ONE_PLACE = 1e-6  # of the cameras' distance from the origin: what is left of one place after rounding
-_ROUNDED = 64 * float(np.finfo(np.float64).eps)  # the same, of poses in double precision
-_PARALLAX = (
-    1 / 200
-)  # of the distance to the object; below, a pixel in a mask moves the object by its own size
-_UNITS = 30.0  # times larger or smaller than what the masks show: no crop, table or rim explains that
+# Of the cameras' distance from the origin: what is left of one place after rounding, of poses in double precision.
+_ROUNDED = 64 * float(np.finfo(np.float64).eps)
 
 
-def check_scene(scene: Scene) -> None:
+def check_scene(scene: Scene, constants: Checks = DEFAULTS.checks) -> None:
     """ValueError for cameras in one place or turned away from the object, and for a true mesh in other units.
 
     Raises
@@ -29,17 +26,19 @@ def check_scene(scene: Scene) -> None:
     ValueError
         One line that begins with `views` or `mesh`.
     """
-    check_views(scene.train)
+    check_views(scene.train, constants)
     if scene.mesh is not None:
-        check_mesh_fits(scene.mesh, scene.train, name=f"{scene.path}: mesh" if scene.path else "mesh")
+        name = f"{scene.path}: mesh" if scene.path else "mesh"
+        check_mesh_fits(scene.mesh, scene.train, name=name, constants=constants)
 
 
-def check_views(views: Views) -> None:
+def check_views(views: Views, constants: Checks = DEFAULTS.checks) -> None:
     """ValueError where the cameras are all in one place, or look away from where their masks meet."""
     centers = views.cameras.centers.detach().double().cpu().numpy()
     spread = float(np.linalg.norm(centers - centers.mean(axis=0), axis=1).max())
     away = float(np.linalg.norm(centers, axis=1).max())
-    same = spread <= _ROUNDED * away or (spread <= _ONE_PLACE * away and not _see_one_place(views))
+    together = spread <= constants.one_place * away
+    same = spread <= _ROUNDED * away or (together and not _see_one_place(views))
     if len(views) > 1 and same:
         place = ", ".join(f"{x:.4g}" for x in centers[0])
         raise ValueError(
@@ -51,7 +50,7 @@ def check_views(views: Views) -> None:
     if point is None:
         return  # bounding_sphere says so, and what to do
     distance = float(np.median(np.linalg.norm(centers - point, axis=1)))
-    if spread < _PARALLAX * distance:
+    if spread < constants.parallax * distance:
         raise ValueError(
             f"views: the cameras are within {spread:.3g} of each other and {distance:.3g} from the object, too near "
             "to each other to tell its depth; add views from around it"
@@ -76,7 +75,7 @@ def _see_one_place(views: Views) -> bool:
     return 2 * int(inside.sum()) > len(views)
 
 
-def check_mesh_fits(mesh: Mesh, views: Views, *, name: str) -> None:
+def check_mesh_fits(mesh: Mesh, views: Views, *, name: str, constants: Checks = DEFAULTS.checks) -> None:
     """ValueError for a mesh that is far larger, smaller or elsewhere than what the masks show.
 
     Parameters
@@ -86,36 +85,41 @@ def check_mesh_fits(mesh: Mesh, views: Views, *, name: str) -> None:
     views : Views
     name : str
         Begins the message: the mesh's file, say.
+    constants : Checks, optional
     """
     point = meeting_point(views)
     if point is None:
         return
     vertices = mesh.vertices.detach().double().cpu().numpy()
     low, high = vertices.min(axis=0), vertices.max(axis=0)
-    check_sphere_fits(
-        (low + high) / 2, float(np.linalg.norm(high - low)) / 2, point, first_half_size(views, point), name
-    )
+    radius, half_size = float(np.linalg.norm(high - low)) / 2, first_half_size(views, point)
+    check_sphere_fits((low + high) / 2, radius, point, half_size, name, constants)
 
 
 def check_sphere_fits(
-    center: np.ndarray, radius: float, point: np.ndarray, half_size: float, name: str
+    center: np.ndarray,
+    radius: float,
+    point: np.ndarray,
+    half_size: float,
+    name: str,
+    constants: Checks = DEFAULTS.checks,
 ) -> None:
     """ValueError unless a sphere is about as large as, and near, what the masks show around a point."""
     ratio = radius / max(half_size, 1e-300)
-    if not 1 / _UNITS <= ratio <= _UNITS:
+    if not 1 / constants.units <= ratio <= constants.units:
         raise ValueError(
             f"{name}: {ratio:.3g} times the size of what the masks and cameras show (radius {radius:.3g}, expected "
             f"about {half_size:.3g}); are they in different units, millimetres and metres?"
         )
     away = float(np.linalg.norm(center - point))
-    if not away <= 10 * (radius + half_size):
+    if not away <= constants.away * (radius + half_size):
         raise ValueError(
             f"{name}: {away:.3g} away from where the masks and cameras show the object (whose radius is about "
             f"{half_size:.3g}); is it in the coordinates of the cameras?"
         )
 
 
-def check_shots(shots: Sequence[Shot], *, sized: bool = False) -> None:
+def check_shots(shots: Sequence[Shot], *, sized: bool = False, constants: Checks = DEFAULTS.checks) -> None:
     """ValueError for two shots of one name, and for intrinsics that do not go with the images.
 
     Parameters
@@ -124,6 +128,7 @@ def check_shots(shots: Sequence[Shot], *, sized: bool = False) -> None:
     sized : bool
         The format itself says for which size of image its intrinsics are. Where it does not, principal points that all
         lie at the same wrong fraction of the image mean that the images were resized after calibration.
+    constants : Checks, optional
     """
     seen: dict[str, Shot] = {}
     for shot in shots:
@@ -134,29 +139,31 @@ def check_shots(shots: Sequence[Shot], *, sized: bool = False) -> None:
         seen[shot.name] = shot
     sizes = np.array([image_size(shot.image) for shot in shots], dtype=np.float64)  # (B, 2)
     for shot, size in zip(shots, sizes, strict=True):
-        _check_intrinsics(shot, size)
+        _check_intrinsics(shot, size, constants)
     if not sized:
-        _check_calibrated_size(shots, sizes)
+        _check_calibrated_size(shots, sizes, constants)
 
 
-def _check_intrinsics(shot: Shot, size: np.ndarray) -> None:
+def _check_intrinsics(shot: Shot, size: np.ndarray, constants: Checks) -> None:
     """ValueError for focal lengths that no camera has; `assemble` refuses what is no matrix of intrinsics at all."""
     focal = np.array([shot.intrinsics[0, 0], shot.intrinsics[1, 1]])
     if not (focal > 0).all():
         return
-    if not (0.05 * size.max() < focal).all() or not (focal < 1e5 * size.max()).all():
+    shortest, longest = (side * size.max() for side in (constants.shortest_focal, constants.longest_focal))
+    if not (shortest < focal).all() or not (focal < longest).all():
         raise ValueError(
             f"{shot.where}: focal length {focal[0]:.4g}, {focal[1]:.4g} pixels does not go with an image of "
             f"{size[0]:.0f}x{size[1]:.0f} ({shot.image.name}); expected pixels, not fractions or millimetres"
         )
 
 
-def _check_calibrated_size(shots: Sequence[Shot], sizes: np.ndarray) -> None:
+def _check_calibrated_size(shots: Sequence[Shot], sizes: np.ndarray, constants: Checks) -> None:
     """ValueError where all principal points lie at the same fraction of width and height, far from the middle."""
     points = np.array([shot.intrinsics[:2, 2] for shot in shots]) / sizes  # (B, 2), 0.5 in the middle
     low, high = float(points.min()), float(points.max())
     # Crops move it too, but not by as much of the width as of the height in all of the images.
-    if high - low < 0.12 * high and not 0.3 < high < 0.8:
+    middle = constants.least_middle < high < constants.most_middle
+    if high - low < constants.together * high and not middle:
         raise ValueError(
             f"{shots[0].where}: all principal points are at about {np.median(points):.2f} of the images' width and "
             f"height, expected 0.5: calibrated for images {2 * np.median(points):.3g} times as large as "

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..cameras.model import Cameras
+from ..constants import DEFAULTS, Constants
 from ..images.color import srgb_to_linear
 from ..mesh.mesh import Mesh
 from ..renderers.light import SphericalHarmonicsLight
@@ -128,6 +129,8 @@ class Scene:
         Where it is known.
     provenance : tuple of Note
         Where masks, lenses, splits and models came from, and what lay there and was not used.
+    constants : Constants
+        By which it was read.
     """
 
     path: Path | None
@@ -138,6 +141,7 @@ class Scene:
     up: Tensor | None = None
     light: SphericalHarmonicsLight | None = None
     provenance: tuple[Note, ...] = ()
+    constants: Constants = DEFAULTS
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...constants import DEFAULTS, Mending
 from ...geometry.connectivity import (
     check_mesh,
     check_start_mesh,
@@ -24,7 +25,9 @@ from .patchwork import Surface
 from .split import check_crowded, connected, split
 
 
-def conditioned(mesh: Mesh, name: str = "start mesh") -> tuple[Mesh, list[str]]:
+def conditioned(
+    mesh: Mesh, name: str = "start mesh", constants: Mending = DEFAULTS.mending
+) -> tuple[Mesh, list[str]]:
     """A mesh to start from, repaired where it can be.
 
     Vertices at equal positions are welded (texture seams and hard edges store them several times), faces without
@@ -39,6 +42,7 @@ def conditioned(mesh: Mesh, name: str = "start mesh") -> tuple[Mesh, list[str]]:
         Finite positions; indices in range. Colours at welded vertices become their mean.
     name : str
         Put in front of messages, for instance the name of the file.
+    constants : Mending, optional
 
     Returns
     -------
@@ -61,12 +65,15 @@ def conditioned(mesh: Mesh, name: str = "start mesh") -> tuple[Mesh, list[str]]:
     >>> len(whole.vertices), done
     (4, ['welded 2 coincident vertices'])
     """
-    whole, _, done = conditioned_corners(mesh, None, name)
+    whole, _, done = conditioned_corners(mesh, None, name, constants)
     return whole, done
 
 
 def conditioned_corners(
-    mesh: Mesh, corners: Tensor | None, name: str = "start mesh"
+    mesh: Mesh,
+    corners: Tensor | None,
+    name: str = "start mesh",
+    constants: Mending = DEFAULTS.mending,
 ) -> tuple[Mesh, Tensor | None, list[str]]:
     """`conditioned`, and values (F, 3, K) at the corners of the faces, which go where these go.
 
@@ -84,8 +91,8 @@ def conditioned_corners(
     if len(surface.faces) == 0:
         raise ValueError(f"{name}: expected a surface, got nothing but faces without area; is its scale 0?")
     surface = surface.turned(_against_most(surface, name, done))
-    surface = _taken_apart(surface, name, done)
-    surface = surface.turned(_inside_out(surface, done))
+    surface = _taken_apart(surface, name, done, constants.most_crowded)
+    surface = surface.turned(_inside_out(surface, done, constants))
     used, inverse = torch.unique(surface.faces, return_inverse=True)
     surface = surface.regrouped(used, inverse.view(-1, 3))
     if not done and len(surface.vertices) == len(mesh.vertices):
@@ -123,9 +130,9 @@ def _single(surface: Surface, before: int, done: list[str]) -> Surface:
     return surface.kept(first)
 
 
-def _taken_apart(surface: Surface, name: str, done: list[str]) -> Surface:
+def _taken_apart(surface: Surface, name: str, done: list[str], most: float) -> Surface:
     """At most two faces at an edge, and one fan of faces around a vertex."""
-    crowded = check_crowded(surface.faces, name)
+    crowded = check_crowded(surface.faces, name, most)
     touching = len(nonmanifold_vertices(surface.faces, len(surface.vertices)))
     if not crowded and not touching:
         return surface
@@ -164,7 +171,7 @@ def _against_most(surface: Surface, name: str, done: list[str]) -> Tensor:
     return wrong
 
 
-def _inside_out(surface: Surface, done: list[str]) -> Tensor:
+def _inside_out(surface: Surface, done: list[str], constants: Mending) -> Tensor:
     """(F,) bool: faces of components that look inwards, but for the inner walls of hollow ones."""
     vertices, faces = surface.vertices, surface.faces
     label = vertex_components(faces, len(vertices))[faces[:, 0]]
@@ -173,7 +180,7 @@ def _inside_out(surface: Surface, done: list[str]) -> Tensor:
         groups[component].append(number)
     inward = []
     for part in (torch.tensor(group) for group in groups.values()):
-        if signed_volume(vertices, faces[part]) < 0 and has_inside(vertices, faces[part]):
+        if signed_volume(vertices, faces[part]) < 0 and has_inside(vertices, faces[part], constants):
             inward.append(part)
     walls = _inner_walls(vertices, faces, inward)
     turned = [part for part, wall in zip(inward, walls, strict=True) if not wall]

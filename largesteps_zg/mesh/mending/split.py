@@ -11,14 +11,12 @@ from torch import Tensor
 from ...geometry.half_edges import half_edge_table
 from .patchwork import Surface
 
-_MOST = 0.2  # of the edges; what is beyond is no surface with faults but a heap of triangles
 
-
-def check_crowded(faces: Tensor, name: str) -> int:
-    """Number of edges with more than two faces; ValueError where they are too many for a surface."""
+def check_crowded(faces: Tensor, name: str, most: float) -> int:
+    """Number of edges with more than two faces; ValueError where they are more than a share of all."""
     count = half_edge_table(faces).count
     crowded = int((count > 2).sum())
-    if crowded > _MOST * len(count):
+    if crowded > most * len(count):
         raise ValueError(
             f"{name}: expected at most two faces at an edge, got {crowded} of {len(count)} edges with more; "
             "this is no surface but a heap of triangles: reconstruct one from it (Poisson) first"

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...constants import DEFAULTS, Remeshing
 from ..closest import closest_on
 from ..triangle_tree import TriangleTree, triangle_tree
 from .edge_edits import collapse, flip, split
@@ -15,7 +16,6 @@ from .facing import facing_points
 from .seams import seam_neighbors, seams, vertices_of
 from .sized_mesh import Array, Sized, area_normals, dot, edge_sides, length_of, normals_of, sum_at, unit
 
-_CORNER = 0.7  # cosine of the turn of a border from which on its vertex is kept
 _RELAXATIONS = 3
 
 
@@ -28,7 +28,9 @@ class _Old:
     seams: TriangleTree | None
 
 
-def adaptive(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
+def adaptive(
+    vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int, rules: Remeshing = DEFAULTS.remeshing
+) -> tuple[Tensor, Tensor]:
     """Botsch-Kobbelt remeshing to a length at each vertex, by rounds that are vectorised over independent edges.
 
     Parameters
@@ -39,6 +41,7 @@ def adaptive(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int) 
     lengths : (V,) float64 tensor
         Graded: see `sizing.graded`.
     iterations : int
+    rules : Remeshing, optional
 
     Returns
     -------
@@ -49,8 +52,10 @@ def adaptive(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int) 
     """
     points, triangles, sizes = vertices.numpy(), faces.numpy(), lengths.numpy()
     sides = edge_sides(triangles, len(points))
-    old = _Old(triangle_tree(vertices, faces), sizes, _tree_of(vertices, seams(points, triangles, sides)))
-    mesh = Sized(points, triangles, sizes, _border_corners(points, sides.ends[sides.border]))
+    kept = _tree_of(vertices, seams(points, triangles, sides, rules))
+    old = _Old(triangle_tree(vertices, faces), sizes, kept)
+    corners = _border_corners(points, sides.ends[sides.border], rules.corner)
+    mesh = Sized(points, triangles, sizes, corners, rules)
     generator = np.random.default_rng(0)  # breaks ties, nothing else: the same call gives the same mesh
     for _ in range(iterations):
         mesh = split(mesh)
@@ -65,19 +70,19 @@ def _tree_of(vertices: Tensor, ends: Array) -> TriangleTree | None:
     return triangle_tree(vertices, torch.from_numpy(ends[:, [0, 1, 1]])) if len(ends) else None
 
 
-def _border_corners(vertices: Array, ends: Array) -> Array:
+def _border_corners(vertices: Array, ends: Array, turn: float) -> Array:
     """(V,) bool: where a border turns sharply, or meets another."""
     count = len(vertices)
     along = unit(vertices[ends[:, 1]] - vertices[ends[:, 0]])
     degree = np.bincount(ends.reshape(-1), minlength=count)
     before, after = (sum_at(ends[:, [i]], along, count) for i in (1, 0))
-    return (degree > 2) | ((degree == 2) & (dot(before, after) < _CORNER))
+    return (degree > 2) | ((degree == 2) & (dot(before, after) < turn))
 
 
 def _relax(mesh: Sized, old: _Old) -> Sized:
     """Even out the faces within the surface, then put the vertices back on the old one; folds nothing."""
     sides = edge_sides(mesh.faces, len(mesh.vertices))
-    ends = seams(mesh.vertices, mesh.faces, sides)
+    ends = seams(mesh.vertices, mesh.faces, sides, mesh.rules)
     before, after = seam_neighbors(ends, len(mesh.vertices))
     sliding = (before >= 0) & ~mesh.fixed
     free = ~vertices_of(ends, len(mesh.vertices)) & ~mesh.fixed

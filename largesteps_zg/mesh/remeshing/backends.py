@@ -8,11 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...constants import Remeshing
 from ...geometry.half_edges import half_edge_table
 from .adaptive import adaptive
 
 
-def _gpytoolbox(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
+def _gpytoolbox(
+    vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int, rules: Remeshing
+) -> tuple[Tensor, Tensor]:
     """Botsch-Kobbelt remeshing by gpytoolbox (MIT, caps NumPy and SciPy); all lengths are 1."""
     try:
         from gpytoolbox import remesh_botsch
@@ -27,7 +30,9 @@ def _gpytoolbox(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: in
     return torch.from_numpy(np.array(new)), torch.from_numpy(triangles.astype(np.int64))
 
 
-def _pymeshlab(vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
+def _pymeshlab(
+    vertices: Tensor, faces: Tensor, lengths: Tensor, iterations: int, rules: Remeshing
+) -> tuple[Tensor, Tensor]:
     """The same by PyMeshLab (GPL, hence never required); all lengths are 1."""
     try:
         import pymeshlab
@@ -89,10 +94,10 @@ def _refine_border(vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
         faces = torch.cat([faces, torch.stack([m, b, c], dim=1)])
 
 
-Backend = Callable[[Tensor, Tensor, Tensor, int], tuple[Tensor, Tensor]]
+Backend = Callable[[Tensor, Tensor, Tensor, int, Remeshing], tuple[Tensor, Tensor]]
 
-# From vertices, faces, the length at each vertex (1 on average) and the rounds to vertices and faces; in the order
-# in which they are tried.
+# From vertices, faces, the length at each vertex (1 on average), the rounds and the rules, which ours alone follows, to
+# vertices and faces; in the order in which they are tried.
 BACKENDS: dict[str, Backend] = {"adaptive": adaptive, "gpytoolbox": _gpytoolbox, "pymeshlab": _pymeshlab}
 
 VARYING = ("adaptive",)  # those that take lengths that differ

@@ -26,7 +26,6 @@ from .sized_mesh import (
 )
 
 LONGEST, SHORTEST = 4 / 3, 4 / 5  # ratios at which splitting, and collapsing, brings an edge nearer to 1
-_STRAY = 0.1  # how far a seam may move when one of its vertices goes, in target lengths
 _IDLE = 0.3  # of the edits of a first pass: where a pass makes fewer, the next round, after relaxing, makes the others
 _NEVER = np.iinfo(np.int64).max
 
@@ -84,6 +83,7 @@ def _halve(mesh: Sized, sides: EdgeSides, marked: Array) -> Sized:
         np.concatenate(parts),
         np.concatenate([mesh.lengths, mesh.lengths[ends].mean(axis=1)]),
         np.append(mesh.fixed, np.zeros(len(ends), dtype=bool)),
+        mesh.rules,
     )
 
 
@@ -120,7 +120,7 @@ def collapse(mesh: Sized, generator: np.random.Generator, passes: int = 20) -> S
 def _share_of_first(mesh: Sized, sides: EdgeSides, edges: Array) -> Array:
     """(N,) how much of an edge's first end is in the vertex that replaces both; -1 where they must not be merged."""
     count = len(mesh.vertices)
-    seam = sides.border | rims(mesh.vertices, mesh.faces, sides)
+    seam = sides.border | rims(mesh.vertices, mesh.faces, sides, mesh.rules)
     held = vertices_of(sides.ends[seam], count) | mesh.fixed
     a, b = sides.ends[edges].T
     share = np.where(held[a], np.where(held[b], -1.0, 1.0), np.where(held[b], 0.0, 0.5))
@@ -130,7 +130,7 @@ def _share_of_first(mesh: Sized, sides: EdgeSides, edges: Array) -> Array:
         stray = _strays(mesh, sides.ends[seam])
         first, second = stray[a[along]], stray[b[along]]
         share[along] = np.where(first < second, 0.0, 1.0)
-        share[along[np.minimum(first, second) >= _STRAY]] = -1.0
+        share[along[np.minimum(first, second) >= mesh.rules.stray]] = -1.0
     # The vertices across lose a face and must keep a fan: three faces inside, one at a border.
     degree = np.bincount(sides.ends.reshape(-1), minlength=count)
     on_border = vertices_of(sides.ends[sides.border], count)
@@ -219,10 +219,11 @@ def _faces_stay_sound(mesh: Sized, ends: Array, place: Array) -> Array:
     around = unit(normals[faces[:, 0]] + normals[faces[:, 1]] + normals[faces[:, 2]])
     n_old, n_new = unit(normals_of(old)), unit(normals_of(new))
     upright_old, upright_new = (dot(n, around) for n in (n_old, n_new))
-    fine = (upright_new > 0.3) | (upright_new > upright_old)
-    fine &= (dot(n_old, n_new) > 0.2) | (upright_old < 0.3)
+    rules = mesh.rules
+    fine = (upright_new > rules.upright) | (upright_new > upright_old)
+    fine &= (dot(n_old, n_new) > rules.turned) | (upright_old < rules.upright)
     q_old, q_new = quality(old), quality(new)
-    fine &= (q_new > 0.25) | (q_new > 0.5 * q_old)
+    fine &= (q_new > rules.merged_quality) | (q_new > rules.merged_loss * q_old)
     lengths = mesh.lengths[faces]
     for i in range(3):
         length = length_of(new[:, i] - new[:, i - 1])
@@ -244,7 +245,7 @@ def _merge(mesh: Sized, ends: Array, share: Array) -> Sized:
     rename[b] = a
     faces = rename[mesh.faces]
     gone = (faces[:, 0] == faces[:, 1]) | (faces[:, 1] == faces[:, 2]) | (faces[:, 2] == faces[:, 0])
-    return Sized(vertices, faces[~gone], lengths, fixed)
+    return Sized(vertices, faces[~gone], lengths, fixed, mesh.rules)
 
 
 def flip(mesh: Sized, generator: np.random.Generator, passes: int = 10) -> Sized:
@@ -261,8 +262,8 @@ def flip(mesh: Sized, generator: np.random.Generator, passes: int = 10) -> Sized
         spare = degree > np.where(on_border, 2, 3)
         edges = np.flatnonzero(~sides.border & (gain > 0) & spare[a] & spare[b])
         edges = edges[_flips_well(mesh, sides, edges)]
-        if may_be_rims(mesh.vertices, mesh.faces, sides, edges).any():
-            edges = edges[~rims(mesh.vertices, mesh.faces, sides)[edges]]
+        if may_be_rims(mesh.vertices, mesh.faces, sides, edges, mesh.rules).any():
+            edges = edges[~rims(mesh.vertices, mesh.faces, sides, mesh.rules)[edges]]
         if not len(edges):
             break
         order = np.argsort(generator.uniform(0, 1, len(edges)) - gain[edges], kind="stable")
@@ -297,7 +298,7 @@ def _flips_well(mesh: Sized, sides: EdgeSides, edges: Array) -> Array:
     q_old, q_new = quality(old).min(axis=1), quality(new).min(axis=1)
     return (
         well
-        & (upright > 0.3)
-        & (crease_new >= np.minimum(crease_old, 0.7))
-        & ((q_new > 0.4) | (q_new > q_old))
+        & (upright > mesh.rules.upright)
+        & (crease_new >= np.minimum(crease_old, mesh.rules.crease))
+        & ((q_new > mesh.rules.flipped_quality) | (q_new > q_old))
     )

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ...constants import DEFAULTS, Remeshing
 from ...geometry.connectivity import check_start_mesh, nonmanifold_vertices, topology
 from ...geometry.half_edges import edges, half_edge_table
 from ...geometry.neighbors import neighbors
@@ -24,7 +25,6 @@ from .sized_mesh import area_normals, edge_sides
 from .sizing import check_field, expected_vertices, graded
 
 _MAX_FACES = 4_000_000
-_POOR = 0.05  # triangle quality below which a face is repaired
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ def remesh(
     iterations: int = 5,
     backend: str = "auto",
     attributes: Mapping[str, Tensor] | None = None,
+    rules: Remeshing = DEFAULTS.remeshing,
 ) -> RemeshResult:
     """Replace the triangles of a surface by nearly equilateral ones, of one edge length or of lengths that vary.
 
@@ -103,6 +104,8 @@ def remesh(
         cut back their rims. "auto" takes it, and where its result is not sound the others, if they are installed.
     attributes : mapping of name to (V, ...) float tensor, optional
         Interpolated at the closest point of the old surface.
+    rules : Remeshing, optional
+        What the edits keep.
 
     Returns
     -------
@@ -142,18 +145,24 @@ def remesh(
     start, triangles, sizes = _drop_unused(old, faces.long().cpu(), sizes)
     sizes = graded(sizes, start, triangles)
     _check_count(start, triangles, sizes, unit)
-    made = _first_sound(names, start, triangles, sizes, unit, iterations)
+    made = _first_sound(names, start, triangles, sizes, unit, iterations, rules)
     return _result(vertices, old, faces, *made, center, unit, attributes)
 
 
 def _first_sound(
-    names: list[str], vertices: Tensor, faces: Tensor, sizes: Tensor, unit: float, iterations: int
+    names: list[str],
+    vertices: Tensor,
+    faces: Tensor,
+    sizes: Tensor,
+    unit: float,
+    iterations: int,
+    rules: Remeshing,
 ) -> tuple[str, Tensor, Tensor]:
     """The first backend whose mesh is sound, and that mesh, its poor triangles relaxed."""
     reasons = []
     for name in names:
         try:
-            new, new_faces = BACKENDS[name](vertices, faces, sizes, iterations)
+            new, new_faces = BACKENDS[name](vertices, faces, sizes, iterations, rules)
         except ImportError as error:
             # One of several can be done without, unless none is left.
             if len(names) == 1:
@@ -163,7 +172,7 @@ def _first_sound(
         new, new_faces = _drop_unused(new, new_faces)
         fault = _fault(vertices, faces, sizes, new, new_faces)
         if fault is None:
-            return name, _relax_poor(new, new_faces), new_faces
+            return name, _relax_poor(new, new_faces, rules), new_faces
         reasons.append(f"{name} gave {fault}")
     raise RemeshError(f"remesh: no sound result at target length {unit:g}: {'; '.join(reasons)}")
 
@@ -254,15 +263,15 @@ def _fault(old: Tensor, old_faces: Tensor, sizes: Tensor, new: Tensor, new_faces
     return None
 
 
-def _relax_poor(vertices: Tensor, faces: Tensor, rounds: int = 10) -> Tensor:
+def _relax_poor(vertices: Tensor, faces: Tensor, rules: Remeshing, rounds: int = 10) -> Tensor:
     """Move the corners of folded or needle-like faces to the mean of their neighbours, where that helps."""
     best, fewest = vertices, math.inf
     around = neighbors(edges(faces), len(vertices))
     sides = edge_sides(faces.numpy(), len(vertices))
-    kept = seams(vertices.numpy(), faces.numpy(), sides)  # faces at the rim of a sheet look folded
+    kept = seams(vertices.numpy(), faces.numpy(), sides, rules)  # faces at the rim of a sheet look folded
     movable = torch.from_numpy(~vertices_of(kept, len(vertices)))
     for _ in range(rounds):
-        poor = flipped(vertices, faces) | (triangle_quality(vertices, faces) < _POOR)
+        poor = flipped(vertices, faces) | (triangle_quality(vertices, faces) < rules.poor)
         if int(poor.sum()) < fewest:
             best, fewest = vertices, int(poor.sum())
         if fewest == 0:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from ...constants import DEFAULTS, Remeshing
 from ...geometry.half_edges import HalfEdges, half_edge_table
 
 Array = np.ndarray
@@ -25,12 +26,15 @@ class Sized:
         Target length at each vertex, > 0.
     fixed : (V,) bool array
         Vertices that stay where they are.
+    rules : Remeshing
+        What the edits keep.
     """
 
     vertices: Array
     faces: Array
     lengths: Array
     fixed: Array
+    rules: Remeshing = DEFAULTS.remeshing
 
 
 @dataclass(frozen=True)
@@ -154,4 +158,4 @@ def without_unused(mesh: Sized) -> Sized:
     used = np.zeros(len(mesh.vertices), dtype=bool)
     used[mesh.faces.reshape(-1)] = True
     faces = (np.cumsum(used) - 1)[mesh.faces]
-    return Sized(mesh.vertices[used], faces, mesh.lengths[used], mesh.fixed[used])
+    return Sized(mesh.vertices[used], faces, mesh.lengths[used], mesh.fixed[used], mesh.rules)

@@ -9,13 +9,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ...constants import DEFAULTS, Remeshing
 from ...geometry.connectivity import check_mesh
 from ...geometry.half_edges import edge_faces, edges
 from ...geometry.neighbors import neighbors
 
 _GROWTH = 1.5
-# Of a mean edge length: the shortest and longest edges, and how far from the surface an edge may be in its middle.
-SHORT, LONG, TOLERANCE = 0.5, 1.5, 0.01
 
 
 def graded(
@@ -170,15 +169,19 @@ def within_budget(
 
 
 def curved_lengths(
-    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], edge_length: float, max_vertices: int
+    vertices: Float[Tensor, "V 3"],
+    faces: Int[Tensor, "F 3"],
+    edge_length: float,
+    max_vertices: int,
+    rules: Remeshing = DEFAULTS.remeshing,
 ) -> Float[Tensor, " V"]:
     """Lengths around a given one, within a budget: half of it where the surface is curved, 1.5 where it is flat."""
     field = sizing_field(
         vertices,
         faces,
-        finest=SHORT * edge_length,
-        coarsest=LONG * edge_length,
-        tolerance=TOLERANCE * edge_length,
+        finest=rules.finest * edge_length,
+        coarsest=rules.coarsest * edge_length,
+        tolerance=rules.tolerance * edge_length,
     )
     return within_budget(field, vertices, faces, max_vertices)
 

@@ -107,7 +107,8 @@ class GltfFile:
 
     def content(self, view: int) -> tuple[memoryview, int]:
         """What a view shows of its buffer, and the distance of its entries or 0."""
-        entry = self.tree["bufferViews"][self.index(view, "bufferViews")]
+        number = self.index(view, "bufferViews")
+        entry = self.tree["bufferViews"][number]
         buffer = self._buffer(self.index(entry["buffer"], "buffers"))
         start, size = self.index(entry.get("byteOffset", 0)), self.index(entry["byteLength"])
         if start + size > len(buffer):

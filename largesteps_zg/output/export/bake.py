@@ -16,6 +16,7 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from ...cameras.model import Cameras
+from ...constants import DEFAULTS, Texture
 from ...geometry.connectivity import check_mesh
 from ...geometry.laplacian import compute_matrix
 from ...geometry.normals import face_normals
@@ -35,10 +36,6 @@ from .textured import TexturedMesh
 Shading = Callable[[Tensor, Tensor, Cameras], Tensor]
 
 PADDING = 4  # texels between charts, enough for three clean levels of a mip map
-SMALLEST, LARGEST = 256, 4096  # texels a side
-_FILLED = 0.6  # of an image: charts fill about this much
-_VERTEX_SMOOTHING = 0.1  # relative to the weight of an average vertex; matters only where little is seen
-_GREY, _GREY_WEIGHT = 0.5, 1e-6  # of parts that no view sees
 
 
 def bake(
@@ -50,6 +47,7 @@ def bake(
     gains: Float[Tensor, "B 3"] | None = None,
     size: int | None = None,
     layout: tuple[Int[Tensor, "F 3"], Float[Tensor, "N 2"]] | None = None,
+    constants: Texture = DEFAULTS.texture,
 ) -> TexturedMesh:
     """Wrap an image around a mesh so that it looks like the photographs.
 
@@ -79,6 +77,7 @@ def bake(
         Texels a side, 16 to 8192; by default the power of two from 256 to 4096 with texels no larger than most pixels.
     layout : (faces_uv, uv), optional
         (F, 3) and (N, 2), v upwards: texture coordinates of the mesh in [0, 1]; by default those that `unwrap` makes.
+    constants : Texture, optional
 
     Returns
     -------
@@ -99,14 +98,14 @@ def bake(
     mesh = Mesh(mesh.vertices.detach().cpu(), mesh.faces.cpu(), None)
     check_mesh(mesh.vertices, mesh.faces)
     near, cameras = _in_unit_sphere(mesh, views.cameras)
-    size = _size_for(near, cameras) if size is None else _checked_size(size)
+    size = _size_for(near, cameras, constants) if size is None else _checked_size(size)
     exposures = torch.ones(len(views), 3) if gains is None else _checked_gains(gains, len(views))
     faces_uv, uv = unwrap(near, size=size) if layout is None else _checked_layout(near, layout)
     owners = TexturedMesh(near, uv, faces_uv, torch.zeros(1, 1, 3, dtype=torch.uint8)).owners
     place = torch.stack([size * uv[:, 0], size * (1 - uv[:, 1])], dim=1)  # texels, from the upper left
     look = partial(_look, mesh, views.cameras, owners, exposures, shading, highlights)
-    seen = observe(Mesh(near.vertices[owners], faces_uv), place, views, cameras, look, size)
-    texels, colors = _fitted(near, owners, faces_uv, place, seen, size)
+    seen = observe(Mesh(near.vertices[owners], faces_uv), place, views, cameras, look, size, constants)
+    texels, colors = _fitted(near, owners, faces_uv, place, seen, size, constants)
     image = (255 * linear_to_srgb(texels)).round().to(torch.uint8)
     colors = _at_vertices(_lookup(texels, place), owners, colors)
     return TexturedMesh(Mesh(mesh.vertices, mesh.faces, colors.to(mesh.vertices)), uv, faces_uv, image)
@@ -141,7 +140,13 @@ def _look(
 
 
 def _fitted(
-    mesh: Mesh, owners: Tensor, faces_uv: Tensor, place: Tensor, seen: Observations, size: int
+    mesh: Mesh,
+    owners: Tensor,
+    faces_uv: Tensor,
+    place: Tensor,
+    seen: Observations,
+    size: int,
+    constants: Texture,
 ) -> tuple[Tensor, Tensor]:
     """Texels (H, W, 3) in linear light, and the colours (V, 3) of the vertices that they start from."""
     atlas = _chart_fragments(place, faces_uv, size)
@@ -149,9 +154,9 @@ def _fitted(
         raise ValueError(
             f"layout: expected faces that cover texels, got none of {size} x {size}; raise the size"
         )
-    colors = _vertex_colors(mesh, owners, seen, atlas, size)
+    colors = _vertex_colors(mesh, owners, seen, atlas, size, constants)
     base, used = _spread(interpolate(colors[owners].contiguous(), atlas), atlas, size)
-    return _filled(fit_texels(seen, base, used), used).clamp(0, 1), colors
+    return _filled(fit_texels(seen, base, used, constants), used).clamp(0, 1), colors
 
 
 def unwrap(mesh: Mesh, *, size: int, padding: int = PADDING) -> tuple[Tensor, Tensor]:
@@ -239,14 +244,14 @@ def _lookup(texture: Tensor, place: Tensor) -> Tensor:
     return (1 - v) * above + v * ((1 - u) * texture[y1, x0] + u * texture[y1, x1])
 
 
-def _size_for(mesh: Mesh, cameras: Cameras) -> int:
+def _size_for(mesh: Mesh, cameras: Cameras, constants: Texture) -> int:
     """The power of two at which a texel is about as large as a pixel."""
     middle = mesh.vertices.mean(0)
     depth = (cameras.world_to_camera[:, :3, :3] @ middle + cameras.world_to_camera[:, :3, 3])[:, 2]
     pixel = float((depth.clamp(min=1e-3) / cameras.intrinsics[:, 0, 0]).quantile(0.25))
     area = 0.5 * float(face_normals(mesh.vertices, mesh.faces, normalize=False).norm(dim=1).sum())
-    side = math.sqrt(area / _FILLED) / pixel
-    return min(max(2 ** math.ceil(math.log2(side)), SMALLEST), LARGEST)
+    side = math.sqrt(area / constants.filled) / pixel
+    return min(max(2 ** math.ceil(math.log2(side)), constants.smallest), constants.largest)
 
 
 def _checked_size(size: int) -> int:
@@ -287,9 +292,11 @@ def _chart_fragments(place: Tensor, faces_uv: Tensor, size: int) -> Fragments:
     return rasterize(points.contiguous(), faces_uv, (size, size), near=0.5)
 
 
-def _vertex_colors(mesh: Mesh, owners: Tensor, seen: Observations, atlas: Fragments, size: int) -> Tensor:
+def _vertex_colors(
+    mesh: Mesh, owners: Tensor, seen: Observations, atlas: Fragments, size: int, constants: Texture
+) -> Tensor:
     """(V, 3) colours: the texels' robust means, averaged at the vertices and diffused over unseen vertices."""
-    mean, weight = robust_means(seen, size)  # (H * W, 3), (H * W,)
+    mean, weight = robust_means(seen, size, constants)  # (H * W, 3), (H * W,)
     pixels = atlas.pixels.long()
     data = torch.cat([mean[pixels] * weight[pixels, None], weight[pixels, None]], dim=1)
     ones = torch.zeros(len(owners), 4, requires_grad=True)
@@ -302,12 +309,12 @@ def _vertex_colors(mesh: Mesh, owners: Tensor, seen: Observations, atlas: Fragme
             f"layout: expected texels where the views see the mesh, got none of {size} x {size}; raise the size"
         )
     total /= total[:, 3].mean()
-    smoothing = compute_matrix(mesh.vertices.double(), mesh.faces, _VERTEX_SMOOTHING)  # I + mu L
+    smoothing = compute_matrix(mesh.vertices.double(), mesh.faces, constants.vertex_smoothing)  # I + mu L
     everyone = torch.arange(len(mesh.vertices))
-    own = total[:, 3] - 1 + _GREY_WEIGHT  # replaces the identity
+    own = total[:, 3] - 1 + constants.grey_weight  # replaces the identity
     places = torch.stack([everyone, everyone])
     system = smoothing + torch.sparse_coo_tensor(places, own, smoothing.shape, check_invariants=False)
-    colors = CholeskySolver(system.coalesce()).solve(total[:, :3] + _GREY_WEIGHT * _GREY)
+    colors = CholeskySolver(system.coalesce()).solve(total[:, :3] + constants.grey_weight * constants.grey)
     return colors.clamp(0, 1).float()
 
 

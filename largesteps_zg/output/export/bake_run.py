@@ -44,4 +44,5 @@ def bake_run(
         gains=result.gains,
         size=size,
         layout=layout,
+        constants=result.settings.advanced.texture,
     )

@@ -9,17 +9,13 @@ import torch
 from torch import Tensor
 
 from ...cameras.model import Cameras
+from ...constants import Texture
 from ...geometry.normals import face_normals
 from ...mesh.mesh import Mesh
 from ...rasterizer.api import interpolate, rasterize
 from ...rasterizer.silhouette_edges import edge_table
 from ...renderers.rasterized import homogeneous_pixels
 from ...scenes.views import Views
-
-_OPAQUE = 250  # alpha, of 255
-_DARKEST = 0.02  # shading below which a pixel says nothing about albedo
-_LEAST_COSINE = 0.15  # of the angle to the normal: beyond 81 degrees a pixel only smears
-_STEP = 3.0  # times the step in depth that the slope explains: a larger step leads to another surface
 
 
 @dataclass(frozen=True)
@@ -54,6 +50,7 @@ def observe(
     cameras: Cameras,
     look: Callable[[int], tuple[Tensor, Tensor]],
     size: int,
+    constants: Texture,
 ) -> Observations:
     """Look at a mesh from all views.
 
@@ -71,6 +68,8 @@ def observe(
         colours from albedo.
     size : int
         Texels along a side of the image.
+    constants : Texture
+        Which pixels count.
     """
     normals = face_normals(mesh.vertices, mesh.faces)
     edges = edge_table(mesh.faces, mesh.vertices)
@@ -84,11 +83,10 @@ def observe(
         sight = torch.nn.functional.normalize(at[:, 2:5] - cameras[i].centers, dim=1)
         cosine = (sight * normals[fragments.triangles.long()]).sum(1).abs()
         depth = at[:, 2:5] @ cameras.world_to_camera[i, 2, :3] + cameras.world_to_camera[i, 2, 3]
-        slope = (
-            depth / cameras.intrinsics[i, 0, 0] / cosine.clamp(min=_LEAST_COSINE)
-        )  # of depth, by the pixel
-        good = _steady(depth, slope, pixels, views, i)
-        good &= (cosine > _LEAST_COSINE) & (factors.amin(1) > _DARKEST)
+        least = constants.least_cosine
+        slope = depth / cameras.intrinsics[i, 0, 0] / cosine.clamp(min=least)  # of depth, by the pixel
+        good = _steady(depth, slope, pixels, views, i, constants)
+        good &= (cosine > least) & (factors.amin(1) > constants.darkest)
         image = views.linear(i)[0, ..., :3].reshape(-1, 3)
         corner = (at[good, :2] - 0.5).clamp(0, size - 1.001)
         low = corner.floor().clamp(max=size - 2)
@@ -103,7 +101,9 @@ def observe(
     return merged
 
 
-def _steady(depth: Tensor, slope: Tensor, pixels: Tensor, views: Views, index: int) -> Tensor:
+def _steady(
+    depth: Tensor, slope: Tensor, pixels: Tensor, views: Views, index: int, constants: Texture
+) -> Tensor:
     """(N,) where a pixel and its eight neighbours all see one surface, wholly inside the mask."""
     height, width = views.images.shape[1:3]
     pool = torch.nn.functional.max_pool2d
@@ -111,9 +111,10 @@ def _steady(depth: Tensor, slope: Tensor, pixels: Tensor, views: Views, index: i
     near[pixels], far[pixels] = -depth, depth
     outside = torch.ones(height * width)
     outside[pixels] = 0.0
-    outside = outside.view(height, width).maximum((views.images[index, ..., 3] < _OPAQUE).float())
+    clear = views.images[index, ..., 3] < constants.opaque
+    outside = outside.view(height, width).maximum(clear.float())
     if views.known is not None:
         outside = outside.maximum((~views.known[index]).float())
     stack = torch.stack([near.view(height, width), far.view(height, width), outside])
     near, far, outside = pool(stack[None], 3, stride=1, padding=1)[0].view(3, -1)
-    return (far + near)[pixels].lt(_STEP * slope) & outside[pixels].eq(0)
+    return (far + near)[pixels].lt(constants.step * slope) & outside[pixels].eq(0)

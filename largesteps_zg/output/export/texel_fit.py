@@ -5,17 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...constants import Texture
 from .observations import Observations
 
-ROUNDS = 4  # of new weights
-ITERATIONS = 8  # of conjugate gradients in each round, from the last round's result
-SOFTENING = 0.02  # smaller differences, in linear light, count by their square
-SMOOTHNESS = 0.05  # lambda, relative to the weight of an average texel
-ANCHOR = 2e-3  # epsilon, likewise
 _CHUNK = 1_000_000  # pixels at a time
 
 
-def robust_means(seen: Observations, size: int) -> tuple[Tensor, Tensor]:
+def robust_means(seen: Observations, size: int, constants: Texture) -> tuple[Tensor, Tensor]:
     """Colour (H * W, 3) and weight (H * W,) of each texel: means of the pixels around it, with outliers outvoted.
 
     Each pixel counts for the four texels around its place, by their bilinear shares.
@@ -28,11 +24,11 @@ def robust_means(seen: Observations, size: int) -> tuple[Tensor, Tensor]:
             sums.index_add_(0, seen.texel + offset, data * share[:, None])
         mean = sums[:, :3] / sums[:, 3:].clamp(min=1e-12)
         if number < 2:
-            own = _weights(seen, mean, size)
+            own = _weights(seen, mean, size, constants.softening)
     return mean, sums[:, 3]
 
 
-def fit_texels(seen: Observations, base: Tensor, used: Tensor) -> Tensor:
+def fit_texels(seen: Observations, base: Tensor, used: Tensor, constants: Texture) -> Tensor:
     """The texels (H, W, 3) that explain the pixels, and stay close to a base where the pixels leave a choice.
 
     Parameters
@@ -41,26 +37,28 @@ def fit_texels(seen: Observations, base: Tensor, used: Tensor) -> Tensor:
     base : (3, H, W) float32
     used : (H, W) bool
         The texels that lookups read; others stay.
+    constants : Texture
     """
+    smoothness = constants.smoothness
     size = used.shape[0]
     count = used.sum()
     across, down = used[:, :-1] & used[:, 1:], used[:-1] & used[1:]  # neighbours within a chart
     detail = torch.zeros_like(base)
-    for _ in range(ROUNDS):
+    for _ in range(constants.rounds):
         texels = (base + detail).view(3, -1).T
-        own = _weights(seen, texels, size)
+        own = _weights(seen, texels, size, constants.softening)
         own *= count / own.sum()
         stencil, right = _normal_equations(seen, own, base, size)
-        stencil[1][:, :-1] -= SMOOTHNESS * across
-        stencil[2][:-1] -= SMOOTHNESS * down
+        stencil[1][:, :-1] -= smoothness * across
+        stencil[2][:-1] -= smoothness * down
         for here, there, links in (
             (stencil[0][:, :-1], stencil[0][:, 1:], across),
             (stencil[0][:-1], stencil[0][1:], down),
         ):
-            here += SMOOTHNESS * links
-            there += SMOOTHNESS * links
-        stencil[0] += ANCHOR
-        detail = _conjugate_gradients(stencil, right, detail)
+            here += smoothness * links
+            there += smoothness * links
+        stencil[0] += constants.anchor
+        detail = _conjugate_gradients(stencil, right, detail, constants.iterations)
     return (base + detail).movedim(0, -1)
 
 
@@ -70,7 +68,7 @@ def _corners(seen: Observations, size: int) -> list[tuple[int, Tensor]]:
     return [(0, (1 - u) * (1 - v)), (1, u * (1 - v)), (size, (1 - u) * v), (size + 1, u * v)]
 
 
-def _weights(seen: Observations, texels: Tensor, size: int) -> Tensor:
+def _weights(seen: Observations, texels: Tensor, size: int, softening: float) -> Tensor:
     """(P,) weights that turn squared differences into absolute values at the present texels (H * W, 3)."""
     weights = []
     for start in range(0, len(seen.texel), _CHUNK):
@@ -80,7 +78,7 @@ def _weights(seen: Observations, texels: Tensor, size: int) -> Tensor:
         )
         made = sum(texels[part.texel + offset] * share[:, None] for offset, share in _corners(part, size))
         apart = part.gain * (made - part.color).norm(dim=1)
-        weights.append(part.weight * part.gain.square() / (apart + SOFTENING))
+        weights.append(part.weight * part.gain.square() / (apart + softening))
     return torch.cat(weights)
 
 
@@ -124,13 +122,13 @@ def _times(stencil: list[Tensor], x: Tensor) -> Tensor:
     return y
 
 
-def _conjugate_gradients(stencil: list[Tensor], right: Tensor, x: Tensor) -> Tensor:
+def _conjugate_gradients(stencil: list[Tensor], right: Tensor, x: Tensor, iterations: int) -> Tensor:
     """Some steps towards the solution, each channel by itself, preconditioned by the diagonal."""
     inverse = 1 / stencil[0]
     residual = right - _times(stencil, x)
     step = inverse * residual
     direction, before = step, (residual * step).sum(dim=(1, 2), keepdim=True)
-    for _ in range(ITERATIONS):
+    for _ in range(iterations):
         image = _times(stencil, direction)
         length = before / (direction * image).sum(dim=(1, 2), keepdim=True).clamp(min=1e-30)
         x = x + length * direction

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...constants import DEFAULTS, Texture
 from ...mesh.texture_layout import Layout
-from .bake import LARGEST
-from .bake import SMALLEST as LEAST
 from .layout_use import covered, overlap
-
-SMALLEST = 16  # texels a side of the file's own image; smaller ones are palettes
-SHARED = 0.05  # of the layout's area: a larger overlap is reported
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,12 @@ class TextureChoice:
 
 
 def choose_texture(
-    asked: str | int | None, layout: Layout | None, *, keeps_faces: bool, fault: str = ""
+    asked: str | int | None,
+    layout: Layout | None,
+    *,
+    keeps_faces: bool,
+    fault: str = "",
+    constants: Texture = DEFAULTS.texture,
 ) -> tuple[TextureChoice, list[str]]:
     """The texture for a start mesh.
 
@@ -47,6 +48,7 @@ def choose_texture(
         Whether the result keeps the faces of the start mesh, because the run does not remesh.
     fault : str
         Why the start mesh has no layout although its file has texture coordinates, or "".
+    constants : Texture, optional
 
     Returns
     -------
@@ -64,15 +66,15 @@ def choose_texture(
     if layout is None:
         return plain, [f"texture coordinates left out: {fault}"] if fault else []
     texels = size
-    if size is None and layout.size is not None and layout.size >= SMALLEST:
-        texels = min(layout.size, LARGEST)
+    if size is None and layout.size is not None and layout.size >= constants.palette:
+        texels = min(layout.size, constants.largest)
     obstacle = layout.obstacle
-    side = texels or LEAST  # `bake` chooses no smaller size
+    side = texels or constants.smallest  # `bake` chooses no smaller size
     if not obstacle and covered(layout, side) == 0:
         obstacle = f"it lies between {side} x {side} texels"
     if obstacle:
         return TextureChoice(True, size), [f"texture layout not kept: {obstacle}; a new one is made"]
     note, shared = "texture layout kept", overlap(layout)
-    if shared > SHARED:
+    if shared > constants.shared:
         note += f"; {shared:.0%} of it lies on other parts of it, which share their colours"
     return TextureChoice(True, texels, layout), [note]

@@ -11,17 +11,8 @@ from torch import Tensor
 
 from ..._support.trial import Trial
 from ...cameras.model import Cameras
+from ...constants import DEFAULTS, Highlights
 from .occlusion import SelfOcclusion
-
-# Texels along a side of the pictures that are added: coarse ones let fine ones start right.
-SIZES = (4, 8, 16, 32)
-START = 0.3  # share of the run: mirrored directions mean nothing before there are normals
-STEP, STRENGTH_STEP, GRAZING_STEP, NEARNESS_STEP = 0.03, 0.003, 0.01, 0.003
-GRAZING = 12.0  # to start with: between matt paint and glass
-NEAREST = 0.9  # surroundings stay outside the scene, whose radius is 1
-# At this share of the run a surface is taken for matt where gloss takes away less than this share of the loss. Glazed
-# surfaces came to 0.53 to 0.63, photographs of plaster to 0.12, matt surfaces to 0.
-DECIDE, EARNED = 0.6, 1.0 / 3.0
 
 
 class Gloss:
@@ -46,6 +37,7 @@ class Gloss:
     always : bool
         Keep it however weak it is. By default `judge` drops it, half-way, where it explains hardly anything.
     device : torch.device, optional
+    constants : Highlights, optional
 
     Attributes
     ----------
@@ -67,16 +59,25 @@ class Gloss:
     Computer Graphics Forum 13(3), 1994.
     """
 
-    def __init__(self, *, always: bool = False, device: torch.device | str | None = None) -> None:
-        self.trial = Trial(START, DECIDE, decided=always)
+    def __init__(
+        self,
+        *,
+        always: bool = False,
+        device: torch.device | str | None = None,
+        constants: Highlights = DEFAULTS.highlights,
+    ) -> None:
+        self.constants, sizes = constants, constants.sizes
+        self.trial = Trial(constants.start, constants.decide, decided=always)
         self.strength = torch.zeros(1, device=device, requires_grad=True)
-        self.log_grazing = torch.full((1,), math.log(GRAZING), device=device, requires_grad=True)
+        self.log_grazing = torch.full((1,), math.log(constants.grazing), device=device, requires_grad=True)
         self.nearness = torch.zeros(1, device=device, requires_grad=True)
-        self.levels = [torch.zeros(1, 3, n, n, device=device, requires_grad=True) for n in SIZES]
-        steps = (STRENGTH_STEP, GRAZING_STEP, NEARNESS_STEP, *[STEP] * len(SIZES))
+        # Pictures that are added: coarse ones let fine ones start right.
+        self.levels = [torch.zeros(1, 3, n, n, device=device, requires_grad=True) for n in sizes]
+        others = (constants.strength_step, constants.grazing_step, constants.nearness_step)
+        steps = (*others, *[constants.step] * len(sizes))
         groups = [{"params": [p], "lr": lr} for p, lr in zip(self.parameters(), steps, strict=True)]
         self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
-        self._occlusion = SelfOcclusion()
+        self._occlusion = SelfOcclusion(constants)
 
     def __call__(
         self,
@@ -101,7 +102,9 @@ class Gloss:
         facing = (normals * towards).sum(-1, keepdim=True)
         reflected = 2 * facing * normals - towards
         free = ~self._occlusion(vertices, faces, normals, reflected, index)
-        share = free[..., None] * (1 + self.log_grazing.exp() * (1 - facing.clamp(0, 1)) ** 3)
+        share = free[..., None] * (
+            1 + self.log_grazing.exp() * (1 - facing.clamp(0, 1)) ** self.constants.power
+        )
         seen = torch.nn.functional.normalize(reflected + self.nearness * vertices, dim=-1)
         return self.strength * share * self.surroundings(seen)
 
@@ -113,14 +116,14 @@ class Gloss:
         """Radiance from unit directions, up to the strength: its logarithm is 0 on average."""
         places = octahedral(directions)
         picture = with_border(self.picture())
-        size = SIZES[-1]
+        size = self.constants.sizes[-1]
         places = places * (size / (size + 2))
         found = torch.nn.functional.grid_sample(picture, places[None], align_corners=False)  # (1, 3, B, V)
         return found[0].movedim(0, -1)
 
     def picture(self) -> Float[Tensor, "1 3 N N"]:
         """The surroundings, unfolded."""
-        size = (SIZES[-1], SIZES[-1])
+        size = (self.constants.sizes[-1], self.constants.sizes[-1])
         enlarged = [torch.nn.functional.interpolate(level, size, mode="bilinear") for level in self.levels]
         log = torch.stack(enlarged).sum(0)
         return (log - log.mean()).exp()
@@ -131,7 +134,7 @@ class Gloss:
 
     def judge(self, loss: float, without: float) -> None:
         """Keep the gloss, or drop it for good, from the losses of pictures with it and without."""
-        self.trial.settle(keep=loss <= (1.0 - EARNED) * without)
+        self.trial.settle(keep=loss <= (1.0 - self.constants.earned) * without)
 
     @torch.no_grad()
     def step(self) -> None:
@@ -139,7 +142,7 @@ class Gloss:
         if self.trial.running:
             self.optimizer.step()
             self.strength.clamp_(min=0.0)
-            self.nearness.clamp_(0.0, NEAREST)
+            self.nearness.clamp_(0.0, self.constants.nearest)
 
     def report(self) -> dict[str, float]:
         """What was found.

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from ...constants import DEFAULTS, Hue
 from ...scenes.views import Views
 
 VIEWS = 16  # are enough to tell
-# Path-traced clay under a coloured sky has 0.04 to 0.06, what is painted, glazed or of stone 0.4 to 0.6.
-GREY, COLORFUL = 0.1, 0.3
-LEAST = 0.45
-FEW, MANY = 8, 24  # views
 
 
 def colorfulness(views: Views) -> float:
@@ -25,7 +22,7 @@ def colorfulness(views: Views) -> float:
     return hue / brightness if brightness > 0 else 0.0
 
 
-def brightness_weight(views: Views) -> float:
+def brightness_weight(views: Views, constants: Hue = DEFAULTS.hue) -> float:
     """What brightness counts, in [0.45, 1]: all where there is hardly any hue, little where hue tells as well.
 
     White highlights wander over a surface with the camera, and a shape that follows them gets dents. They leave hue
@@ -33,7 +30,7 @@ def brightness_weight(views: Views) -> float:
     to tell what outlines do not: from 24 views down to 8 it comes to count in full. `Appearance.brightness` says what
     becomes of it along a run.
     """
-    hue = (colorfulness(views) - GREY) / (COLORFUL - GREY)
-    many = (len(views) - FEW) / (MANY - FEW)
+    hue = (colorfulness(views) - constants.grey) / (constants.colorful - constants.grey)
+    many = (len(views) - constants.few) / (constants.many - constants.few)
     shares = torch.tensor([hue, many]).clamp(0.0, 1.0)
-    return 1.0 - (1.0 - LEAST) * float(shares.prod())
+    return 1.0 - (1.0 - constants.least) * float(shares.prod())

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ...cameras.model import Cameras
+from ...constants import DEFAULTS, Constants, Schedule
 from ...geometry.normals import vertex_normals
 from ...renderers.light import SphericalHarmonicsLight
 from ..batch import Batch
@@ -17,7 +18,6 @@ from ..difference import Difference
 from .exposure import Exposure
 from .gloss import Gloss
 
-LIGHT_STEP = 0.02
 LIGHT_ORDER = 2
 
 
@@ -38,6 +38,7 @@ class Appearance:
         What surfaces mirror, to be found too.
     exposure : Exposure, optional
         Of the run's views, to be found too; otherwise they are all the same.
+    constants : Schedule, optional
     """
 
     def __init__(
@@ -47,9 +48,11 @@ class Appearance:
         light_known: bool = False,
         gloss: Gloss | None = None,
         exposure: Exposure | None = None,
+        constants: Schedule = DEFAULTS.schedule,
     ) -> None:
+        self._constants = constants
         self.light = light.coefficients.detach().clone().requires_grad_(not light_known)
-        self.light_optimizer = torch.optim.Adam([self.light], lr=LIGHT_STEP)
+        self.light_optimizer = torch.optim.Adam([self.light], lr=constants.light_step)
         self.gloss, self.exposure = gloss, exposure
 
     def colors(
@@ -94,13 +97,13 @@ class Appearance:
     def brightness(self, weight: float | None) -> float | None:
         """What brightness counts at present, from what it counts beside highlights that are explained.
 
-        Its square before there is gloss to explain them; 1 on a surface that turned out matt.
+        A power of it before there is gloss to explain them; 1 on a surface that turned out matt.
         """
         if weight is None or self.gloss is None:
             return weight
         if self.gloss.trial.dropped:
             return 1.0
-        return weight if self.gloss.trial.running else weight**2
+        return weight if self.gloss.trial.running else weight**self._constants.unexplained
 
     def topology_changed(self) -> None:
         """Vertices are others."""
@@ -180,6 +183,7 @@ def appearance_of(
     views: int,
     exact: bool,
     device: torch.device,
+    constants: Constants = DEFAULTS,
 ) -> Appearance:
     """What is to be found besides shape and albedo: "auto" is left off where gradients are not exact.
 
@@ -193,6 +197,7 @@ def appearance_of(
     exact : bool
         Gradients of colours are no estimates.
     device : torch.device
+    constants : Constants, optional
     """
 
     def wanted(choice: str) -> bool:
@@ -202,6 +207,11 @@ def appearance_of(
     return Appearance(
         SphericalHarmonicsLight(start.to(device, torch.float32)),
         light_known=light is not None,
-        gloss=Gloss(always=gloss == "on", device=device) if wanted(gloss) else None,
-        exposure=Exposure(views, always=exposure == "on", device=device) if wanted(exposure) else None,
+        gloss=Gloss(always=gloss == "on", device=device, constants=constants.highlights)
+        if wanted(gloss)
+        else None,
+        exposure=Exposure(views, always=exposure == "on", device=device, constants=constants.gains)
+        if wanted(exposure)
+        else None,
+        constants=constants.schedule,
     )

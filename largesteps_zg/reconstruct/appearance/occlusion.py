@@ -10,12 +10,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..._support.warp_launch import as_array, as_warp, chunks_of, launch, run_chunks
+from ...constants import DEFAULTS, Highlights
 from ...geometry.half_edges import mean_edge_length
 
-REFRESH = 8  # a view is traced at every eighth time that it is asked for
-START = 0.2  # mean edges above the surface: rays begin there, since vertex normals are not their triangles'
 REACH = 4.0  # radii: across the whole scene
-GRAZING = 0.02  # cosine with the normal: rays below it would only meet their own surroundings
 
 
 @wp.kernel(enable_backward=False, module="largesteps_zg.reconstruct.appearance.occlusion")
@@ -43,6 +41,7 @@ def hidden_directions(
     faces: Int[Tensor, "F 3"],
     normals: Float[Tensor, "V 3"],
     directions: Float[Tensor, "B V 3"],
+    constants: Highlights = DEFAULTS.highlights,
 ) -> Bool[Tensor, "B V"]:
     """Whether a ray from each vertex meets the surface, from outside; False where it leaves into the surface.
 
@@ -54,6 +53,9 @@ def hidden_directions(
         Of the vertices, unit.
     directions : (B, V, 3)
         Unit.
+    constants : Highlights, optional
+        Rays begin a little above the surface, since vertex normals are not their triangles'; those that graze it would
+        only meet their own surroundings.
 
     Notes
     -----
@@ -65,7 +67,7 @@ def hidden_directions(
     corners: Any = as_array(faces.to(torch.int32).contiguous().view(-1))
     mesh = wp.Mesh(points=as_array(points, dtype=wp.vec3), indices=corners)
     hidden = torch.empty(rays.shape[:2], dtype=torch.uint8, device=device)
-    start = START * float(mean_edge_length(points, faces))
+    start = constants.lift * float(mean_edge_length(points, faces))
 
     def work(_: int, views: range) -> None:
         some = slice(views.start, views.stop)
@@ -74,7 +76,7 @@ def hidden_directions(
             as_warp(rays[some].reshape(-1, 3), wp.vec3),
             start,
             REACH,
-            GRAZING,
+            constants.graze,
             as_warp(hidden[some].view(-1)),
         ]
         launch(_trace, len(views) * len(points), inputs, device)
@@ -86,7 +88,8 @@ def hidden_directions(
 class SelfOcclusion:
     """`hidden_directions` of the views of a run, on a surface that changes slowly."""
 
-    def __init__(self) -> None:
+    def __init__(self, constants: Highlights = DEFAULTS.highlights) -> None:
+        self._constants = constants
         self._hidden: dict[int, Tensor] = {}  # of each view
         self._asked: dict[int, int] = {}  # since it was traced
 
@@ -102,13 +105,15 @@ class SelfOcclusion:
         directions: Float[Tensor, "B V 3"],
         index: Int[Tensor, " B"] | None,
     ) -> Bool[Tensor, "B V"]:
-        """As `hidden_directions`; of views of the run, by their index, as they were up to seven times ago."""
+        """As `hidden_directions`; of views of the run, by their index, as they were a few times ago."""
         if index is None:
-            return hidden_directions(vertices, faces, normals, directions)
+            return hidden_directions(vertices, faces, normals, directions, self._constants)
         views = index.tolist()
-        due = [i for i, view in enumerate(views) if self._asked.get(view, REFRESH) >= REFRESH]
+        refresh = self._constants.refresh
+        due = [i for i, view in enumerate(views) if self._asked.get(view, refresh) >= refresh]
         if due:
-            for i, row in zip(due, hidden_directions(vertices, faces, normals, directions[due]), strict=True):
+            traced = hidden_directions(vertices, faces, normals, directions[due], self._constants)
+            for i, row in zip(due, traced, strict=True):
                 self._hidden[views[i]], self._asked[views[i]] = row, 0
         for view in views:
             self._asked[view] += 1

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...constants import DEFAULTS, Estimates
 from ...estimators.differentiable import differentiable
 from ...estimators.estimate import Estimator
 from ...estimators.smoothed import Smoothed
@@ -17,10 +18,6 @@ from ...renderers.black_box import BlackBox
 from ..batch import Batch
 from .sampled import Sampled
 from .source import GradientSource, LossResult, SourceTraits, Surface, between
-
-PAIRS = 10  # as published for ZeroGrads' large problems
-WIDTHS = 0.3, 0.1
-COLOR_SHARE, LIGHT_SHARE = 0.5, 0.1  # sizes for colours and light over that for positions
 
 
 class LatentSource(Sampled):
@@ -36,8 +33,8 @@ class LatentSource(Sampled):
     seed : int
     step_factor, momentum : float
         See `SourceTraits`.
-    widths : (float, float)
-        Sizes of the perturbations of the latent at the beginning and at the end of the run, in scene radii.
+    constants : Estimates, optional
+        Among them sizes of the perturbations.
     """
 
     def __init__(
@@ -48,14 +45,14 @@ class LatentSource(Sampled):
         *,
         step_factor: float,
         momentum: float = 0.9,
-        widths: tuple[float, float] = WIDTHS,
+        constants: Estimates = DEFAULTS.estimates,
     ) -> None:
         super().__init__(renderer, seed)
         # With bending ZeroGrads needs more than twice the renders for the same image loss.
         self.traits = SourceTraits(
             step_factor=step_factor, momentum=momentum, lambda_bound=5.0, bending_share=0.0
         )
-        self._make, self.widths = make, widths
+        self._make, self._constants = make, constants
         self._estimator = make()
 
     def topology_changed(self) -> None:
@@ -67,8 +64,9 @@ class LatentSource(Sampled):
     ) -> LossResult:
         """See `GradientSource`."""
         shape, paint, difference = fit.shape, fit.paint, fit.difference
-        parts, shares = (shape.latent, paint.latent, fit.light), (1.0, COLOR_SHARE, LIGHT_SHARE)
-        size = between(*self.widths, progress)
+        parts = (shape.latent, paint.latent, fit.light)
+        shares = (1.0, self._constants.color_share, self._constants.light_share)
+        size = between(*self._constants.latent_widths, progress)
         width = tuple(share * size for share, part in zip(shares, parts, strict=True) if part.requires_grad)
 
         def value(latent: Tensor, color_latent: Tensor, light: Tensor) -> float:
@@ -93,20 +91,31 @@ class LatentSource(Sampled):
         self._estimator.load_state_dict(state["estimator"])
 
 
-def zerograds(renderer: BlackBox, seed: int) -> GradientSource:
+def zerograds(renderer: BlackBox, seed: int, constants: Estimates = DEFAULTS.estimates) -> GradientSource:
     """The surrogate remembers. Momentum would remember a second time, and the two together swing."""
 
     def make() -> Estimator:
-        return ZeroGrads(pairs=PAIRS, width=32, depth=1, k_phi=1, rate=1.0, memory=0.85)
+        return ZeroGrads(
+            pairs=constants.pairs,
+            width=constants.surrogate_width,
+            depth=constants.surrogate_depth,
+            k_phi=1,
+            rate=constants.surrogate_rate,
+            memory=constants.surrogate_memory,
+        )
 
-    return LatentSource(make, renderer, seed, step_factor=1.0, momentum=0.0)
+    return LatentSource(make, renderer, seed, step_factor=1.0, momentum=0.0, constants=constants)
 
 
-def smoothed(renderer: BlackBox, seed: int) -> GradientSource:
+def smoothed(renderer: BlackBox, seed: int, constants: Estimates = DEFAULTS.estimates) -> GradientSource:
     """Differences weighted by a Gaussian's derivative, and momentum to average them."""
-    return LatentSource(lambda: Smoothed(pairs=PAIRS), renderer, seed, step_factor=2.0)
+    return LatentSource(
+        lambda: Smoothed(pairs=constants.pairs), renderer, seed, step_factor=2.0, constants=constants
+    )
 
 
-def spsa(renderer: BlackBox, seed: int) -> GradientSource:
+def spsa(renderer: BlackBox, seed: int, constants: Estimates = DEFAULTS.estimates) -> GradientSource:
     """All parameters at random signs at once, and momentum to average."""
-    return LatentSource(lambda: SPSA(pairs=PAIRS), renderer, seed, step_factor=2.0)
+    return LatentSource(
+        lambda: SPSA(pairs=constants.pairs), renderer, seed, step_factor=2.0, constants=constants
+    )

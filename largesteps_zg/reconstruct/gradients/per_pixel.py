@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from ...cameras.model import Cameras
+from ...constants import DEFAULTS, Estimates
 from ...estimators.differentiable import differentiable
 from ...estimators.per_pixel import PerPixel
 from ...estimators.pixels import PixelLosses
 from ...geometry.normals import face_normals, vertex_normals
+from ...renderers.black_box import BlackBox
 from ...renderers.hard import HardRasterizer
 from ..batch import Batch
 from .sampled import Sampled
@@ -31,27 +33,22 @@ class PerPixelSource(Sampled):
     """
 
     traits = SourceTraits(reaches_colors=True, step_factor=2.0, lambda_bound=2.5)
-    # At the beginning and at the end of a run, pixels and linear RGB. Where outlines jump from pixel to pixel, far
-    # smaller ones find few pixels that change, and those change a lot: noise; colours stay above the steps of 8 bits.
-    epsilon, color_epsilon = (0.6, 0.2), (0.05, 0.01)
-    continuous_epsilon, continuous_color_epsilon = (0.6, 0.05), (0.05, 0.01)
     numbers = 2**24  # perturbations of a step that exist at one time; above, views share one
-    # Where edges are shorter than so many pixels, pairs are averaged until a vertex hears as much as with such edges.
-    # In the first part of a run shapes are far off, and noise does not matter.
-    edge_in_pixels, most_pairs, fine_from = 5.0, 6, 0.35
-    coarse_pairs = 2  # up to so many, triangles count as coarse
-    # Steps on fine triangles end so many times shorter than others: noise averages out over more of them. Coarse ones
-    # would not get where they have to.
-    settling = 3.0
     fine = False
+
+    def __init__(self, renderer: BlackBox, seed: int, constants: Estimates = DEFAULTS.estimates) -> None:
+        super().__init__(renderer, seed)
+        self.constants = constants
 
     def loss(
         self, fit: Surface, vertices: Tensor, albedo: Tensor, batch: Batch, *, progress: float
     ) -> LossResult:
         """See `GradientSource`."""
         colors = fit.shaded(vertices, albedo, batch)
-        pairs = self._pairs(vertices.detach(), fit.faces, batch.cameras) if progress >= self.fine_from else 1
-        self.fine = pairs > self.coarse_pairs
+        # In the first part of a run shapes are far off, and noise does not matter.
+        late = progress >= self.constants.fine_from
+        pairs = self._pairs(vertices.detach(), fit.faces, batch.cameras) if late else 1
+        self.fine = pairs > self.constants.coarse_pairs
         if not self.fine and colors.dim() == 2:
             return _result(self._of_both(fit, vertices, colors, batch, progress))
         order = torch.randperm(len(batch), generator=self.generator).to(vertices.device)
@@ -64,8 +61,8 @@ class PerPixelSource(Sampled):
         return _result(loss + (paint - paint.detach()))  # both are means of the same loss
 
     def shortening(self, progress: float) -> float:
-        """See `GradientSource`."""
-        return self.settling**-progress if self.fine else 1.0
+        """On fine triangles shorter: noise averages out. Coarse ones would not get where they have to."""
+        return self.constants.settling**-progress if self.fine else 1.0
 
     def _of_both(
         self, fit: Surface, vertices: Tensor, colors: Tensor, batch: Batch, progress: float
@@ -133,16 +130,25 @@ class PerPixelSource(Sampled):
         return differentiable(losses, estimator, generator=self.generator)(colors.mT.reshape(-1))
 
     def _widths(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Sizes of the perturbations of positions and of colours, at the beginning and at the end of a run."""
+        """Sizes of the perturbations of positions and of colours, at the beginning and at the end of a run.
+
+        Where outlines jump from pixel to pixel, far smaller ones find few pixels that change, and those change a lot:
+        noise. Colours stay above the steps of 8 bits.
+        """
+        sizes = self.constants
         if self.renderer.continuous:
-            return self.continuous_epsilon, self.continuous_color_epsilon
-        return self.epsilon, self.color_epsilon
+            return sizes.continuous_epsilon, sizes.continuous_color_epsilon
+        return sizes.epsilon, sizes.color_epsilon
 
     def _pairs(self, vertices: Tensor, faces: Tensor, cameras: Cameras) -> int:
-        """How many to average, from the mean area of the triangles, as if they were equilateral."""
+        """How many to average, from the mean area of the triangles, as if they were equilateral.
+
+        So many that a vertex hears as much as with edges of the wanted length.
+        """
         area = 0.5 * float(face_normals(vertices, faces, normalize=False).norm(dim=1).mean())
         edge = (4.0 / 3.0**0.5 * area) ** 0.5 / float(pixel_size(vertices, cameras).mean())
-        return min(max(round((self.edge_in_pixels / max(edge, 1e-6)) ** 2), 1), self.most_pairs)
+        wanted = self.constants.edge_in_pixels / max(edge, 1e-6)
+        return min(max(round(wanted**2), 1), self.constants.most_pairs)
 
     def _views(self, batch: Batch, vertices: int) -> int | None:
         """How many perturbations there are; None for one that all views share."""

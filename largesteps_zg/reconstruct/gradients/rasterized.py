@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from ...constants import Estimates
 from ...renderers.black_box import BlackBox
 from ...renderers.rasterized import render
 from ..batch import Batch
@@ -33,6 +34,6 @@ class Rasterized(GradientSource):
         return LossResult(loss, float(shown.detach()))
 
 
-def rasterized(renderer: BlackBox, seed: int) -> Rasterized:
+def rasterized(renderer: BlackBox, seed: int, constants: Estimates) -> Rasterized:
     """As the registry calls sources: nothing is called here, and nothing is drawn."""
     return Rasterized()

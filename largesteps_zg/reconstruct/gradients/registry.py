@@ -7,24 +7,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ..._support.values import check_choice
+from ...constants import DEFAULTS, Estimates
 
 if TYPE_CHECKING:
     from ...renderers.black_box import BlackBox
     from .source import GradientSource
 
 
-def _late(module: str, name: str) -> Callable[[BlackBox, int], GradientSource]:
+def _late(module: str, name: str) -> Callable[[BlackBox, int, Estimates], GradientSource]:
     """What a module of this folder has by that name, loaded when it is called."""
 
-    def make(renderer: BlackBox, seed: int) -> GradientSource:
-        source: GradientSource = getattr(import_module(f".{module}", __package__), name)(renderer, seed)
+    def make(renderer: BlackBox, seed: int, constants: Estimates) -> GradientSource:
+        called = getattr(import_module(f".{module}", __package__), name)
+        source: GradientSource = called(renderer, seed, constants)
         return source
 
     return make
 
 
-# Each is called with the renderer (which the first has no use for) and a seed.
-GRADIENTS: dict[str, Callable[[BlackBox, int], GradientSource]] = {
+# Each is called with the renderer (which the first has no use for), a seed and sizes.
+GRADIENTS: dict[str, Callable[[BlackBox, int, Estimates], GradientSource]] = {
     "rasterizer": _late("rasterized", "rasterized"),
     "per-pixel": _late("per_pixel", "PerPixelSource"),
     "zerograds": _late("latent", "zerograds"),
@@ -38,7 +40,9 @@ def check_source(name: object) -> str:
     return check_choice("gradients", name, GRADIENTS)
 
 
-def make_source(name: str, renderer: BlackBox, seed: int) -> GradientSource:
+def make_source(
+    name: str, renderer: BlackBox, seed: int, constants: Estimates = DEFAULTS.estimates
+) -> GradientSource:
     """The source of a name.
 
     Raises
@@ -46,4 +50,4 @@ def make_source(name: str, renderer: BlackBox, seed: int) -> GradientSource:
     ValueError
         If there is none of that name.
     """
-    return GRADIENTS[check_source(name)](renderer, seed)
+    return GRADIENTS[check_source(name)](renderer, seed, constants)

@@ -9,14 +9,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ...constants import DEFAULTS, Priors
 from ...geometry.half_edges import edges
 from ...geometry.normals import vertex_normals
 
 # In the regular tessellation the neighbours of a vertex lie lower by edge² H / 2 in the mean, and each vertex stands
 # for sqrt(3)/2 edge² of the surface.
 _PER_AREA = math.sqrt(3.0)
-# Below this slope bending counts with its square. An absolute value would make the steps jump to and fro there.
-_ROUND = 0.02
 
 
 class Bending:
@@ -36,6 +35,8 @@ class Bending:
     faces : (F, 3) integer tensor
     vertices : (V, 3) float tensor
         They give type, device and the lengths h. The lengths stay fixed.
+    constants : Priors, optional
+        Its `round_below` is s. An absolute value would make the steps jump to and fro there.
 
     Notes
     -----
@@ -51,7 +52,10 @@ class Bending:
     True
     """
 
-    def __init__(self, faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V 3"]) -> None:
+    def __init__(
+        self, faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V 3"], constants: Priors = DEFAULTS.priors
+    ) -> None:
+        self._round = constants.round_below
         self.faces, rest = faces, vertices.detach()
         pairs = edges(faces)
         start, end = torch.cat([pairs, pairs.flip(1)]).T
@@ -77,8 +81,8 @@ class Bending:
         vertices = vertices.detach()
         normals = vertex_normals(vertices, self.faces)
         slopes = (normals * (self._offsets @ vertices)).sum(dim=1) / self.lengths
-        rounded = (slopes.square() + _ROUND**2).sqrt()
-        energy = _PER_AREA * (self.lengths * (rounded - _ROUND)).sum()
+        rounded = (slopes.square() + self._round**2).sqrt()
+        energy = _PER_AREA * (self.lengths * (rounded - self._round)).sum()
         return energy, _PER_AREA * (self._spread @ (normals * (slopes / rounded)[:, None]))
 
 

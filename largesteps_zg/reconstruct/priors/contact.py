@@ -10,17 +10,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..._support.warp_launch import as_array, as_warp, launch
+from ...constants import DEFAULTS, Priors
 from ...geometry.half_edges import edge_faces, mean_edge_length
 from ...geometry.normals import face_normals, vertex_normals
 
-REACH = 3.0  # mean edges: how far to look for another part
-APART = 0.1  # mean edges: how thick a sheet stays
-CLEFT = 0.05  # mean edges: the gap between walls that have met
-SHALLOW = wp.constant(0.1)  # of the reach: parts less deep in each other count as walls of a cleft
-REFRESH = 5  # steps between two searches
-_SWEEPS = 3  # of pushes in each step, because each vertex takes part in several
-_PARALLEL = wp.constant(0.7)  # least cosine between two parts that face each other; a sharp edge is no sheet
-_BENT = 0.98  # cosine between the faces at an edge: on flatter ground, edges cross only where vertices do
 _PARTS = ("corners", "weights", "directions", "least")
 
 
@@ -32,6 +25,8 @@ def _partners(
     closed: bool,
     start: float,
     reach: float,
+    parallel: float,
+    shallow: float,
     faces: wp.array(dtype=wp.int32),
     weights: wp.array(dtype=wp.vec3),
     sides: wp.array(dtype=wp.float32),
@@ -42,14 +37,14 @@ def _partners(
     if wp.length(normal) < 0.5:
         return
     below = wp.mesh_query_ray(mesh, points[i] - start * normal, -normal, reach)
-    behind = below.result and wp.dot(below.normal, normal) < -_PARALLEL
+    behind = below.result and wp.dot(below.normal, normal) < -parallel
     ahead = wp.bool(False)
     winding = wp.float32(0.0)
     if closed:
         # A ray outwards from a surface that is in order leaves as often as it enters; most meet nothing at all.
         origin = points[i] + start * normal
         above = wp.mesh_query_ray(mesh, origin, normal, 1.0e6)
-        ahead = above.result and above.t < reach and wp.dot(above.normal, normal) < -_PARALLEL
+        ahead = above.result and above.t < reach and wp.dot(above.normal, normal) < -parallel
         if above.result and (ahead or behind):
             hit = above
             for _ in range(64):
@@ -63,7 +58,7 @@ def _partners(
             faces[i] = above.face
             weights[i] = wp.vec3(above.u, above.v, 1.0 - above.u - above.v)
             sides[i] = 1.0
-    elif behind and (winding < 0.5 or below.t < SHALLOW * reach):
+    elif behind and (winding < 0.5 or below.t < shallow * reach):
         # A sheet; or one wall of a cleft inside the other. What lies deeper in another part may have its own other side
         # behind it as well as a wall, which nothing here can tell apart.
         faces[i] = below.face
@@ -80,6 +75,7 @@ class Contact:
         Wound so that normals point outwards.
     vertices : (V, 3) float32 tensor
         They give the mean edge length.
+    constants : Priors, optional
 
     Notes
     -----
@@ -88,8 +84,10 @@ class Contact:
     a part lies inside another, as the walls of a cleft that has closed too far.
     """
 
-    def __init__(self, faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V 3"]) -> None:
-        self.faces, self._count = faces, len(vertices)
+    def __init__(
+        self, faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V 3"], constants: Priors = DEFAULTS.priors
+    ) -> None:
+        self.faces, self._count, self.constants = faces, len(vertices), constants
         self.edge = float(mean_edge_length(vertices, faces))
         self._corners: Any = as_array(faces.to(torch.int32).contiguous().view(-1))
         sides = edge_faces(faces)
@@ -109,15 +107,15 @@ class Contact:
         vertices : (V, 3) float32 tensor
             After a step. No gradient passes through.
         number : int
-            The number of the step. Every fifth step searches anew.
+            The number of the step. Every fifth step, by default, searches anew.
         """
         given, vertices = vertices, vertices.detach()
-        if number % REFRESH == 0:
+        if number % self.constants.refresh == 0:
             self._search(vertices)
         if not len(self._found[0]):
             return given
         corners, weights, direction, least = self._found
-        for sweep in range(_SWEEPS):
+        for sweep in range(self.constants.sweeps):
             there = vertices.index_select(0, corners.view(-1)).view(-1, 5, 3)
             gap = ((weights[..., None] * there).sum(dim=1) * direction).sum(dim=1)
             if sweep == 0:  # the others stay far enough even after these are pushed
@@ -144,10 +142,10 @@ class Contact:
     def mostly_paired(self) -> bool:
         """Whether most vertices had another part near them in the last search, as the sides of a sheet have.
 
-        The volume says nothing once sides have passed through each other.
+        The volume says nothing once sides have passed through each other. Each vertex has a vote.
         """
         corners = self._found[0]
-        return 2 * int((corners[:, 0] == corners[:, 1]).sum()) > self._count
+        return int((corners[:, 0] == corners[:, 1]).sum()) > self.constants.paired * self._count
 
     def state_dict(self) -> dict[str, Any]:
         """The pairs of the last search."""
@@ -167,7 +165,7 @@ class Contact:
         near = torch.zeros(len(vertices), dtype=torch.bool, device=vertices.device)
         near[found[0][:, 0]] = True
         first, second = face_normals(vertices, self.faces)[self._beside].unbind(dim=1)
-        bent = (first * second).sum(dim=1) < _BENT
+        bent = (first * second).sum(dim=1) < self.constants.bent
         between = self._cast(mesh, self._edges[bent & near[self._edges].any(dim=1)], vertices, normals)
         self._found = tuple(torch.cat(both) for both in zip(found, between, strict=True))
 
@@ -178,7 +176,8 @@ class Contact:
         faces = torch.empty(count, dtype=torch.int32, device=device)
         weights, sides = torch.zeros(count, 3, device=device), torch.zeros(count, device=device)
         inputs = [mesh.id, as_array(points, dtype=wp.vec3), as_array(upright, dtype=wp.vec3)]
-        inputs += [self._closed, 1e-3 * self.edge, REACH * self.edge]
+        rules = self.constants
+        inputs += [self._closed, 1e-3 * self.edge, rules.reach * self.edge, rules.parallel, rules.shallow]
         inputs += [as_warp(faces), as_array(weights, dtype=wp.vec3), as_warp(sides)]
         if count:
             launch(_partners, count, inputs, device)
@@ -189,5 +188,5 @@ class Contact:
             torch.cat([pairs[found], opposite], dim=1),
             torch.cat([half, -weights[found]], dim=1),
             sides[:, None] * upright[found],
-            self.edge * torch.where(sides > 0, APART, CLEFT),
+            self.edge * torch.where(sides > 0, rules.apart, rules.cleft),
         )

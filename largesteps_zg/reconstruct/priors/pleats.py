@@ -6,27 +6,29 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ...constants import DEFAULTS, Priors
 from ...geometry.half_edges import edge_faces, edges
 from ...geometry.neighbors import neighbors
 from ...geometry.normals import face_normals
 
-# Cosine between the normals of two faces that meet in a groove. Below it, the groove is narrower than 73 degrees and
-# counts as a pleat. Sharp ridges are left alone, because the rim of a sheet is one.
-SHARPEST = -0.3
-
 
 class Pleats:
     """Finds grooves so sharp that they must be folds, and smooths the surface there.
+
+    Sharp ridges are left alone, because the rim of a sheet is one.
 
     Parameters
     ----------
     faces : (F, 3) int64 tensor
     vertices : (V, 3) float tensor
         Only their number matters.
+    constants : Priors, optional
     """
 
-    def __init__(self, faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V 3"]) -> None:
-        self.faces = faces
+    def __init__(
+        self, faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V 3"], constants: Priors = DEFAULTS.priors
+    ) -> None:
+        self.faces, self._sharpest = faces, constants.pleat
         found = edge_faces(faces)
         inner = found.faces[:, 1] >= 0
         self._ends, self._sides, self._across = (
@@ -44,7 +46,7 @@ class Pleats:
         """
         here = vertices.detach()
         first, second = face_normals(here, self.faces)[self._sides].unbind(dim=1)
-        sharp = (first * second).sum(dim=1) < SHARPEST
+        sharp = (first * second).sum(dim=1) < self._sharpest
         rising = (first * (here[self._across[:, 1]] - here[self._ends[:, 0]])).sum(dim=1) > 0
         pleats = sharp & rising
         if not bool(pleats.any()):

@@ -6,17 +6,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ...constants import DEFAULTS, Carving
 from ...mesh.mesh import Mesh
 from ...scenes.carving.evidence import views_with_holes
 from ...scenes.carving.inscribed import inscribed_sphere
 from ...scenes.views import Views
 from .hull import CELLS, carved_hull, remeshed
 from .sphere import starting_sphere
-
-# Of the bounding sphere's radius. If the largest sphere inside the masks is smaller, it would have to grow along a
-# sheet. A mean thickness would be no help: the carved hull of a sheet is as thick as its cells and the masks' errors. A
-# leaf has 0.10, a fennec with thin ears 0.17.
-SMALLEST_SPHERE = 0.13
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,14 @@ class Start:
     reason: str
 
 
-def choose_start(views: Views, center: Tensor, radius: float, *, cells: int = CELLS) -> Start:
+def choose_start(
+    views: Views,
+    center: Tensor,
+    radius: float,
+    *,
+    cells: int = CELLS,
+    constants: Carving = DEFAULTS.carving,
+) -> Start:
     """The sphere where the object is one piece without holes; else the hull, because a surface keeps its topology.
 
     Where few views look between two parts of the object, the carved hull may have handles that the object does not
@@ -51,6 +54,7 @@ def choose_start(views: Views, center: Tensor, radius: float, *, cells: int = CE
         ``bounding_sphere(views)``.
     cells : int
         Cells along each side of the carved grid; see `visual_hull`.
+    constants : Carving, optional
 
     Raises
     ------
@@ -61,15 +65,16 @@ def choose_start(views: Views, center: Tensor, radius: float, *, cells: int = CE
     -----
     For 40 views on one core the sphere takes about 3 seconds, a hull with handles or several parts about 8.
     """
-    hull = carved_hull(views, center, radius, cells=cells)
-    holes = views_with_holes(views)
+    hull = carved_hull(views, center, radius, cells=cells, constants=constants)
+    holes = views_with_holes(views, constants)
     seen = f"{holes} of {len(views)} masks show background inside the object"
     if hull.parts == 1 and (hull.genus == 0 or holes == 0):
-        inside = inscribed_sphere(views, center, radius)[1]
-        if inside < SMALLEST_SPHERE * radius:
+        inside = inscribed_sphere(views, center, radius, constants)[1]
+        # A mean thickness would be no help: the carved hull of a sheet is as thick as its cells and the masks' errors.
+        if inside < constants.sheet * radius:
             reason = f"the largest sphere inside the masks is {inside / radius:.0%} of the object: a sheet"
             return Start(remeshed(hull), "hull", reason)
-        sphere = starting_sphere(views, center, radius)
+        sphere = starting_sphere(views, center, radius, constants=constants)
         if holes == 0:
             return Start(
                 sphere, "sphere", f"none of {len(views)} masks has a hole, and they carve out one piece"

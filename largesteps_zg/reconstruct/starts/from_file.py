@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from ...constants import DEFAULTS, Mending
 from ...mesh.file_parts import Attributes, ply_attributes, read_parts, unread_files
 from ...mesh.files import mesh_of_parts
 from ...mesh.mending.condition import conditioned_corners
@@ -44,7 +45,7 @@ class FileStart:
     unread: list[str] = field(default_factory=list)
 
 
-def start_from_file(path: str | os.PathLike[str]) -> FileStart:
+def start_from_file(path: str | os.PathLike[str], constants: Mending = DEFAULTS.mending) -> FileStart:
     """Read a mesh to start from.
 
     Raises
@@ -56,7 +57,8 @@ def start_from_file(path: str | os.PathLike[str]) -> FileStart:
     parts = read_parts(path)
     mesh = compact(mesh_of_parts(path, parts, dtype=torch.float64, repeated=True))
     layout, fault = layout_of(path, parts)
-    whole, corners, done = conditioned_corners(mesh, None if layout is None else layout.corners, str(path))
+    corners = None if layout is None else layout.corners
+    whole, corners, done = conditioned_corners(mesh, corners, str(path), constants)
     if layout is not None and corners is not None:
         layout = replace(layout, corners=corners)
     attributes = ply_attributes(parts)

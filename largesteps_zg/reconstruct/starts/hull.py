@@ -9,20 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...constants import DEFAULTS, Carving
 from ...geometry.connectivity import topology, vertex_components
 from ...mesh.isosurface import isosurface
 from ...mesh.mesh import Mesh
 from ...mesh.remeshing.remesher import remesh
 from ...scenes.carving.carve import carve
-from ...scenes.carving.evidence import EROSIONS, THICKENINGS, unconfirmed, views_with_holes
+from ...scenes.carving.evidence import unconfirmed, views_with_holes
 from ...scenes.carving.grid import Grid
 from ...scenes.views import Views
 
 CELLS = 96  # along the bounding sphere's cube
 VERTICES = 3000
 _LONGEST = 2.5  # edge in cells: thin parts need several triangles around them
-_SPECK = 0.05  # of the largest part's extent: smaller parts are dropped
-_SPECK_VOLUME = 0.001  # of the largest part's volume, likewise's volume, likewise's volume, likewise
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,13 @@ class Hull:
 
 
 def visual_hull(
-    views: Views, center: Tensor, radius: float, *, cells: int = CELLS, vertices: int = VERTICES
+    views: Views,
+    center: Tensor,
+    radius: float,
+    *,
+    cells: int = CELLS,
+    vertices: int = VERTICES,
+    constants: Carving = DEFAULTS.carving,
 ) -> Mesh:
     """The intersection of the cones of all masks as a mesh to start from.
 
@@ -66,6 +71,7 @@ def visual_hull(
         Along each side of the grid around the bounding sphere, >= 16. Parts thinner than two cells may get lost.
     vertices : int
         The approximate number of vertices; thin parts may need more.
+    constants : Carving, optional
 
     Returns
     -------
@@ -82,25 +88,32 @@ def visual_hull(
     About 6 seconds for 40 views on one core. Concavities that no outline shows are filled; the reconstruction has to
     carve them.
     """
-    return remeshed(carved_hull(views, center, radius, cells=cells), vertices)
+    return remeshed(carved_hull(views, center, radius, cells=cells, constants=constants), vertices)
 
 
-def carved_hull(views: Views, center: Tensor, radius: float, *, cells: int = CELLS) -> Hull:
+def carved_hull(
+    views: Views,
+    center: Tensor,
+    radius: float,
+    *,
+    cells: int = CELLS,
+    constants: Carving = DEFAULTS.carving,
+) -> Hull:
     """The hull on its grid, with no more handles than the masks ask for; arguments as for `visual_hull`."""
     if cells < 16:
         raise ValueError(f"cells: expected at least 16 along each side, got {cells}")
-    grid, field, cones = carve(views, center, radius, cells)
-    best = _surface(grid, field)
+    grid, field, cones = carve(views, center, radius, cells, constants)
+    best = _surface(grid, field, constants)
     if best is not None and best.genus == 0 and best.parts == 1:
         return best
-    loose = unconfirmed(grid, field, cones, radius)
-    for erosion in EROSIONS:
-        found = _surface(grid, field - erosion * grid.cell * loose)
+    loose = unconfirmed(grid, field, cones, radius, constants)
+    for erosion in constants.erosions:
+        found = _surface(grid, field - erosion * grid.cell * loose, constants)
         if found is not None and (best is None or (found.genus, found.parts) < (best.genus, best.parts)):
             best = found
-    if best is not None and best.genus > 0 and views_with_holes(views) == 0:
-        for thickening in THICKENINGS:
-            found = _surface(grid, field + thickening * grid.cell)
+    if best is not None and best.genus > 0 and views_with_holes(views, constants) == 0:
+        for thickening in constants.thickenings:
+            found = _surface(grid, field + thickening * grid.cell, constants)
             if found is not None and found.parts == best.parts and found.genus < best.genus:
                 best = found
     if best is None:
@@ -111,7 +124,7 @@ def carved_hull(views: Views, center: Tensor, radius: float, *, cells: int = CEL
     return best
 
 
-def _surface(grid: Grid, field: np.ndarray) -> Hull | None:
+def _surface(grid: Grid, field: np.ndarray, constants: Carving) -> Hull | None:
     """Marching cubes, without specks and hollows; None where nothing is left."""
     # A surface that passes through a node would have triangles without area.
     least = 0.02 * grid.cell
@@ -120,10 +133,11 @@ def _surface(grid: Grid, field: np.ndarray) -> Hull | None:
     if not (values > 0).any():
         return None
     nodes, faces = isosurface(values)
-    return _sizeable(torch.from_numpy(grid.corner) + grid.cell * (nodes - 1.0), faces, grid.cell)
+    vertices = torch.from_numpy(grid.corner) + grid.cell * (nodes - 1.0)
+    return _sizeable(vertices, faces, grid.cell, constants)
 
 
-def _sizeable(vertices: Tensor, faces: Tensor, cell: float) -> Hull:
+def _sizeable(vertices: Tensor, faces: Tensor, cell: float, constants: Carving) -> Hull:
     """Without specks and without hollows inside other parts; outside out."""
     label = vertex_components(faces, len(vertices))
     count = int(label.max()) + 1
@@ -136,7 +150,8 @@ def _sizeable(vertices: Tensor, faces: Tensor, cell: float) -> Hull:
     high = torch.full(shape, -math.inf, dtype=vertices.dtype).scatter_reduce_(0, where, vertices, "amax")
     low = torch.full(shape, math.inf, dtype=vertices.dtype).scatter_reduce_(0, where, vertices, "amin")
     size = (high - low).norm(dim=1)
-    kept = (volume > _SPECK_VOLUME * volume.max()) & (size > _SPECK * float(size.max()))
+    sizeable = size > constants.speck * float(size.max())
+    kept = (volume > constants.speck_volume * volume.max()) & sizeable
     used = kept[label]
     faces = (used.cumsum(dim=0) - 1)[faces[used[faces[:, 0]]]]
     vertices, parts = vertices[used], int(kept.sum())

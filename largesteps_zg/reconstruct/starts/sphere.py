@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...constants import DEFAULTS, Carving
 from ...mesh.mesh import Mesh
 from ...mesh.shapes import icosphere
 from ...scenes.carving.inscribed import inscribed_sphere
@@ -12,10 +13,16 @@ from ...scenes.views import Views
 from ..frame import Frame
 
 START_LEVEL = 4  # 2,562 vertices
-START_SHARE = 0.9  # of the largest sphere inside all masks
 
 
-def starting_sphere(views: Views, center: Tensor, radius: float, *, level: int = START_LEVEL) -> Mesh:
+def starting_sphere(
+    views: Views,
+    center: Tensor,
+    radius: float,
+    *,
+    level: int = START_LEVEL,
+    constants: Carving = DEFAULTS.carving,
+) -> Mesh:
     """A sphere a little smaller than the largest one inside all masks, in the scene's coordinates.
 
     It has ``10 * 4**level + 2`` vertices.
@@ -26,11 +33,12 @@ def starting_sphere(views: Views, center: Tensor, radius: float, *, level: int =
     center, radius
         ``bounding_sphere(views)``.
     """
-    middle, inside = inscribed_sphere(views, center, radius)
-    return icosphere(level, radius=START_SHARE * inside, center=middle.tolist(), dtype=torch.float64)
+    middle, inside = inscribed_sphere(views, center, radius, constants)
+    size = constants.start_share * inside
+    return icosphere(level, radius=size, center=middle.tolist(), dtype=torch.float64)
 
 
-def placed_start(start: Mesh, frame: Frame) -> Mesh:
+def placed_start(start: Mesh, frame: Frame, *, nearby: float = DEFAULTS.schedule.start_nearby) -> Mesh:
     """A mesh of the scene in the coordinates of a run, on its device, with its colours or grey.
 
     Raises
@@ -39,7 +47,7 @@ def placed_start(start: Mesh, frame: Frame) -> Mesh:
         It is nowhere near the object.
     """
     vertices = frame.inside(start.vertices).to(frame.device)
-    if float(vertices.norm(dim=1).min()) > 2.0:
+    if float(vertices.norm(dim=1).min()) > nearby:
         raise ValueError(
             f"init: the start mesh is nowhere near the object, which the masks place at "
             f"{[round(x, 3) for x in frame.center.tolist()]} with radius {frame.radius:.3g}; "

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from ...constants import DEFAULTS, Carving
 from ..views import Views
 from .cones import FINE, Cone, cones_of
 from .grid import Grid
 
 MARGIN = 1.06  # of the bounding sphere's radius: half the side of the grid
 _BAND = 3.0  # cells outside the hull up to which distances are exact
-# The share of views that may disagree, and by how many pixels a mask may be too small; tried in this order.
-_TOLERANCES = ((0.0, 0.0), (0.0, 1.0), (0.03, 1.0), (0.06, 2.0), (0.12, 3.0))
-_COVERED = 0.98  # of a mask's pixels: a hull should explain as many
 
 
-def carve(views: Views, center: Tensor, radius: float, cells: int) -> tuple[Grid, np.ndarray, list[Cone]]:
+def carve(
+    views: Views, center: Tensor, radius: float, cells: int, constants: Carving = DEFAULTS.carving
+) -> tuple[Grid, np.ndarray, list[Cone]]:
     """Signed distance to the visual hull, positive inside, exact near its surface, on a grid around it.
 
     If the intersection of all cones fills the masks, the hull is that intersection. Otherwise the hull also holds
@@ -27,12 +27,12 @@ def carve(views: Views, center: Tensor, radius: float, cells: int) -> tuple[Grid
     grid = Grid.nodes(center.detach().cpu().double().numpy(), MARGIN * radius, cells)
     cones = cones_of(views, size=FINE)
     best, most = np.empty(0), -1.0
-    for share, pixels in _TOLERANCES:
+    for share, pixels in constants.tolerances:
         field = _votes(grid, cones, int(share * len(cones)), pixels)
         covered = coverage(grid, field, cones)
         if covered > most:
             best, most = field, covered
-        if covered >= _COVERED:
+        if covered >= constants.covered:
             break
     return *grid.around(best), cones
 

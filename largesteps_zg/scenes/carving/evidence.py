@@ -5,16 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from ...constants import DEFAULTS, Carving
 from ..photographs.masking import enclosed
 from ..views import Views
 from .carve import seen
 from .cones import Cone, masks_of
 from .grid import Grid
-
-REACH = 0.05  # of the bounding sphere's radius: a view confirms points within this distance
-EROSIONS = (0.5, 1.0, 1.5, 2.0)  # cells to take off the parts that no view confirms
-THICKENINGS = (0.5, 0.75, 1.0)  # cells to add where the grid has torn holes that no mask shows
-_SMALLEST_HOLE = 3e-4  # of the mask's pixels, and at least four pixels: less is noise at an outline
 
 
 def confirmed(grid: Grid, field: np.ndarray, cones: list[Cone], reach: float) -> np.ndarray:
@@ -54,21 +50,28 @@ def balls(grid: Grid, field: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return union
 
 
-def unconfirmed(grid: Grid, field: np.ndarray, cones: list[Cone], radius: float) -> np.ndarray:
+def unconfirmed(
+    grid: Grid,
+    field: np.ndarray,
+    cones: list[Cone],
+    radius: float,
+    constants: Carving = DEFAULTS.carving,
+) -> np.ndarray:
     """From 0, where a view confirms the hull, to 1, a cell away from there.
 
     Few views look between the legs of an animal. There cones leave thin bridges, which are handles that the object does
     not have. Carving deeper everywhere would break them, but also thin ears and the handle of a cup. Some view confirms
     the ears and the handle, and none the bridges.
     """
-    firm = confirmed(grid, field, cones, REACH * radius)
+    firm = confirmed(grid, field, cones, constants.confirmed * radius)
     return np.clip(-balls(grid, field, firm) / grid.cell, 0.0, 1.0)
 
 
-def views_with_holes(views: Views) -> int:
+def views_with_holes(views: Views, constants: Carving = DEFAULTS.carving) -> int:
     """The number of masks that enclose more background than noise would."""
     found = 0
     for mask in masks_of(views):
+        least = max(constants.fewest_pixels, constants.smallest_hole * mask.sum())
         sizes = np.bincount(enclosed(mask).ravel())[1:]
-        found += bool((sizes >= max(4.0, _SMALLEST_HOLE * mask.sum())).any())
+        found += bool((sizes >= least).any())
     return found

@@ -8,15 +8,17 @@ from jaxtyping import Float
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
+from ...constants import DEFAULTS, Carving
 from ..views import Views
 from .cones import cones_of
 from .grid import Grid
 
 CELLS = 64  # along each side of the bounding sphere's cube
-SMALLEST = 0.05  # of the bounding sphere's radius, for objects thinner than a cell
 
 
-def inscribed_sphere(views: Views, center: Float[Tensor, "3"], radius: float) -> tuple[Tensor, float]:
+def inscribed_sphere(
+    views: Views, center: Float[Tensor, "3"], radius: float, constants: Carving = DEFAULTS.carving
+) -> tuple[Tensor, float]:
     """The largest sphere that lies inside all masks.
 
     A surface that grows from inside fills the object and has nothing to fold. A surface that shrinks from outside meets
@@ -27,6 +29,7 @@ def inscribed_sphere(views: Views, center: Float[Tensor, "3"], radius: float) ->
     views : Views
     center, radius
         `bounding_sphere(views)`.
+    constants : Carving, optional
 
     Returns
     -------
@@ -46,6 +49,5 @@ def inscribed_sphere(views: Views, center: Float[Tensor, "3"], radius: float) ->
     # If masks are off by a pixel, perhaps no cell satisfies all of them. Then take the cells that satisfy most.
     depth = distance_transform_edt((agreeing == agreeing.max()).reshape(grid.shape)).reshape(-1)
     deepest = int(depth.argmax())
-    return torch.from_numpy(points[deepest]), max(
-        float(depth[deepest]) - 0.5, SMALLEST * CELLS / 2
-    ) * grid.cell
+    smallest = constants.smallest_sphere * CELLS / 2  # objects may be thinner than a cell
+    return torch.from_numpy(points[deepest]), max(float(depth[deepest]) - 0.5, smallest) * grid.cell

@@ -58,7 +58,7 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     if not models:
         raise FileNotFoundError(f"{path}: expected {LOOKS_FOR}, found neither")
     record = Record(path)
-    shots = _shots(path, models[0], record)
+    shots = _shots(path, models[0], record, reading)
     _tell_models(models, record)
     views = assemble(shots, reading, record)
     return Scene(path=path, format="colmap", train=views, provenance=tuple(record.notes))
@@ -121,7 +121,7 @@ def _suffix(folder: Path) -> str:
     return next((kind for kind in kinds if (folder / f"cameras{kind}").is_file()), "")
 
 
-def _shots(path: Path, model: Path, record: Record) -> list[Shot]:
+def _shots(path: Path, model: Path, record: Record, reading: Reading) -> list[Shot]:
     """One for each image that has a pose, in the order of their names."""
     poses, cameras = _read(model)
     where = f"{model / 'images'}{_suffix(model)}"
@@ -160,7 +160,7 @@ def _shots(path: Path, model: Path, record: Record) -> list[Shot]:
                 lens_name="" if lens is None else str(cameras[camera_id].model_name),
             )
         )
-    check_shots(shots, sized=True)
+    check_shots(shots, sized=True, constants=reading.advanced.checks)
     return shots
 
 

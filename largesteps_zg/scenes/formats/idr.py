@@ -58,7 +58,7 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     shots = [
         _shot(file, arrays, key, image, mask) for key, image, mask in zip(keys, images, masks, strict=True)
     ]
-    check_shots(shots)
+    check_shots(shots, constants=reading.advanced.checks)
     record.add("model", file.name)
     for other in sorted(file.parent.glob("cameras*.npz")):
         if other.name != file.name:

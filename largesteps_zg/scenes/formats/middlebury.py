@@ -50,7 +50,7 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
         _shot(f"{file}: line {line}", image, words[1:], mask)
         for (line, words), image, mask in zip(entries, images, masks, strict=True)
     ]
-    check_shots(shots)
+    check_shots(shots, constants=reading.advanced.checks)
     up = torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64)
     views = assemble(shots, reading, record)
     return Scene(path=path, format="middlebury", train=views, up=up, provenance=tuple(record.notes))

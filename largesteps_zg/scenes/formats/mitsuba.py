@@ -111,7 +111,7 @@ def _photographs(
         )
     masks = MaskFinder(file.parent).of_all(files)
     shots = [_shot(*each) for each in zip(sensors, files, masks, strict=True)]
-    check_shots(shots, sized=True)
+    check_shots(shots, sized=True, constants=reading.advanced.checks)
     return assemble(shots, reading, record)
 
 
@@ -161,5 +161,6 @@ def _rendered(
     ).resized(max(1, round(factor * first.height)), max(1, round(factor * first.width)))
     views = render_views(mesh, cameras, light=light or studio_light())
     for sensor, image in zip(sensors, views.images, strict=True):
-        check_mask(image[..., 3].numpy(), f"{sensor.where}: rendered from the shapes")
+        where = f"{sensor.where}: rendered from the shapes"
+        check_mask(image[..., 3].numpy(), where, reading.advanced.photographs)
     return Views(views.images, cameras, tuple(sensor.name for sensor in sensors))

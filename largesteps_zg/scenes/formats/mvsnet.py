@@ -55,7 +55,7 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
         world_to_camera, intrinsics = _camera(file)
         name = file.name[: -len(_ENDING)]
         shots.append(Shot(image, name, world_to_camera, intrinsics, str(file), **mask_of(mask)))
-    check_shots(shots)
+    check_shots(shots, constants=reading.advanced.checks)
     record = Record(path)
     record.add("model", f"{record.short(files[0].parent)}/, {counted(len(files), 'camera')}")
     views = assemble(shots, reading, record)

@@ -87,7 +87,7 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     record, lookup = Record(path), Lookup()
     train, test = _splits(path, lookup, record)
     finder = MaskFinder(path)
-    shots = [_shots(path, frames, lookup, finder) for frames in (train, test)]
+    shots = [_shots(path, frames, lookup, finder, reading) for frames in (train, test)]
     lookup.tell(record, len(train) + len(test))
     _tell_fields([*train, *test], record)
     # Together, so that all agree about the background.
@@ -209,7 +209,9 @@ def _listed(frames: list[_Frame], content: dict[str, Any], key: str, file: Path)
     return [frame for frame in frames if os.path.normpath(frame.file_path) in wanted]
 
 
-def _shots(folder: Path, frames: list[_Frame], lookup: Lookup, finder: MaskFinder) -> list[Shot]:
+def _shots(
+    folder: Path, frames: list[_Frame], lookup: Lookup, finder: MaskFinder, reading: Reading
+) -> list[Shot]:
     """Cameras and files; of the images only the headers are read."""
     if not frames:
         return []
@@ -252,7 +254,8 @@ def _shots(folder: Path, frames: list[_Frame], lookup: Lookup, finder: MaskFinde
                 lens_name=lens_name,
             )
         )
-    check_shots(shots, sized=all(frame.get("w") is not None for frame in frames))
+    sized = all(frame.get("w") is not None for frame in frames)
+    check_shots(shots, sized=sized, constants=reading.advanced.checks)
     return shots
 
 

@@ -6,22 +6,17 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from ...constants import DEFAULTS, Photographs
 from ..carving import bounds
 from ..carving.cones import cones_of, masks_of
 from ..carving.grid import Grid, halved
 from ..views import Views
 from .masking import enclosed
 
-_FEWEST = 4  # views; of fewer none can be outvoted
 _HALVINGS = 2  # of the cells of a coarse grid
-_DISSENT = 0.1  # of the views may be wrong about a place
-_MOST = 0.3  # of a mask; who contradicts the others about more has another fault, which is named elsewhere
-# Of the way through the object lies in holes that other views show, where there is a hole. Of path-traced scenes and
-# photographs it came to 0.65 and more; dark pits, which only meet where they are, to 0.6 and less.
-_SHARED = 0.5
 
 
-def consistent(views: Views) -> Views:
+def consistent(views: Views, constants: Photographs = DEFAULTS.photographs) -> Views:
     """The same views without what lies outside the cones of the other views' masks.
 
     Space is cut into cells; those that all but a tenth of the other views (at least one) have inside their masks are
@@ -32,6 +27,7 @@ def consistent(views: Views) -> Views:
     views : Views
         With fewer than four, or where the masks do not bound the object, nothing is changed; nor is a mask of which
         nearly a third would go, because then it is cameras or masks as a whole that contradict each other.
+    constants : Photographs, optional
 
     Returns
     -------
@@ -43,7 +39,7 @@ def consistent(views: Views) -> Views:
     Coarse on purpose: what is within about a hundredth of the object's size of its outline stays. About
     two seconds for 16 views of 640 x 480 pixels on one core.
     """
-    cells = _allowed(views) if len(views) >= _FEWEST else None
+    cells = _allowed(views, constants) if len(views) >= constants.fewest else None
     if cells is None:
         return views
     points, outside, cell, allowed = cells
@@ -53,22 +49,24 @@ def consistent(views: Views) -> Views:
         # A view does not count against what it alone denies, so its own mask is judged by the others.
         mask = masks[view]
         stray = mask & ~_drawn(views, view, points[misses - outside[view] <= allowed], cell)
-        if stray.sum() <= _MOST * mask.sum():
+        if stray.sum() <= constants.most * mask.sum():
             images[view, ..., 3][torch.from_numpy(stray).to(images.device)] = 0
     return Views(images, views.cameras, views.names, views.known)
 
 
-def without_pits(views: Views) -> Views:
+def without_pits(views: Views, constants: Photographs = DEFAULTS.photographs) -> Views:
     """The same views with those holes in masks filled that other views don't see through too: the object is dark there.
 
     A hole in a mask is a tunnel through space. Where there is a hole in the object, tunnels of several views lie in it
-    and in each other. Those of a dark place meet at the surface only, and part behind it. Beginning with the hole
-    of which the least lies in others, holes are filled until half of each that is left does.
+    and in each other. Those of a dark place meet at the surface only, and part behind it. So the cells of a tunnel
+    vote: one that another tunnel crosses says that the hole is there. Beginning with the hole that has the fewest such
+    votes, holes without half of them are filled, and have no say about the others.
 
     Parameters
     ----------
     views : Views
         With fewer than four, or where the masks do not bound the object, nothing is changed.
+    constants : Photographs, optional
 
     Returns
     -------
@@ -85,9 +83,8 @@ def without_pits(views: Views) -> Views:
         return views
     images = views.images.clone()
     images[..., 3][torch.from_numpy(holes > 0).to(images.device)] = 255
-    cells = (
-        _allowed(Views(images, views.cameras, views.names, views.known)) if len(views) >= _FEWEST else None
-    )
+    whole = Views(images, views.cameras, views.names, views.known)
+    cells = _allowed(whole, constants) if len(views) >= constants.fewest else None
     if cells is None:
         return views
     points, outside, _, allowed = cells
@@ -104,7 +101,7 @@ def without_pits(views: Views) -> Views:
             hole: (crossing[found] > 1).mean() if len(found) else 1.0 for hole, found in tunnels.items()
         }
         least = min(shared, key=shared.__getitem__)
-        if shared[least] >= _SHARED:
+        if shared[least] >= constants.shared:
             break
         crossing[tunnels.pop(least)] -= 1
     for view, hole in tunnels:
@@ -113,7 +110,7 @@ def without_pits(views: Views) -> Views:
     return Views(images, views.cameras, views.names, views.known)
 
 
-def _allowed(views: Views) -> tuple[np.ndarray, np.ndarray, float, int] | None:
+def _allowed(views: Views, constants: Photographs) -> tuple[np.ndarray, np.ndarray, float, int] | None:
     """Centres (N, 3) of cells that few views deny, which ones do (B, N), the cells' size, and how many may."""
     try:
         center = bounds.meeting_point(views)
@@ -124,7 +121,7 @@ def _allowed(views: Views) -> tuple[np.ndarray, np.ndarray, float, int] | None:
     if center is None:
         return None
     cones = cones_of(_generous(views), every_pixel=True)
-    allowed = max(1, round(_DISSENT * len(views)))
+    allowed = max(1, round(constants.dissent * len(views)))
 
     def carved(points: np.ndarray, cell: float) -> tuple[np.ndarray, np.ndarray]:
         outside = np.stack([~cone.touches(points, bounds.ball_around(cell)) for cone in cones])

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ...cameras.model import Cameras, check_cameras
+from ...constants import Photographs
 from ...images.files import bit_depth, image_header, in_turn, read_image, read_mask
 from ...images.headers import Header
 from ...images.resampling import covered, shrunk
@@ -32,11 +33,6 @@ from .matting import matted
 # them together have so many pixels.
 _SPARE = 4
 _PIXELS = 2**28
-_SMALL = 400  # pixels; what is no longer than this is not worth cutting
-_MARGIN = 0.25  # of the object's width and height
-_SAVING = 0.2  # of the pixels
-_LEAST_LEFT = 0.05  # of a photograph's pixels, without its distortion: no lens takes away more
-
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
@@ -113,16 +109,16 @@ def assemble(shots: Sequence[Shot], reading: Reading, record: Record | None = No
     limit = int(min(max(spare, reading.max_size), _SPARE * reading.max_size))
     record = record or Record(shots[0].image.parent)
     depth = _depth(shots, record)
-    given = _given_masks(shots, reading)
+    given, constants = _given_masks(shots, reading), reading.advanced.photographs
     jobs = list(zip(shots, given, strict=True))
-    photos = _in_threads(lambda job: _read_at_most(*job, depth=depth, size=limit), jobs)
+    photos = _in_threads(lambda job: _read_at_most(*job, depth=depth, size=limit, constants=constants), jobs)
     _check_masks_are_their_own(photos)
     photos = _with_masks(photos, reading)
     _tell(record, photos)
-    photos = _in_threads(_without_lens, photos)
+    photos = _in_threads(lambda photo: _without_lens(photo, constants.least_left), photos)
     if any(photo.source == "background" for photo in photos):
-        photos = _agreed(photos)
-    photos = _cut_to_object(photos, reading.max_size)
+        photos = _agreed(photos, constants)
+    photos = _cut_to_object(photos, reading.max_size, constants)
     return _views(_in_threads(lambda photo: photo.at_most(reading.max_size), photos))
 
 
@@ -190,13 +186,15 @@ def _given_masks(shots: Sequence[Shot], reading: Reading) -> list[MaskFile | Non
     return found
 
 
-def _read_at_most(shot: Shot, given: MaskFile | None, *, depth: int, size: int) -> _Photo:
+def _read_at_most(
+    shot: Shot, given: MaskFile | None, *, depth: int, size: int, constants: Photographs
+) -> _Photo:
     """A photograph of at most so many pixels along its longest side, with its mask."""
     with in_turn(shot.image):
-        return _read(shot, given, depth=depth).at_most(size)
+        return _read(shot, given, depth, constants).at_most(size)
 
 
-def _read(shot: Shot, given: MaskFile | None, *, depth: int) -> _Photo:
+def _read(shot: Shot, given: MaskFile | None, depth: int, constants: Photographs) -> _Photo:
     """Pixels, with the mask as alpha where there is one."""
     pixels, has_alpha = read_image(shot.image, depth=depth)
     # An alpha channel that is opaque everywhere was only added by a program that saves nothing else.
@@ -216,7 +214,7 @@ def _read(shot: Shot, given: MaskFile | None, *, depth: int) -> _Photo:
         pixels[..., 3] = mask
     source = "file" if file is not None else "alpha" if not opaque else "opaque" if has_alpha else "none"
     if source in ("file", "alpha"):
-        check_mask(pixels[..., 3], file or shot.image)
+        check_mask(pixels[..., 3], file or shot.image, constants)
     return _Photo(shot, pixels, shot.intrinsics, source, mask=file, rule=rule if source == "file" else source)
 
 
@@ -264,8 +262,9 @@ def _with_masks(photos: list[_Photo], reading: Reading) -> list[_Photo]:
     if reading.background == "none":
         raise ValueError(_no_mask(photos[bare[0]]))
     pixels = [photos[index].pixels for index in bare]
-    color = background_color(pixels) if isinstance(reading.background, str) else reading.background
-    masks = None if color is None else masks_from_background(pixels, color)
+    constants, given = reading.advanced.photographs, reading.background
+    color = background_color(pixels, constants) if isinstance(given, str) else given
+    masks = None if color is None else masks_from_background(pixels, color, constants)
     if color is None or masks is None:
         raise ValueError(_no_mask(photos[bare[0]]))
     shown = ", ".join(f"{value:.0f}" for value in color)
@@ -294,7 +293,7 @@ def _no_mask(photo: _Photo) -> str:
     )
 
 
-def _without_lens(photo: _Photo) -> _Photo:
+def _without_lens(photo: _Photo, least_left: float) -> _Photo:
     """The ideal image, where the lens distorts."""
     if photo.shot.lens is None:
         return photo
@@ -303,7 +302,7 @@ def _without_lens(photo: _Photo) -> _Photo:
         pixels, intrinsics, known = undistorted(photo.pixels, photo.shot.lens, photo.intrinsics, scale)
     except ValueError as error:
         raise ValueError(f"{photo.shot.where}: {error}") from None
-    if pixels[..., 0].size < _LEAST_LEFT * photo.pixels[..., 0].size:
+    if pixels[..., 0].size < least_left * photo.pixels[..., 0].size:
         raise ValueError(
             f"{photo.shot.where}: {pixels.shape[1]}x{pixels.shape[0]} pixels would be left of {photo.pixels.shape[1]}x"
             f"{photo.pixels.shape[0]} without distortion; check the coefficients"
@@ -315,23 +314,27 @@ def _without_lens(photo: _Photo) -> _Photo:
     return replace(photo, pixels=pixels, intrinsics=intrinsics, known=None if known.all() else known)
 
 
-def _agreed(photos: list[_Photo]) -> list[_Photo]:
+def _agreed(photos: list[_Photo], constants: Photographs) -> list[_Photo]:
     """Masks found by the background, soft, without what other views deny: stray things, and holes that are none."""
-    views = without_pits(consistent(_views(photos)))
+    views = without_pits(consistent(_views(photos), constants), constants)
     agreed = []
     for photo, image in zip(photos, views.images.numpy(), strict=True):
         height, width = photo.pixels.shape[:2]
-        pixels = matted(image[:height, :width]) if photo.source == "background" else photo.pixels
+        found = photo.source == "background"
+        pixels = matted(image[:height, :width], constants) if found else photo.pixels
         agreed.append(replace(photo, pixels=pixels))
     return agreed
 
 
-def _cut_to_object(photos: list[_Photo], max_size: int) -> list[_Photo]:
+def _cut_to_object(photos: list[_Photo], max_size: int, constants: Photographs) -> list[_Photo]:
     """The masks' surroundings alone, where that saves enough."""
     longest = max(max(photo.pixels.shape) for photo in photos)
-    if longest <= max_size and (longest <= _SMALL or all(photo.source == "alpha" for photo in photos)):
+    small = longest <= constants.small or all(photo.source == "alpha" for photo in photos)
+    if longest <= max_size and small:
         return photos  # few pixels, or cut out by whoever made the masks
-    windows = [_window(photo) for photo in photos]  # each (2, 2): first and last column, first and last row
+    windows = [
+        _window(photo, constants.margin) for photo in photos
+    ]  # each (2, 2): first and last column, first and last row
     factors = [min(1.0, max_size / (window[:, 1] - window[:, 0]).max()) for window in windows]
     # The canvas is as large as the largest window; what it holds of the others' surroundings costs nothing.
     canvas = np.max([f * (w[:, 1] - w[:, 0]) for f, w in zip(factors, windows, strict=True)], axis=0)
@@ -342,17 +345,17 @@ def _cut_to_object(photos: list[_Photo], max_size: int) -> list[_Photo]:
         low = np.clip((window.sum(axis=1) - size + 1) // 2, 0, limit - size)
         cut.append(photo.cut(*(int(end) for end in (*low, *(low + size)))))
     before, after = (sum(photo.pixels.size for photo in some) for some in (photos, cut))
-    return cut if after <= (1 - _SAVING) * before else photos
+    return cut if after <= (1 - constants.saving) * before else photos
 
 
-def _window(photo: _Photo) -> np.ndarray:
+def _window(photo: _Photo, share: float) -> np.ndarray:
     """Columns and rows, (2, 2), of the mask's bounding box and a margin, within the photograph."""
     mask = photo.pixels[..., 3] >= 128
     ends = []
     for axis, limit in ((0, mask.shape[1]), (1, mask.shape[0])):  # columns, rows
         at = np.flatnonzero(mask.any(axis=axis))
         low, high = (int(at[0]), int(at[-1]) + 1) if len(at) else (0, limit)
-        margin = round(_MARGIN * (high - low)) + 1
+        margin = round(share * (high - low)) + 1
         ends.append((max(0, low - margin), min(limit, high + margin)))
     return np.array(ends)
 

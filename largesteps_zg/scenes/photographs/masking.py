@@ -18,30 +18,16 @@ from typing import TypeVar
 import numpy as np
 from scipy import ndimage
 
+from ...constants import DEFAULTS, Photographs
 from .matting import outlined
 
-# All in levels of sRGB bytes, as the largest difference of the three channels.
-_FAINT = 20  # pixels nearer to the background's colour are never object
-_CONTRAST = 24  # the object differs at least this much from the background
-_SAME = 32  # most of a background of one colour varies by no more
-
-_ROUNDS = 3  # of finding colours from masks, and masks from colours
-_LEARN = 640  # pixels: colours are learned from images whose longest side has at most as many
-_FAR = 0.02  # of the longest side: pixels farther from the mask are certainly background
 _BINS = 96  # of each channel's signed root of the difference from the background, -16 to 16
-_STRAY = 0.01  # of the object's area: it stands alone if other things that differ cover no more
-_SPECK = 0.02  # of the largest piece: smaller pieces are dropped
-_PIT = 1.5e-4  # of the image: smaller holes are filled
-_ALL_AROUND = (
-    0.98  # of the border; an object that fills it and has a hole inside is rarer than an inverted mask
-)
-_DARK = 0.3  # of a hole: where less of it shows the background, it is a shadow
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-def check_mask(mask: np.ndarray, source: object) -> None:
+def check_mask(mask: np.ndarray, source: object, constants: Photographs = DEFAULTS.photographs) -> None:
     """ValueError for a mask (H, W) uint8 that is empty, full or inverted; `source` begins the message."""
     if mask.max() < 128:
         raise ValueError(
@@ -54,7 +40,7 @@ def check_mask(mask: np.ndarray, source: object) -> None:
         )
     inside = mask >= 128
     border = np.concatenate([inside[0], inside[-1], inside[1:-1, 0], inside[1:-1, -1]])
-    if border.mean() >= _ALL_AROUND and inside.mean() > 0.5:
+    if border.mean() >= constants.all_around and inside.mean() > 0.5:
         raise ValueError(
             f"{source}: mask covers {inside.mean():.0%} of the image and {border.mean():.0%} of its border; is it "
             "inverted? Expected 255 on the object and 0 around it"
@@ -62,7 +48,9 @@ def check_mask(mask: np.ndarray, source: object) -> None:
 
 
 def masks_from_background(
-    images: Sequence[np.ndarray], background: str | Sequence[float] | np.ndarray = "auto"
+    images: Sequence[np.ndarray],
+    background: str | Sequence[float] | np.ndarray = "auto",
+    constants: Photographs = DEFAULTS.photographs,
 ) -> list[np.ndarray] | None:
     """Masks of photographs of one object before a background of one colour.
 
@@ -72,6 +60,7 @@ def masks_from_background(
         Of any sizes; a fourth channel is ignored.
     background : "auto" or (R, G, B)
         Its colour, 0 to 255; by default the commonest colour along the borders of all images.
+    constants : Photographs, optional
 
     Returns
     -------
@@ -88,26 +77,34 @@ def masks_from_background(
     """
     images = [image[..., :3] for image in images]
     color = (
-        background_color(images) if isinstance(background, str) else np.array(background, dtype=np.float32)
+        background_color(images, constants)
+        if isinstance(background, str)
+        else np.array(background, dtype=np.float32)
     )
     if color is None:
         return None
-    steps = [-(-max(image.shape[:2]) // _LEARN) for image in images]  # rounded up
+    steps = [-(-max(image.shape[:2]) // constants.learn) for image in images]  # rounded up
     learners = [
         _Photograph.of(image[::step, ::step], color) for image, step in zip(images, steps, strict=True)
     ]
-    certain = max(_CONTRAST, _otsu([photograph.difference for photograph in learners]))
+    certain = max(constants.contrast, _otsu([photograph.difference for photograph in learners]))
     masks = [
-        _pieces(photograph.difference > (_FAINT if _alone(photograph, certain) else certain), photograph)
+        _pieces(
+            photograph.difference > (constants.faint if _alone(photograph, certain, constants) else certain),
+            photograph,
+            constants,
+        )
         for photograph in learners
     ]
     ratio = np.zeros(0)
-    for _ in range(_ROUNDS):
-        ratio = _colours_of_the_object(learners, masks)
-        masks = _in_threads(partial(_classified, certain=certain, ratio=ratio), learners)
+    for _ in range(constants.rounds):
+        ratio = _colours_of_the_object(learners, masks, constants)
+        masks = _in_threads(partial(_classified, certain=certain, ratio=ratio, constants=constants), learners)
     if max(steps) == 1:
         return masks
-    return _in_threads(lambda image: _classified(_Photograph.of(image, color), certain, ratio), images)
+    return _in_threads(
+        lambda image: _classified(_Photograph.of(image, color), certain, ratio, constants), images
+    )
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,9 @@ def _in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item]) ->
         return list(pool.map(function, items))
 
 
-def background_color(images: Sequence[np.ndarray]) -> np.ndarray | None:
+def background_color(
+    images: Sequence[np.ndarray], constants: Photographs = DEFAULTS.photographs
+) -> np.ndarray | None:
     """The commonest colour (3,) along the borders of images (H, W, 3 or 4); None if most of the borders differ."""
     images = [image[..., :3] for image in images]
     borders = [
@@ -149,7 +148,7 @@ def background_color(images: Sequence[np.ndarray]) -> np.ndarray | None:
     coarse = pixels.astype(np.int64) // 16
     cells = (coarse[:, 0] * 16 + coarse[:, 1]) * 16 + coarse[:, 2]
     color = np.median(pixels[cells == np.bincount(cells).argmax()], axis=0).astype(np.float32)
-    same = np.abs(pixels - color).max(axis=1) <= _SAME
+    same = np.abs(pixels - color).max(axis=1) <= constants.same
     return color if same.mean() > 0.5 else None
 
 
@@ -165,12 +164,15 @@ def _otsu(differences: Sequence[np.ndarray]) -> float:
     return float(between.argmax()) + 0.5
 
 
-def _colours_of_the_object(photographs: Sequence[_Photograph], masks: Sequence[np.ndarray]) -> np.ndarray:
+def _colours_of_the_object(
+    photographs: Sequence[_Photograph], masks: Sequence[np.ndarray], constants: Photographs
+) -> np.ndarray:
     """For each bin the share of the object among the pixels of its colour, (BINS^3,) in [0, 1]."""
     inside, outside = np.zeros(_BINS**3), np.zeros(_BINS**3)
     for photograph, mask in zip(photographs, masks, strict=True):
         # Neither counts the pixels at the outline, which mix both.
-        far = ndimage.distance_transform_edt(~mask) > max(4, _FAR * max(mask.shape)) if mask.any() else ~mask
+        away = max(4, constants.far * max(mask.shape))
+        far = ndimage.distance_transform_edt(~mask) > away if mask.any() else ~mask
         inside += np.bincount(photograph.bins[ndimage.binary_erosion(mask, iterations=2)], minlength=_BINS**3)
         outside += np.bincount(photograph.bins[far], minlength=_BINS**3)
     inside, outside = (
@@ -181,18 +183,20 @@ def _colours_of_the_object(photographs: Sequence[_Photograph], masks: Sequence[n
     return ratio.astype(np.float32)
 
 
-def _classified(photograph: _Photograph, certain: float, ratio: np.ndarray) -> np.ndarray:
+def _classified(
+    photograph: _Photograph, certain: float, ratio: np.ndarray, constants: Photographs
+) -> np.ndarray:
     """The mask (H, W) bool by thresholds and colours."""
-    candidates = photograph.difference > _FAINT
-    alone = _alone(photograph, certain)
+    candidates = photograph.difference > constants.faint
+    alone = _alone(photograph, certain, constants)
     if not alone:
         likely = ndimage.gaussian_filter(ratio[photograph.bins], 1.0) > 0.5
         # A pixel that differs enough to be a seed may have a stray thing's colour, unless it differs by far more.
-        candidates &= likely | (photograph.difference > 2 * certain)
+        candidates &= likely | (photograph.difference > constants.surely * certain)
     parts, seeded = _seeded(candidates, photograph.difference > certain)
-    mask = _pieces(seeded[parts], photograph)
+    mask = _pieces(seeded[parts], photograph, constants)
     for _ in range(2 if alone else 1):  # everything that differs also includes the blur around the object
-        mask = _pieces(outlined(mask, photograph.light), photograph)
+        mask = _pieces(outlined(mask, photograph.light, constants), photograph, constants)
     return mask
 
 
@@ -204,15 +208,15 @@ def _seeded(candidates: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.n
     return parts, seeded
 
 
-def _alone(photograph: _Photograph, certain: float) -> bool:
+def _alone(photograph: _Photograph, certain: float, constants: Photographs) -> bool:
     """Whether almost all pixels that differ from the background are in pieces with a seed, clear of the border."""
-    parts, seeded = _seeded(photograph.difference > _FAINT, photograph.difference > certain)
+    parts, seeded = _seeded(photograph.difference > constants.faint, photograph.difference > certain)
     cut = np.zeros(len(seeded), dtype=bool)
     for border in (parts[0], parts[-1], parts[:, 0], parts[:, -1]):
         cut[border] = True
     areas = np.bincount(parts.ravel(), minlength=len(seeded))
     areas[0] = 0
-    return bool(areas[cut | ~seeded].sum() <= _STRAY * areas.sum())
+    return bool(areas[cut | ~seeded].sum() <= constants.stray * areas.sum())
 
 
 def enclosed(mask: np.ndarray) -> np.ndarray:
@@ -225,18 +229,18 @@ def enclosed(mask: np.ndarray) -> np.ndarray:
     return holes
 
 
-def _pieces(mask: np.ndarray, photograph: _Photograph) -> np.ndarray:
+def _pieces(mask: np.ndarray, photograph: _Photograph, constants: Photographs) -> np.ndarray:
     """The mask without specks, and with false holes filled: pits, and shadows that show no background."""
     parts, count = ndimage.label(mask)
     if count == 0:
         return mask
     areas = np.bincount(parts.ravel())
     areas[0] = 0
-    mask = mask & (areas >= _SPECK * areas.max())[parts]
+    mask = mask & (areas >= constants.speck * areas.max())[parts]
     holes = enclosed(mask)
     areas = np.bincount(holes.ravel())
-    shown = np.bincount(holes[photograph.difference < _FAINT], minlength=len(areas))
-    filled = (areas < _PIT * mask.size) | (shown < _DARK * areas)
+    shown = np.bincount(holes[photograph.difference < constants.faint], minlength=len(areas))
+    filled = (areas < constants.pit * mask.size) | (shown < constants.dark * areas)
     filled[0] = False
     whole: np.ndarray = mask | filled[holes]
     return whole

@@ -11,25 +11,24 @@ import torch
 from scipy import ndimage
 from scipy.special import erfinv
 
+from ...constants import DEFAULTS, Photographs
 from ...images.color import linear_to_srgb, srgb_to_linear
 from ..views import Views
 
-BAND = 2  # pixels on both sides of an outline that may show both object and background
-# Both in squares of white's light. Below the first contrast, object and background look the same. A colour from farther
-# away has to explain a pixel better by the second.
-_CONTRAST, _BETTER = 1e-4, 5e-5
 _AROUND = [(0, 0), *((y, x) for y in (-2, 0, 2) for x in (-2, 0, 2) if y or x)]
 
 
-def outlined(mask: np.ndarray, light: np.ndarray) -> np.ndarray:
+def outlined(
+    mask: np.ndarray, light: np.ndarray, constants: Photographs = DEFAULTS.photographs
+) -> np.ndarray:
     """The mask (H, W) bool, its outline moved, by up to 2 pixels, to where the object has half the light (H, W, 3)."""
-    ring, share, _ = _shares(mask, light, BAND)
+    ring, share, _ = _shares(mask, light, constants.band, constants)
     moved = mask.copy()
     moved[ring] = share > 0.5
     return moved
 
 
-def matted(pixels: np.ndarray) -> np.ndarray:
+def matted(pixels: np.ndarray, constants: Photographs = DEFAULTS.photographs) -> np.ndarray:
     """A photograph with soft alpha at its outlines: the share of the object in each pixel.
 
     A pixel at an outline has the light c = a F + (1 - a) B, where F is the light of the object beside it and B that of
@@ -40,6 +39,7 @@ def matted(pixels: np.ndarray) -> np.ndarray:
     ----------
     pixels : (H, W, 4) uint8
         sRGB. Alpha is at least 128 on the object.
+    constants : Photographs, optional
 
     Returns
     -------
@@ -48,7 +48,7 @@ def matted(pixels: np.ndarray) -> np.ndarray:
         thin, or has the light of the background.
     """
     mask = pixels[..., 3] >= 128
-    ring, share, inside = _shares(mask, _linear(pixels), 1)
+    ring, share, inside = _shares(mask, _linear(pixels), 1, constants)
     result = pixels.copy()
     result[..., 3] = np.where(mask, 255, 0)
     result[ring, 3] = np.rint(255 * share.clip(0, 1))
@@ -56,7 +56,7 @@ def matted(pixels: np.ndarray) -> np.ndarray:
     return result
 
 
-def softened(views: Views) -> Views:
+def softened(views: Views, constants: Photographs = DEFAULTS.photographs) -> Views:
     """Views whose masks of 0 and 1 become soft along the line between their steps.
 
     A blurred straight outline is the integral of a normal distribution, so the blurred value tells the distance to the
@@ -66,6 +66,7 @@ def softened(views: Views) -> Views:
     Parameters
     ----------
     views : Views
+    constants : Photographs, optional
 
     Returns
     -------
@@ -80,16 +81,15 @@ def softened(views: Views) -> Views:
 
     def soften(view: int) -> None:
         known = None if views.known is None else views.known[view].cpu().numpy()
-        images[view] = torch.from_numpy(_without_steps(views.images[view].cpu().numpy(), known)).to(
-            images.device
-        )
+        soft = _without_steps(views.images[view].cpu().numpy(), known, constants.band)
+        images[view] = torch.from_numpy(soft).to(images.device)
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         list(pool.map(soften, hard.nonzero()[:, 0].tolist()))
     return replace(views, images=images)
 
 
-def _without_steps(pixels: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+def _without_steps(pixels: np.ndarray, known: np.ndarray | None, band: int) -> np.ndarray:
     """(H, W, 4) uint8 with a soft mask."""
     mask = pixels[..., 3] >= 128
     blurred = ndimage.gaussian_filter(mask.astype(np.float64), 1.0).clip(1e-6, 1 - 1e-6)
@@ -106,7 +106,7 @@ def _without_steps(pixels: np.ndarray, known: np.ndarray | None) -> np.ndarray:
     result[..., 3] = np.where(stays, pixels[..., 3], np.rint(255 * share))
     inner = ndimage.binary_erosion(mask, border_value=1)
     nearest, inside = _nearest_light(_linear(pixels), inner)
-    ring = (result[..., 3] > 0) & ~inner & (nearest <= 2 * BAND) & ~stays
+    ring = (result[..., 3] > 0) & ~inner & (nearest <= 2 * band) & ~stays
     result[ring, :3] = _bytes(inside[ring])
     return result
 
@@ -121,20 +121,23 @@ def _bytes(light: np.ndarray) -> np.ndarray:
     return levels
 
 
-def _shares(mask: np.ndarray, light: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _shares(
+    mask: np.ndarray, light: np.ndarray, width: int, constants: Photographs
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The pixels (H, W) within `width` of the outline, the share of the object in them (N,), and its light (N, 3)."""
+    band, alike, least_gain = constants.band, constants.alike, constants.better
     cross = ndimage.generate_binary_structure(2, 1)
 
     def grown(part: np.ndarray, by: int) -> np.ndarray:
         found: np.ndarray = ndimage.binary_dilation(part, cross, iterations=by)
         return found
 
-    inner, outer = ~grown(~mask, BAND), ~grown(mask, BAND)
+    inner, outer = ~grown(~mask, band), ~grown(mask, band)
     nearest, inside = _nearest_light(light, inner)
-    weight = ndimage.gaussian_filter(outer.astype(np.float32), BAND, truncate=2.5)
-    outside = ndimage.gaussian_filter(light * outer[..., None], (BAND, BAND, 0), truncate=2.5)
+    weight = ndimage.gaussian_filter(outer.astype(np.float32), band, truncate=2.5)
+    outside = ndimage.gaussian_filter(light * outer[..., None], (band, band, 0), truncate=2.5)
     # Thin parts have no inside, and narrow gaps no outside. They stay.
-    ring = grown(mask, width) & grown(~mask, width) & (nearest <= 2 * BAND + 1.5) & (weight > 1e-3)
+    ring = grown(mask, width) & grown(~mask, width) & (nearest <= 2 * band + 1.5) & (weight > 1e-3)
     back = outside[ring] / weight[ring][:, None]
     share, own = np.zeros(len(back)), np.zeros((len(back), 3), dtype=light.dtype)
     least = np.full(len(back), np.inf)
@@ -144,10 +147,10 @@ def _shares(mask: np.ndarray, light: np.ndarray, width: int) -> tuple[np.ndarray
         front = inside[(row + down).clip(0, len(mask) - 1), (column + right).clip(0, mask.shape[1] - 1)]
         axis = front - back
         size = (axis**2).sum(axis=1)
-        part = ((light[ring] - back) * axis).sum(axis=1) / np.maximum(size, _CONTRAST)
-        part = np.where(size < _CONTRAST, mask[ring], part)
+        part = ((light[ring] - back) * axis).sum(axis=1) / np.maximum(size, alike)
+        part = np.where(size < alike, mask[ring], part)
         missed = ((light[ring] - back - part.clip(0, 1)[:, None] * axis) ** 2).sum(axis=1)
-        better = missed < least - _BETTER
+        better = missed < least - least_gain
         least[better], share[better], own[better] = missed[better], part[better], front[better]
     return ring, share, own
 

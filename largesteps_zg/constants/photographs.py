@@ -1,0 +1,170 @@
+"""What decides about photographs before a run sees them: masks, outlines, cutting, and which cameras are refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .group import TINY, Group, constant
+
+MASKS = (
+    "measured: benchmarks/masks.py, all numbers of masks together, on path-traced clay and painted fennecs"
+)
+HOLES = "benchmarks/holes.py, 13 shapes"
+
+
+@dataclass(frozen=True)
+class Photographs(Group):
+    """Masks, outlines and cutting, in `scenes.photographs`."""
+
+    # Masks from a background of one colour. Levels are bytes of sRGB, of the channel that differs most.
+    faint: float = constant(
+        20, "levels", "Pixels nearer to the background's colour are never object.", MASKS, least=0
+    )
+    contrast: float = constant(
+        24, "levels", "The object differs at least so much from the background.", MASKS, least=0
+    )
+    same: float = constant(
+        32,
+        "levels",
+        "A background is of one colour if most of the borders differ by no more.",
+        MASKS,
+        least=0,
+    )
+    surely: float = constant(
+        2.0, "times the contrast", "Beyond, a pixel is object although stray things have its colour.", MASKS
+    )
+    rounds: int = constant(
+        3, "rounds", "Colours are learned from masks, and masks from colours, so often.", MASKS
+    )
+    learn: int = constant(640, "pixels", "Colours are learned from images that are no longer.", MASKS)
+    far: float = constant(
+        0.02, "share", "Pixels farther from the mask, of the longest side, are background.", MASKS
+    )
+    stray: float = constant(
+        0.01, "share", "An object stands alone if other things cover no more of its area.", MASKS
+    )
+    speck: float = constant(
+        0.02, "share", "Pieces smaller than this, of the largest one, are dropped.", MASKS
+    )
+    pit: float = constant(1.5e-4, "share", "Holes smaller than this, of the image, are filled.", MASKS)
+    dark: float = constant(0.3, "share", "A hole that shows less background than this is a shadow.", MASKS)
+    all_around: float = constant(
+        0.98, "share", "A mask of most of the image that covers so much of its border is refused as inverted.",
+        "chosen: an object that fills the border and has a hole inside is rarer than an inverted mask",
+    )  # fmt: skip
+
+    # Outlines.
+    band: int = constant(
+        2, "pixels", "Pixels so near to an outline may show both object and background.", MASKS
+    )
+    alike: float = constant(
+        1e-4, "white²", "Object and background of smaller contrast look the same.", MASKS, least=TINY
+    )
+    better: float = constant(
+        5e-5, "white²", "A colour from farther away explains a pixel better by this.", MASKS
+    )
+
+    # What views say about each other's masks.
+    fewest: int = constant(
+        4,
+        "views",
+        "With fewer, no mask is corrected by the others.",
+        "derived: of fewer, none can be outvoted",
+    )
+    dissent: float = constant(0.1, "share", "So many views, and at least one, may be wrong about a place.")
+    most: float = constant(0.3, "share", "A mask that would lose more has another fault, and stays as it is.")
+    shared: float = constant(
+        0.5, "share", "A hole is real if other views see through more than this of its way through the object.",
+        f"vote: each cell on the way has one, and half is the majority; checked by {HOLES}",
+    )  # fmt: skip
+
+    # Cutting photographs to the object.
+    small: int = constant(400, "pixels", "Photographs no longer than this are not cut.")
+    margin: float = constant(0.25, "share", "A cut leaves this of the object's width and height around it.")
+    saving: float = constant(0.2, "share", "Photographs are cut if that saves so many of the pixels.")
+    least_left: float = constant(
+        0.05, "share", "If undistorting leaves fewer of a photograph's pixels, its coefficients are refused."
+    )
+
+
+@dataclass(frozen=True)
+class Checks(Group):
+    """Which cameras and meshes are refused, in `scenes.sanity`. A refusal can be overruled only here."""
+
+    one_place: float = constant(
+        1e-6, "of their distance from the origin", "Cameras nearer together than this are in one place.",
+        "derived: 32-bit floats keep seven digits, and turning a pose round loses one",
+    )  # fmt: skip
+    parallax: float = constant(
+        1 / 200, "of the distance to the object", "Cameras nearer together than this cannot tell depth.",
+        "derived: below, a pixel in a mask moves the object by its own size",
+    )  # fmt: skip
+    units: float = constant(
+        30.0, "times", "A mesh larger or smaller by more than this than the masks show is in other units.",
+        "chosen: no crop, table or rim explains so much, and a wrong unit is mostly 1000", least=1.0)  # fmt: skip
+    away: float = constant(10.0, "radii", "A mesh farther away from the object than this lies elsewhere.")
+    shortest_focal: float = constant(
+        0.05,
+        "image sides",
+        "Shorter focal lengths are no pixels.",
+        "derived: an angle of view of 168 degrees",
+    )
+    longest_focal: float = constant(
+        1e5,
+        "image sides",
+        "Longer focal lengths are no pixels.",
+        "derived: an angle of view of 2 seconds of arc",
+    )
+    together: float = constant(
+        0.12, "share", "Principal points that differ by less lie at one fraction of the image."
+    )
+    least_middle: float = constant(
+        0.3, "share", "If that fraction is smaller, images were resized after calibration."
+    )
+    most_middle: float = constant(0.8, "share", "The same, if it is larger.")
+    overlap: float = constant(
+        0.5, "share", "A start mesh whose outlines overlap the masks by less is told to lie elsewhere.",
+        "vote: more of the pixels against it than for it",
+    )  # fmt: skip
+
+    def ascending(self) -> tuple[tuple[str, str], ...]:
+        """See `Group`."""
+        return ("shortest_focal", "longest_focal"), ("least_middle", "most_middle")
+
+
+@dataclass(frozen=True)
+class Carving(Group):
+    """Hulls, and which start a run takes, in `scenes.carving` and `reconstruct.starts`."""
+
+    tolerances: tuple[tuple[float, float], ...] = constant(
+        ((0.0, 0.0), (0.0, 1.0), (0.03, 1.0), (0.06, 2.0), (0.12, 3.0)), "(share of views, pixels)",
+        "So many views may disagree, by so many pixels of a mask; tried in this order.",
+    )  # fmt: skip
+    covered: float = constant(
+        0.98, "share", "A hull that explains so much of the masks needs no larger tolerance."
+    )
+    confirmed: float = constant(0.05, "radii", "A view confirms points of a hull within this distance.")
+    erosions: tuple[float, ...] = constant(
+        (0.5, 1.0, 1.5, 2.0), "cells", "Taken off the parts that no view confirms, in this order."
+    )
+    thickenings: tuple[float, ...] = constant(
+        (0.5, 0.75, 1.0), "cells", "Added where the grid has torn holes that no mask shows, in this order."
+    )
+    smallest_hole: float = constant(
+        3e-4, "share", "Holes smaller than this, of their mask, are noise at an outline."
+    )
+    fewest_pixels: float = constant(4.0, "pixels", "The same, whatever the mask's size.")
+    speck: float = constant(
+        0.05, "share", "Parts of a hull that extend less, of the largest one, are dropped."
+    )
+    speck_volume: float = constant(
+        0.001, "share", "Parts of less volume, of the largest one, are dropped too."
+    )
+    sheet: float = constant(
+        0.13, "radii", "If the largest sphere inside the masks is smaller, a run starts from the hull.",
+        "measured: benchmarks/starts.py, 16 shapes",
+    )  # fmt: skip
+    smallest_sphere: float = constant(0.05, "radii", "The sphere to start from is no smaller.")
+    start_share: float = constant(
+        0.9, "share", "Of the largest sphere inside all masks, so much is the start."
+    )

@@ -1,0 +1,177 @@
+"""What decides along a run: when it remeshes, how steps and smoothing fall, how cameras move, sizes of estimates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .group import TINY, TRIED, Group, constant
+
+TABLES = "benchmarks/measurements/choosing.md"
+PAGE = "benchmarks/measurements/path_traced.md"
+ESTIMATES = "benchmarks/measurements/gradients.md; bunny and cow"
+
+
+@dataclass(frozen=True)
+class Schedule(Group):
+    """What changes along a run, in `reconstruct.schedule` and `reconstruct.fit`."""
+
+    remesh_at: tuple[float, ...] = constant(
+        (0.15, 0.35, 0.55), "share", "Of the run, when it remeshes by itself.",
+        f"chosen; with and without measured: {TABLES}, Remeshing; fennec",
+    )  # fmt: skip
+    remesh_pixels: tuple[float, ...] = constant(
+        (5.0, 3.0, 2.0), "pixels", "Edges after each of these remeshings."
+    )
+    coarse_until: float = constant(
+        0.3,
+        "share",
+        "So much of the run sees images of half their size.",
+        f"measured: {PAGE}, Image size; bunny, cow",
+    )
+    coarse_smallest: int = constant(
+        256, "pixels", "Images of a shorter side are not halved; thin parts would vanish."
+    )
+    lambda_factor: float = constant(
+        0.25,
+        "times",
+        "Smoothing falls by this at each remeshing.",
+        "derived: it then reaches over half as many edges",
+    )
+    reference_vertices: int = constant(
+        2562,
+        "vertices",
+        "The start for which the settings have lambda.",
+        "derived: the default start",
+    )
+    decay: float = constant(
+        0.03,
+        "times",
+        "Step sizes fall by this over a run.",
+        f"measured: {TABLES}, How the step size falls; six scenes",
+    )
+    decay_power: float = constant(
+        1.5, "power", "Of time, where gradients are exact: steps fall later.",
+        f"measured: {TABLES}, How the step size falls; six scenes",
+    )  # fmt: skip
+    bending_factor: float = constant(
+        4.0, "times", "The weight of bending at the start of a run, over that at its end.", TRIED, least=TINY
+    )
+    color_lambda: float = constant(1.0, "lambda", "Smoothing of colours at first.")
+    sharp_lambda: float = constant(
+        0.1, "lambda", "Smoothing of colours once the shape is there.",
+        f"measured: {PAGE}, Number of vertices; temple, fennec",
+    )  # fmt: skip
+    sharp_from: float = constant(
+        0.75, "share", "From so much of the run on, colours are sharp.",
+        f"measured: {PAGE}, Number of vertices; temple, fennec",
+    )  # fmt: skip
+    color_step: float = constant(0.5, "times", "The step size of colours over that of positions.", TRIED)
+    light_step: float = constant(0.02, "white", "The step size of the light.", TRIED)
+    unexplained: int = constant(
+        2, "power", "Of the weight of brightness before there is gloss.",
+        f"measured: {PAGE}, How much brightness counts; the glossy fennec",
+    )  # fmt: skip
+    robust_scale: float = constant(
+        0.2,
+        "white",
+        "Where the robust loss bends: a quarter of the influence is left there, a ninth at twice.",
+        least=TINY,
+    )
+    thrown: float = constant(100.0, "radii", "A vertex farther out has been thrown, and the run stops.")
+    start_nearby: float = constant(
+        2.0, "radii", "A start mesh no vertex of which is nearer to the object is refused.",
+        "derived: the object ends at 1",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.remesh_at) != len(self.remesh_pixels):
+            raise ValueError(
+                f"constants: Schedule: expected as many remesh_pixels as remesh_at, got {len(self.remesh_pixels)} and "
+                f"{len(self.remesh_at)}"
+            )
+
+
+@dataclass(frozen=True)
+class Correcting(Group):
+    """Corrections of cameras, in `cameras`."""
+
+    start: float = constant(0.3, "share", "From so much of the run on, cameras move.")
+    decide: float = constant(
+        0.6, "share", "At so much of the run corrections are kept or dropped.",
+        "measured: benchmarks/cameras_off.py; bunny, leaf, temple",
+    )  # fmt: skip
+    least: float = constant(
+        0.25, "pixels", "Corrections that move the object's image by less are dropped.",
+        "measured: benchmarks/cameras_off.py; exact ones 0.03 to 0.13 (bunny, leaf), a gantry's 1.1 (temple)",
+    )  # fmt: skip
+    least_views: int = constant(
+        3,
+        "views",
+        "With fewer, cameras stay as they are.",
+        "derived: two share their motions with the surface",
+    )
+    step: float = constant(4e-3, "radians, distances", "First step of turns and shifts.", TRIED)
+    focal_step: float = constant(2e-3, "nepers", "First step of the focal length.")
+    ball: float = constant(0.6, "radii", "Corrections are measured on a ball of this radius.")
+    widths: tuple[float, ...] = constant(
+        (0.2, 0.4, 0.8, 1.6), "radians", "Widths of the weights of neighbours, of which the best foretells a camera.",
+        "derived: the best of them is found on the run's own cameras, each left out in turn",
+    )  # fmt: skip
+    trusted: float = constant(
+        0.7, "share", "Neighbours foretell cameras if they leave no more of the pixels by which the run's were off.",
+        "chosen near root 1/2, which leaves half of the squares; the temple leaves 0.41, chance 1 and more",
+    )  # fmt: skip
+    align_steps: int = constant(60, "steps", "Cameras of held-out views are fitted in so many.")
+    align_step: float = constant(1e-3, "radians, distances", "First of these steps.")
+    align_decay: float = constant(0.97, "times", "They fall by this from one to the next.")
+    level: float = constant(
+        0.02, "share", "What the cameras' own up counts against their horizons being level."
+    )
+    axis: float = constant(
+        0.9994, "cosine", "Up that is nearer to an axis is that axis.", "derived: of 2 degrees"
+    )
+
+
+@dataclass(frozen=True)
+class Estimates(Group):
+    """Sizes and numbers of perturbations, in `reconstruct.gradients`."""
+
+    epsilon: tuple[float, float] = constant(
+        (0.6, 0.2),
+        "pixels",
+        "Perturbations of positions, first and last; outlines jump.",
+        f"measured: {ESTIMATES}",
+        least=TINY,
+        length=2,
+    )
+    color_epsilon: tuple[float, float] = constant(
+        (0.05, 0.01), "white", "Perturbations of colours, likewise.", least=TINY, length=2
+    )
+    continuous_epsilon: tuple[float, float] = constant(
+        (0.6, 0.05), "pixels", "The first, of a continuous renderer.", least=TINY, length=2
+    )
+    continuous_color_epsilon: tuple[float, float] = constant(
+        (0.05, 0.01), "white", "The second, likewise.", least=TINY, length=2
+    )
+    edge_in_pixels: float = constant(
+        5.0, "pixels", "Pairs are averaged where edges are shorter.", f"measured: {ESTIMATES}"
+    )
+    most_pairs: int = constant(6, "pairs", "At most so many.", f"measured: {ESTIMATES}")
+    coarse_pairs: int = constant(2, "pairs", "Up to so many, triangles count as coarse.")
+    fine_from: float = constant(0.35, "share", "From so much of the run on, pairs are averaged.")
+    settling: float = constant(
+        3.0, "times", "Steps on fine triangles end shorter by this.", f"measured: {ESTIMATES}", least=TINY
+    )
+    pairs: int = constant(10, "pairs", "Of a whole-image estimate.", "derived: as published for ZeroGrads")
+    latent_widths: tuple[float, float] = constant(
+        (0.3, 0.1), "radii", "Its perturbations of the latent, first and last.", least=TINY, length=2
+    )
+    color_share: float = constant(0.5, "times", "Its perturbations of colours over those.")
+    light_share: float = constant(0.1, "times", "Its perturbations of the light over those.")
+    surrogate_width: int = constant(32, "units", "Of ZeroGrads' surrogate.")
+    surrogate_depth: int = constant(1, "layers", "Of ZeroGrads' surrogate.")
+    surrogate_rate: float = constant(1.0, "rate", "At which ZeroGrads' surrogate learns.")
+    surrogate_memory: float = constant(
+        0.85, "share", "Of what ZeroGrads' surrogate knew, kept from step to step."
+    )
