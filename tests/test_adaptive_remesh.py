@@ -77,6 +77,7 @@ def wavy_lengths(mesh: Mesh, seed: int) -> torch.Tensor:
 # Laws of the result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("shape", [bumpy, ring])
 def test_random_lengths_keep_the_surface_what_it_was(shape, seed):
@@ -95,6 +96,7 @@ def test_random_lengths_keep_the_surface_what_it_was(shape, seed):
     assert closest_points(mesh.vertices, result.vertices, result.faces).distances.max() < 0.08
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_edges_have_the_lengths_asked_for_where_they_are(seed):
     mesh = bumpy()
@@ -110,6 +112,7 @@ def test_edges_have_the_lengths_asked_for_where_they_are(seed):
     assert len(result.vertices) == pytest.approx(expected, rel=0.1)
 
 
+@pytest.mark.slow
 def test_uniform_lengths_give_nearly_equilateral_triangles():
     mesh = bumpy()
     result = remesh(mesh.vertices, mesh.faces, 0.08, backend="adaptive")
@@ -121,6 +124,7 @@ def test_uniform_lengths_give_nearly_equilateral_triangles():
     )
 
 
+@pytest.mark.slow
 def test_the_same_call_gives_the_same_mesh_and_scale_makes_no_difference():
     mesh = bumpy(3)
     lengths = wavy_lengths(mesh, 0)
@@ -131,6 +135,7 @@ def test_the_same_call_gives_the_same_mesh_and_scale_makes_no_difference():
         assert len(other.vertices) == pytest.approx(len(one.vertices), rel=0.02)
 
 
+@pytest.mark.slow
 def test_attributes_are_carried_linearly():
     mesh = bumpy(3)
     lengths = wavy_lengths(mesh, 1)
@@ -163,6 +168,7 @@ def test_a_thin_shell_keeps_its_two_sides_apart():
 # Borders
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [0.03, 0.1, 0.3])
 def test_a_square_stays_a_square(generator, target):
     mesh = square(16, generator)

@@ -70,6 +70,7 @@ def test_colours_that_do_not_fit_the_views_are_refused(unchecked):
         render(ball.vertices, ball.faces, torch.ones(41, 3), cameras)
 
 
+@pytest.mark.slow
 def test_colours_are_gain_times_diffuse_and_mirrored_light(generator):
     ball, cameras = icosphere(2, dtype=torch.float64), cameras_around(3)
     albedo = torch.rand(len(ball.vertices), 3, generator=generator, dtype=torch.float64)
@@ -125,6 +126,7 @@ def test_surroundings_have_no_seam(generator):
         assert float((sides[0] / sides[1]).log().abs().max()) < 0.2  # texels differ by factors of some e
 
 
+@pytest.mark.slow
 def test_gradients_of_the_mirrored_light_reach_all_of_it_and_the_surface(generator):
     gloss, ball = some_gloss(generator), icosphere(0, dtype=torch.float64)
     outward, camera = directions(12, generator), cameras_around(2)
@@ -217,6 +219,7 @@ def test_exposures_are_found_and_are_one_on_average(scene, generator):
     assert run.fit.appearance.gains().shape == (8, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("brightness", [None, 1.0, 0.3])
 @pytest.mark.parametrize("kind", ["l1", "robust"])
 def test_gains_are_kept_for_what_they_explain_whatever_counts(scene, generator, kind, brightness):
@@ -293,6 +296,7 @@ def test_exposures_that_are_there_are_kept_by_default(scene, generator):
     assert run.fit.appearance.gains() is not None
 
 
+@pytest.mark.slow
 def test_what_belongs_to_no_photograph_has_no_say(scene):
     """Half of some pictures painted over and said to be unknown: the same run as with other paint."""
     known = torch.ones(8, 64, 64, dtype=torch.bool)
@@ -309,6 +313,7 @@ def test_what_belongs_to_no_photograph_has_no_say(scene):
     assert torch.equal(*found)
 
 
+@pytest.mark.slow
 def test_per_pixel_gradients_reach_the_exposures(scene, generator):
     """Averaged over 24 estimates, against those of the rasterizer."""
     views = moved(scene, (0.3 * torch.randn(8, 3, generator=generator)).exp())

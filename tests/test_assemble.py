@@ -111,6 +111,7 @@ def test_a_small_object_is_cut_out(tmp_path: Path) -> None:
     check_ball(views, radius=0.2, overlap=0.97)
 
 
+@pytest.mark.slow
 def test_the_cut_keeps_the_pixels_that_the_object_has(tmp_path: Path) -> None:
     shots = photographs(tmp_path, [(900, 600), (300, 200), (300, 200)], alpha=False, radius=0.4)
     views = assemble(shots, Reading(max_size=120))
@@ -121,6 +122,7 @@ def test_the_cut_keeps_the_pixels_that_the_object_has(tmp_path: Path) -> None:
     check_ball(views, radius=0.4, overlap=0.95)
 
 
+@pytest.mark.slow
 def test_a_cut_that_saves_little_is_not_made(tmp_path: Path) -> None:
     views = assemble(
         photographs(tmp_path, [(500, 500)] * 2, alpha=False, center=(0, 0, 0), radius=0.9), Reading()
@@ -179,6 +181,7 @@ def distorted_photograph(camera, matrix: np.ndarray) -> np.ndarray:
     return pixels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "coefficients"), LENSES)
 def test_distortion_is_undone(tmp_path: Path, model: str, coefficients: list) -> None:
     camera = camera_of(model, coefficients)
@@ -272,6 +275,7 @@ def test_where_masks_are_looked_for(tmp_path: Path) -> None:
     assert finder.in_folder(tmp_path / "other", [image], [Path()]) == [None]
 
 
+@pytest.mark.slow
 def test_photographs_on_black_get_masks(tmp_path: Path) -> None:
     shots = photographs(tmp_path, [(90, 70)] * 5, alpha=False)
     check_ball(assemble(shots, Reading()), overlap=0.97)

@@ -68,6 +68,7 @@ def off(run: Reconstruction, painted: Mesh) -> float:
     return float((colors - painted.colors).abs().mean())
 
 
+@pytest.mark.slow
 def test_exposures_and_highlights_stay_in_the_photographs(run: Reconstruction, painted: Mesh) -> None:
     gloss, exposure = run.fit.appearance.gloss, run.fit.appearance.exposure
     assert gloss is not None and exposure is not None

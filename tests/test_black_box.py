@@ -141,6 +141,7 @@ def test_row_zero_is_on_top(renderer):
     assert len(rows) > 20 and rows.max() == 6 and rows.min() <= 1
 
 
+@pytest.mark.slow
 def test_a_set_for_each_view_is_drawn_as_if_alone(renderer):
     vertices, faces, colors, cameras = ball(count=4)
     generator = torch.Generator().manual_seed(8)

@@ -57,6 +57,7 @@ def bumpy_ball():
     return radius * x, ball.faces, 0.5 + 0.4 * torch.sin(5 * x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colored", [False, True])
 def test_gradients_of_turn_shift_and_focal_length_are_those_of_differences(colored, generator):
     """Through shading and silhouettes, summed over all vertices, against central differences of the same pictures."""
@@ -171,6 +172,7 @@ def test_a_tilt_of_all_cameras_is_made_up_for_by_where_they_are(generator):
     assert corrections._fix_gauge()[2].norm() < 1e-9  # nothing is left to take out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decimals", [3, 5])
 def test_rotations_that_were_rounded_in_a_file_do_not_drift(decimals):
     given = ring()
@@ -285,6 +287,7 @@ def test_corrections_count_in_pixels():
     assert not bool(again.shifts.any())
 
 
+@pytest.mark.slow
 def test_by_default_cameras_are_corrected_where_they_can_be_and_have_to_be(scene):
     given = ring()
     for choice, reached in (("auto", True), ("on", True), ("on", False)):
@@ -335,6 +338,7 @@ def test_a_run_that_refines_goes_on_from_a_checkpoint_to_the_bit(scene, tmp_path
     assert float(whole.fit.corrections.shifts.abs().max()) > 0
 
 
+@pytest.mark.slow
 def test_what_cannot_be_refined_is_refused(scene, unchecked):
     with pytest.raises(ValueError, match=r"^refine cameras: expected the gradients of the rasterizer, which"):
         Reconstruction(scene.train, Settings(gradients="per-pixel", refine_cameras="on"))

@@ -49,6 +49,7 @@ def leaves(value: Any, *path: Any):
             yield from leaves(entry, *path, number)
 
 
+@pytest.mark.slow
 def test_what_is_saved_is_loaded(state: dict[str, Any], tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "c.pt", {"run": state, "b": [1, (True, None, "λ")]})
     back = checkpoint.load(tmp_path / "c.pt")
@@ -106,6 +107,7 @@ def bomb(kind: str, file: Path) -> None:
     assert file.stat().st_size < 2e6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["zeros", "shown", "named", "text", "tensor"])
 def test_a_file_that_asks_for_more_than_it_holds_is_refused(kind: str, tmp_path: Path) -> None:
     file = tmp_path / "c.pt"
@@ -141,6 +143,7 @@ def test_tensors_that_share_memory_are_saved_and_loaded(tmp_path: Path) -> None:
     assert len(back["none"]) == 2
 
 
+@pytest.mark.slow
 def test_any_field_of_another_kind_is_refused(scene: Scene, state: dict[str, Any]) -> None:
     """Also where the sum was made anew: what is missing, of another type or shape, or out of range."""
     run = Reconstruction(scene.train, SETTINGS)
@@ -170,6 +173,7 @@ def test_any_field_of_another_kind_is_refused(scene: Scene, state: dict[str, Any
     assert fresh.step == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "value"),
     [

@@ -161,6 +161,7 @@ def test_a_run_leaves_mesh_numbers_and_pictures(finished: Path, scene: Path) -> 
     assert Image.open(finished / "progression.gif").n_frames > 6
 
 
+@pytest.mark.slow
 def test_run_json_says_how_it_was_made_and_how_good_it_is(finished: Path, scene: Path) -> None:
     result = numbers(finished)
     assert result["finished"] is True and result["stopped"] is None and result["steps"] == STEPS
@@ -203,6 +204,7 @@ def test_the_summary_names_the_result_and_a_picture(
     assert "held out  PSNR" in out and "truth     Chamfer" in out
 
 
+@pytest.mark.slow
 def test_from_a_mesh_in_a_known_light_without_truth_or_test_split(
     scene: Path, tmp_path: Path, quick_finish: None
 ) -> None:
@@ -307,6 +309,7 @@ sys.exit(main())
     assert (tmp_path / "2" / "mesh.ply").read_bytes() == (finished / "mesh.ply").read_bytes()
 
 
+@pytest.mark.slow
 def test_resume_of_a_finished_run_says_so_and_touches_nothing(scene: Path, finished: Path, capsys) -> None:
     before = {file.name: file.stat().st_mtime_ns for file in finished.iterdir()}
     assert main(["reconstruct", str(scene), "--output", str(finished), *RUN, "--resume"]) == 0
@@ -314,6 +317,7 @@ def test_resume_of_a_finished_run_says_so_and_touches_nothing(scene: Path, finis
     assert before == {file.name: file.stat().st_mtime_ns for file in finished.iterdir()}
 
 
+@pytest.mark.slow
 def test_resume_writes_what_a_run_that_was_stopped_while_saving_left_out(
     scene: Path, finished: Path, tmp_path: Path, quick_finish: None
 ) -> None:

@@ -175,6 +175,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_start_meshes_that_are_none(name: str, ball: Path, tmp_path: Path, refused) -> None:
     content, expected = CASES[name]
@@ -390,6 +391,7 @@ def test_a_run_that_diverges_keeps_the_last_good_mesh(
     assert not (output / "checkpoint.pt").exists()  # to go on from there would fail again
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_at_once(ball: Path, tmp_path: Path, refused, monkeypatch) -> None:
     from largesteps_zg.reconstruct import difference
 

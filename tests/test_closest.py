@@ -77,6 +77,7 @@ def test_any_triangles_and_any_number_of_them(generator, count):
     check(around(mesh, generator), mesh)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scale", "shift"), [(1.0, 1e6), (1e-9, 0.0), (1e-9, 1e-3), (1e12, 0.0), (1e12, 1e15)]
 )

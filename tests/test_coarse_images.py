@@ -76,6 +76,7 @@ def test_a_run_that_remeshes_begins_with_them(scene, change, coarse, monkeypatch
     assert seen == [small, small, (256, 258), (256, 258)]
 
 
+@pytest.mark.slow
 def test_not_where_the_start_has_detail_or_images_are_small(scene):
     start = Mesh(scene.mesh.vertices, scene.mesh.faces)
     assert not Reconstruction(scene.train, Settings(), start=start, refining=True).coarse_first

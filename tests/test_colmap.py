@@ -188,6 +188,7 @@ def test_photographs_smaller_than_the_calibration(tmp_path: Path) -> None:
     check(load(tmp_path).train, overlap=0.99)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "params"),
     [
@@ -402,6 +403,7 @@ def test_models_under_other_names_are_taken_where_there_is_no_numbered_one(tmp_p
     assert "not used: images/: 1 image without a camera (d.png)" in scene.notes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("undistorted", [False, True])
 @pytest.mark.parametrize("whole", [False, True])
 def test_the_folders_of_gaussian_splatting(tmp_path: Path, undistorted: bool, whole: bool) -> None:
@@ -442,6 +444,7 @@ def test_text_models_in_any_encoding_of_unicode(tmp_path: Path, encoding: str) -
     assert np.array_equal(found.cameras.world_to_camera, expected.cameras.world_to_camera)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [1e-3, 3.0, 1e100])
 @pytest.mark.parametrize("binary", [False, True])
 def test_quaternions_of_any_length_are_normalised_as_colmap_does(

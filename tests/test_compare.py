@@ -118,6 +118,7 @@ def test_every_gradient_gets_the_same_budget(target: Target, monkeypatch: pytest
         assert result.mesh is not None and result.mesh.faces.equal(target.start.faces)
 
 
+@pytest.mark.slow
 def test_seconds_count_the_steps_alone(target: Target) -> None:
     [result] = results(target, gradients=["rasterizer"], budget=Budget(0.3, "seconds"), diagnostics=False)
     assert 0.3 <= result.spent.seconds
@@ -158,6 +159,7 @@ def test_measuring_changes_nothing(target: Target, gradient: str) -> None:
     assert np.isfinite(runs[0].curves.cosine).all() and np.all(np.array(runs[0].curves.variance) > 0)
 
 
+@pytest.mark.slow
 def test_the_rasterizer_agrees_with_itself(target: Target) -> None:
     [result] = results(target, gradients=["rasterizer"], budget=Budget(4, "steps"))
     assert np.allclose(result.curves.variance, 0.0, atol=1e-9)
@@ -197,6 +199,7 @@ def test_variance_of_a_biased_estimate_is_over_its_own_expectation(generator: to
 # --- targets ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_scene_keeps_its_unknown_light(target: Target) -> None:
     scene = scene_from_mesh(icosphere(2), views=4, test_views=0, height=24, width=24)
     found = scene_target(scene, level=1)
@@ -315,6 +318,7 @@ def test_the_command_leaves_report_numbers_and_meshes(
     assert [line.split()[0] for line in printed[1:]] == ["rasterizer", "spsa", "report:"]
 
 
+@pytest.mark.slow
 def test_the_command_takes_a_scene(tmp_path: Path, in_this_process: None) -> None:
     size = ["--size", "24", "--views", "4", "--test-views", "0"]
     assert main(["render", "pebble", "--output", str(tmp_path / "scene"), *size]) == 0
@@ -326,6 +330,7 @@ def test_the_command_takes_a_scene(tmp_path: Path, in_this_process: None) -> Non
     assert "shape and colours and light of scene, from 4 views of 24 x 24 pixels" in told
 
 
+@pytest.mark.slow
 def test_what_was_read_and_what_was_not_is_said_before_the_runs(
     tmp_path: Path, in_this_process: None, capsys: pytest.CaptureFixture
 ) -> None:
@@ -404,6 +409,7 @@ def test_a_run_without_a_result_fails(
     assert not (tmp_path / "run" / "spsa-0.ply").exists()
 
 
+@pytest.mark.slow
 def test_a_failed_run_names_the_type_and_with_debug_the_place(
     tmp_path: Path, in_this_process: None, monkeypatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -449,6 +455,7 @@ def test_a_fault_before_the_first_step_goes_through_the_pipe(target: Target, mon
     )
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_a_run_is_written_down_waits(
     tmp_path: Path, in_this_process: None, monkeypatch, capsys: pytest.CaptureFixture
 ) -> None:

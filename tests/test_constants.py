@@ -175,6 +175,7 @@ def test_settings_and_reading_take_constants_alone(kind, unchecked) -> None:
         kind(advanced=3)
 
 
+@pytest.mark.slow
 def test_reading_obeys_photographs_and_checks(scene: Scene, tmp_path: Path) -> None:
     images = scene.train.images.clone()
     images[..., :3] = torch.where(images[..., 3:] > 0, images[..., :3].clamp(min=40), 0)
@@ -193,6 +194,7 @@ def test_reading_obeys_photographs_and_checks(scene: Scene, tmp_path: Path) -> N
             load_scene(tmp_path, reading=Reading(advanced=constants))
 
 
+@pytest.mark.slow
 def test_the_start_obeys_carving(scene: Scene) -> None:
     meshes = [run_of(scene, Constants(carving=Carving(start_share=share))).mesh() for share in (0.8, 0.4)]
     large, small = (mesh.vertices.amax(0) - mesh.vertices.amin(0) for mesh in meshes)
@@ -211,6 +213,7 @@ def test_results_obey_mending(scene: Scene) -> None:
     assert left[0] == 0 < left[1]
 
 
+@pytest.mark.slow
 def test_remeshing_obeys_its_rules(scene: Scene) -> None:
     counts = [
         run_of(scene, Constants(remeshing=rules), steps=3, remesh="adaptive").state().vertices
@@ -224,6 +227,7 @@ def test_remeshing_obeys_its_rules(scene: Scene) -> None:
     assert torch.equal(surfaces[0], surfaces[1]) and not torch.equal(surfaces[0], surfaces[2])
 
 
+@pytest.mark.slow
 def test_steps_obey_priors(scene: Scene) -> None:
     bent = [
         run_of(scene, Constants(priors=priors), steps=3, bending=1.0).fit.surface()[0]
@@ -232,6 +236,7 @@ def test_steps_obey_priors(scene: Scene) -> None:
     assert not torch.equal(*bent)
 
 
+@pytest.mark.slow
 def test_a_run_obeys_its_schedule(scene: Scene) -> None:
     schedule = Schedule(remesh_at=(0.5,), remesh_pixels=(4.0,), color_lambda=3.0, robust_scale=0.5)
     run = run_of(scene, Constants(schedule=schedule), remesh="auto")
@@ -240,6 +245,7 @@ def test_a_run_obeys_its_schedule(scene: Scene) -> None:
     assert len(run_of(scene, remesh="auto").remeshings) == 3
 
 
+@pytest.mark.slow
 def test_appearance_obeys_highlights_gains_and_hue(scene: Scene) -> None:
     early = Constants(
         highlights=Highlights(start=0.0, sizes=(4,)), gains=Gains(start=0.9), hue=Hue(few=1, many=2)
@@ -253,6 +259,7 @@ def test_appearance_obeys_highlights_gains_and_hue(scene: Scene) -> None:
     assert usual.options.difference.brightness > other.options.difference.brightness == pytest.approx(0.45)
 
 
+@pytest.mark.slow
 def test_cameras_obey_correcting(scene: Scene) -> None:
     assert run_of(scene).fit.corrections is not None
     assert run_of(scene, Constants(correcting=Correcting(least_views=11))).fit.corrections is None
@@ -260,6 +267,7 @@ def test_cameras_obey_correcting(scene: Scene) -> None:
     assert early.fit.corrections.trial.started and not run_of(scene, steps=1).fit.corrections.trial.started
 
 
+@pytest.mark.slow
 def test_gradients_obey_estimates(scene: Scene) -> None:
     renders = [
         run_of(scene, Constants(estimates=Estimates(pairs=pairs)), steps=1, gradients="spsa").source.renders
@@ -268,6 +276,7 @@ def test_gradients_obey_estimates(scene: Scene) -> None:
     assert renders[1] == 3 * renders[0]
 
 
+@pytest.mark.slow
 def test_textures_obey_texture(scene: Scene) -> None:
     run = run_of(scene, Constants(texture=Texture(smallest=16, largest=32)), steps=1)
     assert bake_run(run.result(), run.rendering).image.shape[0] <= 32
@@ -286,6 +295,7 @@ def test_run_json_has_them(scene: Scene) -> None:
     assert content["constants"]["schedule"]["remesh_pixels"] == [5.0, 3.0, 2.0]
 
 
+@pytest.mark.slow
 def test_a_run_of_other_constants_is_not_gone_on_with(scene: Scene, tmp_path: Path) -> None:
     torch.save(run_of(scene, steps=2).state_dict(), tmp_path / "state.pt")
     state = torch.load(tmp_path / "state.pt", weights_only=True)

@@ -138,6 +138,7 @@ def test_only_every_fifth_step_searches_and_a_checkpoint_keeps_what_was_found() 
     assert torch.equal(other.apart(disc.vertices, 1), contact.apart(disc.vertices, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guarded", [True, False])
 def test_the_loop_keeps_a_sheet_open(guarded, monkeypatch) -> None:
     """Ten steps from sides that nearly touch, towards a plate as thin as that."""
@@ -155,6 +156,7 @@ def test_the_loop_keeps_a_sheet_open(guarded, monkeypatch) -> None:
     assert thickness > 0.05 * edge if guarded else thickness < 0.02 * edge
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("thickness", "smoothed"), [(0.05, True), (1.0, False)])
 def test_the_loop_smooths_grooves_of_sheets_alone(thickness, smoothed, monkeypatch) -> None:
     calls = []

@@ -30,6 +30,7 @@ def worked_example(monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
+@pytest.mark.slow
 def test_the_mean_of_the_worked_example_is_the_gradient(
     worked_example: str, generator: torch.Generator
 ) -> None:

@@ -355,6 +355,7 @@ def test_mean_and_spread_in_a_hundred_dimensions(name: str, generator: torch.Gen
         assert_spread(samples)
 
 
+@pytest.mark.slow
 @known
 def test_mean_on_a_cubic_tells_one_kernel_from_another(name: str, generator: torch.Generator) -> None:
     def cubic(x: Tensor) -> Tensor:
@@ -391,6 +392,7 @@ def test_mean_at_a_step_is_the_known_slope(name: str, distance: float, generator
     assert_mean(samples, torch.tensor([member.step(0.25, distance)]))
 
 
+@pytest.mark.slow
 @known_random
 def test_each_tensor_has_a_width_of_its_own(name: str, generator: torch.Generator) -> None:
     member = MEMBERS[name]

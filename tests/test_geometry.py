@@ -242,6 +242,7 @@ def test_no_faces_have_no_edges() -> None:
     assert not geometry.laplacian_uniform(SQUARE, empty).to_dense().any()
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.lists(st.integers(0, 7), min_size=3, max_size=3, unique=True),

@@ -67,6 +67,7 @@ def test_same_seed_same_mesh_and_a_resumed_run_ends_where_the_whole_one_does(
     assert torch.equal(last(reconstruct(scene.train, settings)).run.mesh().vertices, resumed.mesh().vertices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "each"), [("rasterizer", 1), ("per-pixel", 2), ("smoothed", 20), ("spsa", 20), ("zerograds", 20)]
 )
@@ -134,6 +135,7 @@ def test_estimates_in_the_latent_lower_the_loss(scene, name, share) -> None:
         assert loss(run.fit.surface()[0]) < share * before
 
 
+@pytest.mark.slow
 def test_what_is_known_stays(scene) -> None:
     start = icosphere(3, radius=0.8)
     settings = dataclasses.replace(SHORT, gradients="spsa", remesh="off")
@@ -143,6 +145,7 @@ def test_what_is_known_stays(scene) -> None:
     assert run.fit.paint.latent.grad is None
 
 
+@pytest.mark.slow
 @every_source
 def test_a_copy_is_independent(scene, name) -> None:
     """What `compare` measures along a run must not change the run."""
@@ -173,6 +176,7 @@ def test_the_loss_that_is_shown_does_not_know_what_brightness_counts_at_the_time
     assert low < full == pytest.approx(shown) and itself == full
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "last_of_first"), [(2, 1.0), (4, 3 ** (-5 / 6))])
 def test_per_pixel_steps_end_shorter_on_fine_triangles_alone(scene, level, last_of_first) -> None:
     """Edges of some 8 and 2 pixels, in the same run without remeshing."""
@@ -233,6 +237,7 @@ def test_the_finer_the_triangles_the_more_pairs(pixels, pairs) -> None:
     assert PerPixelSource(HardRasterizer(), 0)._pairs(ball.vertices, ball.faces, finer) == pairs
 
 
+@pytest.mark.slow
 def test_estimates_have_more_smoothing_and_fewer_vertices_by_default(scene) -> None:
     found = {}
     for gradients in ("rasterizer", "per-pixel"):

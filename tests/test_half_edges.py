@@ -36,6 +36,7 @@ def tensor(faces: list[list[int]]) -> torch.Tensor:
     return torch.tensor(faces, dtype=torch.int64).reshape(-1, 3)
 
 
+@pytest.mark.slow
 @given(ANY)
 def test_the_table_agrees_with_a_dictionary(faces: list[list[int]]) -> None:
     expected, table = around(faces), half_edge_table(tensor(faces))

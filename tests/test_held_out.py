@@ -52,6 +52,7 @@ def cameras_for(run: Reconstruction, views: Views) -> dict[str, Cameras]:
     return held_out_cameras(run.result(), run.rendering, views)
 
 
+@pytest.mark.slow
 def test_given_cameras_are_kept_where_the_run_kept_its_own(scene: Scene) -> None:
     run = Reconstruction(scene.train, Settings(device="cpu"))
     assert scene.test is not None

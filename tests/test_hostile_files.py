@@ -175,6 +175,7 @@ def test_archives_are_not_unpacked(name: str, tmp_path: Path) -> None:
 # --- a few bytes that ask for gigabytes ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_images(tmp_path: Path) -> None:
     """1-bit images compress a thousandfold; read as RGBA they would take 1.6 GB, 0.4 GB and more."""
     for side in (20_000, 10_000):
@@ -184,6 +185,7 @@ def test_images(tmp_path: Path) -> None:
             refusal(lambda read=read, file=file: read(file), str(file), "make it smaller")
 
 
+@pytest.mark.slow
 def test_images_are_read_within_few_bytes_for_each_pixel(tmp_path: Path) -> None:
     """A quarter of the largest within a quarter of a gigabyte; the largest takes four times as long."""
     file = tmp_path / "a.png"
@@ -244,6 +246,7 @@ def test_radiance_maps(tmp_path: Path) -> None:
 XML = '<scene version="3.0.0">{}</scene>'
 
 
+@pytest.mark.slow
 def test_xml_that_goes_on_for_ever(tmp_path: Path) -> None:
     file = tmp_path / "scene.xml"
     (tmp_path / "i0.xml").write_text(XML.format(""))
@@ -334,6 +337,7 @@ DAMAGE: dict[str, tuple[Callable[[dict], object], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DAMAGE)
 def test_glb(name: str, tmp_path: Path) -> None:
     change, part = DAMAGE[name]

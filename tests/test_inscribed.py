@@ -17,6 +17,7 @@ def start(mesh: Mesh) -> tuple[torch.Tensor, float, float]:
     return *inscribed_sphere(views, center, radius), 2 * radius / 64
 
 
+@pytest.mark.slow
 def test_a_ball_holds_itself() -> None:
     center = torch.tensor([3.0, -20.0, 7.0], dtype=torch.float64)
     ball = icosphere(4, radius=5.0, center=center.tolist(), dtype=torch.float64)
@@ -25,6 +26,7 @@ def test_a_ball_holds_itself() -> None:
     assert float((found - center).norm()) < 1.5 * cell
 
 
+@pytest.mark.slow
 def test_of_two_balls_the_larger_one_is_taken() -> None:
     large, small = icosphere(4, radius=1.0, center=(2.0, 0, 0)), icosphere(3, radius=0.6, center=(-1.0, 0, 0))
     both = Mesh(

@@ -302,6 +302,7 @@ def run(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["obj", "glb"])
 def test_a_run_keeps_triangles_and_texture_layout(run, tmp_path: Path, suffix: str) -> None:
     corners, places = ball_in_charts()
@@ -340,6 +341,7 @@ def test_a_size_of_its_own_no_texture_and_remeshing(run, tmp_path: Path) -> None
     assert f"start     {notes[0]}\n" in printed
 
 
+@pytest.mark.slow
 def test_a_tiled_layout_is_replaced(run, tmp_path: Path) -> None:
     corners, places = ball_in_charts()
     write_obj(tmp_path / "a.obj", corners, 4 * places - 1)
@@ -349,6 +351,7 @@ def test_a_tiled_layout_is_replaced(run, tmp_path: Path) -> None:
     assert made.min() >= 0 and made.max() <= 1
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_has_its_layout_and_goes_on_with_it(run, tmp_path: Path, monkeypatch) -> None:
     corners, places = ball_in_charts()
     write_obj(tmp_path / "a.obj", corners, places)

@@ -195,6 +195,7 @@ def test_bad_input_is_refused_in_one_line(unchecked):
         image_loss(images, images, kind="robust", scales=(0.1, 0.2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", [*SHAPES, (1, 1, 5, 4)])
 @pytest.mark.parametrize("weighted", [False, True])

@@ -56,6 +56,7 @@ def photographs(background, **options) -> tuple[list[np.ndarray], list[np.ndarra
     return [photograph(mask, background, seed=i, **options) for i, mask in enumerate(masks)], masks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "background",
     [(3, 2, 2), (250, 250, 248), (30, 200, 60), (40, 60, 150)],
@@ -140,6 +141,7 @@ def test_specks_and_pits_are_dropped_but_two_large_parts_stay() -> None:
     assert not mask[:12, :12].any()
 
 
+@pytest.mark.slow
 def test_large_photographs_are_masked_at_their_own_size() -> None:
     expected = (
         ring_mask().repeat(6, axis=0).repeat(6, axis=1)
@@ -280,6 +282,7 @@ def with_dark_places(views: Views, *places: tuple[float, float, float], size: fl
     return Views(images, views.cameras, views.names)
 
 
+@pytest.mark.slow
 def test_dark_places_are_filled_and_holes_stay() -> None:
     clean = views_of_a_ring()
     dark = with_dark_places(clean, (0.7, 0.0, 0.28), (0.0, -0.98, 0.0), (-0.5, 0.5, -0.28))

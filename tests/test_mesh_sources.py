@@ -321,6 +321,7 @@ READ_OR_HARMLESS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["x", 7.5, True, [], {}, [[]], None])
 @pytest.mark.parametrize("name", ["plain.glb", "textured.gltf", "quantized.glb"])
 def test_fields_of_another_type_are_named(name: str, other: Any, tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ def test_the_leaf_has_one_border():
     assert counts.euler == 1 and counts.boundary_edges > 100
 
 
+@pytest.mark.slow
 def test_the_script_makes_the_pebble_again():
     pytest.importorskip("gpytoolbox", reason="gpytoolbox, which the script needs, is not installed")
     script = importlib.import_module(f"{meshes.__name__}.make_meshes")

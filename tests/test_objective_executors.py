@@ -126,6 +126,7 @@ def test_the_losses_are_those_of_one_by_one(executor: Executor, generator: torch
         assert len(list(descriptors.iterdir())) < before + 20
 
 
+@pytest.mark.slow
 def test_results_of_all_kinds_come_back(executor: Executor) -> None:
     for (x,), result in zip(
         numbers(40), Objective(pictures, executor=executor).results(numbers(40)), strict=True
@@ -195,6 +196,7 @@ def test_a_cluster_takes_lambdas(cluster: Executor) -> None:
 # Death and hanging -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [True, False])
 def test_processes_that_die_lose_nothing(given: bool, tmp_path: Path) -> None:
     function = partial(marked, tmp_path, deadly=(5, 13))
@@ -214,6 +216,7 @@ def test_processes_that_die_lose_nothing(given: bool, tmp_path: Path) -> None:
             executor.submit(int)
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_always_kills_is_named(tmp_path: Path) -> None:
     function = partial(marked, tmp_path, deadly=(6,), first=False)
     with Objective(function, executor=processes(2), retries=1) as objective:
@@ -238,6 +241,7 @@ def test_processes_that_hang_are_terminated_and_lose_nothing(tmp_path: Path) -> 
     assert set(multiprocessing.active_children()) <= before
 
 
+@pytest.mark.slow
 def test_always_hanging_is_an_error(tmp_path: Path) -> None:
     before = set(multiprocessing.active_children())
     function = partial(marked, tmp_path, hanging=(0,), first=False)

@@ -138,6 +138,7 @@ def test_a_field_says_that_it_has_no_option() -> None:
         add_options(parser, Silent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["--version", *(f"{command} --help" for command in ("", *COMMANDS))])
 def test_what_only_tells_loads_nothing_heavy(words: str) -> None:
     code = (

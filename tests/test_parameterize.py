@@ -97,6 +97,7 @@ def test_the_cotangent_matrix_sees_through_seams() -> None:
     torch.testing.assert_close(cut.to_dense(), compute_matrix(SQUARE, FACES, 19.0, cotan=True).to_dense())
 
 
+@pytest.mark.slow
 def test_all_shapes_and_gradients(generator: torch.Generator) -> None:
     for faces, vertices in ((FACES, SQUARE), seamed()[::-1]):
         p = LargeSteps(faces, vertices, 2.0)
@@ -200,6 +201,7 @@ def test_a_matrix_changed_in_place_is_factored_anew(factored: list[Tensor]) -> N
     assert len(factored) == 2
 
 
+@pytest.mark.slow
 def test_solvers_die_with_their_matrix_and_are_never_another_matrix_s(factored: list[Tensor]) -> None:
     # Matrices made and dropped in turn get the same address again and again.
     for lambda_ in range(5):

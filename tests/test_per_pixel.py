@@ -69,6 +69,7 @@ def slow_sums(plus: Tensor, minus: Tensor, ids: list[Tensor], table: Tensor | No
     return sums
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 @pytest.mark.parametrize("separate", [False, True], ids=["together", "views apart"])
 @pytest.mark.parametrize("corners", [0, 1, 3, 5])
@@ -216,6 +217,7 @@ def test_the_mean_of_samples_too_and_their_spread(generator: torch.Generator) ->
         assert_mean(wrong, exact(0.3))
 
 
+@pytest.mark.slow
 def test_the_spread_is_the_claimed_one_and_falls_with_pairs(generator: torch.Generator) -> None:
     # A chain: pixel p mixes the entries p and p + 1. Entry i gets of its two pixels its own slopes, and those of the
     # two neighbours at random signs: their squares are the variance, and nothing comes of all the others.
@@ -249,6 +251,7 @@ def test_the_spread_is_the_claimed_one_and_falls_with_pairs(generator: torch.Gen
     assert (400 * whole.standard_error.square() / variance).mean() > 15  # all 39 others in place of two
 
 
+@pytest.mark.slow
 def test_views_with_perturbations_of_their_own_reduce_the_variance(generator: torch.Generator) -> None:
     # Sixteen equal views of one pixel of two parameters, a slope of 1 each: with one perturbation for all, entry 0 is
     # 16 (1 + s0 s1), of variance 256; with one for each, the sum of sixteen 1 + s0 s1, of variance 16.

@@ -44,6 +44,7 @@ ARROW = np.array([[0.5, 1.0], [0, 0], [2, 1], [0, 2]])  # the same, counted from
 NOTCHED = np.array([[0.0, 0], [1, 0], [2, 0], [2, 2], [1, 0.5], [0, 2]])  # with a corner on a straight line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "flat",
     [DART, np.roll(DART, 1, axis=0), ARROW, NOTCHED, spiral(400), *(star(n, n) for n in (5, 6, 9, 30, 200))],

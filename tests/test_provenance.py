@@ -68,6 +68,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mask", "rule"), NAMES)
 def test_masks_under_the_names_that_other_programs_give_them(tmp_path: Path, mask: str, rule: str) -> None:
     masks = opaque(tmp_path, mask, part=slice(0, 2))  # the background alone would give all three discs
@@ -87,6 +88,7 @@ def test_masks_of_images_at_half_their_size(tmp_path: Path) -> None:
     assert "masks_2/NAME.png" in said(scene, "masks") and f"masks/: {COUNT} masks" in said(scene, "not used")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place", ["masks/{}_object.png", "my masks/{}.png", "mattes/{}.png", "images/{}_x_mask.png"]
 )
@@ -354,6 +356,7 @@ def deep_png(path: Path, values: np.ndarray) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(content))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
 @pytest.mark.parametrize("colour", [False, True])
 def test_fewer_bits_than_the_sixteen_they_are_stored_in(tmp_path: Path, bits: int, colour: bool) -> None:
@@ -373,6 +376,7 @@ def test_fewer_bits_than_the_sixteen_they_are_stored_in(tmp_path: Path, bits: in
 # --- where it is said ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_info_and_a_run_say_it(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch) -> None:
     """The same notes in `info`, before a run's first step, and in its run.json."""
     monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)

@@ -76,6 +76,7 @@ def test_rendering_is_differentiable_in_vertices_colors_and_cameras(work, genera
 TURNS = [(1, 0.0, 0.0), (2, 0.137, 0.29), (3, -0.41, 0.18), (4, 0.5, 0.5), (5, 0.25, -0.33), (6, -0.07, 0.46)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [64, 128, 256, 512])
 @pytest.mark.parametrize("subdivisions", [3, 4, 5])
 def test_covered_area_grows_with_a_sphere_as_it_should(subdivisions, size):

@@ -108,6 +108,7 @@ def test_estimated_light_comes_near_the_true_one(scene) -> None:
         assert float(torch.corrcoef(stacked)[0, 1]) > 0.8  # colours take part of it in so few steps
 
 
+@pytest.mark.slow
 def test_known_light_stays(scene) -> None:
     light = studio_light()
     run = last(reconstruct(scene.train, SHORT, light=light)).run
@@ -141,12 +142,14 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_does(scene, stop: int, t
     assert torch.equal(whole.colors, resumed.colors)
 
 
+@pytest.mark.slow
 def test_resume_refuses_other_settings(scene) -> None:
     checkpoint = next(iter(reconstruct(scene.train, SHORT))).run.state_dict()
     with pytest.raises(ValueError, match="started with lambda_ = 5"):
         next(iter(reconstruct(scene.train, dataclasses.replace(SHORT, lambda_=7.0), checkpoint=checkpoint)))
 
 
+@pytest.mark.slow
 def test_masks_of_yes_and_no_are_compared_as_soft_ones(scene) -> None:
     images = scene.train.images.clone()
     images[..., 3] = torch.where(images[..., 3] > 127, 255, 0)
@@ -161,6 +164,7 @@ def test_every_view_is_seen_before_one_is_seen_again(scene) -> None:
     assert sorted(torch.cat([run.targets.draw(5), run.targets.draw(5)]).tolist()) == list(range(10))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [3, 7, 10, 99])
 def test_no_step_sees_a_view_twice_and_all_are_seen_as_often(scene, count) -> None:
     run = Reconstruction(scene.train, SHORT)
@@ -183,6 +187,7 @@ def test_a_non_finite_loss_stops_with_step_and_cause_and_keeps_the_mesh(scene) -
     assert bool(torch.isfinite(state.run.mesh().vertices).all()) and len(good.vertices) == 2562
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [8, 9, 10])
 def test_a_surface_that_is_thrown_away_comes_back(scene, step) -> None:
     """Before colours become sharp, in that step (the tenth of twelve), and after it."""
@@ -200,6 +205,7 @@ def test_a_surface_that_is_thrown_away_comes_back(scene, step) -> None:
     assert float((mesh.colors - good.colors).abs().mean()) < 0.02
 
 
+@pytest.mark.slow
 def test_what_counts_is_known_before_the_first_step_of_a_resumed_run(scene) -> None:
     run = last(reconstruct(scene.train, SHORT)).run
     run.fit.appearance.gloss.trial.dropped = True  # a matt surface
@@ -226,6 +232,7 @@ def test_resume_refuses_another_kind_of_start(scene, option) -> None:
         next(iter(reconstruct(scene.train, SHORT, start=start, checkpoint=checkpoint, **{option: True})))
 
 
+@pytest.mark.slow
 def test_shading_does_not_depend_on_where_the_scene_lies(scene) -> None:
     """Floats have no digits left for normals at a million radii."""
     shift = torch.tensor([3e6, -2e6, 5e6], dtype=torch.float64)
@@ -251,6 +258,7 @@ def test_a_start_mesh_elsewhere_is_refused(scene) -> None:
         Reconstruction(scene.train, SHORT, start=icosphere(2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gradients", "late"), [("rasterizer", True), ("per-pixel", False)])
 def test_steps_stay_long_for_longer_without_noise(scene, gradients, late) -> None:
     run = Reconstruction(scene.train, dataclasses.replace(SHORT, gradients=gradients))
@@ -298,6 +306,7 @@ def test_lambda_reaches_as_far_on_any_tessellation() -> None:
     assert max(reach) < 1.03 * min(reach)
 
 
+@pytest.mark.slow
 def test_the_loop_smooths_less_after_a_remeshing_and_remembers_it(scene) -> None:
     settings = dataclasses.replace(SHORT, steps=3, remesh=(1,), lambda_=19.0)
     states = reconstruct(scene.train, settings)
@@ -323,6 +332,7 @@ def test_the_mesh_of_a_run_has_its_folds_smoothed_out(scene) -> None:
     assert flipped_faces(mended.vertices, mended.faces) == 0
 
 
+@pytest.mark.slow
 def test_the_bound_of_the_vertices_holds(scene) -> None:
     settings = Settings(steps=2, remesh=(0,), max_vertices=800)
     assert 700 < next(reconstruct(scene.train, settings)).vertices < 900

@@ -52,6 +52,7 @@ def sound_and_closed(result) -> None:
     assert len(nonmanifold_vertices(result.faces, len(result.vertices))) == 0
 
 
+@pytest.mark.slow
 @every_backend
 @pytest.mark.parametrize("target", [0.08, 0.15, 0.3])
 def test_a_ball_gets_the_asked_for_edges_and_stays_a_ball(backend, target):
@@ -84,6 +85,7 @@ def test_genus_components_and_inward_winding_are_kept(backend):
     assert trimesh.Trimesh(result.vertices.numpy(), result.faces.numpy(), process=False).volume < 0
 
 
+@pytest.mark.slow
 @every_backend
 def test_attributes_follow_the_surface(backend):
     ball = icosphere(4, dtype=torch.float64)
@@ -109,6 +111,7 @@ def test_the_map_is_linear_and_gradients_pass_through_it():
     assert source(values[:, None, None]).shape == (len(source.corners), 1, 1)
 
 
+@pytest.mark.slow
 @every_backend
 def test_scale_and_position_make_no_difference(backend):
     ball = icosphere(2, dtype=torch.float64)
@@ -119,12 +122,14 @@ def test_scale_and_position_make_no_difference(backend):
         assert len(there.vertices) == pytest.approx(len(here.vertices), rel=0.03)
 
 
+@pytest.mark.slow
 def test_the_same_call_gives_the_same_mesh():
     ball = icosphere(3)
     one, two = (remesh(ball.vertices, ball.faces, 0.1) for _ in range(2))
     assert torch.equal(one.vertices, two.vertices) and torch.equal(one.faces, two.faces)
 
 
+@pytest.mark.slow
 @every_backend
 def test_remeshed_again_and_again_stays_sound(backend):
     ball = icosphere(2)
@@ -194,6 +199,7 @@ def test_slivers_and_collapsed_triangles_are_replaced(backend):
     assert torch.isfinite(result.attributes["x"]).all()
 
 
+@pytest.mark.slow
 @every_backend
 def test_a_folded_surface_is_unfolded(backend, generator):
     ball = icosphere(4)

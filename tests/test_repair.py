@@ -85,6 +85,7 @@ def test_a_patch_that_gains_nothing_grows_until_it_does() -> None:
     assert int(self_intersections(many, faces).sum()) == flipped_faces(many, faces) == 0
 
 
+@pytest.mark.slow
 def test_only_the_patches_that_gain_are_taken_over(monkeypatch) -> None:
     one, faces = dented(2.05)
     count = len(one)

@@ -137,6 +137,7 @@ def test_running_mean_of_an_exponential_is_the_exponential() -> None:
     assert np.isnan(drawing.running_mean(np.full(3, np.nan))).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "losses", [[0.3], [1.0, 0.5], [0.0, float("nan"), 0.1], [float("inf")] * 3, [0.2] * 50]
 )

@@ -33,6 +33,7 @@ def run_for(scene: Scene, steps: int) -> Reconstruction:
     return run
 
 
+@pytest.mark.slow
 def test_a_result_is_of_its_moment(scene: Scene) -> None:
     run = run_for(scene, 7)
     before = run.result()
@@ -52,6 +53,7 @@ def test_a_result_is_of_its_moment(scene: Scene) -> None:
         after.steps = 3
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_has_the_losses_and_events_of_the_whole(scene: Scene) -> None:
     whole, first = run_for(scene, 6), run_for(scene, 3)
     again = Reconstruction(scene.train, SETTINGS)
@@ -83,6 +85,7 @@ def test_a_fault_of_the_program_is_not_taken_for_a_tangled_surface(scene: Scene,
         run_for(scene, 2)
 
 
+@pytest.mark.slow
 def test_a_remeshing_that_fails_half_way_leaves_the_surface_whole(scene: Scene, monkeypatch) -> None:
     run = run_for(scene, 1)
     triangles, paint = run.fit.triangles, run.fit.paint
@@ -95,6 +98,7 @@ def test_a_remeshing_that_fails_half_way_leaves_the_surface_whole(scene: Scene, 
     assert run.fit.triangles is triangles and run.fit.paint is paint
 
 
+@pytest.mark.slow
 def test_a_state_that_is_put_back_is_the_one_that_was_kept(scene: Scene) -> None:
     run = run_for(scene, 3)
     kept, shown = run.fit.snapshot(), run.images(scene.train.cameras)

@@ -49,6 +49,7 @@ def violations(package: Path) -> list[str]:
     return wrong
 
 
+@pytest.mark.slow
 def test_rooms_import_only_from_those_above_them() -> None:
     assert violations(PACKAGE) == []
 

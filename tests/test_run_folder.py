@@ -103,6 +103,7 @@ def test_mesh_first_and_no_numbers_about_another_mesh(scene, states, tmp_path, m
     assert not folder.is_complete()
 
 
+@pytest.mark.slow
 def test_what_counts_as_complete(scene, states, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(RunFolder, "_draw", lambda self, *_: (self.path / "comparison.png").touch())
     folder = RunFolder(tmp_path, scene, {"init": "sphere"})
@@ -132,6 +133,7 @@ def test_a_pipe_called_run_json_is_not_waited_for(scene, tmp_path) -> None:
     assert found == [False]
 
 
+@pytest.mark.slow
 def test_events_are_told_apart(scene, states, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
     folder = RunFolder(tmp_path, scene, {})
@@ -157,6 +159,7 @@ def test_held_out_views_are_rendered_one_at_a_time(scene, states, tmp_path, monk
     assert result["held_out"] == image_quality(images(scene.test.cameras), scene.test)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exposure", ["on", "off"])
 def test_where_photographs_differ_in_exposure_held_out_ones_may_too(
     scene, tmp_path, monkeypatch, exposure
@@ -330,6 +333,7 @@ class Killed(BaseException):
     """As if the process were gone: nothing that is done afterwards has any effect."""
 
 
+@pytest.mark.slow
 def test_render_that_was_killed_at_any_moment_works_again(tmp_path: Path, monkeypatch) -> None:
     """Before each change of a file's name, each removal and each picture: what is there is no obstacle."""
     size = ["--size", "16", "--views", "3", "--test-views", "2"]

@@ -388,6 +388,7 @@ def test_any_value_anywhere_in_the_file(fuzzed, value, seed: int, delete: bool) 
     a_scene_or_one_line(folder)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(data=st.data())
 def test_any_part_of_the_file(fuzzed, data) -> None:

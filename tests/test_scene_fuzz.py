@@ -170,6 +170,7 @@ def damaged_bytes(name: str, folders: dict[str, Path], data: st.DataObject) -> N
         scene_or_one_line(module, folders[name])
 
 
+@pytest.mark.slow
 @EVERY
 @settings(max_examples=EXAMPLES)
 @given(data=st.data())
@@ -215,6 +216,7 @@ def damaged_words(name: str, folders: dict[str, Path], data: st.DataObject) -> N
         scene_or_one_line(module, folders[name])
 
 
+@pytest.mark.slow
 @EVERY
 @settings(max_examples=EXAMPLES)
 @given(data=st.data())
@@ -317,6 +319,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
 
 
+@pytest.mark.slow
 @OF_MESHES
 @settings(max_examples=SHORT)
 @given(data=st.data())

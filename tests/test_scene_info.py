@@ -66,6 +66,7 @@ def test_photographs_of_different_sizes_and_cut_objects_are_named() -> None:
     assert "up        (-0.487, 0.324, -0.811), as the format has it" in text
 
 
+@pytest.mark.slow
 def test_a_scene_that_contradicts_itself_is_still_described_and_drawn(tmp_path: Path) -> None:
     wrong = facing_away(SCENE)
     lines = describe(wrong)
@@ -77,6 +78,7 @@ def test_a_scene_that_contradicts_itself_is_still_described_and_drawn(tmp_path: 
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 4, 5])
 def test_few_views_make_a_picture(tmp_path: Path, count: int) -> None:
     few = replace(SCENE, train=SCENE.train[list(range(count))], test=None)

@@ -383,6 +383,7 @@ def check_sphere(views: Views, center: tuple, radius: float, tolerance: float = 
     assert abs(found_radius - radius) < tolerance * radius
 
 
+@pytest.mark.slow
 def test_sphere_is_found_whatever_its_size_and_place() -> None:
     views = views_of_spheres(ring(40, height=200, width=240), ((0.2, -0.1, 0.1), 0.8))
     check_sphere(views, (0.2, -0.1, 0.1), 0.8)

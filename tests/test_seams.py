@@ -70,6 +70,7 @@ def test_a_fold_of_a_few_edges_is_no_rim() -> None:
     assert not rims(vertices.numpy(), ball.faces.numpy(), sides).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [0.05, 0.1, 0.2])
 @pytest.mark.parametrize("thickness", [0.02, 0.1])
 def test_remeshing_leaves_a_sheet_as_large_as_it_was(target: float, thickness: float) -> None:

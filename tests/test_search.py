@@ -61,6 +61,7 @@ def annealings() -> int:
     return sum(thread.name == "annealing" for thread in threading.enumerate())
 
 
+@pytest.mark.slow
 @every_search
 def test_finds_the_middle_of_a_sphere(name: str) -> None:
     result = minimize(Objective(sphere, batched=True), START, search=name, evaluations=1500)
@@ -86,6 +87,7 @@ def test_the_budget_is_used_and_never_exceeded(name: str, budget: int) -> None:
         assert loss == min(seen[:evaluations])
 
 
+@pytest.mark.slow
 @every_search
 def test_one_seed_one_result_and_nobody_elses_numbers(name: str) -> None:
     def state() -> tuple:
@@ -123,6 +125,7 @@ def test_points_are_like_the_start(name: str, dtype: torch.dtype, shape: tuple[i
     assert bool((start == 2).all())
 
 
+@pytest.mark.slow
 @every_search
 def test_tuples_with_a_spread_for_each_tensor(name: str) -> None:
     start = (torch.zeros(2, 3), torch.full((2,), 5.0, dtype=torch.float64))
@@ -192,6 +195,7 @@ def test_ask_and_tell_is_minimize(name: str) -> None:
     assert torch.equal(result.parameters, points[losses.argmin()]) and result.loss == losses.min()
 
 
+@pytest.mark.slow
 @every_search
 def test_parallel_and_batched_are_serial(name: str) -> None:
     def slow_at_times(x: Tensor) -> Tensor:
@@ -306,6 +310,7 @@ def test_rosenbrock(name: str, unchecked) -> None:
     assert min(missed) > 5e-3
 
 
+@pytest.mark.slow
 @every_search
 def test_rastrigin_from_a_wrong_basin(name: str, unchecked) -> None:
     # 18 at the start, as good as the bottom of its basin. Below e lies 0.016 e, of a box of 100: of 4000 random points
@@ -322,6 +327,7 @@ def test_a_local_cma_stays_in_its_basin() -> None:
     assert result.loss == pytest.approx(17.9, abs=0.05) and "tolx" in result.stopped
 
 
+@pytest.mark.slow
 @every_search
 def test_crosses_a_plateau_in_silence(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     # Flat up to 2 sigma from the start, which 98 of 100 first points of CMA-ES do not leave.
@@ -386,6 +392,7 @@ def test_annealing_leaves_no_thread() -> None:
     assert annealings() == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
 def test_a_program_ends_with_annealing_under_way() -> None:
     program = """
@@ -409,6 +416,7 @@ minimize(lambda x: time.sleep(0.01) or 1.0, torch.zeros(3), search="annealing", 
     assert process.returncode != 0 and errors.rstrip().endswith("KeyboardInterrupt")
 
 
+@pytest.mark.slow
 def test_libraries_are_imported_by_need_and_named_when_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     program = (
         "import sys, largesteps_zg.estimators.searches; print({'cma', 'pymoo', 'autograd'} & {*sys.modules})"

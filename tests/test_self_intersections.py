@@ -68,6 +68,7 @@ def test_agrees_with_the_oracle_on_random_triangles(generator):
     assert torch.equal(found, expected)
 
 
+@pytest.mark.slow
 def test_agrees_with_the_oracle_where_faces_share_vertices(generator):
     ball = icosphere(1, dtype=torch.float64)
     tangled = ball.vertices + 0.45 * torch.randn(42, 3, generator=generator, dtype=torch.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 import torch
 
 from largesteps_zg.cameras import look_at
@@ -121,6 +122,7 @@ def test_gloss_is_black_where_the_surface_hides_its_surroundings():
     assert bool((seen[hidden] == 0).all()) and float(seen.detach()[~hidden].min()) >= 0.5
 
 
+@pytest.mark.slow
 def test_remeshing_forgets_what_was_hidden():
     mesh = bowl()
     scene = scene_from_mesh(mesh, views=6, test_views=0, height=48, width=48, up="z")

@@ -24,6 +24,7 @@ def test_a_ball_has_the_curvature_of_its_radius(radius):
     torch.testing.assert_close(curvature, inside_out)
 
 
+@pytest.mark.slow
 def test_a_tube_is_as_curved_as_its_circle_and_a_sheet_is_flat():
     tube = trimesh.creation.cylinder(0.25, 2.0, sections=48)
     tube = trimesh.remesh.subdivide(tube.vertices, tube.faces[abs(tube.face_normals[:, 2]) < 0.5])
@@ -86,6 +87,7 @@ def test_grading_is_the_largest_field_that_grows_slowly():
     assert graded(gentle, ball.vertices, ball.faces) is gentle
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [300, 1500, 10**6])
 def test_a_budget_is_kept_and_used_up(budget):
     ball = icosphere(4, dtype=torch.float64)

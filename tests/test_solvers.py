@@ -131,6 +131,7 @@ def test_inverse_is_its_own_adjoint(solver_name: str, generator: torch.Generator
     torch.testing.assert_close(solver.solve(x) @ y, x @ solver.solve(y))
 
 
+@pytest.mark.slow
 def test_gradients_of_first_and_second_order(solver_name: str, generator: torch.Generator) -> None:
     mesh = icosphere(0, dtype=torch.float64)
     solver = make(solver_name, compute_matrix(mesh.vertices, mesh.faces, 2.0))

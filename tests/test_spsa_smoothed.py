@@ -68,6 +68,7 @@ def diagonal(x: Tensor) -> Tensor:
     return (x[..., 0] + 2 * x[..., 1] > 0.3).double()
 
 
+@pytest.mark.slow
 def test_smoothed_mean_at_a_diagonal_step(generator: torch.Generator) -> None:
     sigma, x = 0.5, torch.tensor([0.1, -0.2], dtype=torch.float64)
 
@@ -95,6 +96,7 @@ def test_smoothed_mean_at_a_diagonal_step(generator: torch.Generator) -> None:
         assert_mean(samples, gaussian)
 
 
+@pytest.mark.slow
 def test_spsa_mean_at_a_diagonal_step(generator: torch.Generator) -> None:
     # By hand: x + 2 y is -0.3, and +1.2, +0.2, -0.8 and -1.8 at the corners: above 0.3 only at (+, +). So half of the
     # pairs, those of equal signs, have a slope of 1 / (2 * 0.5), and the others none; the same for both entries.
@@ -145,6 +147,7 @@ def smoothed_cubic() -> Tensor:
     return known_mean(cubic, X, member.slope(0.5), member.blur(0.5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoilt", "caught"),
     [
@@ -166,6 +169,7 @@ def test_the_harness_catches_a_wrong_mean(
         assert_mean(samples, smoothed_cubic())
 
 
+@pytest.mark.slow
 def test_the_harness_catches_one_that_looks_to_one_side_of_a_step(generator: torch.Generator) -> None:
     objective, x = batched(lambda x: (x[:, 0] > 0.2).double()), torch.zeros(1, dtype=torch.float64)
     expected = torch.tensor([scipy.stats.norm.pdf(0.2, scale=0.5)])
@@ -176,6 +180,7 @@ def test_the_harness_catches_one_that_looks_to_one_side_of_a_step(generator: tor
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("error_factor", "caught"), [(1.0, False), (0.9, True), (1.1, True)])
 def test_the_harness_catches_a_wrong_standard_error(
     error_factor: float, caught: bool, generator: torch.Generator
@@ -202,6 +207,7 @@ def test_too_few_samples_are_no_proof(generator: torch.Generator) -> None:
 # The variance laws of the docstrings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["spsa", "smoothed"])
 def test_variance_of_a_pair_on_a_linear_function(name: str, generator: torch.Generator) -> None:
     slope = torch.tensor([1.0, -2.0, 0.5, 3.0], dtype=torch.float64)
@@ -213,6 +219,7 @@ def test_variance_of_a_pair_on_a_linear_function(name: str, generator: torch.Gen
     torch.testing.assert_close(8000 * result.standard_error.square(), law, rtol=0.05, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["spsa", "smoothed"])
 def test_variance_from_noise(name: str, generator: torch.Generator) -> None:
     noise = torch.Generator().manual_seed(8)

@@ -78,6 +78,7 @@ def attributes_of(path: Path) -> dict[str, np.ndarray]:
     return {name: raw[of]["data"][name] for of in ("vertex", "face") for name in raw[of]["data"].dtype.names}
 
 
+@pytest.mark.slow
 def test_attributes_of_vertices_and_faces_are_kept_where_those_are(
     scene: Path, tmp_path: Path, monkeypatch
 ) -> None:
@@ -88,6 +89,7 @@ def test_attributes_of_vertices_and_faces_are_kept_where_those_are(
     assert not any("label" in note for note in notes_of(out))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("split", "reason"), [(False, "lost in remeshing; --remesh off keeps"), (True, "left out")]
 )
@@ -101,6 +103,7 @@ def test_attributes_that_cannot_be_kept_are_named(
     assert not {"label", "material"} & set(attributes_of(out / "mesh.ply"))
 
 
+@pytest.mark.slow
 def test_a_start_beside_the_masks_is_told(scene: Path, tmp_path: Path, monkeypatch) -> None:
     stick = icosphere(3)
     for turned in (False, True):

@@ -72,6 +72,7 @@ def test_hull_of_a_ball_is_the_ball():
     assert float(radii.max()) < 1.06
 
 
+@pytest.mark.slow
 def test_hull_moves_and_grows_with_the_scene():
     views = views_named("gear")
     hull = hull_of(views)
@@ -84,6 +85,7 @@ def test_hull_moves_and_grows_with_the_scene():
     assert surface_distances(back, hull, samples=2000).chamfer_permille < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [8, 24])
 def test_ring_keeps_its_hole(count: int):
     ring = torus()
@@ -92,6 +94,7 @@ def test_ring_keeps_its_hole(count: int):
     assert surface_distances(hull, ring, samples=2000).to_reference < 0.06
 
 
+@pytest.mark.slow
 def test_parts_stay_apart_and_specks_go():
     views = views_of(two_balls(0.5))
     images = views.images.clone()
@@ -106,6 +109,7 @@ def test_parts_stay_apart_and_specks_go():
     assert topology(start.mesh.faces).components == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "count"), [("mug", 8), ("gear", 8), ("gear", 12), ("knot", 40)])
 def test_a_hole_through_the_object_chooses_the_hull(name: str, count: int):
     views = views_named(name, count)
@@ -117,6 +121,7 @@ def test_a_hole_through_the_object_chooses_the_hull(name: str, count: int):
     assert start.reason.endswith("one piece with 1 handle")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "count"), [("pebble", 8), ("fennec", 8), ("fennec", 16), ("urchin", 8)])
 def test_without_a_hole_it_is_the_sphere(name: str, count: int):
     """Legs, ears and spikes enclose background in some views, and few views leave bridges between them."""
@@ -127,6 +132,7 @@ def test_without_a_hole_it_is_the_sphere(name: str, count: int):
     assert torch.equal(start.mesh.vertices, starting_sphere(views, center, radius).vertices)
 
 
+@pytest.mark.slow
 def test_holes_that_a_grid_tears_into_a_sheet_are_closed(monkeypatch):
     """A leaf much thinner than a cell: what no mask shows is no hole, and what one shows stays."""
     views = views_named("leaf")
@@ -138,6 +144,7 @@ def test_holes_that_a_grid_tears_into_a_sheet_are_closed(monkeypatch):
     assert carved_hull(views, *where, cells=64).genus > 0
 
 
+@pytest.mark.slow
 def test_masks_that_disagree_are_outvoted():
     """One view of twenty-four that is moved by a tenth of the image would cut the ring in two."""
     views = views_of(torus(), 24)
@@ -148,6 +155,7 @@ def test_masks_that_disagree_are_outvoted():
     assert topology(hull.faces).genus == 1 and topology(hull.faces).components == 1
 
 
+@pytest.mark.slow
 def test_what_a_view_does_not_know_it_does_not_carve():
     ball = icosphere(3)
     views = views_of(ball, 16)

@@ -152,6 +152,7 @@ def test_highlights_stay_out_of_the_texture() -> None:
     assert off(gains=gains) > 0.05
 
 
+@pytest.mark.slow
 def test_what_covers_the_object_in_one_view_is_outvoted() -> None:
     views = photograph(around(24))
     images = views.images.clone()

@@ -66,12 +66,14 @@ ON_DISC = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ON_SPLINE))
 def test_spline_is_followed_past_the_dent(name: str, generator: torch.Generator) -> None:
     start = torch.tensor([SPLINE_START], dtype=torch.float64)
     assert abs(solve(name, ON_SPLINE[name], spline, start, generator).item() - SPLINE_MINIMUM) < 0.05
 
 
+@pytest.mark.slow
 def test_spline_holds_a_plain_derivative_in_the_dent() -> None:
     start = torch.tensor([SPLINE_START], dtype=torch.float64)
     found = descend(
@@ -88,6 +90,7 @@ def test_rosenbrock_from_the_published_range(name: str, generator: torch.Generat
     assert (found - 1).abs().max() < 0.03 and rosenbrock(found) < 5e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ON_DISC))
 def test_disc_crosses_the_plateau(name: str, generator: torch.Generator) -> None:
     start = torch.tensor(DISC_START)

@@ -114,6 +114,7 @@ def test_the_encodings_derivative_is_autograds(generator: torch.Generator) -> No
 # What is learned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [{}, {"memory": 1.0}, {"bands": 3}, {"log_targets": True}, {"inner": 0.0, "depth": 1}],
