@@ -27,7 +27,7 @@ def inside_bar(points: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def views() -> Views:
-    """The bar from all around, most times aslant: it leaves every image at the border, in the middle of a side or not."""
+    """The bar from all around, most times aslant: it leaves every image at the border."""
     ball = icosphere(4)
     bar = Mesh(ball.vertices * torch.tensor([3.0, 0.4, 0.4]), ball.faces)
     around = torch.arange(12) * torch.pi / 6

@@ -68,11 +68,10 @@ class Cone:
         """(N,) bool: whether the pixel in which each point is seen belongs to the mask."""
         pixels, depth = self.project(points)
         row, column = np.clip(np.floor(pixels + 0.5), 0, self._last).astype(np.int64)
-        inside = self.distance[row, column] > 0
+        inside: np.ndarray = self.distance[row, column] > 0
         if self.open:
-            inside |= self._beside(pixels)
-        result: np.ndarray = (depth > 0) & inside
-        return result
+            inside = inside | self._beside(pixels)
+        return (depth > 0) & inside
 
     def touches(self, points: np.ndarray, radius: float) -> np.ndarray:
         """(N,) bool: whether the ball around each point may touch the cone.
