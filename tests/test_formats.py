@@ -186,10 +186,23 @@ def test_idr_wrong_arrays_are_named(tmp_path: Path, changes: dict, words: tuple)
     refused(idr, tmp_path, "cameras_sphere.npz", *words)
 
 
+def test_idr_scale_mat_is_the_ball_that_holds_the_object(tmp_path: Path) -> None:
+    write_idr(tmp_path)
+    scene = idr.load(tmp_path, WHOLE)
+    ball = scene.train.ball
+    assert (
+        ball is not None
+        and ball.center.tolist() == pytest.approx(MIDDLE.tolist())
+        and ball.radius == pytest.approx(0.9)
+    )
+    assert "bounds: scale_mat_0, a ball of radius 0.9 that holds the object" in scene.notes
+
+
 def test_idr_other_files_and_masks(tmp_path: Path) -> None:
     write_idr(tmp_path)
     change_arrays(tmp_path, scale_mat_0=np.eye(4))  # says nothing
-    assert len(idr.load(tmp_path, WHOLE).train) == COUNT
+    scene = idr.load(tmp_path, WHOLE)
+    assert len(scene.train) == COUNT and scene.train.ball is None
     (tmp_path / "mask" / "003.png").unlink()
     refused(idr, tmp_path, "000003.png", "no mask of its name or number", "6 masks for 7 images")
     shutil.rmtree(tmp_path / "image")

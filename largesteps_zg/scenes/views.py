@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -18,6 +19,28 @@ from ..renderers.light import SphericalHarmonicsLight
 from .provenance import Note
 
 Index = int | slice | Sequence[int] | Tensor
+
+
+@dataclass(frozen=True)
+class Ball:
+    """A ball of space that the object lies in, where a scene's files say so.
+
+    Attributes
+    ----------
+    center : (3,) float64 tensor
+        In the scene's coordinates.
+    radius : float
+        > 0, in the scene's units.
+    """
+
+    center: Tensor
+    radius: float
+
+    def depth(self, points: np.ndarray) -> np.ndarray:
+        """(N,) distances of points (N, 3) to the ball's surface, positive inside."""
+        from_center = points - self.center.cpu().double().numpy()
+        inside: np.ndarray = self.radius - np.linalg.norm(from_center, axis=1)
+        return inside
 
 
 @dataclass(frozen=True)
@@ -35,6 +58,9 @@ class Views:
     known : (B, H, W) bool tensor, optional
         False where a pixel of the canvas belongs to no photograph: beside a smaller one, or beyond the border of one
         that was undistorted. Such pixels have alpha 0 and are never compared. All are known by default.
+    ball : Ball, optional
+        Where the object is, if the scene says so. Then a photograph that cuts the object off says nothing of what lies
+        beyond its border; without it, the mask is taken to go on there, since nothing else would bound the object.
 
     Raises
     ------
@@ -46,6 +72,7 @@ class Views:
     cameras: Cameras
     names: tuple[str, ...]
     known: Tensor | None = None
+    ball: Ball | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.images.shape)
@@ -79,7 +106,7 @@ class Views:
         names = tuple(self.names[i] for i in chosen.tolist())
         where = chosen.to(self.images.device)
         known = None if self.known is None else self.known[where]
-        return Views(self.images[where], self.cameras[chosen], names, known)
+        return Views(self.images[where], self.cameras[chosen], names, known, self.ball)
 
     def linear(
         self, index: Index | None = None, *, device: torch.device | str | None = None

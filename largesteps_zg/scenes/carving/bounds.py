@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..views import Views
-from .cones import Cone, cones_of, masks_of
+from ..views import Ball, Views
+from .cones import Cone, cones_of, known_depth, masks_of
 from .grid import Grid, halved
 
 CELLS = 24  # along each side of the first grid
@@ -25,7 +25,7 @@ def bounding_sphere(views: Views) -> tuple[Tensor, float]:
     ----------
     views : Views
         At least two, from different directions. Where a mask touches the border of its image, the object is assumed to
-        go on beyond it.
+        go on beyond it; but not out of the views' ball, if they have one.
 
     Returns
     -------
@@ -51,6 +51,8 @@ def bounding_sphere(views: Views) -> tuple[Tensor, float]:
             f"views: {len(views)} camera(s) that look the same way do not say where the object is; add views around it"
         )
     cones = cones_of(views, every_pixel=True)
+    if views.ball is not None:
+        return _in_ball(views, views.ball, cones)
     half = first_half_size(views, center)
     for _ in range(10):
         grid = Grid.centers(center, half, CELLS)
@@ -65,6 +67,20 @@ def bounding_sphere(views: Views) -> tuple[Tensor, float]:
     if len(kept) == 0:
         raise ValueError(_contradiction(cones, views.names, grid))
     found, radius = _refine(cones, kept, grid.cell)
+    return torch.from_numpy(found), radius
+
+
+def _in_ball(views: Views, ball: Ball, cones: list[Cone]) -> tuple[Tensor, float]:
+    """The sphere around what all cones leave of a ball; never larger than the ball."""
+    middle = ball.center.cpu().double().numpy()
+    grid = Grid.centers(middle, ball.radius, CELLS)
+    kept = _carve(cones, grid.points(), grid.cell)
+    kept = kept[known_depth(views, cones, kept) > -ball_around(grid.cell)]
+    if len(kept) == 0:
+        raise ValueError(_contradiction(cones, views.names, grid))
+    found, radius = _refine(cones, kept, grid.cell)
+    if radius > ball.radius:
+        return torch.from_numpy(middle), ball.radius
     return torch.from_numpy(found), radius
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...constants import DEFAULTS, Carving
 from ..views import Views
-from .cones import FINE, Cone, cones_of
+from .cones import FINE, Cone, cones_of, known_depth
 from .grid import Grid
 
 MARGIN = 1.06  # of the bounding sphere's radius: half the side of the grid
@@ -22,13 +22,16 @@ def carve(
     """Signed distance to the visual hull, positive inside, exact near its surface, on a grid around it.
 
     If the intersection of all cones fills the masks, the hull is that intersection. Otherwise the hull also holds
-    points that a few views miss, or that views miss by a few pixels, because cameras and masks are never exact.
+    points that a few views miss, or that views miss by a few pixels, because cameras and masks are never exact. Nothing
+    of it lies outside the views' ball, if they have one.
     """
     grid = Grid.nodes(center.detach().cpu().double().numpy(), MARGIN * radius, cells)
     cones = cones_of(views, size=FINE)
+    known = np.maximum(known_depth(views, cones, grid.points()), -_BAND * grid.cell).reshape(grid.shape)
     best, most = np.empty(0), -1.0
     for share, pixels in constants.tolerances:
         field = _votes(grid, cones, int(share * len(cones)), pixels)
+        field = np.minimum(field, known)
         covered = coverage(grid, field, cones)
         if covered > most:
             best, most = field, covered

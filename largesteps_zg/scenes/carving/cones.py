@@ -22,7 +22,8 @@ COARSE, FINE = 320, 640
 class Cone:
     """A mask with its camera.
 
-    Beyond the border of the image the nearest pixel decides, so a mask that touches the border goes on beyond it.
+    Beyond the border of the image the nearest pixel decides, so a mask that touches the border goes on beyond it. An
+    open cone holds all that the image does not show: of an object that the image cuts off, nobody knows where it goes.
 
     Attributes
     ----------
@@ -32,11 +33,14 @@ class Cone:
         K, of the shrunk mask.
     distance : (h, w) float32
         Distance from a pixel's centre to the outline, in pixels; negative outside.
+    open : bool
+        Nothing is known beyond the border.
     """
 
     world_to_camera: np.ndarray
     intrinsics: np.ndarray
     distance: np.ndarray
+    open: bool = False
 
     @property
     def pixel(self) -> float:
@@ -54,14 +58,18 @@ class Cone:
         inside = np.clip(pixels, 0, self._last)
         found = map_coordinates(self.distance, inside, order=1, mode="nearest", output=np.float64)
         beyond = np.sqrt(np.square(pixels - inside).sum(axis=0))
-        found = np.where(found < 0, found - beyond, found)
+        if self.open:
+            found = np.where(self._beside(pixels), np.inf, found)
+        else:
+            found = np.where(found < 0, found - beyond, found)
         return np.where(depth > 0, found * self.pixel * depth, -np.inf)
 
     def contains(self, points: np.ndarray) -> np.ndarray:
         """(N,) bool: whether the pixel in which each point is seen belongs to the mask."""
         pixels, depth = self.project(points)
         row, column = np.clip(np.floor(pixels + 0.5), 0, self._last).astype(np.int64)
-        inside: np.ndarray = (depth > 0) & (self.distance[row, column] > 0)
+        unknown = self._beside(pixels) if self.open else np.zeros(len(points), dtype=bool)
+        inside: np.ndarray = (depth > 0) & ((self.distance[row, column] > 0) | unknown)
         return inside
 
     def touches(self, points: np.ndarray, radius: float) -> np.ndarray:
@@ -80,8 +88,21 @@ class Cone:
         slant = np.sqrt(np.square(x).sum(axis=0)) / np.maximum(depth, 1e-12)
         focal = max(self.intrinsics[0, 0], self.intrinsics[1, 1])
         reach = focal * radius / np.maximum(depth - radius, 1e-12) * slant
-        touching: np.ndarray = (depth > 0) & (beyond + np.square(gap) <= np.square(reach + 0.5))
+        near = beyond + np.square(gap) <= np.square(reach + 0.5)
+        if self.open:
+            near |= self._beside(pixel)
+        touching: np.ndarray = (depth > 0) & near
         return touching
+
+    def shows(self, points: np.ndarray) -> np.ndarray:
+        """(N,) bool: whether each point is within the image."""
+        pixels, depth = self.project(points)
+        shown: np.ndarray = (depth > 0) & ~self._beside(pixels)
+        return shown
+
+    def _beside(self, pixels: np.ndarray) -> np.ndarray:
+        """(N,) bool: whether pixels (2, N) lie beyond the border of the image."""
+        return np.asarray(((pixels < -0.5) | (pixels > self._last + 0.5)).any(axis=0))
 
     @property
     def _last(self) -> np.ndarray:
@@ -97,6 +118,20 @@ class Cone:
         depth = np.where(np.abs(x[2]) > 1e-12, x[2], 1e-12)
         pixels: np.ndarray = (self.intrinsics[:2] @ x / depth)[::-1] - 0.5
         return pixels
+
+
+def known_depth(views: Views, cones: list[Cone], points: np.ndarray) -> np.ndarray:
+    """(N,) distance of each point to where the object cannot be, as far as the views' ball says; positive inside it.
+
+    The object is in the ball, and where most photographs show it: of what few show, their cones leave long tails. It is
+    infinite where the views have no ball.
+    """
+    if views.ball is None:
+        return np.full(len(points), np.inf)
+    shown = np.zeros(len(points), dtype=np.int64)
+    for cone in cones:
+        shown += cone.shows(points)
+    return np.where(2 * shown >= len(cones), views.ball.depth(points), -np.inf)
 
 
 def masks_of(views: Views) -> np.ndarray:
@@ -128,7 +163,9 @@ def cones_of(views: Views, *, size: int = COARSE, every_pixel: bool = False) -> 
             alpha = _extended(alpha, views.known[i].cpu().numpy())
         # Shrink alpha before cutting it at half: soft values tell where the outline is within a pixel.
         mask = (_largest if every_pixel else _means)(alpha, factor) >= 127.5
-        cones.append(Cone(matrices[i], intrinsics[i] / shrinking, _signed_distance(mask)))
+        cut_off = bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
+        beyond = views.ball is not None and cut_off
+        cones.append(Cone(matrices[i], intrinsics[i] / shrinking, _signed_distance(mask), beyond))
     return cones
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...constants import DEFAULTS, Carving
 from ..views import Views
-from .cones import cones_of
+from .cones import cones_of, known_depth
 from .grid import Grid
 
 CELLS = 64  # along each side of the bounding sphere's cube
@@ -44,8 +44,10 @@ def inscribed_sphere(
     grid = Grid.centers(center.detach().cpu().double().numpy(), radius, CELLS)
     points = grid.points()
     agreeing = np.zeros(len(points), dtype=np.int64)
-    for cone in cones_of(views):
+    cones = cones_of(views)
+    for cone in cones:
         agreeing += cone.contains(points)
+    agreeing[known_depth(views, cones, points) < 0] = 0
     # If masks are off by a pixel, perhaps no cell satisfies all of them. Then take the cells that satisfy most.
     depth = distance_transform_edt((agreeing == agreeing.max()).reshape(grid.shape)).reshape(-1)
     deepest = int(depth.argmax())

@@ -5,15 +5,17 @@
       image/000000.png ...                  or images/, rgb/
       mask/000.png ...                      or masks/; without, alpha or the background's colour
 
-`world_mat_i` is K [R t] with OpenCV's axes, up to a factor. Coordinates are those of `world_mat`: `scale_mat`, from the
-unit sphere to them, is only compared with what the masks show. These programs cast their rays through whole-numbered
-pixels, so half a pixel is added to the principal point.
+`world_mat_i` is K [R t] with OpenCV's axes, up to a factor. Coordinates are those of `world_mat`. `scale_mat` takes the
+unit sphere to the ball that holds the object, which bounds what is cut off by the border of photographs; the identity
+says nothing. These programs cast their rays through whole-numbered pixels, so half a pixel is added to the principal
+point.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -29,7 +31,7 @@ from ..provenance import UNUSED, Record, some
 from ..reading import Reading
 from ..sanity import check_shots, check_sphere_fits
 from ..shots import Shot
-from ..views import Scene, Views
+from ..views import Ball, Scene, Views
 from .files_beside import first_with_images, last_number
 from .text_files import LARGEST
 
@@ -65,7 +67,10 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
             record.add(UNUSED, f"{other.name}, because {file.name} goes before")
     _tell_left_out(file, arrays, keys, record)
     views = assemble(shots, reading, record)
-    _check_scale_mats(file, arrays, keys, views)
+    ball = _ball(file, arrays, keys, views)
+    if ball is not None:
+        views = replace(views, ball=ball)
+        record.add("bounds", f"scale_mat_{keys[0]}, a ball of radius {ball.radius:.4g} that holds the object")
     return Scene(path=path, format="idr", train=views, provenance=tuple(record.notes))
 
 
@@ -172,12 +177,13 @@ def _shot(file: Path, arrays: Mapping[str, np.ndarray], key: int, image: Path, m
     return Shot(image, image.stem, matrix, intrinsics, where, **mask_of(mask))
 
 
-def _check_scale_mats(file: Path, arrays: Mapping[str, np.ndarray], keys: list[int], views: Views) -> None:
-    """ValueError where the sphere of a scale_mat is nowhere near the object; the identity says nothing."""
-    point = meeting_point(views)
+def _ball(file: Path, arrays: Mapping[str, np.ndarray], keys: list[int], views: Views) -> Ball | None:
+    """The ball that a scale_mat says holds the object; None for the identity. ValueError if it is nowhere near."""
     name = f"scale_mat_{keys[0]}"
-    if point is None or name not in arrays or np.array_equal(arrays[name][:3], np.eye(4)[:3]):
-        return
-    matrix = arrays[name]
+    if name not in arrays or np.array_equal(arrays[name][:3], np.eye(4)[:3]):
+        return None
+    matrix, point = arrays[name], meeting_point(views)
     radius = float(np.linalg.norm(matrix[:3, 0]))
-    check_sphere_fits(matrix[:3, 3], radius, point, first_half_size(views, point), f"{file}: {name}")
+    if point is not None:
+        check_sphere_fits(matrix[:3, 3], radius, point, first_half_size(views, point), f"{file}: {name}")
+    return Ball(torch.from_numpy(matrix[:3, 3].copy()), radius)
