@@ -140,7 +140,7 @@ def start_named(name: str, views: Views) -> NamedStart:
     return NamedStart(chosen.mesh, [f"{chosen.kind}: {chosen.reason}"])
 
 
-def add_reading(parser: argparse.ArgumentParser) -> None:
+def add_reading(parser: argparse.ArgumentParser, *, max_size: int = MAX_SIZE) -> None:
     """The options of how a scene is read."""
     add = parser.add_argument
     add(
@@ -155,8 +155,8 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         help="what images without masks show around the object (default auto: one colour, found at their borders)",
     )  # fmt: skip
     add(
-        "--max-size", type=int, default=MAX_SIZE, metavar="N",
-        help=f"longest side; larger images are made smaller (default {MAX_SIZE})",
+        "--max-size", type=int, default=max_size, metavar="N",
+        help=f"longest side; larger images are made smaller (default {max_size})",
     )  # fmt: skip
     add(
         "--hold-out", type=int, default=HOLD_OUT, metavar="N",
