@@ -68,7 +68,7 @@ def triangle_ply(data: bytes) -> bytes:
 
 
 def ply_points(data: bytes) -> tuple[np.ndarray, bool]:
-    """(V, 3) float64 positions of a PLY file's vertices, and whether it has faces or strips; raises as `triangle_ply`."""
+    """(V, 3) float64 positions of the vertices, and whether there are faces or strips; raises as `triangle_ply`."""
     found = {element.name: element for element in _elements(data)[1]}
     if "vertex" not in found or not {"x", "y", "z"} <= set(found["vertex"].scalars):
         raise ValueError("expected vertices with x, y and z")
