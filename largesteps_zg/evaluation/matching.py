@@ -64,7 +64,9 @@ def _of_view(sift: object, image: np.ndarray) -> Features:
     part = image[top : rows[-1] + 1 + BORDER, left : columns[-1] + 1 + BORDER, :3].astype(np.float32)
     grey = part @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     keys, descriptors = sift.extract(np.ascontiguousarray(grey.round().astype(np.uint8)))  # type: ignore[attr-defined]
-    pixels = np.asarray(keys, dtype=np.float64).reshape(-1, np.shape(keys)[-1] or 4)[:, :2] + (left, top)
+    pixels = np.asarray(keys, dtype=np.float64).reshape(-1, np.shape(keys)[-1] or 4)[:, :2] + np.array(
+        [left, top]
+    )
     at = np.floor(pixels).astype(np.int64)
     x, y = at[:, 0].clip(0, mask.shape[1] - 1), at[:, 1].clip(0, mask.shape[0] - 1)
     inside = mask[y, x]

@@ -94,7 +94,7 @@ def _tracks(found: list[Features], cameras: Cameras) -> _Tracks:
     """Connected components of the matches that have three views or more, none of them twice."""
     counts = [len(of.pixels) for of in found]
     offset = np.concatenate([[0], np.cumsum(counts)])
-    edges = [pairs + (offset[i], offset[j]) for i, j, pairs in matches(found, cameras)]
+    edges = [pairs + offset[[i, j]] for i, j, pairs in matches(found, cameras)]
     both = np.concatenate(edges) if edges else np.zeros((0, 2), dtype=np.int64)
     total = int(offset[-1])
     graph = coo_matrix((np.ones(len(both)), (both[:, 0], both[:, 1])), shape=(total, total))
