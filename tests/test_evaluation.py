@@ -222,9 +222,9 @@ def test_the_command_prints_and_writes(tmp_path: Path, capsys) -> None:
     np.save(tmp_path / "stl024_total.npy", points)
     out = tmp_path / "out"
     command = ["evaluate", str(tmp_path / "ball.ply"), "--reference", str(tmp_path / "stl024_total.npy")]
-    assert main([*command, "--tau", "2", "--unit", "mm", "--output", str(out)]) == 0
+    assert main([*command, "--tau", "5", "--unit", "mm", "--output", str(out)]) == 0
     told = capsys.readouterr().out
-    assert "F-score   1.0000 at 2 mm" in told and "Chamfer" in told
+    assert "F-score   1.0000 at 5 mm" in told and "Chamfer" in told
     content = json.loads((out / "evaluation.json").read_text())
     exact = cKDTree(points).query(icosphere(4, radius=101.0).vertices.double().numpy())[0]  # vertices alone
     assert content["to_reference"]["mean"] == pytest.approx(exact.mean(), rel=0.25)

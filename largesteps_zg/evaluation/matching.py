@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,13 +49,13 @@ def features(views: Views) -> list[Features]:
     level = pycolmap.logging.minloglevel
     pycolmap.logging.minloglevel = 1  # it tells that it begins
     try:
-        sift = pycolmap.Sift(options, device=pycolmap.Device.cpu)
+        sift = pycolmap.FeatureExtractor.create(options, pycolmap.Device.cpu)
         return [_of_view(sift, views.images[i].cpu().numpy()) for i in range(len(views))]
     finally:
         pycolmap.logging.minloglevel = level
 
 
-def _of_view(sift: object, image: np.ndarray) -> Features:
+def _of_view(sift: Any, image: np.ndarray) -> Features:
     """Features of a photograph (H, W, 4); only the part around its mask is looked at."""
     mask = image[..., 3] > 127
     if not mask.any():
@@ -63,14 +64,12 @@ def _of_view(sift: object, image: np.ndarray) -> Features:
     top, left = max(rows[0] - BORDER, 0), max(columns[0] - BORDER, 0)
     part = image[top : rows[-1] + 1 + BORDER, left : columns[-1] + 1 + BORDER, :3].astype(np.float32)
     grey = part @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    keys, descriptors = sift.extract(np.ascontiguousarray(grey.round().astype(np.uint8)))  # type: ignore[attr-defined]
-    pixels = np.asarray(keys, dtype=np.float64).reshape(-1, np.shape(keys)[-1] or 4)[:, :2] + np.array(
-        [left, top]
-    )
+    keys, descriptors = sift.extract_from_uint8_array(np.ascontiguousarray(grey.round().astype(np.uint8)))
+    pixels = np.array([(key.x + left, key.y + top) for key in keys], dtype=np.float64).reshape(-1, 2)
     at = np.floor(pixels).astype(np.int64)
     x, y = at[:, 0].clip(0, mask.shape[1] - 1), at[:, 1].clip(0, mask.shape[0] - 1)
     inside = mask[y, x]
-    found = torch.from_numpy(np.asarray(descriptors, dtype=np.float32).reshape(len(pixels), -1)[inside])
+    found = torch.from_numpy(np.asarray(descriptors.data, dtype=np.float32).reshape(len(pixels), -1)[inside])
     return Features(pixels[inside], torch.nn.functional.normalize(found, dim=1))
 
 

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from ..mesh.mesh import Mesh
 from ..mesh.sources.ply import ply_points
 from ..scenes.registry import FORMATS
 
+Found = TypeVar("Found")
 _TEXTS = (".xyz", ".txt", ".csv", ".pts", ".asc")
 _ARRAYS = (".npz", ".npy")
 
@@ -46,16 +48,18 @@ class Reference:
 def is_scene(path: str | os.PathLike[str]) -> bool:
     """Whether a reference is a scene, whose photographs points are to be triangulated from.
 
-    A folder is; so is a file that one of the formats of scenes recognises, such as ``cameras.npz``, unless it has
-    points: an ``.npz`` with ``xyz``, or COLMAP's ``points3D``.
+    A folder is; so is a file that one of the formats of scenes recognises, such as ``cameras.npz``. COLMAP's
+    ``points3D`` is points, and so is an ``.npz`` without cameras.
     """
     place = Path(path)
     if not place.exists():
         raise FileNotFoundError(f"{place}: no such file or folder; a reference is points, a mesh or a scene")
     if place.is_dir():
         return True
-    if place.stem == "points3D" or (place.suffix == ".npz" and "xyz" in _names(place)):
+    if place.stem == "points3D":
         return False
+    if place.suffix.lower() == ".npz":
+        return any(name.startswith("world_mat") for name in _names(place))
     return place.suffix.lower().lstrip(".") not in MESH_KINDS and any(
         module.recognises(place) for module in FORMATS.values()
     )
@@ -67,8 +71,8 @@ def read_reference(path: str | os.PathLike[str]) -> Reference:
     Parameters
     ----------
     path
-        A mesh (PLY with faces, OBJ, STL, OFF, GLB); or points: PLY without faces, ``.npz`` with ``xyz`` (sparse where it
-        also has ``track``, the lengths of tracks), ``.npy`` of (N, 3), text with x y z first in each line (``.xyz``,
+        A mesh (PLY with faces, OBJ, STL, OFF, GLB); or points: PLY without faces, ``.npz`` with ``xyz`` (sparse where
+        it also has ``track``, the lengths of tracks), ``.npy`` of (N, 3), text with x y z first in each line (``.xyz``,
         ``.txt``, ``.csv``, ``.pts``, ``.asc``), COLMAP's ``points3D.bin`` or ``.txt`` (sparse).
 
     Returns
@@ -123,7 +127,7 @@ def _checked(place: Path, points: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(points, dtype=np.float64)
 
 
-def _guarded(place: Path, read: Callable[[], np.ndarray]) -> np.ndarray:
+def _guarded(place: Path, read: Callable[[], Found]) -> Found:
     """What a reader finds; its errors with the file's name."""
     try:
         return read()
