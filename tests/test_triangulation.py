@@ -54,8 +54,8 @@ def points(views: Views) -> TriangulatedPoints:
 def test_points_lie_on_the_ball(points: TriangulatedPoints) -> None:
     off = np.abs(np.linalg.norm(points.xyz, axis=1) - 1)
     assert len(off) > 60
-    # A pixel is 0.0086 at the ball: half of the points are within a third of one.
-    assert np.median(off) < 0.003 and np.quantile(off, 0.9) < 0.012
+    # A pixel is 0.0079 at the ball, and views 10 degrees apart see depth several times as vaguely as what lies across.
+    assert np.median(off) < 0.0045 and np.quantile(off, 0.9) < 0.02
     assert (points.views >= 3).all() and (points.errors <= 0.7).all()
 
 
