@@ -165,8 +165,8 @@ def _triangulated(arguments: argparse.Namespace, folder: Path | None) -> tuple[R
     from ..scenes.registry import load_scene
 
     scene = load_scene(arguments.reference, format=arguments.format, reading=reading_of(arguments))
-    groups = {"all": [scene.train, scene.test], "train": [scene.train], "held-out": [scene.test]}
-    chosen = [group for group in groups[arguments.views] if group is not None]
+    groups = [("train", scene.train), ("held-out", scene.test)]
+    chosen = [of for name, of in groups if of is not None and arguments.views in ("all", name)]
     if not chosen:
         raise ValueError(
             f"views: {arguments.reference} holds out no views; --hold-out N makes every N-th one of them"

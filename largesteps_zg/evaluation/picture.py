@@ -90,14 +90,14 @@ def _write(
     top = MARGIN + TEXT + GAP
     bar = top + sum(row[0].height + GAP for row in rows) + 4
     sheet = Image.new("RGB", (2 * MARGIN + 2 * width + GAP, bar + 18 + TEXT + MARGIN), WHITE)
-    y = top
+    down = top
     for row in rows:
         for column, picture in enumerate(row):
-            sheet.paste(picture, (MARGIN + column * (width + GAP) + (width - picture.width) // 2, y))
-        y += row[0].height + GAP
+            sheet.paste(picture, (MARGIN + column * (width + GAP) + (width - picture.width) // 2, down))
+        down += row[0].height + GAP
     for column, heading in enumerate(("Surface", f"Distance{f' ({unit})' if unit else ''}")):
-        x = MARGIN + column * (width + GAP) + width / 2
-        drawing.write(sheet, (x, top - GAP), heading, anchor="ms")
+        middle = MARGIN + column * (width + GAP) + width / 2
+        drawing.write(sheet, (middle, top - GAP), heading, anchor="ms")
     corner = (MARGIN + width + GAP, bar)
     drawing.color_bar(sheet, corner, width, scale, last=f"≥ {scale:g}")
     with atomic_path(path) as part:
