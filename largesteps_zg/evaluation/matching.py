@@ -17,7 +17,7 @@ from ..scenes.views import Views
 FEATURES = 8192  # of a photograph, at most; COLMAP's default
 RATIO = 0.8  # of the distances to the best and the second best; Lowe 2004
 EPIPOLAR = 1.0  # pixels from a feature to the line that the cameras draw for its partner
-FARTHEST = 45.0  # degrees between viewing directions: SIFT hardly matches beyond
+FARTHEST = 45.0  # degrees between the viewing directions of views that are matched: a bound of the work
 BORDER = 32  # pixels around a mask that features may look at
 
 

@@ -13,8 +13,8 @@ from ..geometry.solids import surface_area
 from ..mesh.distances import sample_surface
 from ..mesh.mesh import Mesh
 
-LARGEST = 30_000_000  # points on a surface: about 3 GB while they are measured
-BLOCK = 1_000_000  # points that are compared with each other at once: their pairs take 100 to 300 MB
+LARGEST = 30_000_000  # points on a surface: 24 bytes each, and several times that while they are measured
+BLOCK = 1_000_000  # points that are compared with each other at once, which bounds the memory of their pairs
 
 
 def samples_for(mesh: Mesh, spacing: float, name: str = "mesh") -> int:
@@ -68,7 +68,7 @@ def thinned(
 
     Notes
     -----
-    Exact, as if done one point after the other; two million points of which a third stay take about 10 s on one core.
+    Exact, as if done one point after the other; 5.4 million points, of which 1.3 million stay, take 14 s on one core.
     """
     if not distance > 0:
         raise ValueError(f"distance: expected a length > 0, got {distance}")

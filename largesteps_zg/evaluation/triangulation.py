@@ -18,7 +18,7 @@ LEAST_VIEWS = 3
 REPROJECTION = 0.7  # pixels, in every view of a track
 RAYS = 3.0  # degrees between the two rays of a track that are farthest apart
 INSIDE = 0.95  # of the masks that see a point: real ones have bites
-ROUNDS = 10  # of Gauss-Newton: from the linear solution the second one moves points by less than 1e-3 pixels
+ROUNDS = 10  # of Gauss-Newton, from the linear solution: more than it needs, and cheap
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def triangulated_points(views: Views) -> TriangulatedPoints:
 
     Notes
     -----
-    Deterministic. Measured on one core: see ``docs/evaluate.md``. Views that a run has never seen make points that it
+    Deterministic. 49 photographs of 1600 x 1200 (DTU's scan 65) take 130 s on one core, and give 1,789 points. Views that a run has never seen make points that it
     has never seen; six of 49 are too few for tracks of three.
 
     References
