@@ -98,6 +98,14 @@ def test_a_plate_above_half_a_scan() -> None:
     assert metres.completeness == 0 and metres.completeness_within == pytest.approx(0.00125)
 
 
+def test_dtu_is_in_millimetres() -> None:
+    found = evaluate(plate(5, 0.3), Reference("scan", points=grid(10, 0.1)), tau=0.5, dtu=True)
+    assert found.completeness_within == 1.25 and found.dtu is not None
+    for unit, reference in (("m", Reference("s", points=grid(10, 1))), (None, Reference("m", mesh=plate()))):
+        with pytest.raises(ValueError, match=r"DTU|dtu"):
+            evaluate(plate(), reference, unit=unit, dtu=True)
+
+
 def test_sparse_points_are_measured_one_way() -> None:
     points = grid(4, 0.5, z=1.0)
     found = evaluate(plate(), Reference("features", points=points, sparse=True), tau=0.5)

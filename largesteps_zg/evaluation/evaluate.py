@@ -88,7 +88,7 @@ def evaluate(
         Threshold of precision, recall and F-score, and of the share within; by default half a per cent of the diagonal
         of the reference's bounding box.
     unit : {"mm", "cm", "m"}, optional
-        Of the coordinates. Middlebury's completeness then is within 1.25 mm, else within `tau`.
+        Of the coordinates; DTU's are mm. Middlebury's completeness then is within 1.25 mm, else within `tau`.
     dtu : bool
         Also DTU's protocol, with an `observation` where there is one. It takes points, not a mesh.
     seed : int
@@ -112,6 +112,7 @@ def evaluate(
         )
     if dtu and unit not in (None, "mm"):
         raise ValueError(f"unit: expected mm for DTU, whose scans are in millimetres, got {unit}")
+    unit = "mm" if dtu else unit
     spacing = min(tau, TAU * _diagonal(reference)) / 2
     to, back, normals = _distances(mesh, reference, spacing, seed)
     within = MIDDLEBURY / UNITS[unit] if unit else tau

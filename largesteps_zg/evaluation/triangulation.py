@@ -78,8 +78,8 @@ def triangulated_points(views: Views) -> TriangulatedPoints:
 
     Notes
     -----
-    Deterministic. 49 photographs of 1600 x 1200 (DTU's scan 65) take 130 s on one core, and give 1,789 points. Views that a run has never seen make points that it
-    has never seen; six of 49 are too few for tracks of three.
+    Deterministic. 49 photographs of 1600 x 1200 (DTU's scan 65) take 130 s on one core, and give 1,789 points. Views
+    that a run has never seen make points that it has never seen; six of 49 are too few for tracks of three.
 
     References
     ----------
