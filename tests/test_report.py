@@ -225,3 +225,31 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
         part.write_text("new")
     assert file.read_text() == "new"
     assert file.stat().st_mode & 0o044  # readable as any new file, where the umask allows it
+
+
+def test_the_bare_surface_stands_beside_the_result(tmp_path: Path) -> None:
+    target, bare = np.stack([disc()] * 2), np.stack([disc(color=(0.0, 0.0, 1.0))] * 2)
+    report.save_comparison(tmp_path / "with.png", target, target, surfaces=bare)
+    report.save_comparison(tmp_path / "without.png", target, target)
+    shown, plain = Image.open(tmp_path / "with.png"), Image.open(tmp_path / "without.png")
+    disc_pixels = np.pi / 4 * (0.8 * 64 / 56) ** 2 * drawing.PANEL**2
+    blue = has_color(shown, (0, 0, 255))
+    assert blue.sum() == pytest.approx(2 * disc_pixels, rel=0.04)
+    assert has_color(shown, RED).sum() == pytest.approx(4 * disc_pixels, rel=0.04)
+    assert shown.width == plain.width + drawing.PANEL + drawing.GAP
+    columns = np.flatnonzero(blue.any(axis=0))
+    assert columns.min() > np.flatnonzero(has_color(shown, RED).any(axis=0)).max()  # third, before the error
+    with pytest.raises(ValueError, match="surfaces: expected the shape"):
+        report.save_comparison(tmp_path / "no.png", target, target, surfaces=bare[:1])
+
+
+def test_the_bare_surface_stands_beside_each_frame(tmp_path: Path) -> None:
+    frames, bare = [disc()] * 3, [disc(color=(0.0, 0.0, 1.0))] * 3
+    report.save_progression(tmp_path / "a.gif", frames, surfaces=bare, target=disc(color=(0.0, 1.0, 0.0)))
+    animation = Image.open(tmp_path / "a.gif")
+    for index in range(3):
+        animation.seek(index)
+        amounts = [has_color(animation, color, 60).sum() for color in (RED, (0, 0, 255), (0, 255, 0))]
+        assert min(amounts) > 0.5 * max(amounts) > 1000
+    with pytest.raises(ValueError, match="surfaces: expected 3"):
+        report.save_progression(tmp_path / "b.gif", frames, surfaces=bare[:2])

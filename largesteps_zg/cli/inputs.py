@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..scenes.reading import Reading
 from .options import add_options
@@ -130,15 +130,15 @@ def start_named(name: str, views: Views) -> NamedStart:
     return NamedStart(chosen.mesh, [f"{chosen.kind}: {chosen.reason}"])
 
 
-def add_reading(parser: argparse.ArgumentParser) -> None:
-    """The options of how a scene is read; `options.given` makes a `Reading` of them."""
+def add_reading(parser: argparse.ArgumentParser, **defaults: Any) -> None:
+    """The options of how a scene is read, some with other defaults; `options.given` makes a `Reading` of them."""
     parser.add_argument(
         "--format",
         default="auto",
         metavar="NAME",
         help="of SCENE: %(metavar)s is one that info names (default auto)",
     )
-    add_options(parser, Reading)
+    add_options(parser, Reading, **defaults)
 
 
 def texture_size(text: str) -> str | int:

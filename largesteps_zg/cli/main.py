@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from .._version import __version__
 from . import compare as compare_command
+from . import evaluate as evaluate_command
 from . import info as info_command
 from . import reconstruct as reconstruct_command
 from .faults import FAILED, answer, inputs
@@ -120,6 +121,8 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     compare_command.add_parser(commands)
+
+    evaluate_command.add_parser(commands)
 
     info_command.add_parser(commands)
     for command in commands.choices.values():

@@ -27,10 +27,10 @@ class _Flags(argparse.Action):
         return " | ".join(self.option_strings)
 
 
-def add_options(parser: argparse.ArgumentParser, kind: type) -> None:
-    """One option for each field of a dataclass that has one."""
+def add_options(parser: argparse.ArgumentParser, kind: type, **defaults: Any) -> None:
+    """One option for each field of a dataclass that has one; `defaults` go before those of the fields."""
     for each, told in options_of(kind):
-        default, words = default_of(each), told.help.replace("%", "%%")
+        default, words = defaults.get(each.name, default_of(each)), told.help.replace("%", "%%")
         if told.flags:
             flags = {f"--{name}": value for name, value in told.flags.items()}
             parser.add_argument(

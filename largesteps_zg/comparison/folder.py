@@ -104,16 +104,18 @@ class ComparisonFolder:
     def write_report(self) -> None:
         """``report.html``, with the run in the middle of each gradient's seeds as its picture."""
         views = jobs.shown_views(self.target)
-        pictures = {}
+        pictures, surfaces = {}, {}
         for name in names(self.rows):
             row = typical(self.rows, name)
             if row is not None:
                 light = SphericalHarmonicsLight(torch.tensor(row["light"]))
                 mesh = self.target.placed(load_mesh(self.mesh_file(dict(row))))
                 pictures[name] = jobs.pictures(self.target, mesh, light, views).numpy()
+                surfaces[name] = jobs.surfaces(self.target, mesh, views).numpy()
         write_report(
             self.report, self.rows, title=f"Gradients compared: {self.target.name}", summary=self._summary(),
             notes=_notes(), targets=self.target.views.linear(views).numpy(), pictures=pictures,
+            surfaces=surfaces,
         )  # fmt: skip
 
     def _summary(self) -> str:

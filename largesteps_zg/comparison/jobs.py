@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..geometry.connectivity import check_start_mesh
 from ..mesh.mesh import Mesh
+from ..output.pictures.bare import bare_images
 from ..reconstruct.starts.sphere import START_LEVEL, starting_sphere
 from ..renderers.black_box import BlackBox
 from ..renderers.light import SphericalHarmonicsLight
@@ -251,6 +252,11 @@ def pictures(target: Target, mesh: Mesh, light: SphericalHarmonicsLight, views: 
     albedo = torch.full_like(vertices, CLAY) if mesh.colors is None else mesh.colors.float()
     colors = shade(vertices, mesh.faces, albedo, light)
     return render(vertices, mesh.faces, colors, cameras.to(dtype=torch.float32)).clamp(0.0, 1.0)
+
+
+def surfaces(target: Target, mesh: Mesh, views: Sequence[int]) -> Tensor:
+    """(B, H, W, 4) linear, premultiplied: the bare surface of a mesh of the scene, seen by some of the views."""
+    return bare_images(mesh.vertices, mesh.faces, target.views.cameras[list(views)])
 
 
 def shown_views(target: Target, count: int = 3) -> list[int]:

@@ -51,6 +51,7 @@ def write_report(
     notes: Sequence[str] = (),
     targets: ArrayLike,
     pictures: Mapping[str, ArrayLike],
+    surfaces: Mapping[str, ArrayLike] | None = None,
 ) -> None:
     """One HTML file: opens from a disk, in any browser, without a network.
 
@@ -68,6 +69,8 @@ def write_report(
         Some of the views.
     pictures : dict of name to (B, H, W, 4)
         What the gradients made of them.
+    surfaces : dict of name to (B, H, W, 4), optional
+        The same without colours, for each of `pictures`.
     """
     order = names(rows)
     colors = {name: "reference" if name == REFERENCE else "" for name in order}
@@ -85,7 +88,7 @@ def write_report(
         charts=_charts(rows, colors),
         meanings=_meanings(rows),
         **_table(rows, order),
-        **_pictures(targets, pictures),
+        **_pictures(targets, pictures, surfaces or {}),
     )
     with atomic_path(path) as part:
         part.write_text(text, encoding="utf-8")
@@ -178,13 +181,19 @@ def _chart(
     return {"title": title, "svg": chart(title, curves, across, down)}
 
 
-def _pictures(targets: ArrayLike, pictures: Mapping[str, ArrayLike]) -> dict[str, Any]:
-    """For each view the target, then each result with its error, and the scale of the errors."""
+def _pictures(
+    targets: ArrayLike, pictures: Mapping[str, ArrayLike], surfaces: Mapping[str, ArrayLike]
+) -> dict[str, Any]:
+    """For each view the target, then each result with its bare surface and its error, and the scale of the errors."""
     true = drawing.as_images("targets", targets)
     made = {name: drawing.as_images(f"pictures of {name}", images) for name, images in pictures.items()}
     if not made:
         return {"views": [], "ramp": "", "top": ""}
-    groups = drawing.cropped(list(np.stack([true, *made.values()], axis=1)))  # B times (1 + results, H, W, 4)
+    bare = {name: drawing.as_images(f"surfaces of {name}", images) for name, images in surfaces.items()}
+    # B times (1 + results + surfaces, H, W, 4)
+    cut = drawing.cropped(list(np.stack([true, *made.values(), *bare.values()], axis=1)))
+    groups = [group[: 1 + len(made)] for group in cut]
+    shapes = [dict(zip(bare, group[1 + len(made) :], strict=True)) for group in cut]
     errors = np.stack([drawing.absolute_errors(group[:1], group[1:]) for group in groups])
     inside = np.stack([drawing.covered(group[:1], group[1:]) for group in groups])
     # That of the best result: on the scale of one that is all wrong the good ones would look alike.
@@ -199,7 +208,10 @@ def _pictures(targets: ArrayLike, pictures: Mapping[str, ArrayLike]) -> dict[str
             there = 255 * inside[view, number].astype(np.uint8)
             error = np.dstack([drawing.error_colors(errors[view, number] / top), there])
             image = _image(_bytes(group[1 + number]), name)
-            results.append({"name": name, "image": image, "error": _image(error, f"error of {name}")})
+            shape = shapes[view].get(name)
+            surface = None if shape is None else _image(_bytes(shape), f"surface of {name}")
+            wrong = _image(error, f"error of {name}")
+            results.append({"name": name, "image": image, "surface": surface, "error": wrong})
         views.append({"target": _image(_bytes(group[0]), "target"), "results": results})
     ramp = ",".join("rgb({},{},{})".format(*drawing.error_colors(np.array(i / 8))) for i in range(9))
     return {"views": views, "ramp": ramp, "top": f"≥ {top:g}" if top < 1 else "1"}

@@ -95,30 +95,66 @@ def surface_distances(
         raise ValueError(f"threshold_fraction: expected a fraction > 0, got {threshold_fraction}")
     check_mesh(mesh.vertices, mesh.faces, name="mesh")
     check_mesh(reference.vertices, reference.faces, name="reference")
+    found = two_way_distances(mesh, reference, samples, samples, generator=generator)
+    to, back = found.to_reference, found.from_reference
+    diagonal = float((reference.vertices.amax(dim=0) - reference.vertices.amin(dim=0)).norm())
+    threshold = threshold_fraction * diagonal
+    precision, recall = (float((d <= threshold).double().mean()) for d in (to, back))
+    chamfer = float(to.mean() + back.mean()) / 2
+    return SurfaceDistances(
+        chamfer=chamfer,
+        chamfer_permille=1000 * chamfer / diagonal,
+        to_reference=float(to.mean()),
+        from_reference=float(back.mean()),
+        hausdorff=max(float(to.max()), float(back.max())),
+        precision=precision,
+        recall=recall,
+        f_score=f_score(precision, recall),
+        threshold=threshold,
+        normal_consistency=found.normal_consistency,
+        diagonal=diagonal,
+    )
+
+
+@dataclass(frozen=True)
+class TwoWayDistances:
+    """Distances of points on a mesh to a reference surface and of points on the reference to the mesh.
+
+    Attributes
+    ----------
+    to_reference : (N,) float64 tensor
+    from_reference : (M,) float64 tensor
+    normal_consistency : float
+        As in `SurfaceDistances`.
+    """
+
+    to_reference: Tensor
+    from_reference: Tensor
+    normal_consistency: float
+
+
+def two_way_distances(
+    mesh: Mesh,
+    reference: Mesh,
+    samples: int,
+    reference_samples: int,
+    *,
+    generator: torch.Generator | None = None,
+) -> TwoWayDistances:
+    """Exact distances between two surfaces, of so many points drawn evenly on each; see `surface_distances`."""
     generator = torch.Generator().manual_seed(0) if generator is None else generator
     mesh, reference = (Mesh(m.vertices.detach(), m.faces).to("cpu", torch.float64) for m in (mesh, reference))
     sided = has_inside(reference.vertices, reference.faces)
     points, of = sample_surface(mesh.vertices, mesh.faces, samples, generator=generator)
     to, cosine_to = _meet(points, of, mesh, reference, signed=sided)
-    points, of = sample_surface(reference.vertices, reference.faces, samples, generator=generator)
+    points, of = sample_surface(reference.vertices, reference.faces, reference_samples, generator=generator)
     back, cosine_back = _meet(points, of, reference, mesh, signed=sided)
-    diagonal = float((reference.vertices.amax(dim=0) - reference.vertices.amin(dim=0)).norm())
-    threshold = threshold_fraction * diagonal
-    precision, recall = (float((d.distances <= threshold).double().mean()) for d in (to, back))
-    chamfer = float(to.distances.mean() + back.distances.mean()) / 2
-    return SurfaceDistances(
-        chamfer=chamfer,
-        chamfer_permille=1000 * chamfer / diagonal,
-        to_reference=float(to.distances.mean()),
-        from_reference=float(back.distances.mean()),
-        hausdorff=max(float(to.distances.max()), float(back.distances.max())),
-        precision=precision,
-        recall=recall,
-        f_score=2 * precision * recall / max(precision + recall, 1e-30),
-        threshold=threshold,
-        normal_consistency=(cosine_to + cosine_back) / 2,
-        diagonal=diagonal,
-    )
+    return TwoWayDistances(to.distances, back.distances, (cosine_to + cosine_back) / 2)
+
+
+def f_score(precision: float, recall: float) -> float:
+    """The harmonic mean of two shares in [0, 1]; 0 where both are."""
+    return 2 * precision * recall / max(precision + recall, 1e-30)
 
 
 def _meet(

@@ -14,6 +14,7 @@ from ..reconstruct.loop import State
 from ..reconstruct.rendering import Rendering
 from ..scenes.views import Views
 from .pictures import figures
+from .pictures.bare import bare_images
 
 FRAMES = 24  # of the animation
 STILLS = 6  # of the strip
@@ -32,6 +33,7 @@ class Film:
         self.shown = int((views.images[..., 3] > 127).sum((1, 2)).argmax())
         self.viewpoint = views.cameras[self.shown]
         self.frames: list[Tensor] = []
+        self.surfaces: list[Tensor] = []
         self.steps: list[int] = []
 
     def watch(self, state: State) -> None:
@@ -43,6 +45,7 @@ class Film:
     def take(self, rendering: Rendering, step: int) -> None:
         """Take a picture."""
         self.frames.append(to_bytes(rendering.images(self.viewpoint)[0]))
+        self.surfaces.append(to_bytes(bare_images(*rendering.shape(), self.viewpoint)[0]))
         self.steps.append(step)
 
     def until(self, rendering: Rendering, step: int) -> Film:
@@ -54,9 +57,10 @@ class Film:
         return film
 
     def save_animation(self, path: Path, target: Tensor) -> None:
-        """Write all pictures as an animation, beside the photograph."""
+        """Write all pictures as an animation, the bare surface and the photograph beside them."""
         pictures, labels = self._developed(range(len(self.frames)))
-        figures.save_progression(path, pictures, target=target.numpy(), labels=labels)
+        surfaces = [_linear(surface) for surface in self.surfaces]
+        figures.save_progression(path, pictures, surfaces=surfaces, target=target.numpy(), labels=labels)
 
     def save_strip(self, path: Path, target: Tensor) -> None:
         """Write a few of the pictures side by side, and the photograph."""
@@ -68,21 +72,26 @@ class Film:
     def _developed(self, chosen: Iterable[int]) -> tuple[list[Any], list[str]]:
         """Some of the pictures as linear arrays, and their titles."""
         chosen = list(chosen)
-        frames = [self.frames[i].float().div(255).square().numpy() for i in chosen]
+        frames = [_linear(self.frames[i]) for i in chosen]
         return frames, [f"step {self.steps[i]}" for i in chosen]
 
     def state_dict(self) -> dict[str, Any]:
         """The pictures."""
-        return {"frames": self.frames, "steps": self.steps}
+        return {"frames": self.frames, "surfaces": self.surfaces, "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on after them."""
         self.frames, self.steps = list(state["frames"]), list(state["steps"])
+        self.surfaces = list(state["surfaces"])
 
 
 def frame_steps(steps: int) -> set[int]:
     """Steps of the animation's frames: close together first, when most happens."""
     return {max(1, round(steps * (i / (FRAMES - 1)) ** 2)) for i in range(FRAMES)}
+
+
+def _linear(picture: Tensor) -> Any:
+    return picture.float().div(255).square().numpy()
 
 
 def to_bytes(image: Tensor) -> Tensor:

@@ -34,9 +34,11 @@ from .export.textured import TexturedMesh
 from .film import Film
 from .held_out import held_out_cameras
 from .pictures import figures
+from .pictures.bare import bare_images
 from .provenance import peak_memory_mib
 from .run_checkpoint import RunCheckpoint
 from .run_json import json_text, summary
+from .seen import seeing_report, views_seeing
 
 SHOWN = 3  # views in the comparison
 CHECKPOINT_SECONDS = 30.0
@@ -238,6 +240,8 @@ class RunFolder:
     def _evaluated(self, result: Result, rendering: Rendering) -> tuple[dict[str, Any], Views]:
         """How good the mesh and its pictures are, and the views to be drawn: held-out ones, if there are some."""
         measured: dict[str, Any] = {"mesh": mesh_report(result.mesh, self.scene.mesh)}
+        seeing = views_seeing(result.mesh, result.views, result.cameras)
+        measured["views_seeing"] = seeing_report(seeing, len(result.views))
         test = self.scene.test
         if test is None:
             return measured, self.scene.train
@@ -256,7 +260,10 @@ class RunFolder:
         shown = views[[len(views) * i // count for i in range(count)]]
         targets, made = shown.linear().cpu().numpy(), rendering.images(shown.cameras).numpy()
         with self._writing():
-            figures.save_comparison(self.path / "comparison.png", targets, made, names=shown.names)
+            bare = bare_images(result.mesh.vertices, result.mesh.faces, shown.cameras).numpy()
+            figures.save_comparison(
+                self.path / "comparison.png", targets, made, surfaces=bare, names=shown.names
+            )
         with self._writing():
             events = {event.step: event.name for event in result.events}
             figures.save_loss_curve(self.path / "loss.png", result.losses, events=events)

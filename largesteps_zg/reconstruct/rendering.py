@@ -34,6 +34,11 @@ class Rendering:
         vertices, albedo = self._fit.surface()
         return torch.cat([self._fit.images(vertices, albedo, placed[i]).cpu() for i in range(len(placed))])
 
+    @torch.no_grad()
+    def shape(self) -> tuple[Tensor, Tensor]:
+        """Vertices (V, 3) float64 in the scene's coordinates, and faces (F, 3)."""
+        return self._frame.outside(self._fit.surface()[0]), self._fit.faces.cpu()
+
     def shading(self, vertices: Tensor, faces: Tensor, cameras: Cameras) -> Tensor:
         """(1, V, 3): what turns albedo into diffuse colour, whatever the camera; for `bake`."""
         light = SphericalHarmonicsLight(self._fit.light.detach().cpu())

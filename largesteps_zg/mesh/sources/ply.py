@@ -58,6 +58,27 @@ def triangle_ply(data: bytes) -> bytes:
     ValueError
         No PLY file, one that is cut off or goes on, or numbers that are none.
     """
+    comments, elements = _elements(data)
+    found = {element.name: element for element in elements}
+    if "tristrips" in found and "face" not in found:
+        raise ValueError("expected an element face, got strips of triangles; export it as triangles")
+    if "vertex" not in found or "face" not in found or not found["face"].count:
+        raise ValueError("expected at least one triangle, got no faces; is this a point cloud?")
+    return _written(comments, found["vertex"], found["face"])
+
+
+def ply_points(data: bytes) -> tuple[np.ndarray, bool]:
+    """(V, 3) float64 positions of the vertices, and whether there are faces or strips; raises as `triangle_ply`."""
+    found = {element.name: element for element in _elements(data)[1]}
+    if "vertex" not in found or not {"x", "y", "z"} <= set(found["vertex"].scalars):
+        raise ValueError("expected vertices with x, y and z")
+    columns = found["vertex"].columns if found["vertex"].count else dict.fromkeys("xyz", np.zeros(0))
+    positions = np.stack([columns[axis].astype(np.float64) for axis in "xyz"], axis=1)
+    return positions, any(name in found and found[name].count > 0 for name in ("face", "tristrips"))
+
+
+def _elements(data: bytes) -> tuple[list[str], list[_Element]]:
+    """Comments, and elements with their content."""
     form, comments, elements, body = _header(data)
     place = 0
     tokens = body.split() if form == "ascii" else []
@@ -73,12 +94,7 @@ def triangle_ply(data: bytes) -> bytes:
     if place != size and (form == "ascii" or body[place:].strip()):
         unit = "numbers" if form == "ascii" else "bytes"
         raise ValueError(f"expected {place:,} {unit} after the header, got {size:,}")
-    found = {element.name: element for element in elements}
-    if "tristrips" in found and "face" not in found:
-        raise ValueError("expected an element face, got strips of triangles; export it as triangles")
-    if "vertex" not in found or "face" not in found or not found["face"].count:
-        raise ValueError("expected at least one triangle, got no faces; is this a point cloud?")
-    return _written(comments, found["vertex"], found["face"])
+    return comments, elements
 
 
 def _header(data: bytes) -> tuple[str, list[str], list[_Element], bytes]:

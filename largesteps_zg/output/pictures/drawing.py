@@ -169,12 +169,14 @@ def write_upright(sheet: Image.Image, at: tuple[int, int], text: str, room: int)
     sheet.paste(turned, (at[0] - turned.width // 2, at[1] - turned.height // 2))
 
 
-def color_bar(sheet: Image.Image, corner: tuple[int, int], width: int, top: float) -> None:
+def color_bar(
+    sheet: Image.Image, corner: tuple[int, int], width: int, top: float, *, last: str | None = None
+) -> None:
     """The colours of errors from 0 to `top`, 12 pixels high; numbers below name both ends and the middle."""
     x, y = corner
     ramp = np.broadcast_to(error_colors(np.linspace(0, 1, width)), (12, width, 3))
     sheet.paste(Image.fromarray(np.ascontiguousarray(ramp)), corner)
-    last = f"≥ {top:g}" if top < 1 else "1"
+    last = last or (f"≥ {top:g}" if top < 1 else "1")
     for place, label, anchor in ((0, "0", "lt"), (width / 2, f"{top / 2:g}", "mt"), (width, last, "rt")):
         write(sheet, (x + place, y + 12 + 6), label, anchor=anchor, size=TEXT - 4)
 

@@ -23,9 +23,10 @@ def save_comparison(
     targets: ArrayLike,
     results: ArrayLike,
     *,
+    surfaces: ArrayLike | None = None,
     names: Sequence[str] | None = None,
 ) -> None:
-    """Write a grid with one row per view: target, result, and their difference.
+    """Write a grid with one row per view: target, result, its bare surface, and the difference.
 
     The error is the mean absolute difference of the four channels, with colours in sRGB over black. So a wrong outline
     shows even where the object has the colour of the background. All rows share one colour scale and one size: each
@@ -37,6 +38,8 @@ def save_comparison(
         PNG file to write.
     targets, results
         (B, H, W, 4) images. A pixel of a result that is not finite counts as wholly wrong.
+    surfaces
+        (B, H, W, 4), the results without colours (`bare_images`); default none.
     names
         B row labels; default none.
 
@@ -53,27 +56,33 @@ def save_comparison(
         raise ValueError(
             f"results: expected the shape of targets, {true.shape}, got {made.shape}; render the same views"
         )
+    bare = None if surfaces is None else drawing.as_images("surfaces", surfaces)
+    if bare is not None and bare.shape != true.shape:
+        raise ValueError(
+            f"surfaces: expected the shape of targets, {true.shape}, got {bare.shape}; render the same views"
+        )
     drawing.check_count("names", names, len(true))
 
     mean = float(drawing.absolute_errors(true, made).mean())  # of the whole images, before they are cut
-    pairs = drawing.cropped(list(np.stack([true, made], axis=1)))
-    true, made = (np.stack([pair[side] for pair in pairs]) for side in (0, 1))
+    groups = drawing.cropped(list(np.stack([true, made, *([] if bare is None else [bare])], axis=1)))
+    true, made, *shapes = (np.stack([group[side] for group in groups]) for side in range(len(groups[0])))
     errors = drawing.absolute_errors(true, made)
     inside = drawing.covered(true, made)
     # Not the maximum: outlines are always a pixel or two off, and would leave the surface without contrast.
     top = drawing.nice_ceiling(float(np.quantile(errors[inside], 0.97)) if inside.any() else 0.0)
     difference = np.where(inside[..., None], drawing.error_colors(errors / top), np.uint8(255))
-    images = drawing.displayed(true), drawing.displayed(made), difference
+    images = *map(drawing.displayed, (true, made, *shapes)), difference
+    headings = "Target", "Reconstruction", *["Surface" for _ in shapes], "Error"
     columns = [[drawing.fit(image) for image in column] for column in images]
 
     width, height = columns[0][0].size
     left = MARGIN + (TEXT + GAP if names else 0)  # row labels read upwards, beside the pictures
     above = MARGIN + TEXT + GAP
     bar = above + len(true) * (height + GAP) + 4
-    sheet = Image.new("RGB", (left + 3 * (width + GAP) - GAP + MARGIN, bar + 18 + TEXT + MARGIN), WHITE)
-    for number, (heading, column) in enumerate(
-        zip(("Target", "Reconstruction", "Error"), columns, strict=True)
-    ):
+    sheet = Image.new(
+        "RGB", (left + len(images) * (width + GAP) - GAP + MARGIN, bar + 18 + TEXT + MARGIN), WHITE
+    )
+    for number, (heading, column) in enumerate(zip(headings, columns, strict=True)):
         x = left + number * (width + GAP)
         drawing.write(sheet, (x + width / 2, above - GAP), heading, anchor="ms")
         for row, picture in enumerate(column):
@@ -82,7 +91,7 @@ def save_comparison(
         drawing.write_upright(
             sheet, (MARGIN + TEXT // 2, above + row * (height + GAP) + height // 2), name, height
         )
-    drawing.color_bar(sheet, (left + 2 * (width + GAP), bar), width, top)
+    drawing.color_bar(sheet, (left + (len(images) - 1) * (width + GAP), bar), width, top)
     drawing.write(sheet, (left, bar + 6), f"mean error {mean:.2g}", anchor="lm", size=TEXT - 4)
     with atomic_path(path) as part:
         drawing.save_png(part, sheet)
@@ -162,6 +171,7 @@ def save_progression(
     path: str | os.PathLike[str],
     frames: Sequence[ArrayLike],
     *,
+    surfaces: Sequence[ArrayLike] | None = None,
     target: ArrayLike | None = None,
     labels: Sequence[str] | None = None,
     milliseconds: int = 80,
@@ -177,6 +187,8 @@ def save_progression(
         GIF file to write.
     frames
         At least one (H, W, 4) image.
+    surfaces
+        One (H, W, 4) image per frame, the same without colours (`bare_images`), shown beside it; default none.
     target
         (H, W, 4), what the frames should become; default none.
     labels
@@ -193,13 +205,20 @@ def save_progression(
     OSError
         If the file cannot be written.
     """
-    pictures = _stages(frames, target, labels)
+    drawing.check_count("labels", labels, len(frames))
+    if surfaces is not None and len(surfaces) != len(frames):
+        raise ValueError(f"surfaces: expected {len(frames)}, one for each frame, got {len(surfaces)}")
+    pictures = _stages([*frames, *(surfaces or ())], target, None)
     goal = pictures.pop() if target is not None else None
+    pictures, shapes = pictures[: len(frames)], pictures[len(frames) :]
     side = PANEL
     while True:
         sheets = [
             _animation_sheet(
-                picture, goal, labels[index] if labels else "", (index + 1) / len(pictures), side
+                (picture, shapes[index] if shapes else None, goal),
+                labels[index] if labels else "",
+                (index + 1) / len(pictures),
+                side,
             )
             for index, picture in enumerate(pictures)
         ]
@@ -212,16 +231,17 @@ def save_progression(
 
 
 def _animation_sheet(
-    picture: NDArray[np.uint8], goal: NDArray[np.uint8] | None, label: str, progress: float, side: int
+    pictures: tuple[NDArray[np.uint8] | None, ...], label: str, progress: float, side: int
 ) -> Image.Image:
-    """One picture of the animation: the frame, the target beside it, captions, and a line that grows."""
-    shown = [drawing.fit(image, side) for image in (picture, goal) if image is not None]
-    width, height = shown[0].size
+    """One picture of the animation: frame, surface and target, captions, and a line that grows."""
+    named = zip(pictures, (label, "surface", "target"), strict=True)
+    shown = [(drawing.fit(image, side), caption) for image, caption in named if image is not None]
+    width, height = shown[0][0].size
     margin, text = GAP, max(11, round(TEXT * side / PANEL))
     sheet = Image.new(
         "RGB", (2 * margin + len(shown) * (width + GAP) - GAP, height + 4 * margin + text), WHITE
     )
-    for column, (image, caption) in enumerate(zip(shown, (label, "target"), strict=False)):
+    for column, (image, caption) in enumerate(shown):
         x = margin + column * (width + GAP)
         sheet.paste(image, (x, margin))
         drawing.write(sheet, (x + width / 2, margin + height + text / 2), caption, size=text)

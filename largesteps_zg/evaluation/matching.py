@@ -1,0 +1,120 @@
+"""The same spot in two photographs: SIFT features on the object, and pairs of them that agree with the cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .._support.stopping import signal_handlers_kept
+from ..cameras.model import Cameras
+from ..scenes.views import Views
+
+FEATURES = 8192  # of a photograph, at most; COLMAP's default
+RATIO = 0.8  # of the distances to the best and the second best; Lowe 2004
+EPIPOLAR = 1.0  # pixels from a feature to the line that the cameras draw for its partner
+FARTHEST = 45.0  # degrees between the viewing directions of views that are matched: a bound of the work
+BORDER = 32  # pixels around a mask that features may look at
+
+
+@dataclass(frozen=True)
+class Features:
+    """Of one photograph.
+
+    Attributes
+    ----------
+    pixels : (N, 2) float64
+        The first pixel's centre is (0.5, 0.5).
+    descriptors : (N, 128) float32 tensor
+        Of unit length.
+    """
+
+    pixels: np.ndarray
+    descriptors: Tensor
+
+
+def features(views: Views) -> list[Features]:
+    """SIFT features inside the masks, by pycolmap on the CPU."""
+    with signal_handlers_kept():
+        import pycolmap
+
+    options = pycolmap.FeatureExtractionOptions()
+    options.use_gpu = False
+    options.num_threads = torch.get_num_threads()
+    options.sift.max_num_features = FEATURES
+    level = pycolmap.logging.minloglevel
+    pycolmap.logging.minloglevel = 1  # it tells that it begins
+    try:
+        sift = pycolmap.FeatureExtractor.create(options, pycolmap.Device.cpu)
+        return [_of_view(sift, views.images[i].cpu().numpy()) for i in range(len(views))]
+    finally:
+        pycolmap.logging.minloglevel = level
+
+
+def _of_view(sift: Any, image: np.ndarray) -> Features:
+    """Features of a photograph (H, W, 4); only the part around its mask is looked at."""
+    mask = image[..., 3] > 127
+    if not mask.any():
+        return Features(np.zeros((0, 2)), torch.zeros(0, 128))
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    top, left = max(rows[0] - BORDER, 0), max(columns[0] - BORDER, 0)
+    part = image[top : rows[-1] + 1 + BORDER, left : columns[-1] + 1 + BORDER, :3].astype(np.float32)
+    grey = part @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    keys, descriptors = sift.extract_from_uint8_array(np.ascontiguousarray(grey.round().astype(np.uint8)))
+    pixels = np.array([(key.x + left, key.y + top) for key in keys], dtype=np.float64).reshape(-1, 2)
+    at = np.floor(pixels).astype(np.int64)
+    x, y = at[:, 0].clip(0, mask.shape[1] - 1), at[:, 1].clip(0, mask.shape[0] - 1)
+    inside = mask[y, x]
+    found = torch.from_numpy(np.asarray(descriptors.data, dtype=np.float32).reshape(len(pixels), -1)[inside])
+    return Features(pixels[inside], torch.nn.functional.normalize(found, dim=1))
+
+
+def matches(found: list[Features], cameras: Cameras) -> Iterator[tuple[int, int, np.ndarray]]:
+    """For each pair of views that may match: the two, and (M, 2) indices of features that belong together.
+
+    Each is the other's nearest, clearly nearer than the second nearest, and both lie on the lines that the cameras
+    draw for them.
+    """
+    forward = cameras.forward.double().cpu()
+    near = forward @ forward.T >= np.cos(np.radians(FARTHEST))
+    for i in range(len(found)):
+        for j in range(i + 1, len(found)):
+            if near[i, j] and min(len(found[i].pixels), len(found[j].pixels)) >= 2:
+                pairs = _mutual(found[i].descriptors, found[j].descriptors)
+                off = epipolar_distances(
+                    cameras[i], cameras[j], found[i].pixels[pairs[:, 0]], found[j].pixels[pairs[:, 1]]
+                )
+                yield i, j, pairs[off <= EPIPOLAR]
+
+
+def _mutual(first: Tensor, second: Tensor) -> np.ndarray:
+    """(M, 2) nearest neighbours of each other that pass the ratio test."""
+    likeness = first @ second.T
+    best, at = likeness.topk(2, dim=1)
+    nearest, back = at[:, 0], likeness.argmax(dim=0)
+    here = torch.arange(len(first))
+    distance = (2 - 2 * best).clamp(min=0).sqrt()
+    good = (back[nearest] == here) & (distance[:, 0] < RATIO * distance[:, 1])
+    return torch.stack([here[good], nearest[good]], dim=1).numpy()
+
+
+def epipolar_distances(first: Cameras, second: Cameras, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(M,) pixels: how far pixels (M, 2) of two cameras are from each other's epipolar lines, the larger of both."""
+    (p, k), (q, m) = (
+        (c.world_to_camera[0].double().cpu().numpy(), c.intrinsics[0].double().cpu().numpy())
+        for c in (first, second)
+    )
+    step = q @ np.linalg.inv(p)  # from one camera's coordinates to the other's
+    x, y, z = step[:3, 3]
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    fundamental = np.linalg.inv(m).T @ cross @ step[:3, :3] @ np.linalg.inv(k)
+    a, b = (np.concatenate([of, np.ones((len(of), 1))], axis=1) for of in (a, b))
+    of_a, of_b = a @ fundamental.T, b @ fundamental  # lines in the second image, and in the first
+    off = np.abs((of_a * b).sum(axis=1))
+    width = np.minimum(np.hypot(of_a[:, 0], of_a[:, 1]), np.hypot(of_b[:, 0], of_b[:, 1]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(width > 0, off / width, np.inf))

@@ -1,0 +1,109 @@
+"""How many photographs see each vertex: what few see, the images say little about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ..cameras.model import Cameras
+from ..geometry.normals import face_normals, vertex_normals
+from ..mesh.mesh import Mesh
+from ..rasterizer.api import interpolate, rasterize
+from ..rasterizer.silhouette_edges import edge_table
+from ..renderers.rasterized import homogeneous_pixels
+from ..scenes.views import Views
+
+QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
+
+
+@torch.no_grad()
+def seen_from(
+    mesh: Mesh, points: Float[Tensor, "N 3"], camera: Cameras, *, of_faces: Int[Tensor, " N"] | None = None
+) -> Bool[Tensor, " N"]:
+    """Which points of a surface one camera sees: in the image, facing it, and with nothing in front.
+
+    Parameters
+    ----------
+    mesh : Mesh
+    points : (N, 3) float
+        On the surface: its vertices, unless `of_faces` says on which faces they lie.
+    camera : Cameras
+        One.
+    of_faces : (N,) int, optional
+
+    Returns
+    -------
+    (N,) bool tensor, on the CPU
+        Within a pixel: what hides a point less than a pixel from its own outline may be missed.
+    """
+    wide = mesh.vertices.detach().double().cpu()
+    center = 0.5 * (wide.amin(0) + wide.amax(0))
+    radius = max(float((wide - center).norm(dim=1).max()), 1e-30)
+    placed = camera.to("cpu", torch.float64).transformed(1 / radius, center)
+    near, faces = (wide - center) / radius, mesh.faces.cpu()
+    places = (points.detach().double().cpu() - center) / radius
+    pixels, depth = (of[0] for of in placed.project(places))
+    normals = vertex_normals(near, faces) if of_faces is None else face_normals(near, faces)[of_faces.cpu()]
+    facing = (normals * (placed.centers - places)).sum(dim=1) > 0
+    at = pixels.floor().nan_to_num(nan=-1.0).clamp(-1, max(camera.height, camera.width)).long()
+    shown = facing & (depth > 0) & (at >= 0).all(1) & (at[:, 0] < camera.width) & (at[:, 1] < camera.height)
+    behind = _farthest_around(near.float(), faces, placed.to(dtype=torch.float32))
+    x, y = at[shown].unbind(1)
+    # 1e-5: of the unit sphere, what 32-bit depths are good for.
+    shown[shown.clone()] = depth[shown] <= behind[y, x].double() + 1e-5
+    return shown
+
+
+def _farthest_around(vertices: Tensor, faces: Tensor, camera: Cameras) -> Tensor:
+    """(H, W) the largest depth of the surface in a pixel and its eight neighbours; infinity where one is empty.
+
+    Pixels know the depth at their centres alone: a point of a slope between them is never farther than the farthest.
+    """
+    size = (camera.height, camera.width)
+    points = homogeneous_pixels(vertices, camera)
+    fragments = rasterize(points, faces, size, edges=edge_table(faces), near=1e-4)
+    depth = torch.full((camera.height * camera.width,), torch.inf)
+    depth[fragments.pixels.long()] = interpolate(points[0, :, 2:].contiguous(), fragments)[:, 0]
+    farthest: Tensor = torch.nn.functional.max_pool2d(depth.view(1, 1, *size), 3, stride=1, padding=1)[0, 0]
+    return farthest
+
+
+def views_seeing(mesh: Mesh, views: Views, cameras: Cameras) -> Int[Tensor, " V"]:
+    """How many photographs see each vertex.
+
+    Parameters
+    ----------
+    mesh : Mesh
+        In the scene's coordinates.
+    views : Views
+        Pixels that belong to no photograph see nothing.
+    cameras : Cameras
+        The views' cameras, as corrected.
+
+    Returns
+    -------
+    (V,) int64 tensor, on the CPU
+    """
+    counts = torch.zeros(len(mesh.vertices), dtype=torch.int64)
+    for i in range(len(views)):
+        seen = seen_from(mesh, mesh.vertices, cameras[i])
+        if views.known is not None:
+            pixels = cameras[i].to("cpu", torch.float64).project(mesh.vertices.double().cpu())[0][0]
+            x, y = pixels[seen].floor().long().unbind(1)
+            seen[seen.clone()] = views.known[i].cpu()[y, x]
+        counts += seen
+    return counts
+
+
+def seeing_report(counts: Int[Tensor, " V"], views: int) -> dict[str, Any]:
+    """For ``run.json``: vertices that no photograph sees, quantiles, and how many vertices 0, 1, 2, ... see."""
+    levels = torch.tensor(QUANTILES, dtype=torch.float64)
+    quantiles = torch.quantile(counts.double(), levels, interpolation="lower").long()
+    return {
+        "unseen": int((counts == 0).sum()),
+        "quantiles": {f"{level:g}": int(value) for level, value in zip(QUANTILES, quantiles, strict=True)},
+        "histogram": torch.bincount(counts, minlength=views + 1).tolist(),
+    }
