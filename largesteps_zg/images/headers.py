@@ -52,9 +52,10 @@ def _orientation(image: Image.Image) -> int:
     """By the file's EXIF data, 1 for upright."""
     # Not PNG's own `getexif`: it decodes all pixels, for EXIF data may follow them, and then forgets their layout.
     found = int(Image.Image.getexif(image).get(_EXIF_ORIENTATION, 1))
-    if found != 1 or image.format != "PNG" or image.fp is None:
+    file: IO[bytes] | None = getattr(image, "fp", None)
+    if found != 1 or image.format != "PNG" or file is None:
         return found
-    with Image.open(BytesIO(_without_pixels(image.fp)), formats=["PNG"]) as bare:
+    with Image.open(BytesIO(_without_pixels(file)), formats=["PNG"]) as bare:
         return int(Image.Image.getexif(bare).get(_EXIF_ORIENTATION, 1))
 
 
