@@ -133,7 +133,7 @@ def checked(tree: Any) -> dict[str, Any]:
         A field of another type, or one that is missing; it names the field.
     """
     found: dict[str, Any] = _checked(tree, _FILE, "")
-    return found
+    return {**{name: [] for name, of in _FILE.items() if isinstance(of, _List)}, **found}
 
 
 def _checked(value: Any, wanted: Any, where: str) -> Any:
