@@ -11,7 +11,7 @@ from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.reconstruct.appearance.hue import VIEWS, brightness_weight, colorfulness
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
-GREY, COLORFUL, LEAST = 0.1, 0.3, 0.45  # as docs/constants.md has them
+LEAST = 0.45  # as docs/constants.md has it
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +43,17 @@ def test_what_is_outside_the_masks_does_not_count(views):
 def test_brightness_counts_in_full_without_hue_and_least_with_much(views):
     assert brightness_weight(of_color(views, 90, 90, 90)) == 1.0
     assert brightness_weight(of_color(views, 255, 0, 0)) == pytest.approx(LEAST)
+    # In linear light (0.22321, 0.15593, 0.15593): hue 0.05493 over brightness 0.30893 is 0.17781. That is 0.38905 of the
+    # way from 0.1 to 0.3, on which the weight falls from 1 to 0.45.
     middling = of_color(views, 130, 110, 110)
-    share = (colorfulness(middling) - GREY) / (COLORFUL - GREY)
-    assert 0.1 < share < 0.9
-    assert brightness_weight(middling) == pytest.approx(1 - (1 - LEAST) * share)
+    assert colorfulness(middling) == pytest.approx(0.17781, abs=2e-5)
+    assert brightness_weight(middling) == pytest.approx(0.78602, abs=1e-4)
 
 
 def test_brightness_counts_in_full_with_few_views(views):
     colorful = of_color(views, 255, 0, 0)
     weights = [brightness_weight(colorful[list(range(count))]) for count in (4, 8, 16, 24)]
-    assert weights == pytest.approx([1.0, 1.0, (1 + LEAST) / 2, LEAST])
+    assert weights == pytest.approx([1.0, 1.0, 0.725, 0.45])
 
 
 def test_of_many_views_some_are_enough(views):
