@@ -206,3 +206,13 @@ def test_a_crease_shows_and_the_scene_may_lie_far_away() -> None:
     assert float((near - far).abs().mean()) < 1e-3
     inner = near[20:44, 20:44, 0]
     assert len(inner.unique()) < 300  # one shade a face, and mixed ones along the creases
+
+
+def test_faces_without_a_place_are_left_out_of_the_picture() -> None:
+    ball = icosphere(2)
+    camera = arc(1, 32, 32)
+    lost = torch.cat([ball.vertices, torch.tensor([[float("nan")] * 3, [float("inf")] * 3])])
+    faces = torch.cat([ball.faces, torch.tensor([[0, 1, len(lost) - 1], [0, len(lost) - 2, 2]])])
+    expected = bare_images(ball.vertices, ball.faces, camera)
+    torch.testing.assert_close(bare_images(lost, faces, camera), expected)
+    assert not bare_images(lost.new_full((3, 3), float("nan")), torch.tensor([[0, 1, 2]]), camera).any()

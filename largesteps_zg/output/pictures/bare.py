@@ -36,6 +36,7 @@ def bare_images(
     Parameters
     ----------
     vertices : (V, 3) float
+        Faces at vertices that are not finite, as of a run that diverged, are left out.
     faces : (F, 3) int
     cameras : Cameras
         Of any device; images are made one at a time.
@@ -47,6 +48,12 @@ def bare_images(
     (B, H, W, 4) float32 tensor, on the CPU
         Linear, premultiplied by the coverage, which is the last channel.
     """
+    drawn = vertices.isfinite().all(dim=1)[faces.long()].all(dim=1)
+    if not drawn.any():
+        return torch.zeros(len(cameras), cameras.height, cameras.width, 4)
+    if not drawn.all():
+        kept, faces = faces[drawn].unique(return_inverse=True)
+        vertices, tint = vertices[kept], None if tint is None else tint[drawn]
     near, placed = _around_origin(vertices, cameras)
     normals, edges = face_normals(near, faces), edge_table(faces)
     fine = placed.resized(FINE * placed.height, FINE * placed.width)
