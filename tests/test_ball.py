@@ -13,6 +13,7 @@ from largesteps_zg.mesh import Mesh
 from largesteps_zg.mesh.shapes import icosphere
 from largesteps_zg.scenes import Views, bounding_sphere, inscribed_sphere
 from largesteps_zg.scenes.carving.carve import carve
+from largesteps_zg.scenes.carving.cones import cones_of, known_depth
 from largesteps_zg.scenes.synthetic import render_views, studio_light
 from largesteps_zg.scenes.views import Ball
 
@@ -84,6 +85,21 @@ def test_what_lies_beyond_borders_is_not_carved_away(views: Views) -> None:
     # Where the images show it, the bar is as thin as it is.
     middle = (np.abs(points[:, 0]) < 0.5) & (field > 0)
     assert np.linalg.norm(points[middle, 1:], axis=1).max() < 0.4 + 2 * grid.cell
+
+
+def test_what_few_photographs_show_is_no_part_of_the_object() -> None:
+    views = whole()
+    ball = Ball(torch.zeros(3).double(), 4.9)
+    depths = []
+    for share in (5, 6):  # of twelve photographs; the others look away from the point
+        point = torch.tensor([[0.0, 0.0, 0.0]], dtype=torch.float64)
+        away = views.cameras.world_to_camera.clone()
+        away[share:, :3] *= -1.0  # what was before these cameras is behind them
+        turned = replace(
+            views, cameras=views.cameras.unchecked(away, views.cameras.intrinsics, 64, 64), ball=ball
+        )
+        depths.append(float(known_depth(turned, cones_of(turned), point.numpy())[0]))
+    assert depths == [-np.inf, 4.9]
 
 
 def test_the_starting_sphere_lies_in_the_ball() -> None:

@@ -22,6 +22,7 @@ from largesteps_zg.images.files import image_header, read_image
 from largesteps_zg.output.run_folder import RunFolder
 from largesteps_zg.scenes import Reading, Scene, load_scene
 from largesteps_zg.scenes.describe import describe
+from largesteps_zg.scenes.provenance import share
 
 WHOLE = Reading(hold_out=0)
 
@@ -395,3 +396,9 @@ def test_info_and_a_run_say_it(tmp_path: Path, capsys: pytest.CaptureFixture, mo
     told = json.loads((tmp_path / "out" / "run.json").read_text())["scene"]
     assert told["notes"] == list(notes)
     assert [f"{note['about']}: {note['text']}" for note in told["provenance"]] == list(notes)
+
+
+def test_one_photograph_of_one_is_not_all_of_them() -> None:
+    assert [share(1, 1), share(1, 2), share(2, 2)] == [
+        "1 of 1 photographs", "1 of 2 photographs", "all 2 photographs",
+    ]  # fmt: skip

@@ -208,12 +208,6 @@ def test_bad_matrix_is_refused(solver_name: str, kind: str, capfd: pytest.Captur
     assert "CHOLMOD" not in capfd.readouterr().out
 
 
-def test_conjugate_gradients_see_a_direction_without_curvature() -> None:
-    matrix = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).to_sparse()  # a Laplacian alone: constants are lost
-    with pytest.raises(ValueError, match="^M: expected a positive definite matrix"):
-        ConjugateGradientSolver(matrix).solve(torch.ones(2))
-
-
 def test_the_backend_in_use_is_known_and_strangers_are_refused() -> None:
     assert CholeskySolver(system()).backend == "cholespy"
     with pytest.raises(
