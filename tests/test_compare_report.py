@@ -196,6 +196,9 @@ def test_the_typical_run_is_in_the_middle() -> None:
     middle = typical(ROWS, "rasterizer")
     assert middle is not None and middle["seed"] == 0  # Chamfer 2 of 1, 2, 9
     assert typical(ROWS, "spsa") is None
+    # Of an even number the better one of the middle two, whatever their order.
+    own = [dict(middle, seed=seed, chamfer=chamfer) for seed, chamfer in enumerate((4.0, 1.0, 3.0, 2.0))]
+    assert typical(own, "rasterizer")["chamfer"] == 2.0
     assert entries(ROWS)["rasterizer", "chamfer"].ratio is None
 
 
