@@ -324,7 +324,10 @@ def test_resume_writes_what_a_run_that_was_stopped_while_saving_left_out(
     command = ["reconstruct", str(scene), "--output", str(tmp_path), *RUN]
     (tmp_path / "checkpoint.pt").write_bytes((finished / "checkpoint.pt").read_bytes())
     (tmp_path / "run.json").write_text('{"finished": false}')
+    part = tmp_path / ".comparison.0123abcd.png"  # what `kill -9` leaves
+    part.write_bytes(b"half")
     assert main([*command, "--resume"]) == 0
+    assert not part.exists()
     assert (tmp_path / "mesh.ply").read_bytes() == (finished / "mesh.ply").read_bytes()
     assert numbers(tmp_path)["loss"] == numbers(finished)["loss"]
 

@@ -78,8 +78,15 @@ def test_a_run_that_remeshes_begins_with_them(scene, change, coarse, monkeypatch
 
 @pytest.mark.slow
 def test_not_where_the_start_has_detail_or_images_are_small(scene):
-    start = Mesh(scene.mesh.vertices, scene.mesh.faces)
-    assert not Reconstruction(scene.train, Settings(), start=start, refining=True).coarse_first
+    start = icosphere(6, radius=0.9 * float(scene.mesh.vertices.norm(dim=1).max()))
+    run = Reconstruction(scene.train, Settings(), start=start, refining=True)
+    assert not run.coarse_first
+    # Nor does remeshing make its edges longer than they are, which by themselves it would.
+    corners = run.fit.triangles.rest[run.fit.faces]
+    length = float((corners - corners.roll(1, dims=1)).norm(dim=-1).mean())
+    usual = Reconstruction(scene.train, Settings(), start=start)
+    assert max(plan.edge_length for plan in usual.remeshings) > 1.2 * length
+    assert max(plan.edge_length for plan in run.remeshings) <= 1.001 * length
     ball = icosphere(3)
     small = scene_from_mesh(Mesh(ball.vertices, ball.faces), views=3, test_views=1, height=250, width=300)
     assert not Reconstruction(small.train, Settings()).coarse_first

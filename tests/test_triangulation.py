@@ -164,6 +164,18 @@ def test_a_vertex_is_seen_where_no_ray_to_it_is_stopped() -> None:
     assert 0.2 < exact.mean() < 0.6
 
 
+def test_what_is_close_behind_something_is_hidden() -> None:
+    camera = arc(1, 64, 64)
+    toward = torch.nn.functional.normalize(camera.centers[0].double(), dim=0)
+    side = torch.nn.functional.normalize(
+        torch.linalg.cross(toward, toward.new_tensor([0.3, 0.5, 0.8])), dim=0
+    )
+    corners = torch.stack([side, torch.linalg.cross(toward, side), -side, torch.linalg.cross(side, toward)])
+    squares = torch.cat([0.5 * corners, 0.3 * corners - 0.05 * toward])
+    faces = torch.tensor([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]])
+    assert seen_from(Mesh(squares, faces), squares, camera).tolist() == [True] * 4 + [False] * 4
+
+
 def test_counts_of_views_leave_out_pixels_of_no_photograph() -> None:
     mesh, cameras = icosphere(3), arc(3, 60, 60)
     images, known = torch.zeros(3, 60, 60, 4, dtype=torch.uint8), torch.ones(3, 60, 60, dtype=torch.bool)

@@ -9,16 +9,15 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 from .._version import __version__
-from . import compare as compare_command
-from . import evaluate as evaluate_command
-from . import info as info_command
-from . import reconstruct as reconstruct_command
-from .faults import FAILED, answer, inputs
-from .inputs import image_size, light_named, target_mesh
+from .faults import FAILED, answer
 from .own_process import take_over
+
+# Loaded when a process is ready to be stopped: before, Ctrl-C would print a traceback.
+COMMANDS = ("reconstruct", "render", "compare", "evaluate", "info")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -98,64 +97,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    reconstruct_command.add_parser(commands)
-
-    drawn = commands.add_parser("render", help="a multi-view scene made from a mesh file")
-    drawn.set_defaults(command=_render)
-    drawn.add_argument(
-        "mesh", metavar="MESH", help="PLY, OBJ, STL, GLB or OFF; or the name of a built-in mesh"
-    )
-    drawn.add_argument(
-        "--output", required=True, metavar="DIR", help="a folder that does not hold a scene yet"
-    )
-    drawn.add_argument("--views", type=int, default=32, metavar="N", help="training views (default 32)")
-    drawn.add_argument("--test-views", type=int, default=6, metavar="N", help="held-out views (default 6)")
-    drawn.add_argument(
-        "--size", type=image_size, default=(256, 256), metavar="N|WxH", help="pixels (default 256)"
-    )
-    drawn.add_argument(
-        "--up", choices=("y", "z"), default="y", help="the mesh's upward axis (default y); the scene's is z"
-    )
-    drawn.add_argument(
-        "--light", metavar="FILE", help="environment map (.npy, .png, .jpg); a studio by default"
-    )
-
-    compare_command.add_parser(commands)
-
-    evaluate_command.add_parser(commands)
-
-    info_command.add_parser(commands)
+    for name in COMMANDS:
+        import_module(f".{name}", __package__).add_parser(commands)
     for command in commands.choices.values():
         command.add_argument("--debug", action="store_true", help="show where in the program an error arose")
     return parser
-
-
-def _render(arguments: argparse.Namespace) -> int:
-    from ..output.destination import refuse_scene, writable_folder
-    from ..scenes.provenance import UNUSED
-    from ..scenes.save import save_scene
-    from ..scenes.synthetic import scene_from_mesh
-
-    with inputs():
-        path = writable_folder(arguments.output)
-        refuse_scene(path, unfinished=True)
-        mesh, notes = target_mesh(arguments.mesh)
-        height, width = arguments.size
-        light = light_named(arguments.light)
-        scene = scene_from_mesh(
-            mesh,
-            views=arguments.views,
-            test_views=arguments.test_views,
-            height=height,
-            width=width,
-            light=light,
-            up=arguments.up,
-        )
-    for note in notes:
-        print(f"{UNUSED:9} {note}")
-    save_scene(path, scene)
-    print(f"{arguments.views} + {arguments.test_views} views of {width} x {height} pixels in {path}")
-    return 0
 
 
 if __name__ == "__main__":

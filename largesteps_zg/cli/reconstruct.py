@@ -80,6 +80,8 @@ def command(arguments: argparse.Namespace) -> int:
                     f"{folder.path} is finished already ({settings.steps} steps): {folder.path / 'mesh.ply'}"
                 )
                 return 0
+            with inputs():
+                folder.prepare()  # a run that was killed while it wrote its pictures has parts of them left
             state = run.state()
         if stopped == INTERRUPTED and not arguments.quiet:
             progress.say("interrupted: saving what there is")
