@@ -150,13 +150,20 @@ def test_a_vertex_is_seen_where_no_ray_to_it_is_stopped() -> None:
     solid = trimesh.Trimesh(mesh.vertices.double().numpy(), mesh.faces.numpy(), process=False)
     eye, points = camera.centers[0].numpy(), mesh.vertices.double().numpy()
     toward = points - eye
-    length = np.linalg.norm(toward, axis=1)
-    hits, rays, _ = solid.ray.intersects_location(
-        np.repeat(eye[None], len(points), 0), toward / length[:, None]
+    # Where the lines from the camera through all vertices meet all triangles (Moeller and Trumbore 1997): at a share of
+    # the way below 1 something is before the vertex.
+    origin, second, third = (
+        solid.triangles[:, 0],
+        *(solid.triangles[:, k] - solid.triangles[:, 0] for k in (1, 2)),
     )
-    first = np.full(len(points), np.inf)
-    np.minimum.at(first, rays, np.linalg.norm(hits - eye, axis=1))
-    exact = (first >= length - 1e-4) & ((solid.vertex_normals * toward).sum(axis=1) < 0)
+    across = np.cross(toward[:, None], third)  # (V, F, 3)
+    area = (across * second).sum(-1)
+    u = (across * (eye - origin)).sum(-1) / area
+    other = np.cross(eye - origin, second)
+    v = (other * toward[:, None]).sum(-1) / area
+    share = (other * third).sum(-1) / area
+    before = (u >= 0) & (v >= 0) & (u + v <= 1) & (share > 0) & (share < 1 - 1e-4)
+    exact = ~before.any(axis=1) & ((solid.vertex_normals * toward).sum(axis=1) < 0)
     pixels = camera.project(mesh.vertices.double())[0][0].numpy()
     exact &= ((pixels >= 0) & (pixels < 300)).all(axis=1)
     differs = found != exact
