@@ -101,17 +101,7 @@ def evaluate(
         surface that is far too large for the threshold.
     """
     tau = TAU * _diagonal(reference) if tau is None else tau
-    if not 0 < tau < math.inf:
-        raise ValueError(f"tau: expected a distance > 0, got {tau}")
-    if unit is not None and unit not in UNITS:
-        raise ValueError(f"unit: expected one of {', '.join(UNITS)}, got {unit!r}")
-    if dtu and (reference.points is None or reference.sparse):
-        kind = "triangulated points" if reference.sparse else "a mesh"
-        raise ValueError(
-            f"dtu: expected the points of a scan (stl{{scan}}_total.ply) as reference, got {kind}: {reference.name}"
-        )
-    if dtu and unit not in (None, "mm"):
-        raise ValueError(f"unit: expected mm for DTU, whose scans are in millimetres, got {unit}")
+    _check(reference, tau, unit, dtu)
     unit = "mm" if dtu else unit
     spacing = min(tau, TAU * _diagonal(reference)) / 2
     to, back, normals = _distances(mesh, reference, spacing, seed)
@@ -140,6 +130,21 @@ def evaluate(
         normal_consistency=normals,
         dtu=measured,
     )
+
+
+def _check(reference: Reference, tau: float, unit: str | None, dtu: bool) -> None:
+    """ValueError for what cannot be measured so."""
+    if not 0 < tau < math.inf:
+        raise ValueError(f"tau: expected a distance > 0, got {tau}")
+    if unit is not None and unit not in UNITS:
+        raise ValueError(f"unit: expected one of {', '.join(UNITS)}, got {unit!r}")
+    if dtu and (reference.points is None or reference.sparse):
+        kind = "triangulated points" if reference.sparse else "a mesh"
+        raise ValueError(
+            f"dtu: expected the points of a scan (stl{{scan}}_total.ply) as reference, got {kind}: {reference.name}"
+        )
+    if dtu and unit not in (None, "mm"):
+        raise ValueError(f"unit: expected mm for DTU, whose scans are in millimetres, got {unit}")
 
 
 def _distances(

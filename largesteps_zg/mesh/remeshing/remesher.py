@@ -114,10 +114,9 @@ def remesh(
 
     Raises
     ------
-    ValueError
-        An argument out of its range, a mesh that is not manifold, or lengths that give more than 4 million faces.
-    ImportError, RemeshError
-        The asked-for backend is not installed; none gave a sound mesh: as closed as before, manifold, no side turned.
+    ValueError, ImportError, RemeshError
+        An argument out of its range, a mesh that is not manifold, lengths that give more than 4 million faces; a
+        backend that is not installed; none gave a sound mesh: as closed as before, manifold, no side turned.
 
     Notes
     -----

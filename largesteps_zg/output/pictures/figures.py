@@ -50,21 +50,11 @@ def save_comparison(
     OSError
         If the file cannot be written.
     """
-    true = drawing.as_images("targets", targets)
-    made = drawing.as_images("results", results)
-    if true.shape != made.shape:
-        raise ValueError(
-            f"results: expected the shape of targets, {true.shape}, got {made.shape}; render the same views"
-        )
-    bare = None if surfaces is None else drawing.as_images("surfaces", surfaces)
-    if bare is not None and bare.shape != true.shape:
-        raise ValueError(
-            f"surfaces: expected the shape of targets, {true.shape}, got {bare.shape}; render the same views"
-        )
-    drawing.check_count("names", names, len(true))
+    whole = _same_views(targets, results, surfaces)
+    drawing.check_count("names", names, len(whole[0]))
 
-    mean = float(drawing.absolute_errors(true, made).mean())  # of the whole images, before they are cut
-    groups = drawing.cropped(list(np.stack([true, made, *([] if bare is None else [bare])], axis=1)))
+    mean = float(drawing.absolute_errors(*whole[:2]).mean())  # of the whole images, before they are cut
+    groups = drawing.cropped(list(np.stack(whole, axis=1)))
     true, made, *shapes = (np.stack([group[side] for group in groups]) for side in range(len(groups[0])))
     errors = drawing.absolute_errors(true, made)
     inside = drawing.covered(true, made)
@@ -95,6 +85,21 @@ def save_comparison(
     drawing.write(sheet, (left, bar + 6), f"mean error {mean:.2g}", anchor="lm", size=TEXT - 4)
     with atomic_path(path) as part:
         drawing.save_png(part, sheet)
+
+
+def _same_views(targets: ArrayLike, results: ArrayLike, surfaces: ArrayLike | None) -> list[np.ndarray]:
+    """Targets, results and, if there are some, surfaces: images of one shape."""
+    whole = [drawing.as_images("targets", targets)]
+    for name, given in (("results", results), ("surfaces", surfaces)):
+        if given is None:
+            continue
+        images = drawing.as_images(name, given)
+        if images.shape != whole[0].shape:
+            raise ValueError(
+                f"{name}: expected the shape of targets, {whole[0].shape}, got {images.shape}; render the same views"
+            )
+        whole.append(images)
+    return whole
 
 
 def save_loss_curve(
