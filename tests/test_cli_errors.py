@@ -411,6 +411,19 @@ def test_bad_truth_meshes_and_rendered_ones(tmp_path: Path, refused) -> None:
 # --- through a real process ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+@pytest.mark.parametrize("words", ["--help", "--version", "reconstruct --help", "info"])
+def test_a_full_standard_output_is_named(words: str) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "largesteps_zg", *words.split()],
+            stdout=full, stderr=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+    assert run.returncode == 1
+    assert run.stderr == "largesteps-zg: standard output: No space left on device\n"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "has"),

@@ -48,8 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no degree sign is no reason to stop
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong with a file is said in one line
-    arguments = _parser().parse_args(argv)
+    debug = False
     try:
+        arguments = _arguments(argv)
+        debug = arguments.debug
         status = _run(arguments)
         _flush()
         return status
@@ -57,10 +59,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         _silence()
         return FAILED
     except (Exception, KeyboardInterrupt) as error:
-        status = answer(error, debug=arguments.debug)
+        status = answer(error, debug=debug)
         with contextlib.suppress(OSError):
             _flush()
         return status
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The words' meaning; ends the program after --help and --version, whose text has to arrive as well."""
+    try:
+        return _parser().parse_args(argv)
+    except SystemExit:
+        _flush()
+        raise
 
 
 def _run(arguments: argparse.Namespace) -> int:
