@@ -16,6 +16,7 @@ from ..mesh.file_parts import MESH_KINDS
 from ..mesh.files import load_mesh
 from ..mesh.mesh import Mesh
 from ..mesh.sources.ply import ply_points
+from ..scenes.formats.text_files import is_number
 from ..scenes.registry import FORMATS
 
 Found = TypeVar("Found")
@@ -178,20 +179,12 @@ def _text_points(place: Path) -> np.ndarray:
         ]
     if rows and len(rows[0]) == 1 and rows[0][0].isdecimal():  # .pts begins with how many there are
         rows = rows[1:]
-    if rows and not _is_number(rows[0][0]):  # a line of names
+    if rows and not is_number(rows[0][0]):  # a line of names
         rows = rows[1:]
     for number, words in enumerate(rows):
         if len(words) < 3:
             raise ValueError(f"expected x y z in each line, got {' '.join(words)[:40]!r} as point {number}")
     return np.array([words[:3] for words in rows], dtype=np.float64).reshape(-1, 3)
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def _colmap_points(data: bytes, *, text: bool) -> np.ndarray:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..._support.regular_files import read_regular, text_of
+from .text_files import is_number
 
 _NUMBERS = 9  # IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID, then the name
 
@@ -38,7 +39,7 @@ def image_lines(file: Path) -> list[ImageLine]:
             points = points and bool(line)
             continue
         words = line.split(maxsplit=_NUMBERS)
-        if points and _is_number(line.rsplit(maxsplit=1)[-1]):  # of points; the names of images have suffixes
+        if points and is_number(line.rsplit(maxsplit=1)[-1]):  # of points; the names of images have suffixes
             points = False
             continue
         if len(words) <= _NUMBERS:
@@ -49,11 +50,3 @@ def image_lines(file: Path) -> list[ImageLine]:
         found.append(ImageLine(" ".join(words[:_NUMBERS]), words[_NUMBERS].strip()))
         points = True
     return found
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

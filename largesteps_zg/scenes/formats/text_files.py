@@ -34,3 +34,12 @@ def _number(word: str, where: str, what: str) -> float:
     if not abs(value) <= LARGEST:  # also where it is no number
         raise ValueError(f"{where}: expected a number for {what}, got {kind(word)}")
     return value
+
+
+def is_number(word: str) -> bool:
+    """Whether a word of a text stands for a number."""
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
