@@ -27,12 +27,21 @@ class Mending(Group):
         math.sqrt(8) * math.pi, "border² / area", "Above, an open part is a sheet.",
         "derived: the geometric mean of half a ball, 2 pi, and the least of any flat sheet, 4 pi",
     )  # fmt: skip
-    unfold_rounds: int = constant(100, "rounds", "Folds of a result are smoothed so often at most.")
-    grow_every: int = constant(5, "rounds", "After so many, what is smoothed grows by a ring of vertices.")
-    rounds: int = constant(10, "rounds", "Patches that cut others are smoothed so often at most.")
-    sweeps: int = constant(10, "steps", "Of smoothing, in each of these rounds.")
+    needle: float = constant(1e-3, "share", "Faces of less quality have hardly an area, and count as wrong.")
+    least_reach: float = constant(0.7, "edges", "Wrong faces are smoothed over so many edges at first,")
+    reach_growth: float = constant(
+        math.sqrt(2), "times", "and over more by this where that does not help,", least=1.01
+    )
+    largest_reach: float = constant(3.0, "edges", "up to so many.")
+    rings: tuple[int, ...] = constant(
+        (1, 2, 3, 4, 6, 8, 12),
+        "edges",
+        "Then patches of these radii are drawn anew, the smallest that helps.",
+    )
+    rounds: int = constant(4, "rounds", "So often at most, where patches disturb each other.")
+    shortest: float = constant(0.2, "mean edges", "Shorter edges of a patch that was drawn anew are merged.")
     farthest: float = constant(
-        4.0, "mean edges", "A patch that moved farther and is still not mended goes back.",
+        4.0, "mean edges", "A patch that moves farther and is still not mended stays as it was.",
         "measured: folds in a body gave way within 3.2; a fold at the rim of a sheet takes the rim away with it",
     )  # fmt: skip
 

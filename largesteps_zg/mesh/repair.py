@@ -1,78 +1,82 @@
-"""Small repairs that leave everything else where it is."""
+"""Folds and self-intersections of a surface go away, and as little as that takes moves."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from ..constants import DEFAULTS, Mending
-from ..geometry.connectivity import vertex_components
-from ..geometry.half_edges import edges, mean_edge_length
-from ..geometry.neighbors import Neighbors, neighbors
-from .intersections import self_intersections
-from .quality import flipped
+from ..geometry.connectivity import check_mesh
+from ..geometry.half_edges import mean_edge_length
+from .patches import Array, Surface, diffused, drawn, merged, wrong_around, wrong_faces
 
 
-def unfold(
-    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], *, constants: Mending = DEFAULTS.mending
-) -> Float[Tensor, "V 3"]:
-    """Positions without folded-over triangles: their corners move to the middle of their neighbours until none is left.
+@dataclass(frozen=True)
+class Untangled:
+    """A surface without wrong faces, or with fewer, and what became of the given one.
 
-    Parameters
+    Attributes
     ----------
-    vertices : (V, 3) float
-    faces : (F, 3) int
-    constants : Mending, optional
-        Among them the largest number of smoothing steps. Folds over a large region stay.
-
-    Returns
-    -------
-    (V, 3) float
-        The given tensor itself where nothing is folded. Corners of flipped faces move, and their neighbours where that
-        is not enough. A patch that moved by more than four mean edges, and is still folded, goes back.
-
-    Notes
-    -----
-    Meant for results: the choice of faces is not differentiable. `mesh.quality.flipped` finds the flipped faces.
+    vertices : (W, 3) float tensor
+    faces : (G, 3) int64 tensor
+    kept : (W,) int64 tensor
+        The given vertex that each of them is.
+    moved : int
+        How many of them moved.
+    farthest : float
+        By how much at most, in mean edges.
+    gone : int
+        How many of the given ones were merged with others.
     """
-    given, around = vertices, None
-    for number in range(constants.unfold_rounds):
-        folded = flipped(vertices, faces)
-        if not bool(folded.any()):
-            break
-        if around is None:
-            around = neighbors(edges(faces), len(vertices))
-        moved = torch.zeros(len(vertices), dtype=torch.bool, device=vertices.device)
-        moved[faces[folded].reshape(-1)] = True
-        for _ in range(
-            number // constants.grow_every
-        ):  # a fold that does not give way is held by its surroundings
-            moved[faces[moved[faces].any(dim=1)].reshape(-1)] = True
-        vertices = torch.where(moved[:, None], around.mean(vertices), vertices)
-    return _where_worth_it(given, vertices, faces, flipped(vertices, faces), constants.farthest)
+
+    vertices: Tensor
+    faces: Tensor
+    kept: Tensor
+    moved: int
+    farthest: float
+    gone: int = 0
+
+    def report(self) -> dict[str, float]:
+        """For ``run.json``."""
+        return {
+            "moved_vertices": self.moved,
+            "farthest_mean_edges": self.farthest,
+            "merged_vertices": self.gone,
+        }
 
 
-def without_self_intersections(
-    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], *, constants: Mending = DEFAULTS.mending
-) -> Float[Tensor, "V 3"]:
-    """Positions with fewer faces that pass through others: patches around these are smoothed where that helps.
+def untangled(
+    vertices: Float[Tensor, "V 3"],
+    faces: Int[Tensor, "F 3"],
+    *,
+    keep_faces: bool = False,
+    constants: Mending = DEFAULTS.mending,
+) -> Untangled:
+    """A surface of which no face is folded over, passes through another, or has hardly an area.
+
+    Where faces are wrong the surface is smoothed, over as few edges as helps. What is still wrong is drawn anew from
+    what is around it, in patches that grow: as a plate, or as a membrane that loses triangles where it shrinks.
 
     Parameters
     ----------
     vertices : (V, 3) float
     faces : (F, 3) int
+    keep_faces : bool
+        Only vertices move; a finger of three edges around may then stay wrong.
     constants : Mending, optional
-        Among them the number of rounds. Each round smooths every patch that is left, its rim held. It keeps a smoothed
-        patch that has fewer faces passing through others, and no more folded ones. Any other patch grows by a ring of
-        vertices.
 
     Returns
     -------
-    (V, 3) float
-        The given tensor itself where no face passes through another, or nothing helps. The number of
-        `self_intersections` never grows. Parts that lie deep inside each other stay so. A patch that moved by more than
-        four mean edges, and still cuts itself, goes back.
+    Untangled
+        The given tensors themselves where nothing is wrong. What no patch mends, as parts that lie deep inside each
+        other, is left as it is or with fewer wrong faces.
 
     Raises
     ------
@@ -81,66 +85,139 @@ def without_self_intersections(
 
     Notes
     -----
-    Meant for results: the choice of patches is not differentiable. A round costs two counts of the self-intersections.
+    Meant for results: not differentiable. Where a patch loses triangles, the surface keeps its topology.
     """
-    met = self_intersections(vertices, faces)
-    if not bool(met.any()):
-        return vertices
-    around = neighbors(edges(faces), len(vertices))
-    given, given_met = vertices, met
-    rings = torch.ones(len(vertices), dtype=torch.int64, device=vertices.device)
+    check_mesh(vertices, faces)
+    given, place = _joined(vertices.detach().double().cpu().numpy(), faces.long().cpu().numpy())
+    wrong = wrong_faces(given.vertices, given.faces, constants.needle)
+    if not wrong.any():
+        return Untangled(vertices, faces, torch.arange(len(vertices), device=vertices.device), 0, 0.0)
+    keep_faces |= len(given.vertices) < len(vertices)
+    edge = float(mean_edge_length(vertices.detach(), faces))
+    surface, wrong = _smoothed(given, wrong, constants)
     for _ in range(constants.rounds):
-        moved = _within_rings(met, faces, around, rings)
-        patch = vertex_components(faces[moved[faces].any(dim=1)], len(vertices))
-        trial = _smoothed(vertices, around.of(moved), moved, constants.sweeps)
-        met_trial = self_intersections(trial, faces)
-        before, after = (_counts(found, faces, patch) for found in (met, met_trial))
-        folded, folded_trial = (_counts(flipped(v, faces), faces, patch) for v in (vertices, trial))
-        better = (after < before) & (folded_trial <= folded)
-        trial = torch.where((moved & better[patch])[:, None], trial, vertices)
-        met_trial = self_intersections(trial, faces)
-        # A patch can also run into its surroundings, or into a patch that went back.
-        if int(met_trial.sum()) < int(met.sum()):
-            vertices, met = trial, met_trial
-            rings = rings + (~better[patch]).long()
-        else:
-            rings = rings + 1
-        if not bool(met.any()):
+        if not wrong.any():
             break
-    vertices = _where_worth_it(given, vertices, faces, met, constants.farthest)
-    return vertices if int(self_intersections(vertices, faces).sum()) < int(given_met.sum()) else given
-
-
-def _where_worth_it(given: Tensor, moved: Tensor, faces: Tensor, left: Tensor, most: float) -> Tensor:
-    """The new positions of patches that moved at most so many mean edges, or in which no face is `left`."""
-    ways = (moved - given).norm(dim=1)
-    if not bool((ways > 0).any()):
-        return given
-    patch = vertex_components(faces[(ways > 0)[faces].any(dim=1)], len(given))
-    farthest = torch.zeros_like(ways).scatter_reduce(0, patch, ways, "amax")
-    kept = (farthest <= most * mean_edge_length(given, faces)) | (
-        _counts(left, faces, patch, len(given)) == 0
+        before = int(wrong.sum())
+        for places in _clusters(surface, wrong):
+            surface = _redrawn(surface, places, edge, keep_faces, constants)
+        wrong = wrong_faces(surface.vertices, surface.faces, constants.needle)
+        if wrong.sum() >= before:
+            break
+    ways = np.linalg.norm(surface.vertices - given.vertices, axis=1)[place]
+    new = np.where((ways > 0)[:, None], surface.vertices[place], vertices.detach().double().cpu().numpy())
+    if len(surface.faces) < len(given.faces):
+        kept = np.setdiff1d(np.arange(len(vertices)), np.setdiff1d(given.faces, surface.faces))
+        number = np.zeros(len(vertices), dtype=np.int64)
+        number[kept] = np.arange(len(kept))
+        faces = torch.from_numpy(number[surface.faces]).to(faces.device)
+    else:
+        kept = np.arange(len(vertices))
+    return Untangled(
+        torch.from_numpy(new[kept]).to(vertices),
+        faces,
+        torch.from_numpy(kept).to(vertices.device),
+        int((ways[kept] > 0).sum()),
+        float(ways[kept].max()) / edge,
+        len(vertices) - len(kept),
     )
-    return torch.where(kept[patch][:, None], moved, given)
 
 
-def _within_rings(met: Tensor, faces: Tensor, around: Neighbors, rings: Tensor) -> Tensor:
-    """(V,) bool: at most `rings` edges away from a corner of a face that is met."""
-    left = torch.full_like(rings, -1)
-    corners = faces[met].reshape(-1).long()
-    left[corners] = rings[corners]
-    for _ in range(int(left.max())):
-        left = left.scatter_reduce(0, around.start, left[around.end] - 1, "amax")
-    return left >= 0
+def _joined(vertices: Array, faces: Array) -> tuple[Surface, Array]:
+    """The surface with vertices in one place as one, as along the seams of a texture, and which of them each is."""
+    places, place = np.unique(vertices, axis=0, return_inverse=True)
+    joined = place.reshape(-1)[faces]
+    if len(places) == len(vertices) or (joined == np.roll(joined, 1, axis=1)).any():
+        return Surface(vertices, faces), np.arange(len(vertices))
+    return Surface(places, joined), place.reshape(-1)
 
 
-def _smoothed(vertices: Tensor, around: Neighbors, moved: Tensor, sweeps: int) -> Tensor:
-    """Some of the vertices moved to the mean of their neighbours, again and again."""
-    for _ in range(sweeps):
-        vertices = torch.where(moved[:, None], around.mean(vertices), vertices)
-    return vertices
+def _smoothed(given: Surface, wrong: Array, constants: Mending) -> tuple[Surface, Array]:
+    """Each place with wrong faces smoothed until it has none; over more edges from round to round."""
+    reach = np.zeros(len(given.vertices))
+    surface, best, fewest = given, given, int(wrong.sum())
+    reached = constants.least_reach
+    while wrong.any() and reached <= constants.largest_reach:
+        corners = np.unique(surface.faces[wrong])
+        reach[corners] = np.maximum(reach[corners] * constants.reach_growth, constants.least_reach)
+        reach = _graded(given, reach)
+        surface = given.moved(diffused(given, reach))
+        wrong = wrong_faces(surface.vertices, surface.faces, constants.needle)
+        if wrong.sum() < fewest:
+            best, fewest = surface, int(wrong.sum())
+        reached *= constants.reach_growth
+    return best, wrong if best is surface else wrong_faces(best.vertices, best.faces, constants.needle)
 
 
-def _counts(found: Tensor, faces: Tensor, patch: Tensor, size: int = 0) -> Tensor:
-    """The number of found faces in each patch."""
-    return torch.bincount(patch[faces[found][:, 0]], minlength=max(size, int(patch.max()) + 1))
+def _graded(surface: Surface, reach: Array) -> Array:
+    """The least field above the given one that falls by no more than 1 over an edge."""
+    ends = torch.from_numpy(surface.faces)
+    pairs = torch.cat([ends[:, [0, 1]], ends[:, [1, 2]], ends[:, [2, 0]]])
+    start, end = torch.cat([pairs, pairs.flip(1)]).T
+    field = torch.from_numpy(reach)
+    for _ in range(int(reach.max())):
+        field = field.scatter_reduce(0, start, field[end] - 1, "amax")
+    return field.clamp(min=0).numpy()
+
+
+def _clusters(surface: Surface, wrong: Array) -> list[Array]:
+    """The corners of wrong faces, in groups: of faces that are two edges apart at most, or whose boxes meet."""
+    rows = np.flatnonzero(wrong)
+    low, high = (side[rows] for side in surface.boxes)
+    place = np.full(len(surface.faces), -1)
+    place[rows] = np.arange(len(rows))
+    first, second = [], []
+    for number, row in enumerate(rows):
+        around = place[surface.faces_at(surface.grown(surface.faces[row], 1))]
+        touching = np.flatnonzero((low <= high[number]).all(axis=1) & (high >= low[number]).all(axis=1))
+        others = np.concatenate([around[around >= 0], touching])
+        first.append(np.full(len(others), number))
+        second.append(others)
+    joined = coo_array(
+        (np.ones(sum(map(len, first))), (np.concatenate(first), np.concatenate(second))),
+        shape=(len(rows),) * 2,
+    )
+    count, label = connected_components(joined, directed=False)
+    return [np.unique(surface.faces[rows[label == i]]) for i in range(count)]
+
+
+def _redrawn(surface: Surface, places: Array, edge: float, keep_faces: bool, constants: Mending) -> Surface:
+    """With a patch around some vertices drawn anew: the first that leaves no wrong face, or the one with the fewest."""
+    best, most = surface, 0
+    if not len(surface.faces_at(places)):
+        return surface  # another patch has done without these vertices
+    for rings in constants.rings:
+        inner = surface.grown(places, rings)
+        rim = surface.grown(inner, 1)
+        before = len(wrong_around(surface, rim, constants.needle))
+        if not before:
+            return surface
+        for trial in _trials(surface, inner, edge, keep_faces, constants):
+            after = len(wrong_around(trial, np.intersect1d(rim, trial.faces), constants.needle))
+            if not after:
+                return trial
+            way = np.linalg.norm(trial.vertices - surface.vertices, axis=1)[inner].max()
+            if before - after > most and way < constants.farthest * edge:
+                best, most = trial, before - after
+    return best
+
+
+def _trials(
+    surface: Surface, inner: Array, edge: float, keep_faces: bool, constants: Mending
+) -> Iterator[Surface]:
+    """A patch as a plate, and as a membrane, in which what shrinks to nearly nothing is merged."""
+    plate, membrane = (drawn(surface, inner, order) for order in (2, 1))
+    if plate is None or membrane is None:
+        return
+    yield surface.moved(plate)
+    flat = surface.moved(membrane)
+    fewer, changed = merged(flat, inner, 0.0 if keep_faces else constants.shortest * edge)
+    if not len(changed):
+        yield flat
+        return
+    there = Surface(surface.vertices, fewer.faces)
+    for left in (there.grown(changed, 1), inner):
+        left = np.intersect1d(np.intersect1d(left, inner), fewer.faces)
+        positions = drawn(there, left, 1) if len(left) else None
+        if positions is not None:
+            yield there.moved(positions)

@@ -18,7 +18,7 @@ from ..geometry.connectivity import check_start_mesh
 from ..geometry.half_edges import mean_edge_length
 from ..mesh.mesh import Mesh
 from ..mesh.remeshing.remesher import RemeshError
-from ..mesh.repair import unfold, without_self_intersections
+from ..mesh.repair import Untangled, untangled
 from ..rasterizer.registry import load_backend
 from ..renderers.light import SphericalHarmonicsLight
 from ..renderers.registry import load_renderer
@@ -219,13 +219,16 @@ class Reconstruction:
         return Event(self.step, "remeshed")
 
     def mesh(self) -> Mesh:
-        """The mesh in the scene's coordinates, on the CPU, with its albedo as colours; folds are smoothed out."""
+        """The mesh in the scene's coordinates, on the CPU, with its albedo as colours, untangled."""
+        return self._untangled()[0]
+
+    def _untangled(self) -> tuple[Mesh, Untangled]:
+        """The mesh, and what became of the fit's surface; without remeshing it keeps its faces."""
         mesh, rules = self.fit.mesh(), self.settings.advanced.mending
-        vertices = unfold(mesh.vertices, mesh.faces, constants=rules)
-        vertices = without_self_intersections(vertices, mesh.faces, constants=rules)
-        vertices = unfold(vertices, mesh.faces, constants=rules)  # what was pulled apart may have folds left
-        colors = None if mesh.colors is None else mesh.colors.cpu()
-        return Mesh(self.frame.outside(vertices), mesh.faces.cpu(), colors)
+        keep = self.settings.remesh == "off"
+        found = untangled(mesh.vertices.double().cpu(), mesh.faces.cpu(), keep_faces=keep, constants=rules)
+        colors = None if mesh.colors is None else mesh.colors.cpu()[found.kept]
+        return Mesh(self.frame.outside(found.vertices), found.faces, colors), found
 
     def images(self, cameras: Cameras) -> Tensor:
         """(B, H, W, 4) float32 on the CPU: the present state seen by cameras of the scene, a view at a time."""
@@ -239,10 +242,12 @@ class Reconstruction:
             cameras = self.frame.restored(corrections.cameras())
             corrected = dict(zip(views.names, corrections.report(), strict=True))
         kept = corrections is not None and corrections.trial.kept
+        mesh, found = self._untangled()
         return Result(
             settings=self.settings,
             steps=self.step,
-            mesh=self.mesh(),
+            mesh=mesh,
+            mended=found.report(),
             views=views,
             cameras=cameras,
             corrected=corrected,

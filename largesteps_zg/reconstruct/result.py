@@ -47,6 +47,9 @@ class Result:
         Taken.
     mesh : Mesh
         On the CPU, its albedo as colours.
+    mended : dict
+        How many of its vertices were moved so that no face is folded over or passes through another, and how far; see
+        `mesh.repair.untangled`.
     views : Views
         The photographs as they were compared, with their cameras as given.
     cameras : Cameras
@@ -81,6 +84,7 @@ class Result:
     settings: Settings
     steps: int
     mesh: Mesh
+    mended: dict[str, float]
     views: Views
     cameras: Cameras
     corrected: dict[str, dict[str, float]]
