@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..constants import DEFAULTS, Mending
 from ..geometry.connectivity import check_mesh
-from ..geometry.half_edges import mean_edge_length
+from ..geometry.half_edges import half_edge_table, mean_edge_length
 from .patches import Array, Surface, diffused, drawn, merged, wrong_around, wrong_faces
 
 
@@ -127,7 +127,8 @@ def _joined(vertices: Array, faces: Array) -> tuple[Surface, Array]:
     """The surface with vertices in one place as one, as along the seams of a texture, and which of them each is."""
     places, place = np.unique(vertices, axis=0, return_inverse=True)
     joined = place.reshape(-1)[faces]
-    if len(places) == len(vertices) or (joined == np.roll(joined, 1, axis=1)).any():
+    apart = len(places) == len(vertices) or (joined == np.roll(joined, 1, axis=1)).any()
+    if apart or int(half_edge_table(torch.from_numpy(joined)).count.max()) > 2:
         return Surface(vertices, faces), np.arange(len(vertices))
     return Surface(places, joined), place.reshape(-1)
 
@@ -162,23 +163,24 @@ def _graded(surface: Surface, reach: Array) -> Array:
 
 def _clusters(surface: Surface, wrong: Array) -> list[Array]:
     """The corners of wrong faces, in groups: of faces that are two edges apart at most, or whose boxes meet."""
-    rows = np.flatnonzero(wrong)
-    low, high = (side[rows] for side in surface.boxes)
-    place = np.full(len(surface.faces), -1)
-    place[rows] = np.arange(len(rows))
-    first, second = [], []
-    for number, row in enumerate(rows):
-        around = place[surface.faces_at(surface.grown(surface.faces[row], 1))]
-        touching = np.flatnonzero((low <= high[number]).all(axis=1) & (high >= low[number]).all(axis=1))
-        others = np.concatenate([around[around >= 0], touching])
-        first.append(np.full(len(others), number))
-        second.append(others)
-    joined = coo_array(
-        (np.ones(sum(map(len, first))), (np.concatenate(first), np.concatenate(second))),
-        shape=(len(rows),) * 2,
-    )
-    count, label = connected_components(joined, directed=False)
-    return [np.unique(surface.faces[rows[label == i]]) for i in range(count)]
+    corners = np.unique(surface.faces[wrong])
+    faces = surface.faces[surface.faces_at(corners)]
+    used, place = np.unique(faces, return_inverse=True)
+    place = place.reshape(-1, 3)
+    graph = _graph(place[:, 0], place[:, 1], len(used)) + _graph(place[:, 0], place[:, 2], len(used))
+    count, part = connected_components(graph, directed=False)
+    part = part[np.searchsorted(used, corners)]
+    low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
+    np.minimum.at(low, part, surface.vertices[corners])
+    np.maximum.at(high, part, surface.vertices[corners])
+    meet = [np.flatnonzero((low <= high[i]).all(axis=1) & (high >= low[i]).all(axis=1)) for i in range(count)]
+    first = np.repeat(np.arange(count), [len(some) for some in meet])
+    label = connected_components(_graph(first, np.concatenate(meet), count), directed=False)[1][part]
+    return [corners[label == number] for number in np.unique(label)]
+
+
+def _graph(start: Array, end: Array, count: int) -> coo_array:
+    return coo_array((np.ones(len(start), dtype=bool), (start, end)), shape=(count, count)).tocsr()
 
 
 def _redrawn(surface: Surface, places: Array, edge: float, keep_faces: bool, constants: Mending) -> Surface:

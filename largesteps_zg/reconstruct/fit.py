@@ -18,6 +18,7 @@ from ..geometry.normals import face_normals
 from ..mesh.mesh import Mesh
 from ..mesh.remeshing.remesher import remesh
 from ..mesh.remeshing.sizing import curved_lengths
+from ..mesh.repair import untangled
 from ..renderers.rasterized import render
 from .appearance.model import Appearance
 from .batch import Batch
@@ -318,8 +319,11 @@ class Fit:
         """Triangles of one edge length or one at each vertex, where `planned` would have been the typical one."""
         with torch.no_grad(), self.stopwatch("remesh"):
             vertices, albedo = self.surface()
-            rules = self.constants.remeshing
-            result = remesh(vertices, self.faces, lengths, attributes={"albedo": albedo}, rules=rules)
+            # New triangles lie on the old ones, so that they would keep folds and crossings.
+            found = untangled(vertices, self.faces, constants=self.constants.mending)
+            lengths = lengths[found.kept] if lengths.ndim else lengths
+            colors, rules = {"albedo": albedo[found.kept]}, self.constants.remeshing
+            result = remesh(found.vertices, found.faces, lengths, attributes=colors, rules=rules)
         actual, bound = float(lengths.median()), self.source.traits.lambda_bound
         schedule = self.constants.schedule
         lambda_ = refined_lambda(
