@@ -203,3 +203,12 @@ def test_wrong_faces_near_some_vertices_are_those_of_the_whole(generator) -> Non
     for places in (np.unique(surface.faces[everywhere[:3]]), np.arange(0, 2562, 7)):
         own = surface.faces_at(places)
         assert wrong_around(surface, places, 1e-3).tolist() == sorted(set(everywhere) & set(own))
+
+
+def test_two_surfaces_in_one_place_stay_two() -> None:
+    """Every face lies in another, and nothing helps; vertices in one place are not one where edges get four faces."""
+    ball = icosphere(2, dtype=torch.float64)
+    faces = torch.cat([ball.faces, ball.faces + len(ball.vertices)])
+    mended = untangled(torch.cat([ball.vertices, ball.vertices]), faces)
+    assert topology(mended.faces, len(mended.vertices)).components == 2
+    assert wrong(mended.vertices, mended.faces) <= len(faces)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
@@ -179,7 +179,7 @@ def _clusters(surface: Surface, wrong: Array) -> list[Array]:
     return [corners[label == number] for number in np.unique(label)]
 
 
-def _graph(start: Array, end: Array, count: int) -> coo_array:
+def _graph(start: Array, end: Array, count: int) -> csr_array:
     return coo_array((np.ones(len(start), dtype=bool), (start, end)), shape=(count, count)).tocsr()
 
 

@@ -318,12 +318,9 @@ class Fit:
     def remesh_to(self, lengths: Tensor, *, planned: float) -> None:
         """Triangles of one edge length or one at each vertex, where `planned` would have been the typical one."""
         with torch.no_grad(), self.stopwatch("remesh"):
-            vertices, albedo = self.surface()
-            # New triangles lie on the old ones, so that they would keep folds and crossings.
-            found = untangled(vertices, self.faces, constants=self.constants.mending)
-            lengths = lengths[found.kept] if lengths.ndim else lengths
-            colors, rules = {"albedo": albedo[found.kept]}, self.constants.remeshing
-            result = remesh(found.vertices, found.faces, lengths, attributes=colors, rules=rules)
+            vertices, faces, albedo, lengths = self._in_order(lengths)
+            rules = self.constants.remeshing
+            result = remesh(vertices, faces, lengths, attributes={"albedo": albedo}, rules=rules)
         actual, bound = float(lengths.median()), self.source.traits.lambda_bound
         schedule = self.constants.schedule
         lambda_ = refined_lambda(
@@ -332,6 +329,19 @@ class Fit:
         triangles = self._triangles(result.vertices, result.faces, lambda_)
         paint = self._paint(triangles, result.attributes["albedo"], self.paint.lambda_)
         self.triangles, self.paint, self.before = triangles, paint, ()  # all at once, or none if one fails
+
+    def _in_order(self, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Positions, faces, albedo and lengths of a surface whose new triangles will not be wrong because old ones are.
+
+        New triangles lie on the old ones. A sheet stays as it is: smoothing takes its rim away.
+        """
+        vertices, albedo = self.surface()
+        if self.triangles.contact.mostly_paired:
+            return vertices, self.faces, albedo, lengths
+        rules = self.constants.mending
+        found = untangled(vertices, self.faces, constants=replace(rules, rings=rules.early_rings))
+        kept = lengths[found.kept] if lengths.ndim else lengths
+        return found.vertices, found.faces, albedo[found.kept], kept
 
     def mesh(self) -> Mesh:
         """The surface as it is, its albedo as colours, on its device, detached."""
