@@ -206,7 +206,10 @@ def test_results_obey_mending(scene: Scene) -> None:
     noise = torch.randn(ball.vertices.shape, generator=torch.Generator().manual_seed(0))
     start = Mesh(ball.vertices + 0.08 * noise, ball.faces)  # many faces are folded
     left = []
-    for mending in (Mending(), Mending(least_reach=0.1, largest_reach=0.1, rings=(1,), rounds=1, farthest=0.0)):
+    for mending in (
+        Mending(),
+        Mending(least_reach=0.1, largest_reach=0.1, rings=(1,), rounds=1, farthest=0.0),
+    ):
         settings = Settings(steps=10, remesh="off", advanced=Constants(mending=mending))
         mesh = Reconstruction(scene.train, settings, start=start).mesh()
         left.append(flipped_faces(mesh.vertices, mesh.faces))

@@ -10,8 +10,9 @@ import torch
 
 from largesteps_zg._support.nested import moved
 from largesteps_zg.cameras import sphere_of_cameras
-from largesteps_zg.geometry import topology
+from largesteps_zg.geometry import mean_edge_length, topology
 from largesteps_zg.mesh import Mesh, flipped_faces, icosphere, surface_distances
+from largesteps_zg.mesh.intersections import self_intersections
 from largesteps_zg.parameterize import LargeSteps
 from largesteps_zg.reconstruct import NonFiniteError, Reconstruction, Settings, reconstruct
 from largesteps_zg.reconstruct.difference import Difference
@@ -341,6 +342,27 @@ def test_the_mesh_of_a_run_has_its_folds_smoothed_out(scene) -> None:
     folded, mended = run.fit.mesh(), run.mesh()
     assert flipped_faces(folded.vertices, folded.faces) > 0
     assert flipped_faces(mended.vertices, mended.faces) == 0
+    assert 0 < run.result().mended["moved_vertices"] < 30
+
+
+def test_a_body_is_untangled_before_it_is_remeshed_and_a_sheet_is_not(scene, generator) -> None:
+    ball = icosphere(4)
+    noise = 0.02 * torch.randn(ball.vertices.shape, generator=generator)  # half of an edge
+    frame = Reconstruction(scene.train, SHORT).frame
+    run = Reconstruction(scene.train, SHORT, start=Mesh(frame.outside(ball.vertices + noise), ball.faces))
+    torn = run.fit.mesh()
+    assert int(self_intersections(torn.vertices, torn.faces).sum()) > 100
+    run.fit.remesh(0.8 * float(mean_edge_length(torn.vertices, torn.faces)), max_vertices=10_000)
+    found = run.fit.mesh()
+    assert flipped_faces(found.vertices, found.faces) == 0
+    assert int(self_intersections(found.vertices, found.faces).sum()) == 0
+    flat = ball.vertices * torch.tensor([1.0, 1.0, 0.02]) + 0.5 * noise
+    run = Reconstruction(scene.train, SHORT, start=Mesh(frame.outside(flat), ball.faces))
+    run.fit.triangles.contact.apart(run.fit.surface()[0], 0)  # looks for the other side
+    lengths = torch.tensor(0.1)
+    vertices, faces, _, kept = run.fit._in_order(lengths)
+    assert torch.equal(vertices, run.fit.surface()[0]) and faces is run.fit.faces and kept is lengths
+    assert int(self_intersections(vertices.detach(), faces).sum()) > 0
 
 
 @pytest.mark.slow

@@ -34,9 +34,10 @@ class Mending(Group):
     )
     largest_reach: float = constant(3.0, "edges", "up to so many.")
     rings: tuple[int, ...] = constant(
-        (1, 2, 3, 4, 6, 8, 12),
-        "edges",
-        "Then patches of these radii are drawn anew, the smallest that helps.",
+        (1, 2, 3, 4, 6, 8), "edges", "Then patches of these radii are drawn anew, the smallest that helps."
+    )
+    early_rings: tuple[int, ...] = constant(
+        (1, 2, 3), "edges", "The same before a body is remeshed; what is left has steps to go."
     )
     rounds: int = constant(4, "rounds", "So often at most, where patches disturb each other.")
     shortest: float = constant(0.2, "mean edges", "Shorter edges of a patch that was drawn anew are merged.")
