@@ -122,6 +122,12 @@ class Correcting(Group):
         0.7, "share", "Neighbours foretell cameras if they leave no more of the pixels by which the run's were off.",
         "chosen near root 1/2, which leaves half of the squares; the temple leaves 0.41, chance 1 and more",
     )  # fmt: skip
+    asked_steps: int = constant(
+        2, "steps", "Of Gauss and Newton to what a part of a photograph asks of its camera.", least=1
+    )
+    asked_ridge: float = constant(
+        1e-3, "share", "Of the mean curvature, added where a part of a photograph does not tell a direction."
+    )
     align_steps: int = constant(60, "steps", "Cameras of held-out views are fitted in so many.")
     align_step: float = constant(1e-3, "radians, distances", "First of these steps.")
     align_decay: float = constant(0.97, "times", "They fall by this from one to the next.")

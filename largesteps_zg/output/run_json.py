@@ -52,6 +52,7 @@ def summary(result: Result, scene: Scene, *, stopped: str | None) -> dict[str, A
         "brightness": result.brightness,
         "cameras": result.corrected,
         "cameras_off_pixels": result.cameras_off,
+        "camera_evidence": result.camera_evidence and result.camera_evidence.report(),
         "remeshed": remeshed,
         "not_remeshed": sorted(reasons),
         "not_remeshed_because": {str(step): reason for step, reason in sorted(reasons.items())},
