@@ -16,16 +16,24 @@ class CameraMatches:
 
     Parameters
     ----------
-    views : Views
+    pairs : list of (int, int, (M, 2) array, (M, 2) array)
+        Two views, and the pixels of features in both.
     """
 
-    def __init__(self, views: Views) -> None:
+    def __init__(self, pairs: list[tuple[int, int, np.ndarray, np.ndarray]]) -> None:
+        self._pairs = pairs
+
+    @classmethod
+    def of(cls, views: Views) -> CameraMatches:
+        """Of photographs."""
         found = features(views)
-        self._pairs = [
-            (i, j, found[i].pixels[pairs[:, 0]], found[j].pixels[pairs[:, 1]])
-            for i, j, pairs in alike(found, views.cameras)
-            if len(pairs)
-        ]
+        return cls(
+            [
+                (i, j, found[i].pixels[pairs[:, 0]], found[j].pixels[pairs[:, 1]])
+                for i, j, pairs in alike(found, views.cameras)
+                if len(pairs)
+            ]
+        )
 
     def __len__(self) -> int:
         return sum(len(pixels) for *_, pixels in self._pairs)

@@ -51,7 +51,7 @@ class CameraTrial:
             else:
                 corrections.drop()
         elif not trial.started and progress >= trial.start:
-            pixels, proposed = halves_compared(self._fit, corrections, self._photographs)
+            pixels, proposed = halves_compared(self._fit, corrections, self.photographs)
             matches = self._matches.compared(corrections.given, proposed)
             corrections.evidence = Evidence(pixels, matches)
             if corrections.wanted:
@@ -73,9 +73,9 @@ class CameraTrial:
 
     @cached_property
     def _matches(self) -> CameraMatches:
-        return CameraMatches(self._views)
+        return CameraMatches.of(self._views)
 
-    def _photographs(self) -> Iterator[Batch]:
+    def photographs(self) -> Iterator[Batch]:
         """All views in order, one at a time."""
         for i in range(len(self._views)):
             batch = self._targets.batch(torch.tensor([i]))
