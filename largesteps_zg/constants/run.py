@@ -96,14 +96,18 @@ class Schedule(Group):
 class Correcting(Group):
     """Corrections of cameras, in `cameras`."""
 
-    start: float = constant(0.3, "share", "From so much of the run on, cameras move.")
+    start: float = constant(
+        0.3,
+        "share",
+        "At so much of the run photographs say whether cameras are off, and then these begin to move.",
+    )
     decide: float = constant(
-        0.6, "share", "At so much of the run corrections are kept or dropped.",
+        0.6, "share", "At so much of the run matches are asked again, and corrections are kept or dropped.",
         "measured: benchmarks/cameras_off.py; bunny, leaf, temple",
     )  # fmt: skip
     least: float = constant(
         0.25, "pixels", "Corrections that move the object's image by less are dropped.",
-        "measured: benchmarks/cameras_off.py; exact ones 0.03 to 0.13 (bunny, leaf), a gantry's 1.1 (temple)",
+        "measured: benchmarks/cameras_off.py; exact ones 0.03 to 0.13 (bunny, leaf)",
     )  # fmt: skip
     least_views: int = constant(
         3,
