@@ -12,6 +12,7 @@ import torch
 from largesteps_zg.cameras import Cameras, look_at, sphere_of_cameras
 from largesteps_zg.cameras.evidence import Comparison, Evidence, standard_errors
 from largesteps_zg.cameras.model import rigid
+from largesteps_zg.cli.summary import cameras_lines
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.reconstruct.camera_halves import halves_compared
@@ -53,9 +54,24 @@ def test_given_cameras_are_believed_unless_all_evidence_together_is_against_them
     assert Evidence(comparison(5.0), comparison(-1.0)).favours  # a few by chance do not
 
 
-def test_evidence_goes_through_plain_values() -> None:
+def test_evidence_goes_through_a_checkpoint_s_numbers() -> None:
     for evidence in (Evidence(), Evidence(comparison(1.5)), Evidence(comparison(1.0), comparison(-2.0))):
-        assert Evidence.reported(evidence.report()) == evidence
+        assert Evidence.of_rows(evidence.as_rows()) == evidence
+
+
+def test_the_last_lines_of_a_run_say_what_speaks_for_it_and_against_it() -> None:
+    both = Evidence(comparison(3.0), comparison(-7.5)).report()
+    view = {"rotation_degrees": 0.5, "shift_percent": 1.0, "focal_percent": 0.0}
+    moved = cameras_lines({"cameras": {"a": view}, "cameras_off_pixels": 2.0, "camera_evidence": both})
+    assert moved[0].startswith("cameras   corrected by 2 pixels: turned by up to 0.50 degrees")
+    assert "+3.0" in moved[1] and "-7.5" in moved[2] and len(moved) == 3
+    stayed = cameras_lines({"cameras": {}, "cameras_off_pixels": None, "camera_evidence": both})
+    assert stayed[0].startswith("cameras   kept as given, to the last bit") and stayed[1:] == moved[1:]
+    nothing = cameras_lines({"cameras": {}, "cameras_off_pixels": 0.1, "camera_evidence": both})
+    assert nothing[0].startswith("cameras   kept as given: corrections came to 0.1 pixels")
+    unasked = Evidence().report()
+    for evidence in (None, unasked):
+        assert cameras_lines({"cameras": {}, "cameras_off_pixels": None, "camera_evidence": evidence}) == []
 
 
 def matches(cameras: Cameras, points: int, noise: float, wrong: int, seed: int = 0) -> CameraMatches:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
@@ -59,10 +61,22 @@ class Evidence:
         """As plain values."""
         return asdict(self)
 
+    def as_rows(self) -> Float[Tensor, "2 4"]:
+        """As numbers, float64: a row for each kind, of NaN where it is not there."""
+        rows = [
+            [math.nan] * 4 if part is None else [part.given, part.corrected, part.errors, float(part.count)]
+            for part in (self.pixels, self.matches)
+        ]
+        return torch.tensor(rows, dtype=torch.float64)
+
     @classmethod
-    def reported(cls, report: Mapping[str, Any]) -> Evidence:
-        """From `report`."""
-        return cls(**{name: None if part is None else Comparison(**part) for name, part in report.items()})
+    def of_rows(cls, rows: Float[Tensor, "2 4"]) -> Evidence:
+        """From `as_rows`."""
+        parts = [
+            None if math.isnan(count) else Comparison(given, corrected, errors, int(count))
+            for given, corrected, errors, count in rows.tolist()
+        ]
+        return cls(*parts)
 
 
 def standard_errors(gains: Tensor) -> float:

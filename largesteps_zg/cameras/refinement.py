@@ -231,7 +231,7 @@ class CameraCorrections:
             "log_focal": self.log_focal,
             "adams": adams,
             "trial": self.trial.state_dict(),
-            "evidence": self.evidence.report(),
+            "evidence": self.evidence.as_rows(),
             "found": self.found,
         }
 
@@ -240,7 +240,7 @@ class CameraCorrections:
         for name in ("turns", "shifts", "log_focal"):
             getattr(self, name).copy_(state[name])
         self.trial.load_state_dict(state["trial"])
-        self.evidence = Evidence.reported(state["evidence"])
+        self.evidence = Evidence.of_rows(state["evidence"])
         self.found = None if state["found"] is None else float(state["found"])
         for name, adam in self._adams.items():
             adam.load_state_dict(state["adams"][name])

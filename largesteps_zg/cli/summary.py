@@ -34,7 +34,7 @@ def summary(path: Path, result: dict[str, Any]) -> str:
             f"truth     Chamfer {truth['chamfer_permille']:.2f} permille of the diagonal, "
             f"F-score {truth['f_score']:.3f} at 0.5 %, normals {truth['normal_consistency']:.3f}"
         )
-    lines += _cameras(result)
+    lines += cameras_lines(result)
     meshes, pictures = (
         [name for name in names if str(path / name) not in result["not_written"]]
         for names in (("mesh.ply", "mesh.obj", "mesh.glb"), ("comparison.png", "progression.gif"))
@@ -51,7 +51,7 @@ def _quality(measured: dict[str, float]) -> str:
     return f"PSNR {linear:.1f} dB ({shown:.1f} in sRGB), mask IoU {measured['mask_iou']:.4f}"
 
 
-def _cameras(result: dict[str, Any]) -> list[str]:
+def cameras_lines(result: dict[str, Any]) -> list[str]:
     """Whether cameras were corrected, and what speaks for it or against it."""
     off, evidence = result["cameras_off_pixels"], result["camera_evidence"] or {}
     if result["cameras"]:
@@ -81,7 +81,7 @@ def _compared(evidence: dict[str, Any]) -> list[str]:
         )
     if matches:
         lines.append(
-            f"{matches['count']:,} matches between photographs: {matches['given']:.2f} pixels off as given, "
-            f"{matches['corrected']:.2f} corrected ({matches['errors']:+.1f} standard errors)"
+            f"{matches['count']:,} matches between photographs, wrong ones among them: median {matches['given']:.2f} "
+            f"pixels as given, {matches['corrected']:.2f} corrected ({matches['errors']:+.1f} standard errors)"
         )
     return lines
