@@ -13,6 +13,7 @@ from largesteps_zg.cameras import Cameras, look_at, sphere_of_cameras
 from largesteps_zg.cameras.evidence import Comparison, Evidence, standard_errors
 from largesteps_zg.cameras.model import rigid
 from largesteps_zg.cli.summary import cameras_lines
+from largesteps_zg.constants import Constants, Correcting
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.reconstruct.camera_halves import halves_compared
@@ -178,6 +179,17 @@ def scene_points(run: Reconstruction, scene: Scene) -> torch.Tensor:
     return run.frame.inside(scene.mesh.vertices).double()
 
 
+@pytest.mark.slow
+def test_of_many_photographs_some_are_asked_evenly(scene: Scene, generator) -> None:
+    constants = Constants(correcting=Correcting(asked_views=5))
+    off = dataclasses.replace(scene.train, cameras=disturbed(scene.train.cameras, 1.0, generator))
+    run = Reconstruction(off, Settings(advanced=constants), start=scene.mesh)
+    assert [int(batch.index) for batch in run.camera_trial.photographs()] == [0, 3, 6, 8, 11]
+    run.camera_trial.attend(0.3)
+    evidence = run.fit.corrections.evidence
+    assert evidence.pixels.count == 5 and evidence.favours and run.fit.corrections.trial.started
+
+
 def finished(views, **options) -> Reconstruction:
     settings = Settings(**{"steps": 20, "views_per_step": 4, "max_vertices": 1000, **options})
     run = Reconstruction(views, settings)
@@ -196,3 +208,6 @@ def test_exact_cameras_stay_to_the_last_bit_and_so_does_everything_else(scene: S
     assert torch.equal(run.mesh().vertices, plain.mesh().vertices)
     assert torch.equal(run.fit.light, plain.fit.light)
     assert plain.result().camera_evidence is None
+    before = finished(scene.train, steps=1).result()
+    assert before.corrected == {} and before.camera_evidence == Evidence()
+    assert torch.equal(before.cameras.world_to_camera, scene.train.cameras.world_to_camera)

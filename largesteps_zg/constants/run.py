@@ -126,6 +126,13 @@ class Correcting(Group):
         0.7, "share", "Neighbours foretell cameras if they leave no more of the pixels by which the run's were off.",
         "chosen near root 1/2, which leaves half of the squares; the temple leaves 0.41, chance 1 and more",
     )  # fmt: skip
+    asked_views: int = constant(
+        64,
+        "views",
+        "At most so many photographs say whether cameras are off.",
+        "chosen: a bound of the work",
+        least=3,
+    )
     asked_steps: int = constant(
         2, "steps", "Of Gauss and Newton to what a part of a photograph asks of its camera.", least=1
     )

@@ -31,9 +31,9 @@ def halves_compared(
     fit : Fit
         Its surface was made with the given cameras.
     corrections : CameraCorrections
-        That have not moved.
+        Of the photographs' cameras; they have not moved.
     photographs : callable
-        All views of the run, in order, a view at a time; asked for twice.
+        Views, in the order of these cameras, one at a time; asked for twice.
 
     Returns
     -------
@@ -47,10 +47,10 @@ def halves_compared(
     22 renderings for each photograph.
     """
     scene = _Still(fit, corrections)
-    moves = torch.stack([scene.moves(batch) for batch in photographs()], dim=1)  # (5, N, 6)
+    moves = torch.stack([scene.moves(i, batch) for i, batch in enumerate(photographs())], dim=1)  # (5, N, 6)
     whole, *halves = [corrections.proposed(each.to(corrections.turns)) for each in moves]
     losses = torch.stack(
-        [scene.losses(batch, [cameras[batch.index] for cameras in halves]) for batch in photographs()]
+        [scene.losses(i, batch, [cameras[i] for cameras in halves]) for i, batch in enumerate(photographs())]
     )  # (N, 2)
     given, corrected = losses.mean(0).tolist()
     return Comparison(given, corrected, standard_errors(losses[:, 0] - losses[:, 1]), len(losses)), whole
@@ -63,10 +63,10 @@ class _Still:
         self._fit, self._corrections = fit, corrections
         self._vertices, self._albedo = fit.surface()
 
-    def moves(self, batch: Batch) -> Float[Tensor, "5 6"]:
+    def moves(self, i: int, batch: Batch) -> Float[Tensor, "5 6"]:
         """The moves of a camera that its photograph asks for: all of it, and each of its halves."""
-        draw, given = self._drawn(batch), self._corrections.given[batch.index]
-        focal, away = float(batch.cameras.intrinsics[0, 0, 0]), float(self._corrections.distance[batch.index])
+        draw, given = self._drawn(batch), self._corrections.given[i]
+        focal, away = float(batch.cameras.intrinsics[0, 0, 0]), float(self._corrections.distance[i])
         # Turns, shifts across and a shift along that move the outline by a pixel, in a scene of radius 1.
         pixel = torch.tensor([away / focal] * 3 + [1 / focal] * 2 + [away / focal]).to(
             self._corrections.turns
@@ -86,7 +86,7 @@ class _Still:
         ]
         return pixel * torch.stack(found)
 
-    def losses(self, batch: Batch, cameras: list[Cameras]) -> Float[Tensor, " 2"]:
+    def losses(self, i: int, batch: Batch, cameras: list[Cameras]) -> Float[Tensor, " 2"]:
         """Of a photograph, seen by the given camera; and each half by the camera that the other half asks for."""
         draw, difference = self._drawn(batch), self._fit.difference
 
@@ -98,7 +98,7 @@ class _Still:
             loss(camera)[half].sum()
             for camera, half in zip(cameras, (right, left, lower, upper), strict=True)
         ]
-        given = loss(self._corrections.given[batch.index]).sum()
+        given = loss(self._corrections.given[i]).sum()
         return torch.stack([given, torch.stack(crossed).sum() / 2]).cpu()
 
     def _drawn(self, batch: Batch) -> Callable[[Cameras], Tensor]:

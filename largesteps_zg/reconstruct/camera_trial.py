@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 
 from ..cameras.evidence import Evidence
+from ..cameras.model import Cameras
 from ..cameras.refinement import CameraCorrections
 from ..scenes.views import Views
 from .batch import Batch, halved
@@ -37,6 +38,9 @@ class CameraTrial:
 
     def __init__(self, fit: Fit, targets: Targets, views: Views, *, coarse: bool) -> None:
         self._fit, self._targets, self._views, self._coarse = fit, targets, views, coarse
+        constants = fit.constants.correcting
+        most = min(len(views), max(constants.asked_views, constants.least_views))
+        self._asked = torch.linspace(0, len(views) - 1, most).round().long()
 
     def attend(self, progress: float) -> None:
         """Decide what is due before a step at such a share of the run."""
@@ -51,8 +55,9 @@ class CameraTrial:
             else:
                 corrections.drop()
         elif not trial.started and progress >= trial.start:
-            pixels, proposed = halves_compared(self._fit, corrections, self.photographs)
-            matches = self._matches.compared(corrections.given, proposed)
+            asked = CameraCorrections(self._some(corrections.given), constants=corrections.constants)
+            pixels, proposed = halves_compared(self._fit, asked, self.photographs)
+            matches = self._matches.compared(asked.given, proposed)
             corrections.evidence = Evidence(pixels, matches)
             if corrections.wanted:
                 trial.reach(progress)
@@ -68,15 +73,20 @@ class CameraTrial:
 
     def _with_matches(self, corrections: CameraCorrections) -> Evidence:
         """What pixels said before cameras moved, and what matches say of the present ones."""
-        matches = self._matches.compared(corrections.given, corrections.cameras())
+        cameras = self._some(corrections.given), self._some(corrections.cameras())
+        matches = self._matches.compared(*cameras)
         return replace(corrections.evidence, matches=matches)
 
     @cached_property
     def _matches(self) -> CameraMatches:
-        return CameraMatches.of(self._views)
+        return CameraMatches.of(self._views[self._asked])
+
+    def _some(self, cameras: Cameras) -> Cameras:
+        """Those of the views that are asked."""
+        return cameras[self._asked.to(cameras.world_to_camera.device)]
 
     def photographs(self) -> Iterator[Batch]:
-        """All views in order, one at a time."""
-        for i in range(len(self._views)):
-            batch = self._targets.batch(torch.tensor([i]))
+        """The views that are asked, in order, one at a time."""
+        for i in self._asked:
+            batch = self._targets.batch(i[None])
             yield halved(batch) if self._coarse else batch

@@ -240,7 +240,7 @@ class Reconstruction:
         """What has been found so far."""
         fit, views, corrections = self.fit, self.views, self.fit.corrections
         cameras, corrected = views.cameras, {}
-        if corrections is not None and not corrections.trial.dropped:
+        if corrections is not None and corrections.trial.running:
             cameras = self.frame.restored(corrections.cameras())
             corrected = dict(zip(views.names, corrections.report(), strict=True))
         kept = corrections is not None and corrections.trial.kept
