@@ -5,14 +5,15 @@ with `--no-refine-cameras`. Each disturbed camera is turned by half a degree abo
 distance in a random direction.
 
 Claim: by default, disturbed cameras give at most 1.3 times the Chamfer distance of exact cameras that are kept, and
-exact cameras at most 1.1 times.
+exact cameras stay as they are to the last bit. A scene without its true surface (photographs with a calibrated rig) is
+tried likewise, without distances; the claim is then that exact cameras stay and disturbed ones are moved.
 
 Disturbed cameras tell the world's origin, axes and unit only up to the mean of their errors. So the result is compared
 with the truth after the similarity that brings the cameras found onto the true ones. A second column compares without
 it.
 
     python benchmarks/cameras_off.py SCENE
-    python benchmarks/cameras_off.py SCENE --steps 300 --degrees 1 --percent 2
+    python benchmarks/cameras_off.py SCENE --steps 300 --max-size 400 --degrees 1 --percent 2
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ import torch
 
 from largesteps_zg.cameras import Cameras
 from largesteps_zg.cameras.alignment import similarity
+from largesteps_zg.cameras.evidence import Evidence
 from largesteps_zg.cameras.model import rigid
 from largesteps_zg.mesh import Mesh, surface_distances
 from largesteps_zg.reconstruct import Reconstruction, Settings
-from largesteps_zg.scenes import Scene, load_scene
+from largesteps_zg.scenes import Reading, Scene, bounding_sphere, load_scene
 
-WORTH, COST = 1.3, 1.1
+WORTH = 1.3
 
 
 def disturbed(
@@ -59,38 +61,62 @@ def disturbed(
 
 @dataclass(frozen=True)
 class Result:
-    """Chamfer distances in thousandths of the diagonal, in the cameras' own world and in the true one; pose errors."""
+    """Chamfer distances in thousandths of the diagonal, in the cameras' own world and in the true one; pose errors.
+
+    And whether cameras are others than those given, and what the evidence said: standard errors by pixels and matches,
+    and the median distance of matches with the given cameras and those found.
+    """
 
     own: float
     aligned: float
     degrees: float
     percent: float
+    moved: bool
+    said: str
     seconds: float
 
     def __str__(self) -> str:
-        return f"{self.aligned:.2f} | {self.own:.2f} | {self.degrees:.3f} | {self.percent:.3f} | {self.seconds:.0f} s"
+        return (
+            f"{self.aligned:.2f} | {self.own:.2f} | {self.degrees:.3f} | {self.percent:.3f} | "
+            f"{'yes' if self.moved else 'no'} | {self.said} | {self.seconds:.0f} s"
+        )
 
 
 def reconstruction(scene: Scene, cameras: Cameras, settings: Settings) -> Result:
     """From these cameras; what came out, against the scene's own."""
-    assert scene.mesh is not None
     run = Reconstruction(replace(scene.train, cameras=cameras), settings)
     begin = time.perf_counter()
     while run.step < settings.steps:
         run.advance()
     seconds = time.perf_counter() - begin
-    found, true = run.result().cameras.to(dtype=torch.float64), scene.train.cameras.to(dtype=torch.float64)
+    result = run.result()
+    found, true = result.cameras.to(dtype=torch.float64), scene.train.cameras.to(dtype=torch.float64)
     turn, scale, shift = similarity(found, true)
     mesh = run.mesh()
     moved = Mesh(scale * mesh.vertices.double() @ turn.T + shift, mesh.faces)
-    own, aligned = (surface_distances(m, scene.mesh).chamfer_permille for m in (mesh, moved))
+    own, aligned = (
+        surface_distances(m, scene.mesh).chamfer_permille if scene.mesh is not None else math.nan
+        for m in (mesh, moved)
+    )
     sine = torch.linalg.matrix_norm(
         found.world_to_camera[:, :3, :3] @ turn.T - true.world_to_camera[:, :3, :3]
     ) / math.sqrt(8)
     off = (scale * found.centers @ turn.T + shift - true.centers).norm(dim=1)
     distance = (true.centers - run.frame.center).norm(dim=1)
     percent = 100 * float((off / distance).mean())
-    return Result(own, aligned, math.degrees(2 * float(sine.asin().mean())), percent, seconds)
+    degrees = math.degrees(2 * float(sine.asin().mean()))
+    stayed = torch.equal(result.cameras.world_to_camera, cameras.world_to_camera)
+    return Result(own, aligned, degrees, percent, not stayed, said(result.camera_evidence), seconds)
+
+
+def said(evidence: Evidence | None) -> str:
+    """In short."""
+    if evidence is None or evidence.pixels is None:
+        return ""
+    matches, by_pixels = evidence.matches, f"{evidence.pixels.errors:+.1f}"
+    if matches is None:
+        return by_pixels
+    return f"{by_pixels} {matches.errors:+.1f}, {matches.given:.2f} -> {matches.corrected:.2f} px"
 
 
 def main() -> int:
@@ -101,15 +127,23 @@ def main() -> int:
     parser.add_argument("--degrees", type=float, default=0.5)
     parser.add_argument("--percent", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--max-size", type=int, default=Reading().max_size)
+    parser.add_argument("--views", type=int, default=0, help="so many of the views, evenly; 0 for all")
     arguments = parser.parse_args()
-    scene = load_scene(arguments.scene)
-    if scene.mesh is None:
-        parser.error(f"{arguments.scene}: expected a scene with its true surface (mesh.ply)")
-    middle = 0.5 * (scene.mesh.vertices.amin(0) + scene.mesh.vertices.amax(0)).double()
+    scene = load_scene(arguments.scene, reading=Reading(max_size=arguments.max_size))
+    if arguments.views:
+        some = torch.linspace(0, len(scene.train) - 1, arguments.views).round().long()
+        scene = replace(scene, train=scene.train[some])
+    if scene.mesh is not None:
+        middle = 0.5 * (scene.mesh.vertices.amin(0) + scene.mesh.vertices.amax(0)).double()
+    else:
+        middle = bounding_sphere(scene.train)[0].double()
     exact = scene.train.cameras
     off = disturbed(exact, middle, degrees=arguments.degrees, percent=arguments.percent, seed=arguments.seed)
-    print("| cameras | refined | Chamfer ‰ | not aligned | off by degrees | by % of the distance | time |")
-    print("| --- | --- |" + " ---: |" * 5)
+    print(
+        "| cameras | refined | Chamfer ‰ | not aligned | off by degrees | by % of the distance | moved | said | time |"
+    )
+    print("| --- | --- |" + " ---: |" * 4 + " --- | --- | ---: |")
     results = {}
     for name, cameras in (("exact", exact), ("disturbed", off)):
         for refine in (False, True):
@@ -118,10 +152,12 @@ def main() -> int:
             )
             results[name, refine] = reconstruction(scene, cameras, settings)
             print(f"| {name} | {'yes' if refine else 'no'} | {results[name, refine]} |", flush=True)
-    best = results["exact", False].aligned
-    worth, cost = results["disturbed", True].aligned / best, results["exact", True].aligned / best
-    print(f"\ndisturbed, refined: {worth:.2f} times the exact ones; exact, refined: {cost:.2f}")
-    return 0 if worth <= WORTH and cost <= COST else 1
+    right = results["disturbed", True].moved and not results["exact", True].moved
+    if scene.mesh is not None:
+        worth = results["disturbed", True].aligned / results["exact", False].aligned
+        print(f"\ndisturbed, refined: {worth:.2f} times the exact ones")
+        right = right and worth <= WORTH
+    return 0 if right else 1
 
 
 if __name__ == "__main__":

@@ -266,8 +266,9 @@ def test_appearance_obeys_highlights_gains_and_hue(scene: Scene) -> None:
 def test_cameras_obey_correcting(scene: Scene) -> None:
     assert run_of(scene).fit.corrections is not None
     assert run_of(scene, Constants(correcting=Correcting(least_views=11))).fit.corrections is None
-    early = run_of(scene, Constants(correcting=Correcting(start=0.0)), steps=1)
-    assert early.fit.corrections.trial.started and not run_of(scene, steps=1).fit.corrections.trial.started
+    early = run_of(scene, Constants(correcting=Correcting(start=0.0)), steps=1, refine_cameras="on")
+    usual = run_of(scene, steps=1, refine_cameras="on")
+    assert early.fit.corrections.trial.started and not usual.fit.corrections.trial.started
 
 
 @pytest.mark.slow

@@ -70,7 +70,8 @@ def test_others_are_corrected_as_the_run_s_were_in_the_scene_s_own_unit(scene: S
         scene.test, cameras=shifted(scene.test.cameras, distances(plain, scene.test.cameras), -1.0)
     )
     run = corrected(
-        Reconstruction(scene.train, Settings(device="cpu"), start=scene.mesh), SHIFT.expand(12, 3)
+        Reconstruction(scene.train, Settings(device="cpu", refine_cameras="on"), start=scene.mesh),
+        SHIFT.expand(12, 3),
     )
     found = cameras_for(run, test)
     assert list(found) == ["held_out", "held_out_predicted", "held_out_aligned"]
@@ -91,7 +92,7 @@ def test_others_are_corrected_as_the_run_s_were_in_the_scene_s_own_unit(scene: S
 def test_errors_without_rhyme_are_not_foretold_but_still_fitted(scene: Scene, generator) -> None:
     assert scene.test is not None
     random = 0.01 * torch.randn(12, 3, generator=generator, dtype=torch.float64)
-    run = corrected(Reconstruction(scene.train, Settings(device="cpu")), random)
+    run = corrected(Reconstruction(scene.train, Settings(device="cpu", refine_cameras="on")), random)
     assert list(cameras_for(run, scene.test)) == ["held_out", "held_out_aligned"]
 
 

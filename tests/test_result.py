@@ -17,7 +17,14 @@ from largesteps_zg.scenes.synthetic import scene_from_mesh
 
 KEPT = Constants(correcting=Correcting(least=0.0))  # so that corrections are kept
 SETTINGS = Settings(
-    steps=10, views_per_step=2, remesh=(1,), max_vertices=400, exposure="on", gloss="on", advanced=KEPT
+    steps=10,
+    views_per_step=2,
+    remesh=(1,),
+    max_vertices=400,
+    exposure="on",
+    gloss="on",
+    refine_cameras="on",
+    advanced=KEPT,
 )
 
 

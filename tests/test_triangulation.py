@@ -14,12 +14,12 @@ from largesteps_zg.cameras import Cameras, look_at
 from largesteps_zg.cli.main import main
 from largesteps_zg.evaluation import TriangulatedPoints, points_to_mesh, triangulated_points
 from largesteps_zg.evaluation.kept_points import kept_points
-from largesteps_zg.evaluation.matching import epipolar_distances
 from largesteps_zg.evaluation.triangulation import _measured, _Tracks
 from largesteps_zg.mesh import Mesh, icosphere, save_mesh
 from largesteps_zg.output.pictures.bare import bare_images
 from largesteps_zg.output.seen import seeing_report, seen_from, views_seeing
 from largesteps_zg.scenes import Views, save_scene
+from largesteps_zg.scenes.photographs.matching import epipolar_distances
 from largesteps_zg.scenes.synthetic import render_views, studio_light
 from largesteps_zg.scenes.views import Scene
 

@@ -13,6 +13,7 @@ from .._support.trial import Trial
 from ..constants import DEFAULTS, Correcting
 from ..mesh.shapes import icosphere
 from ..optimize import RowAdam
+from .evidence import Evidence
 from .model import Cameras
 
 
@@ -35,14 +36,18 @@ class CameraCorrections:
         As given, all of the run's, the object's centre at the origin.
     focal : bool
         Correct the focal length too.
+    always : bool
+        Move cameras whatever the evidence says.
     constants : Correcting, optional
 
     Attributes
     ----------
     trial : Trial
         Cameras move while it is running.
+    evidence : Evidence
+        What speaks for them that had no part in finding them.
     found : float or None
-        `pixels` when it was decided about them.
+        `pixels` when it was decided about them; None if they never moved.
 
     Raises
     ------
@@ -51,7 +56,12 @@ class CameraCorrections:
     """
 
     def __init__(
-        self, cameras: Cameras, *, focal: bool = True, constants: Correcting = DEFAULTS.correcting
+        self,
+        cameras: Cameras,
+        *,
+        focal: bool = True,
+        always: bool = False,
+        constants: Correcting = DEFAULTS.correcting,
     ) -> None:
         self.constants, least = constants, constants.least_views
         if len(cameras) < least:
@@ -66,12 +76,13 @@ class CameraCorrections:
         self.turns = torch.eye(3).to(like).repeat(len(cameras), 1, 1)  # (N, 3, 3)
         self.shifts, self.log_focal = like.new_zeros(len(cameras), 3), like.new_zeros(1)
         self._ball = constants.ball * icosphere(0, dtype=torch.float64).vertices.to(like.device)
-        self.refines_focal = focal
+        self.refines_focal, self._always = focal, always
         self._adams = {
             name: RowAdam(rows, size, device=like.device)
             for name, rows, size in (("turns", len(cameras), 3), ("shifts", len(cameras), 3), ("focal", 1, 1))
         }
         self.trial = Trial(constants.start, constants.decide)
+        self.evidence = Evidence()
         self.found: float | None = None
         self._tangent: tuple[Tensor, Tensor, Tensor] | None = None
         self._index: Tensor | None = None
@@ -79,14 +90,29 @@ class CameraCorrections:
     def __len__(self) -> int:
         return len(self.given)
 
+    @property
+    def wanted(self) -> bool:
+        """Whether evidence favours them, or nobody asks for it."""
+        return self._always or self.evidence.favours
+
     def judge(self) -> None:
-        """Keep the corrections, or drop them for good where they turn out to be none."""
+        """Keep the corrections, or drop them where evidence speaks against them or they come to nothing."""
         self.found = self.pixels()
-        self.trial.settle(keep=self.found >= self.constants.least)
-        if self.trial.dropped:
-            self.turns.copy_(torch.eye(3))
-            self.shifts.zero_()
-            self.log_focal.zero_()
+        if self.wanted and self.found >= self.constants.least:
+            self.trial.settle(keep=True)
+        else:
+            self.drop()
+
+    def drop(self) -> None:
+        """All cameras are as they were given, for good."""
+        self.trial.settle(keep=False)
+        self.turns.copy_(torch.eye(3))
+        self.shifts.zero_()
+        self.log_focal.zero_()
+
+    def proposed(self, moves: Float[Tensor, "N 6"]) -> Cameras:
+        """All given cameras turned (radians) and shifted (distances), less what moves all of them alike."""
+        return self._in_place(displaced(self.given, moves))[0]
 
     def apply(self, cameras: Cameras, index: Int[Tensor, " B"]) -> Cameras:
         """The corrected cameras of some views, differentiable for `step`.
@@ -205,6 +231,7 @@ class CameraCorrections:
             "log_focal": self.log_focal,
             "adams": adams,
             "trial": self.trial.state_dict(),
+            "evidence": self.evidence.as_rows(),
             "found": self.found,
         }
 
@@ -213,6 +240,7 @@ class CameraCorrections:
         for name in ("turns", "shifts", "log_focal"):
             getattr(self, name).copy_(state[name])
         self.trial.load_state_dict(state["trial"])
+        self.evidence = Evidence.of_rows(state["evidence"])
         self.found = None if state["found"] is None else float(state["found"])
         for name, adam in self._adams.items():
             adam.load_state_dict(state["adams"][name])
@@ -222,17 +250,21 @@ class CameraCorrections:
 
     def _fix_gauge(self) -> tuple[Tensor, float, Tensor]:
         """Move all corrected cameras alike, so that a ball in the middle is seen where the given ones see it."""
-        now = self.cameras()
-        turn, scale, shift = motion_in_images(now, self.given, self._ball)
-        rotation = now.world_to_camera[:, :3, :3]
-        # x = R X + t and X' = scale Q X + q: in camera axes, scaled, x' = R Qᵀ X' + (scale t - R Qᵀ q).
-        turned = rotation @ turn.T
-        translation = scale * now.world_to_camera[:, :3, 3] - turned @ shift
-        given = self.given.world_to_camera
+        moved, turn, scale, shift = self._in_place(self.cameras())
+        x, given = moved.world_to_camera, self.given.world_to_camera
         # The inverse, since rotations read from files are rounded: what their transposes leave would add up.
-        self.turns = turned @ torch.linalg.inv(given[:, :3, :3])
-        self.shifts = (translation - given[:, :3, 3]) / self.distance[:, None]
+        self.turns = x[:, :3, :3] @ torch.linalg.inv(given[:, :3, :3])
+        self.shifts = (x[:, :3, 3] - given[:, :3, 3]) / self.distance[:, None]
         return turn, scale, shift
+
+    def _in_place(self, now: Cameras) -> tuple[Cameras, Tensor, float, Tensor]:
+        """Cameras moved alike, so that they see a ball in the middle where the given ones do; and by which motion."""
+        turn, scale, shift = motion_in_images(now, self.given, self._ball)
+        moved = now.world_to_camera.clone()
+        # x = R X + t and X' = scale Q X + q: in camera axes, scaled, x' = R Qᵀ X' + (scale t - R Qᵀ q).
+        moved[:, :3, :3] = now.world_to_camera[:, :3, :3] @ turn.T
+        moved[:, :3, 3] = scale * now.world_to_camera[:, :3, 3] - moved[:, :3, :3] @ shift
+        return now.unchecked(moved, now.intrinsics), turn, scale, shift
 
 
 def corrections_of(
@@ -256,7 +288,7 @@ def corrections_of(
     """
     if choice == "off" or (choice == "auto" and not (reached and len(cameras) >= constants.least_views)):
         return None
-    return CameraCorrections(cameras, constants=constants)
+    return CameraCorrections(cameras, always=choice == "on", constants=constants)
 
 
 def motion_in_images(
@@ -283,6 +315,12 @@ def motion_in_images(
         shift = shift - scale * turn @ own_turn.T @ step[4:] / own_scale
         turn, scale = turn @ own_turn.T, scale / own_scale
     return turn, scale, shift
+
+
+def displaced(cameras: Cameras, moves: Float[Tensor, "B 6"]) -> Cameras:
+    """Cameras, each turned about the object (radians) and shifted (distances to it)."""
+    turns = torch.linalg.matrix_exp(_cross(moves[:, :3]))
+    return _moved(cameras, turns, moves[:, 3:], moves.new_zeros(1))
 
 
 def _moved(cameras: Cameras, turns: Tensor, shifts: Tensor, log_focal: Tensor) -> Cameras:

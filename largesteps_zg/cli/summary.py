@@ -34,16 +34,7 @@ def summary(path: Path, result: dict[str, Any]) -> str:
             f"truth     Chamfer {truth['chamfer_permille']:.2f} permille of the diagonal, "
             f"F-score {truth['f_score']:.3f} at 0.5 %, normals {truth['normal_consistency']:.3f}"
         )
-    off = result["cameras_off_pixels"]
-    if result["cameras"]:
-        turns = [found["rotation_degrees"] for found in result["cameras"].values()]
-        shifts = [found["shift_percent"] for found in result["cameras"].values()]
-        lines.append(
-            f"cameras   corrected{f' by {off:.2g} pixels' if off else ''}: turned by up to {max(turns):.2f} degrees, "
-            f"shifted by up to {max(shifts):.2f} % of the distance"
-        )
-    elif off is not None:
-        lines.append(f"cameras   kept as given: corrections came to {off:.2g} pixels, which is nothing")
+    lines += cameras_lines(result)
     meshes, pictures = (
         [name for name in names if str(path / name) not in result["not_written"]]
         for names in (("mesh.ply", "mesh.obj", "mesh.glb"), ("comparison.png", "progression.gif"))
@@ -58,3 +49,39 @@ def summary(path: Path, result: dict[str, Any]) -> str:
 def _quality(measured: dict[str, float]) -> str:
     linear, shown = measured["psnr_db"], measured["psnr_srgb_db"]
     return f"PSNR {linear:.1f} dB ({shown:.1f} in sRGB), mask IoU {measured['mask_iou']:.4f}"
+
+
+def cameras_lines(result: dict[str, Any]) -> list[str]:
+    """Whether cameras were corrected, and what speaks for it or against it."""
+    off, evidence = result["cameras_off_pixels"], result["camera_evidence"] or {}
+    if result["cameras"]:
+        turns = [found["rotation_degrees"] for found in result["cameras"].values()]
+        shifts = [found["shift_percent"] for found in result["cameras"].values()]
+        said = (
+            f"corrected{f' by {off:.2g} pixels' if off else ''}: turned by up to {max(turns):.2f} degrees, "
+            f"shifted by up to {max(shifts):.2f} % of the distance"
+        )
+    elif off is not None:
+        said = f"kept as given: corrections came to {off:.2g} pixels, which is nothing or no better"
+    elif evidence.get("pixels"):
+        said = "kept as given, to the last bit: corrections do not suit what was held out"
+    else:
+        return []
+    return [f"cameras   {said}", *(f"          {line}" for line in _compared(evidence))]
+
+
+def _compared(evidence: dict[str, Any]) -> list[str]:
+    """Of given and corrected cameras."""
+    lines = []
+    pixels, matches = evidence.get("pixels"), evidence.get("matches")
+    if pixels:
+        lines.append(
+            f"held-out halves of {pixels['count']} photographs: loss {pixels['given']:.4g} as given, "
+            f"{pixels['corrected']:.4g} with first corrections ({pixels['errors']:+.1f} standard errors)"
+        )
+    if matches:
+        lines.append(
+            f"{matches['count']:,} matches between photographs, wrong ones among them: median {matches['given']:.2f} "
+            f"pixels as given, {matches['corrected']:.2f} corrected ({matches['errors']:+.1f} standard errors)"
+        )
+    return lines

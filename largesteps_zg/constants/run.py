@@ -96,14 +96,18 @@ class Schedule(Group):
 class Correcting(Group):
     """Corrections of cameras, in `cameras`."""
 
-    start: float = constant(0.3, "share", "From so much of the run on, cameras move.")
+    start: float = constant(
+        0.3,
+        "share",
+        "At so much of the run photographs say whether cameras are off, and then these begin to move.",
+    )
     decide: float = constant(
-        0.6, "share", "At so much of the run corrections are kept or dropped.",
+        0.6, "share", "At so much of the run matches are asked again, and corrections are kept or dropped.",
         "measured: benchmarks/cameras_off.py; bunny, leaf, temple",
     )  # fmt: skip
     least: float = constant(
         0.25, "pixels", "Corrections that move the object's image by less are dropped.",
-        "measured: benchmarks/cameras_off.py; exact ones 0.03 to 0.13 (bunny, leaf), a gantry's 1.1 (temple)",
+        "measured: benchmarks/cameras_off.py; exact ones 0.03 to 0.13 (bunny, leaf)",
     )  # fmt: skip
     least_views: int = constant(
         3,
@@ -122,6 +126,19 @@ class Correcting(Group):
         0.7, "share", "Neighbours foretell cameras if they leave no more of the pixels by which the run's were off.",
         "chosen near root 1/2, which leaves half of the squares; the temple leaves 0.41, chance 1 and more",
     )  # fmt: skip
+    asked_views: int = constant(
+        64,
+        "views",
+        "At most so many photographs say whether cameras are off.",
+        "chosen: a bound of the work",
+        least=3,
+    )
+    asked_steps: int = constant(
+        2, "steps", "Of Gauss and Newton to what a part of a photograph asks of its camera.", least=1
+    )
+    asked_ridge: float = constant(
+        1e-3, "share", "Of the mean curvature, added where a part of a photograph does not tell a direction."
+    )
     align_steps: int = constant(60, "steps", "Cameras of held-out views are fitted in so many.")
     align_step: float = constant(1e-3, "radians, distances", "First of these steps.")
     align_decay: float = constant(0.97, "times", "They fall by this from one to the next.")

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from .._support.atomic import atomic_path
+from ..scenes.photographs import matching
 from ..scenes.views import Views
-from . import matching, triangulation
+from . import triangulation
 from .triangulation import TriangulatedPoints, triangulated_points
 
 NAME = "triangulated.npz"

@@ -11,8 +11,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ..cameras.model import Cameras
+from ..scenes.photographs.matching import Features, features, matches
 from ..scenes.views import Views
-from .matching import Features, features, matches
 
 LEAST_VIEWS = 3
 REPROJECTION = 0.7  # pixels, in every view of a track

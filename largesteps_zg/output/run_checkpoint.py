@@ -13,7 +13,7 @@ from .._support.errors import one_line
 from ..scenes.views import Scene
 from . import checkpoint
 
-LAYOUT = 6  # counted up where an older checkpoint could not be gone on from
+LAYOUT = 7  # counted up where an older checkpoint could not be gone on from
 
 
 class RunCheckpoint:

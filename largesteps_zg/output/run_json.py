@@ -53,6 +53,7 @@ def summary(result: Result, scene: Scene, *, stopped: str | None) -> dict[str, A
         "cameras": result.corrected,
         "cameras_off_pixels": result.cameras_off,
         "mended": result.mended,
+        "camera_evidence": result.camera_evidence and result.camera_evidence.report(),
         "remeshed": remeshed,
         "not_remeshed": sorted(reasons),
         "not_remeshed_because": {str(step): reason for step, reason in sorted(reasons.items())},

@@ -165,9 +165,10 @@ class Fit:
 
     def images(self, vertices: Tensor, albedo: Tensor, cameras: Cameras) -> Tensor:
         """(B, H, W, 4) linear, premultiplied: the surface as it looks at present, at the mean exposure."""
-        return self._drawn(vertices, self.appearance.colors(vertices, self.faces, albedo, cameras), cameras)
+        return self.drawn(vertices, self.appearance.colors(vertices, self.faces, albedo, cameras), cameras)
 
-    def _drawn(self, vertices: Tensor, colors: Tensor, cameras: Cameras) -> Tensor:
+    def drawn(self, vertices: Tensor, colors: Tensor, cameras: Cameras) -> Tensor:
+        """(B, H, W, 4) linear, premultiplied: a surface with its triangles in these colours."""
         return render(vertices, self.faces, colors, cameras, edges=self.edges, backend=self.backend)
 
     def shaded(
@@ -193,7 +194,7 @@ class Fit:
         if sharp and self.paint.lambda_ > schedule.sharp_lambda:
             self._sharpen()
         vertices, albedo = self._untangled(number)
-        batch = self._corrected(batch, progress)
+        batch = self._corrected(batch)
         with self.stopwatch("render"):
             self._judge(vertices, albedo, batch, progress)
             result = self._loss(vertices, albedo, batch, number=number, progress=progress)
@@ -223,15 +224,9 @@ class Fit:
                 vertices = self.shape()
         return vertices, albedo
 
-    def _corrected(self, batch: Batch, progress: float) -> Batch:
-        """The views with corrected cameras, while these move; decides, once in a run, whether they were off."""
-        if self.corrections is None:
-            return batch
-        trial = self.corrections.trial
-        trial.reach(progress)
-        if trial.due(progress):
-            self.corrections.judge()
-        if not trial.running:
+    def _corrected(self, batch: Batch) -> Batch:
+        """The views with corrected cameras, while these move."""
+        if self.corrections is None or not self.corrections.trial.running:
             return batch
         return replace(batch, cameras=self.corrections.apply(batch.cameras, batch.index))
 
@@ -243,7 +238,7 @@ class Fit:
             colors = self.appearance.colors(
                 vertices, self.faces, albedo, batch.cameras, batch.index, mirrored=mirrored
             )
-            return self._drawn(vertices, colors, batch.cameras)
+            return self.drawn(vertices, colors, batch.cameras)
 
         self.appearance.judge(images, batch, self.difference, progress=progress)
 

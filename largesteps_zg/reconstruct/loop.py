@@ -28,6 +28,7 @@ from ..scenes.views import Views
 from .appearance.hue import brightness_weight
 from .appearance.model import appearance_of
 from .batch import halved
+from .camera_trial import CameraTrial
 from .devices import resolve_device
 from .difference import Difference
 from .fit import Fit, FitOptions
@@ -145,7 +146,9 @@ class Reconstruction:
             smallest = constants.schedule.coarse_smallest
             # A start with detail would lose it in coarse images, and estimates count in pixels.
             planned = settings.remesh in ("auto", "adaptive") and source.traits.exact_colors and not refining
-            self.coarse_first = planned and min(views.images.shape[1:3]) >= smallest
+            large = min(views.images.shape[1:3]) >= smallest
+            self.coarse_first = planned and large
+            self.camera_trial = CameraTrial(self.fit, self.targets, self.views, coarse=large)
 
     def _fit(
         self,
@@ -192,6 +195,8 @@ class Reconstruction:
         schedule = self.settings.advanced.schedule
         found = [self._remesh(plan.edge_length) for plan in self.remeshings if plan.step == self.step]
         self.events += found
+        with self.stopwatch("cameras"):
+            self.camera_trial.attend(progress)
         with self.stopwatch("targets"):
             batch = self.targets.batch(self.targets.draw(self.settings.views_per_step))
             coarse = self.coarse_first and progress < schedule.coarse_until
@@ -238,7 +243,7 @@ class Reconstruction:
         """What has been found so far."""
         fit, views, corrections = self.fit, self.views, self.fit.corrections
         cameras, corrected = views.cameras, {}
-        if corrections is not None and not corrections.trial.dropped:
+        if corrections is not None and corrections.trial.running:
             cameras = self.frame.restored(corrections.cameras())
             corrected = dict(zip(views.names, corrections.report(), strict=True))
         kept = corrections is not None and corrections.trial.kept
@@ -252,6 +257,7 @@ class Reconstruction:
             cameras=cameras,
             corrected=corrected,
             cameras_off=None if corrections is None else corrections.found,
+            camera_evidence=self.camera_trial.evidence(),
             corrections=copy.deepcopy(corrections) if kept else None,
             gains=fit.appearance.gains(),
             gloss=fit.appearance.gloss_report(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..cameras.evidence import Evidence
 from ..cameras.model import Cameras
 from ..cameras.prediction import predicted
 from ..cameras.refinement import CameraCorrections
@@ -57,7 +58,10 @@ class Result:
     corrected : dict
         By how much each view's camera was corrected, see `CameraCorrections.report`; empty where they stay as given.
     cameras_off : float or None
-        By how many pixels cameras turned out to be off, when it was decided about them.
+        By how many pixels cameras turned out to be off, when it was decided about them; None where they never moved.
+    camera_evidence : Evidence or None
+        What photographs said about corrections of cameras, held-out halves before any camera moved, matches of the
+        cameras as they are; None where no corrections were looked for.
     corrections : CameraCorrections or None
         Of the run's cameras, in its own coordinates, where it was decided to keep them.
     gains : (N, 3) tensor or None
@@ -89,6 +93,7 @@ class Result:
     cameras: Cameras
     corrected: dict[str, dict[str, float]]
     cameras_off: float | None
+    camera_evidence: Evidence | None
     corrections: CameraCorrections | None
     gains: Tensor | None
     gloss: dict[str, float] | None

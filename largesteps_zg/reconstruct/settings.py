@@ -70,8 +70,9 @@ class Settings:
         run begins with four times the weight.
     gloss, exposure, refine_cameras : {"auto", "on", "off"}
         Whether to find reflections, the brightness of each image, and corrections of poses and focal length. "auto"
-        drops each of these where the run finds, half-way, that it explains nothing. "on" keeps reflections and
-        brightness, and still drops corrections of cameras that come to nothing.
+        drops each of these where the run finds, half-way, that it explains nothing, and moves cameras only where
+        held-out evidence says that they are off. "on" keeps reflections and brightness, and moves cameras whatever the
+        evidence says; it still drops corrections that come to nothing.
     advanced : Constants
         All other numbers that decide about the result; docs/constants.md lists them.
     """
@@ -129,8 +130,8 @@ class Settings:
     refine_cameras: str = field(
         default="auto",
         metadata=option(
-            "correct poses and focal length along with the shape where they are off by a quarter of a pixel, or keep "
-            "cameras as given (default: correct them wherever gradients reach cameras)",
+            "correct poses and focal length along with the shape, or keep cameras as given (default: correct them "
+            "where held-out parts of the photographs say that they are off)",
             flags={"refine-cameras": "on", "no-refine-cameras": "off"},
         ),
     )

@@ -89,6 +89,20 @@ class Appearance:
             colors = self.exposure(colors, index)
         return colors
 
+    def asked(
+        self,
+        vertices: Float[Tensor, "V 3"],
+        faces: Int[Tensor, "F 3"],
+        albedo: Float[Tensor, "V 3"],
+        cameras: Cameras,
+        index: Int[Tensor, " B"],
+    ) -> Tensor:
+        """As `colors` of views of the run, but nothing remembers that they were asked for."""
+        colors = self.colors(vertices, faces, albedo, cameras)
+        if self.exposure is not None and not self.exposure.trial.dropped:
+            colors = self.exposure(colors, index)
+        return colors
+
     @property
     def mirror(self) -> Gloss | None:
         """The gloss, where the surface mirrors something at present."""

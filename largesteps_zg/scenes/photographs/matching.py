@@ -1,4 +1,4 @@
-"""The same spot in two photographs: SIFT features on the object, and pairs of them that agree with the cameras."""
+"""The same spot in two photographs: SIFT features on the object, pairs of them, and how far cameras put them apart."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._support.stopping import signal_handlers_kept
-from ..cameras.model import Cameras
-from ..scenes.views import Views
+from ..._support.stopping import signal_handlers_kept
+from ...cameras.model import Cameras
+from ..views import Views
 
 FEATURES = 8192  # of a photograph, at most; COLMAP's default
 RATIO = 0.8  # of the distances to the best and the second best; Lowe 2004
@@ -74,21 +74,26 @@ def _of_view(sift: Any, image: np.ndarray) -> Features:
 
 
 def matches(found: list[Features], cameras: Cameras) -> Iterator[tuple[int, int, np.ndarray]]:
-    """For each pair of views that may match: the two, and (M, 2) indices of features that belong together.
+    """`alike`, less the features that do not lie on the lines that the cameras draw for their partners."""
+    for i, j, pairs in alike(found, cameras):
+        off = epipolar_distances(
+            cameras[i], cameras[j], found[i].pixels[pairs[:, 0]], found[j].pixels[pairs[:, 1]]
+        )
+        yield i, j, pairs[off <= EPIPOLAR]
 
-    Each is the other's nearest, clearly nearer than the second nearest, and both lie on the lines that the cameras
-    draw for them.
+
+def alike(found: list[Features], cameras: Cameras) -> Iterator[tuple[int, int, np.ndarray]]:
+    """For each pair of views that may match: the two, and (M, 2) indices of features that look alike.
+
+    Each is the other's nearest, clearly nearer than the second nearest. The cameras only tell which views look the same
+    way.
     """
     forward = cameras.forward.double().cpu()
     near = forward @ forward.T >= np.cos(np.radians(FARTHEST))
     for i in range(len(found)):
         for j in range(i + 1, len(found)):
             if near[i, j] and min(len(found[i].pixels), len(found[j].pixels)) >= 2:
-                pairs = _mutual(found[i].descriptors, found[j].descriptors)
-                off = epipolar_distances(
-                    cameras[i], cameras[j], found[i].pixels[pairs[:, 0]], found[j].pixels[pairs[:, 1]]
-                )
-                yield i, j, pairs[off <= EPIPOLAR]
+                yield i, j, _mutual(found[i].descriptors, found[j].descriptors)
 
 
 def _mutual(first: Tensor, second: Tensor) -> np.ndarray:
