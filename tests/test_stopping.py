@@ -10,7 +10,8 @@ import threading
 
 import pytest
 
-from largesteps_zg._support.stopping import SIGNALS, Stopped, Stopping, raising, status_of
+from largesteps_zg._support.ending import SIGNALS
+from largesteps_zg._support.stopping import Stopped, Stopping, raising, status_of
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no signals of this kind")
 
