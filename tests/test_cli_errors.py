@@ -434,7 +434,10 @@ def test_what_is_said_of_a_scene_into_a_full_standard_output(ball: Path, tmp_pat
     words = ["compare", str(ball), "--output", str(tmp_path / "out"), "--budget-steps", "2"]
     with open("/dev/full", "w") as file:
         run = subprocess.run(
-            [sys.executable, "-u", "-m", "largesteps_zg", *words], stdout=file, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-u", "-m", "largesteps_zg", *words],
+            stdout=file,
+            stderr=subprocess.PIPE,
+            text=True,
         )
     assert (run.returncode, run.stderr) == (1, "largesteps-zg: standard output: No space left on device\n")
 

@@ -1,4 +1,4 @@
-"""The end of a process as soon as a signal asks for it. Loads next to nothing, so that a command can ask for it first."""
+"""The end of a process when a signal asks for it. Loads next to nothing, so that a command can ask for it first."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import IO, NoReturn
+from typing import Any, NoReturn
 
 from .._support.errors import OutputError
 from .._version import __version__
@@ -24,7 +24,7 @@ class _Parser(argparse.ArgumentParser):
         """One line and not the usage as well."""
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
-    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+    def _print_message(self, message: str, file: Any = None) -> None:
         """The parent's passes over a full disk in silence."""
         if message:
             (sys.stderr if file is None else file).write(message)
