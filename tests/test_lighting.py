@@ -102,6 +102,24 @@ def test_lights_are_read_from_files(tmp_path):
     assert torch.allclose(shading, torch.full((1, 3), 0.503), atol=1e-3)
 
 
+@pytest.mark.parametrize("mode", ["grey", "colour"])
+def test_lights_of_sixteen_bits_keep_their_brightness(mode: str, tmp_path):
+    values = np.full((64, 128, 3) if mode == "colour" else (64, 128), 188 * 257)  # sRGB 188 as above
+    deep_png(tmp_path / "deep.png", values)
+    shading = load_light(tmp_path / "deep.png")(torch.tensor([[0.0, 0.0, 1.0]]))
+    assert torch.allclose(shading, torch.full((1, 3), 0.503), atol=1e-3)
+
+
+def test_lights_in_floating_point_are_not_guessed_at(tmp_path):
+    from PIL import Image
+
+    Image.new("F", (16, 8), 0.5).save(tmp_path / "float.tif")
+    with pytest.raises(
+        ValueError, match=r"float\.tif: image cannot be read \(floating-point pixels; expected 8-bit"
+    ):
+        load_light(tmp_path / "float.tif")
+
+
 def test_bad_lights_are_refused_in_one_line(unchecked, tmp_path):
     with pytest.raises(ValueError, match=r"^order: expected 0 to 4, got 5$"):
         spherical_harmonics(torch.ones(1, 3), 5)

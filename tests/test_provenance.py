@@ -14,7 +14,7 @@ import pytest
 import torch
 from format_files import COUNT, draw, save, truths, worst_miss, write_colmap, write_idr, write_transforms
 from PIL import Image, ImageFile
-from scene_files import write_scene
+from scene_files import deep_png, write_scene
 from test_scene_errors import refused
 
 from largesteps_zg.cli.main import main
@@ -344,17 +344,15 @@ def test_further_pictures_of_a_file_are_not_used_and_that_is_said(tmp_path: Path
     )
 
 
-def deep_png(path: Path, values: np.ndarray) -> None:
-    """A PNG of 16 bits, grey (H, W) or colour (H, W, 3), which Pillow does not write."""
-    rows = values.astype(">u2").reshape(len(values), -1).view(np.uint8)
-    raw = np.concatenate([np.zeros((len(rows), 1), np.uint8), rows], axis=1).tobytes()  # no filter in any row
-    header = struct.pack(">IIBBBBB", *values.shape[1::-1], 16, 2 if values.ndim == 3 else 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))
-    content = (
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in chunks
-    )
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(content))
+@pytest.mark.parametrize("kind", ["tif", "png", "webp"])
+def test_further_pictures_of_a_mask_are_not_used_and_that_is_said(tmp_path: Path, kind: str) -> None:
+    opaque(tmp_path, f"masks/{{}}.{kind}", image="images/{}.png")
+    file = tmp_path / "masks" / f"2.{kind}"
+    first = Image.open(file)
+    first.load()
+    first.save(file, save_all=True, append_images=[Image.new(first.mode, first.size, 9)])
+    told = said(load_scene(tmp_path, reading=WHOLE), "not used")
+    assert f"more pictures than the first in the files of 1 mask (2.{kind})" in told
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 from PIL import Image
 
-from .opening import opened_image
+from .opening import holds_several, opened_image
 
 _EXIF_ORIENTATION = 0x0112
 # Of sensors. Their readings are often stored in 16 bits as they are, so that white is far below 65,535.
@@ -41,11 +41,7 @@ def header_of(image: Image.Image) -> Header:
         orientation = _orientation(image)
     except Exception:  # damaged EXIF data is no reason not to read the pixels
         orientation = 1
-    try:
-        several = bool(getattr(image, "is_animated", False))
-    except Exception:  # nor is a damaged second picture
-        several = False
-    return Header(image.width, image.height, orientation, deep, several)
+    return Header(image.width, image.height, orientation, deep, holds_several(image))
 
 
 def _orientation(image: Image.Image) -> int:

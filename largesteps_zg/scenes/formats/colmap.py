@@ -2,7 +2,7 @@
 
     scene/
       images/left/a.jpg ...           named as in the model; only those that COLMAP placed are read
-      sparse/0/cameras.bin images.bin     or .txt; or in sparse/, colmap/sparse/0/, dense/sparse/ or the folder itself
+      sparse/0/cameras.bin images.bin     or .txt; or in sparse/, colmap/sparse/0/, dense/0/sparse/, the folder itself
       masks/left/a.png                or a.jpg.png, as COLMAP itself names masks
 
 Poses are world-to-camera, x right, y down, z forward; the first pixel's centre is (0.5, 0.5). All lenses that COLMAP
@@ -41,8 +41,11 @@ from .text_files import read_text
 
 LOOKS_FOR = "cameras.bin and images.bin (or .txt) in sparse/0, sparse or the folder itself"
 
-# The last but one: Gaussian splatting's, of photographs as they were taken.
-_PLACES = ("sparse", "colmap/sparse", "dense/sparse", "colmap/text", "distorted/sparse", "")
+# The last but one: Gaussian splatting's, of photographs as they were taken. N: a workspace for each part of the model.
+_PLACES = (
+    *("sparse", "colmap/sparse", "dense/sparse", "dense/N/sparse"),
+    *("colmap/text", "distorted/sparse", ""),
+)
 
 
 def recognises(path: Path) -> bool:
@@ -58,6 +61,7 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     if not models:
         raise FileNotFoundError(f"{path}: expected {LOOKS_FOR}, found neither")
     record = Record(path)
+    models = _with_images(path, models)
     shots = _shots(path, models[0], record, reading)
     _tell_models(models, record)
     views = assemble(shots, reading, record)
@@ -73,19 +77,38 @@ def _models(path: Path) -> list[Path]:
     """The folders of models, the one to take first: of several parts (sparse/0, sparse/1) that with most images."""
     found: dict[Path, None] = {}
     for place in _PLACES:
-        folder, *inside = _parts(path, place)
+        inside = _parts(path, place)
         # Parts have numbers; others (sparse/aligned) are copies of them.
-        numbered = [part for part in inside if part.name.isdecimal()]
-        for parts in ([folder, *sorted(numbered, key=lambda part: int(part.name))], inside):
+        numbered = [part for part in inside if part.name.isdecimal() or part == path / place]
+        for parts in (numbered, inside):
             models = [part for part in parts if _suffix(part) and part not in found]
             found.update(dict.fromkeys(sorted(models, key=_count, reverse=True)))
     return list(found)
 
 
+def _with_images(path: Path, models: list[Path]) -> list[Path]:
+    """The same, the dense workspace first where the images of the model that goes before are elsewhere.
+
+    COLMAP's automatic reconstruction puts copies of the images, undistorted, into each dense/N/images alone.
+    """
+    dense = [model for model in models if "dense" in model.relative_to(path).parts]
+    if not dense or models[0] in dense or _image_folder(path, models[0], sorted(_read(models[0])[0])):
+        return models
+    return [*dense, *(model for model in models if model not in dense)]
+
+
 def _parts(path: Path, place: str) -> list[Path]:
     """A place that a model may be in, and the folders in it where these may be parts of one."""
+    if "N" in place:
+        above, _, below = place.partition("/N/")
+        return [part / below for part in _by_number(folders_in(path / above)) if part.name.isdecimal()]
     folder = path / place
-    return [folder, *(folders_in(folder) if place or path.name == "sparse" else [])]
+    return [folder, *_by_number(folders_in(folder) if place or path.name == "sparse" else [])]
+
+
+def _by_number(folders: list[Path]) -> list[Path]:
+    """Those whose names are numbers first, 2 before 10."""
+    return sorted(folders, key=lambda folder: (0, int(folder.name)) if folder.name.isdecimal() else (1, 0))
 
 
 def _count(model: Path) -> int:
@@ -129,7 +152,12 @@ def _shots(path: Path, model: Path, record: Record, reading: Reading) -> list[Sh
         raise ValueError(f"{where}: no image has a pose; did the reconstruction succeed?")
     names = sorted(poses)
     lookup = Lookup()
-    root = _image_folder(path, model, names, lookup)
+    root = _image_folder(path, model, names)
+    if root is None:
+        raise FileNotFoundError(
+            f"{path}: images of the model not found; looked for {names[0]} in {path / 'images'} and {path}"
+            + lookup.hint(path / "images", names[0])
+        )
     stems = [PurePosixPath(name).with_suffix("").as_posix() for name in names]
     unique = len(set(stems)) == len(stems)
     images = []
@@ -164,21 +192,14 @@ def _shots(path: Path, model: Path, record: Record, reading: Reading) -> list[Sh
     return shots
 
 
-def _image_folder(path: Path, model: Path, names: list[str], lookup: Lookup) -> Path:
-    """The folder that the names of the images start in."""
-    above = [path, *(folder for folder in (model, *list(model.parents)[:3]) if folder != path)]
+def _image_folder(path: Path, model: Path, names: list[str]) -> Path | None:
+    """The folder that the names of the images start in, the nearest of the model's; None where there is none."""
+    lookup = Lookup()
+    above = list(dict.fromkeys([*(model, *model.parents)[:4], path]))
     # Gaussian splatting has the photographs in `input`, and in `images` those without distortion under the same names.
     kinds = ("input", "images") if model.parent.parent.name == "distorted" else ("images", "input")
     folders = [folder / kind for kind in kinds for folder in above] + above
-    here = (folder for folder in folders if any(lookup.find(folder, name) for name in names[:3]))
-    found = next(here, None)
-    lookup.differing.clear()
-    if found is None:
-        raise FileNotFoundError(
-            f"{path}: images of the model not found; looked for {names[0]} in {path / 'images'} and {path}"
-            + lookup.hint(path / "images", names[0])
-        )
-    return found
+    return next((folder for folder in folders if any(lookup.find(folder, name) for name in names[:3])), None)
 
 
 def _camera(camera: Any, image: Path, where: str) -> tuple[np.ndarray, Lens | None]:
