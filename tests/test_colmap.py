@@ -491,7 +491,7 @@ def test_damaged_poses_of_a_binary_model_are_named(tmp_path: Path, at, numbers, 
 
 def test_a_dense_workspace_goes_with_its_own_images(tmp_path: Path) -> None:
     """COLMAP's automatic reconstruction: photographs as taken, and others without a lens under the same names."""
-    taken = K + [[0, 0, 15], [0, 0, 0], [0, 0, 0]]
+    taken = K + np.array([[0.0, 0, 15], [0, 0, 0], [0, 0, 0]])
     write_text(tmp_path / "dense" / "0" / "sparse")
     draw(tmp_path / "dense" / "0" / "images")
     draw(tmp_path / "images", k=taken)

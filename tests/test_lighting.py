@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scene_files import deep_png
 
 from largesteps_zg.renderers import SphericalHarmonicsLight, load_light
 from largesteps_zg.renderers.light import MAX_ORDER, from_environment_map, spherical_harmonics

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import shutil
 import struct
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._support.regular_files import LARGEST_TEXT, LONGEST_PATH, names_a_file, read_regular
 from ..._support.stopping import signal_handlers_kept
 from ...images.files import image_size
 from ..photographs.assemble import assemble
@@ -245,8 +245,7 @@ def _read(model: Path) -> tuple[dict[str, tuple[np.ndarray, int]], dict[int, Any
     suffix = _suffix(model)
     with _quiet() as pycolmap, _essentials(model, suffix) as (copy, names):
         if suffix == ".bin":
-            _check_images(model / "images.bin")
-            _check_cameras(model / "cameras.bin", pycolmap)
+            _check_cameras(Path(copy, "cameras.bin"), model / "cameras.bin", pycolmap)
         try:
             reconstruction = pycolmap.Reconstruction(copy)
             cameras = {int(number): camera for number, camera in reconstruction.cameras.items()}
@@ -292,8 +291,8 @@ def _reason(error: Exception) -> str:
 
 
 def _file_name(name: str) -> str:
-    if not name or any(letter < " " for letter in name):
-        raise ValueError(f"image name {name!r}")
+    if not names_a_file(name):
+        raise ValueError(f"image name {name[:60]!r}, which no file can have")
     return name
 
 
@@ -323,8 +322,9 @@ def _essentials(model: Path, suffix: str) -> Iterator[tuple[str, dict[str, str]]
     names: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         if suffix == ".bin":
-            for name in ("cameras", "images"):
-                shutil.copyfile(model / f"{name}.bin", os.path.join(folder, f"{name}.bin"))
+            cameras = read_regular(model / "cameras.bin", largest=LARGEST_TEXT)
+            Path(folder, "cameras.bin").write_bytes(cameras)
+            _copy_without_points(model / "images.bin", os.path.join(folder, "images.bin"))
         else:
             content = read_text(model / "cameras.txt")
             Path(folder, "cameras.txt").write_text(content, encoding="utf-8")
@@ -337,29 +337,36 @@ def _essentials(model: Path, suffix: str) -> Iterator[tuple[str, dict[str, str]]
         yield folder, names
 
 
-def _check_images(file: Path) -> None:
-    """ValueError where images.bin announces more than it holds, for which a reader would set memory aside.
+def _copy_without_points(file: Path, target: str) -> None:
+    """A copy of images.bin that says of no image which points it shows, as these may be gigabytes.
 
     count, then for each image: number (4 bytes), pose (56), camera (4), name and a 0, count of points, 24 for each.
+    ValueError where it announces more than it holds, for which a reader would set memory aside.
     """
-    data = file.read_bytes()
-    position, end = 8, len(data)
+    size = file.stat().st_size
     try:
-        for _ in range(struct.unpack_from("<Q", data)[0]):
-            name_end = data.index(b"\0", position + 64)
-            position = name_end + 9 + 24 * struct.unpack_from("<Q", data, name_end + 1)[0]
-            if position > end:
-                raise ValueError
+        with file.open("rb") as given, open(target, "wb") as made:
+            start = given.read(8)
+            made.write(start)
+            for _ in range(struct.unpack("<Q", start)[0]):
+                image = given.read(64 + LONGEST_PATH + 1)
+                end = image.index(b"\0", 64) + 1
+                given.seek(end - len(image), os.SEEK_CUR)
+                past = given.tell() + 8 + 24 * struct.unpack("<Q", given.read(8))[0]
+                if past > size or end == 65:  # without a name
+                    raise ValueError
+                given.seek(past)
+                made.write(image[:end] + bytes(8))
     except (struct.error, ValueError):
         raise ValueError(f"{file}: ends in the middle of an image; is the file complete?") from None
 
 
-def _check_cameras(file: Path, pycolmap: Any) -> None:
+def _check_cameras(copy: Path, file: Path, pycolmap: Any) -> None:
     """ValueError where cameras.bin ends too early, which a reader takes for zeros.
 
     count, then for each camera: number and model (4 bytes each), width and height (8 each), 8 for each parameter.
     """
-    data = file.read_bytes()
+    data = copy.read_bytes()
     position = 8
     try:
         for _ in range(struct.unpack_from("<Q", data)[0]):
