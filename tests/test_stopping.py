@@ -256,3 +256,14 @@ def test_nothing_that_takes_long_is_loaded_before_a_command_can_be_stopped() -> 
     more = loaded[1] - loaded[0]
     assert "largesteps_zg._support.ending" in more
     assert {name for name in more if not name.startswith("largesteps_zg")} == {"__future__"}
+
+
+@pytest.mark.parametrize(("option", "shown"), [((), 1), (("-W", "default"), 2)])
+def test_warnings_of_other_packages_are_not_shown_to_users(option: tuple[str, ...], shown: int) -> None:
+    code = (
+        "import warnings, largesteps_zg.cli.own_process as p; p.take_over()\n"
+        "for name in ('matplotlib.transforms', 'largesteps_zg.mesh'):\n"
+        "    warnings.warn_explicit('divide by zero', RuntimeWarning, name, 1, module=name)"
+    )
+    done = subprocess.run([sys.executable, *option, "-c", code], capture_output=True, text=True)
+    assert done.stderr.count("divide by zero") == shown and "largesteps_zg.mesh" in done.stderr

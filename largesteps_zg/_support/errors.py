@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 
 def one_line(error: BaseException) -> str:
     """What an error says, in one line."""
@@ -12,3 +15,9 @@ def one_line(error: BaseException) -> str:
 
 class OutputError(OSError):
     """Standard output cannot be written; no input's fault."""
+
+
+def hush_others() -> None:
+    """Show no warnings of other packages in this process: they are for programmers, who ask for them with -W."""
+    if not sys.warnoptions:
+        warnings.filterwarnings("ignore", module=r"(?!largesteps_zg\b)")

@@ -11,14 +11,16 @@ def take_over() -> None:
     A signal ends the process at once, until a command asks for more. Threads that have nothing to do sleep. Where
     standard streams are closed, files that are opened later would get their numbers, and what is printed would go
     into them: they lead nowhere. What standard output refuses is said by its name; what standard error refuses is
-    nowhere to be said, and ends no run.
+    nowhere to be said, and ends no run. Other packages' warnings are not shown.
     """
     stop_at_once()  # first: until then Ctrl-C prints a traceback
     import os
     import sys
 
+    from .._support.errors import hush_others
     from .streams import Forgiving, Named, through
 
+    hush_others()
     # Beside other programs threads that spin while they wait take the others' time, and their own program's too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for number, name in enumerate(("stdin", "stdout", "stderr")):

@@ -65,7 +65,9 @@ def _tell_namesakes(record: Record, shots: Sequence[Shot], around: Sequence[Path
     children = [child for folder in around for child in folders_in(folder) if not _is_for_masks(child.name)]
     found = []
     for place in dict.fromkeys([*around, *(child for child in children if child not in above)]):
-        left = [file for file in images_in(place, masks=True) if _real(file) not in used and not marked_for(file)]
+        left = [
+            file for file in images_in(place, masks=True) if _real(file) not in used and not marked_for(file)
+        ]
         if place not in photographs and any({key(file.name), key(file.stem)} & names for file in left):
             found.append(_shown(record, place))
     if found:
