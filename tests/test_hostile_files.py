@@ -391,3 +391,26 @@ def test_a_word_without_end(tmp_path: Path) -> None:
         head + b"element face 1\nproperty list uchar int vertex_indices\nend_header\n" + rows
     )
     refusal(lambda: load_mesh(tmp_path / "a.ply"), "a word of 1,000,000 characters")
+
+
+def test_pointers_of_git_lfs_are_told_as_such(tmp_path: Path) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d' * 32}\nsize 12345\n"
+    for suffix in ("ply", "obj", "stl", "off", "glb", "gltf"):
+        (tmp_path / f"a.{suffix}").write_text(pointer)
+        refusal(
+            lambda suffix=suffix: load_mesh(tmp_path / f"a.{suffix}"), f"a.{suffix}", "run `git lfs pull`"
+        )
+    for name, read in (
+        ("a.png", read_image),
+        ("b.png", read_mask),
+        ("c.png", load_light),
+        ("d.npy", load_light),
+    ):
+        (tmp_path / name).write_text(pointer)
+        refusal(lambda name=name, read=read: read(tmp_path / name), name, "run `git lfs pull`")
+    for number, (name, write) in enumerate(SCENE_FILES.items()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write(folder)
+        (folder / name).write_text(pointer)
+        refusal(lambda folder=folder: load_scene(folder, reading=WHOLE), "run `git lfs pull`")

@@ -35,7 +35,7 @@ def check_regular(path: Path, *, largest: int | None = None) -> None:
     OSError
         There is no such file, or it may not be looked at.
     ValueError
-        It is a folder, a named pipe, a device or a socket, or has more than `largest` bytes.
+        It is a folder, a named pipe, a device or a socket, has more than `largest` bytes, or is a pointer of Git LFS.
     """
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
@@ -46,6 +46,17 @@ def check_regular(path: Path, *, largest: int | None = None) -> None:
         raise ValueError(
             f"{path}: expected at most {largest:,} bytes, got {status.st_size:,}; is it the right file?"
         )
+    if status.st_size < _LARGEST_POINTER:
+        with path.open("rb") as file:
+            if file.read(len(_POINTER)) == _POINTER:
+                raise PointerError(f"{path}: a pointer of Git LFS in place of the file; run `git lfs pull`")
+
+
+_POINTER, _LARGEST_POINTER = b"version https://git-lfs.", 1024  # bytes, as Git LFS's specification has them
+
+
+class PointerError(ValueError):
+    """What a checkout without Git LFS has in place of a file."""
 
 
 def read_regular(path: Path, *, largest: int | None = None) -> bytes:

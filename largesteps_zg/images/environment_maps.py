@@ -69,6 +69,7 @@ def read_image_map(path: Path) -> np.ndarray:
     ValueError
         In one line that names the file.
     """
+    check_regular(path)
     try:
         with opened_image(path) as image:
             width, height = image.size

@@ -152,6 +152,12 @@ def _depth(shots: Sequence[Shot], record: Record) -> int:
         )
     several = [shot.name for shot, header in zip(shots, headers, strict=True) if header.several]
     _tell_several(record, several, share(len(several), len(shots)))
+    profiles = Counter(header.profile for header in headers if header.profile)
+    for profile, count in profiles.items():
+        record.add(
+            UNUSED,
+            f"colour profile {profile} of {share(count, len(shots))}: colours are read as those of sRGB",
+        )
     deep = [shot for shot, header in zip(shots, headers, strict=True) if header.deep]
     depth = max(_in_threads(lambda shot: bit_depth(shot.image), deep), default=16)
     if depth < 16:
