@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ._support.lazy import face
 from ._version import __author__ as __author__
 from ._version import __version__ as __version__
 
+TYPE_CHECKING = False  # as in ._support.lazy
 if TYPE_CHECKING:
     from .cameras import Cameras as Cameras
     from .cameras import look_at as look_at

@@ -14,7 +14,8 @@ from .geometry.connectivity import check_mesh, weld
 from .geometry.laplacian import compute_matrix
 from .solvers.cholesky import CholeskySolver
 from .solvers.conjugate_gradient import ConjugateGradientSolver
-from .solvers.linear_system import eagerly, from_columns
+from .solvers.linear_system import eagerly
+from .solvers.operations import batched_axis, multiplied
 from .solvers.solver import Solver, solve
 
 _SOLVERS = {"cholesky": CholeskySolver, "cg": ConjugateGradientSolver}
@@ -74,32 +75,31 @@ class _Product(torch.autograd.Function):
     """L v for all shapes of v, under the transforms of `torch.func` too, which know no sparse tensors."""
 
     @staticmethod
-    def forward(L: Tensor, v: Tensor) -> Tensor:
+    def forward(L: Tensor, v: Tensor, transposed: bool = False) -> Tensor:
         """The product."""
-        if v.ndim <= 2:
-            return L @ v
-        return from_columns(L @ v.movedim(-2, 0).reshape(L.shape[1], -1), v.shape).contiguous()
+        return multiplied(L, v, transposed)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         """Keep the matrix, which is a constant."""
-        ctx.matrix = inputs[0]
+        ctx.matrix, _, *transposed = inputs
+        ctx.transposed = any(transposed)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, None]:
         """The product with the transpose."""
-        return None, _Product.apply(ctx.matrix.t(), gradients[0])
+        return None, _Product.apply(ctx.matrix, gradients[0], not ctx.transposed), None
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
         """Linear: the product with the tangent."""
-        return _Product.apply(ctx.matrix, tangents[1])
+        return _Product.apply(ctx.matrix, tangents[1], ctx.transposed)
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[Any, ...], L: Tensor, v: Tensor) -> tuple[Tensor, int]:
-        """All at once: vectors become columns, everything else has room for a batch in front."""
-        axis = -1 if v.ndim == 2 else 0
-        return _Product.apply(L, v.movedim(in_dims[1], axis)), axis % v.ndim
+    def vmap(info: Any, in_dims: tuple[Any, ...], L: Tensor, v: Tensor, *rest: Any) -> tuple[Tensor, int]:
+        """All at once."""
+        right, axis = batched_axis(v, in_dims[1])
+        return _Product.apply(L, right, *rest), axis
 
 
 @eagerly

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -76,3 +78,16 @@ def write_scene(folder: Path, *, name: str = "transforms_train.json", images: bo
 
 def rewrite(folder: Path, content: object, *, name: str = "transforms_train.json") -> None:
     (folder / name).write_text(json.dumps(content), encoding="utf-8")
+
+
+def deep_png(path: Path, values: np.ndarray) -> None:
+    """A PNG of 16 bits, grey (H, W) or colour (H, W, 3), which Pillow does not write."""
+    rows = values.astype(">u2").reshape(len(values), -1).view(np.uint8)
+    raw = np.concatenate([np.zeros((len(rows), 1), np.uint8), rows], axis=1).tobytes()  # no filter in any row
+    header = struct.pack(">IIBBBBB", *values.shape[1::-1], 16, 2 if values.ndim == 3 else 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))
+    content = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(content))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import io
 import os
 import pickle
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.fx.experimental.proxy_tensor
 from torch import Tensor
 
 from largesteps_zg.geometry import compute_matrix, laplacian_uniform
@@ -103,6 +105,80 @@ def test_transforms_of_functions(solver: str) -> None:
     torch.testing.assert_close(grads, 2 * inverse @ inverse @ u, **close)
     hessian = torch.func.hessian(energy)(u[0, :, 0])
     torch.testing.assert_close(hessian, 2 * inverse @ inverse, **close)
+
+
+def every_jacobian(f, x: Tensor) -> dict[str, Tensor]:
+    """Of f at x, by each way that torch has."""
+    plain, func = torch.autograd.functional.jacobian, torch.func
+    basis = torch.eye(x.numel(), dtype=x.dtype).reshape(-1, *x.shape)
+
+    def by_backward() -> Tensor:
+        leaf = x.clone().requires_grad_()
+        rows = torch.autograd.grad(f(leaf), leaf, basis, is_grads_batched=True)[0]
+        return rows.reshape(*x.shape, *x.shape)
+
+    def as_last(columns: Tensor) -> Tensor:
+        return columns.movedim(0, -1).reshape(*columns.shape[1:], *x.shape)
+
+    ways = {
+        "functional": lambda: plain(f, x),
+        "vectorized": lambda: plain(f, x, vectorize=True),
+        "vectorized forward": lambda: plain(f, x, vectorize=True, strategy="forward-mode"),
+        "batched gradients": by_backward,
+        "jacrev": lambda: func.jacrev(f)(x),
+        "jacrev in chunks": lambda: func.jacrev(f, chunk_size=5)(x),
+        "jacfwd": lambda: func.jacfwd(f)(x),
+        "traced": lambda: plain(torch.fx.experimental.proxy_tensor.make_fx(lambda y: f(y))(x + 1), x),
+    }
+    if hasattr(func, "linearize"):  # from torch 2.6 on
+        straight = func.linearize(f, x)[1]
+        ways["linearized"] = lambda: as_last(torch.stack([straight(b) for b in basis]))
+        ways["linearized at once"] = lambda: as_last(func.vmap(straight)(basis))
+    return {name: way() for name, way in ways.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node")  # linearize's own, for any function
+def test_jacobians_by_every_way(solver: str) -> None:
+    mesh = icosphere(0, dtype=torch.float64)
+    p = LargeSteps(mesh.faces, mesh.vertices, 3.0, solver=solver)
+    matrix = p.matrix.to_dense()
+    for function, linear in ((p.from_differential, torch.linalg.inv(matrix)), (p.to_differential, matrix)):
+        expected = torch.einsum("ij,kl->ikjl", linear, torch.eye(3, dtype=torch.float64))
+        for name, found in every_jacobian(function, mesh.vertices).items():
+            torch.testing.assert_close(found, expected, atol=1e-7, rtol=0, msg=name)
+
+    def energy(x: Tensor) -> Tensor:
+        return p.from_differential(x).square().sum() / 2
+
+    inverse = torch.linalg.inv(matrix)
+    hessian = torch.autograd.functional.hessian(energy, mesh.vertices[:, 0], vectorize=True)
+    torch.testing.assert_close(hessian, inverse.T @ inverse, atol=1e-7, rtol=0)
+
+
+def test_a_traced_function_whose_solver_is_gone_says_so() -> None:
+    mesh = icosphere(0)
+    p = LargeSteps(mesh.faces, mesh.vertices)
+    latent = p.to_differential(mesh.vertices)
+    traced = torch.fx.experimental.proxy_tensor.make_fx(lambda x: p.from_differential(x))(latent)
+    torch.testing.assert_close(traced(2 * latent), 2 * mesh.vertices, atol=1e-5, rtol=0)
+    p = LargeSteps(mesh.faces, mesh.vertices, 1.0)  # may lie at the place of the other
+    gc.collect()
+    with pytest.raises(RuntimeError, match="is gone; keep it as long as the function"):
+        traced(latent)
+
+
+def test_a_solver_that_nothing_can_refer_to_weakly() -> None:
+    class Halves:
+        __slots__ = ()
+
+        def solve(self, b: Tensor, backward: bool = False) -> Tensor:
+            return b / 2
+
+    right = torch.ones(4, 3, requires_grad=True)
+    solve(Halves(), right).sum().backward()
+    assert torch.equal(right.grad, torch.full((4, 3), 0.5))
 
 
 COMPILED = """

@@ -411,17 +411,46 @@ def test_bad_truth_meshes_and_rendered_ones(tmp_path: Path, refused) -> None:
 # --- through a real process ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+
+
+@full
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("words", ["--help", "--version", "reconstruct --help", "info"])
-def test_a_full_standard_output_is_named(words: str) -> None:
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
-    with open("/dev/full", "w") as full:
+def test_a_full_standard_output_is_named(words: str, unbuffered: str) -> None:
+    with open("/dev/full", "w") as file:
         run = subprocess.run(
             [sys.executable, "-m", "largesteps_zg", *words.split()],
-            stdout=full, stderr=subprocess.PIPE, text=True, env=environment,
+            stdout=file, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         )  # fmt: skip
     assert run.returncode == 1
     assert run.stderr == "largesteps-zg: standard output: No space left on device\n"
+
+
+@full
+@pytest.mark.slow
+def test_what_is_said_of_a_scene_into_a_full_standard_output(ball: Path, tmp_path: Path) -> None:
+    """It is said while inputs are read, and still no fault of theirs."""
+    words = ["compare", str(ball), "--output", str(tmp_path / "out"), "--budget-steps", "2"]
+    with open("/dev/full", "w") as file:
+        run = subprocess.run(
+            [sys.executable, "-u", "-m", "largesteps_zg", *words],
+            stdout=file,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (run.returncode, run.stderr) == (1, "largesteps-zg: standard output: No space left on device\n")
+
+
+@full
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_standard_error_changes_no_status(unbuffered: str) -> None:
+    with open("/dev/full", "w") as file:
+        run = subprocess.run(
+            [sys.executable, "-m", "largesteps_zg", "render", "no-such-mesh", "--output", "x"],
+            stderr=file, stdout=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+    assert (run.returncode, run.stdout) == (2, b"")
 
 
 @pytest.mark.slow

@@ -487,3 +487,35 @@ def test_damaged_poses_of_a_binary_model_are_named(tmp_path: Path, at, numbers, 
     file.write_bytes(content)
     refused(tmp_path, "images.bin: dots1.png: ", words)
     assert list(recwarn) == []
+
+
+def test_a_dense_workspace_goes_with_its_own_images(tmp_path: Path) -> None:
+    """COLMAP's automatic reconstruction: photographs as taken, and others without a lens under the same names."""
+    taken = K + np.array([[0.0, 0, 15], [0, 0, 0], [0, 0, 0]])
+    write_text(tmp_path / "dense" / "0" / "sparse")
+    draw(tmp_path / "dense" / "0" / "images")
+    draw(tmp_path / "images", k=taken)
+    assert recognises(tmp_path)
+    check(load(tmp_path).train)
+    write_text(tmp_path / "sparse" / "0", camera="1 PINHOLE 96 72 110 108 65 35")
+    scene = load(tmp_path)  # the photographs themselves are there
+    np.testing.assert_array_equal(scene.train.cameras.intrinsics[0].numpy(), taken)
+    check(scene.train)
+    assert "model: sparse/0, 4 images" in scene.notes
+    assert "not used: model dense/0/sparse, 4 images: one model is taken" in scene.notes
+    shutil.rmtree(tmp_path / "images")
+    scene = load(tmp_path)  # they are elsewhere
+    check(scene.train)
+    assert "model: dense/0/sparse, 4 images" in scene.notes
+    assert "not used: model sparse/0, 4 images: one model is taken" in scene.notes
+
+
+def test_of_several_dense_workspaces_that_with_most_images(tmp_path: Path) -> None:
+    for number, names in (("0", NAMES[:2]), ("10", NAMES), ("9", NAMES[:3])):
+        write_text(tmp_path / "dense" / number / "sparse", names)
+        draw(tmp_path / "dense" / number / "images", names)
+    scene = load(tmp_path)
+    check(scene.train)
+    assert "model: dense/10/sparse, 4 images" in scene.notes
+    left = [note for note in scene.notes if note.startswith("not used: model dense/")]
+    assert len(left) == 2

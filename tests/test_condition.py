@@ -7,10 +7,14 @@ import math
 
 import pytest
 import torch
+from test_scene_fuzz import read_or_one_line
 
 from largesteps_zg.geometry import check_start_mesh, topology
+from largesteps_zg.geometry.half_edges import half_edge_table
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.mesh.mending.condition import conditioned
+from largesteps_zg.mesh.mending.patchwork import Surface
+from largesteps_zg.mesh.mending.split import split
 
 
 def volume(mesh: Mesh) -> float:
@@ -171,3 +175,29 @@ def test_a_moebius_strip_is_refused():
         faces += [[p, r, q], [q, r, s]]
     with pytest.raises(ValueError, match="one-sided"):
         conditioned(Mesh(torch.stack(rails, dim=1).reshape(-1, 3), torch.tensor(faces)))
+
+
+def test_faces_that_lie_in_each_other_are_taken_apart_in_the_end():
+    """Faces around an edge that has faces of its own on it: each half says otherwise which go on in each other."""
+    vertices = torch.tensor(
+        [
+            *((-0.5257, -0.8507, 0), (0.5257, -0.8507, 0), (0, -0.5257, 0), (0, -1, 0), (-0.309, -0.809, 0)),
+            *((0.309, -0.809, 0), (0.309, 0.809, 0), (0.809, -0.5, 0), (0.5, -0.309, 0), (-0.809, -0.5, 0)),
+            (-0.5, -0.309, 0),
+        ],
+        dtype=torch.float64,
+    )
+    faces = torch.tensor(
+        [
+            *((8, 5, 7), (5, 4, 6), (1, 7, 5), (5, 8, 2), (1, 5, 3), (5, 2, 4)),
+            *((3, 4, 0), (5, 4, 3), (0, 4, 9), (4, 2, 10), (4, 10, 9)),
+        ]
+    )
+    apart = read_or_one_line(lambda: split(Surface(vertices, faces, None, None)))
+    assert int(half_edge_table(apart.faces).count.max()) <= 2
+
+    def area(vertices: torch.Tensor, faces: torch.Tensor) -> float:
+        a, b, c = vertices[faces].unbind(1)
+        return float(torch.linalg.cross(b - a, c - a).norm(dim=1).sum())
+
+    assert area(apart.vertices, apart.faces) == pytest.approx(area(vertices, faces))

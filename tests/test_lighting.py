@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scene_files import deep_png
 
 from largesteps_zg.renderers import SphericalHarmonicsLight, load_light
 from largesteps_zg.renderers.light import MAX_ORDER, from_environment_map, spherical_harmonics
@@ -100,6 +101,24 @@ def test_lights_are_read_from_files(tmp_path):
     )  # sRGB 188 is 0.503 in linear light
     shading = load_light(tmp_path / "grey.png")(torch.tensor([[0.0, 0.0, 1.0]]))
     assert torch.allclose(shading, torch.full((1, 3), 0.503), atol=1e-3)
+
+
+@pytest.mark.parametrize("mode", ["grey", "colour"])
+def test_lights_of_sixteen_bits_keep_their_brightness(mode: str, tmp_path):
+    values = np.full((64, 128, 3) if mode == "colour" else (64, 128), 188 * 257)  # sRGB 188 as above
+    deep_png(tmp_path / "deep.png", values)
+    shading = load_light(tmp_path / "deep.png")(torch.tensor([[0.0, 0.0, 1.0]]))
+    assert torch.allclose(shading, torch.full((1, 3), 0.503), atol=1e-3)
+
+
+def test_lights_in_floating_point_are_not_guessed_at(tmp_path):
+    from PIL import Image
+
+    Image.new("F", (16, 8), 0.5).save(tmp_path / "float.tif")
+    with pytest.raises(
+        ValueError, match=r"float\.tif: image cannot be read \(floating-point pixels; expected 8-bit"
+    ):
+        load_light(tmp_path / "float.tif")
 
 
 def test_bad_lights_are_refused_in_one_line(unchecked, tmp_path):

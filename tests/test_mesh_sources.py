@@ -494,3 +494,17 @@ def test_what_could_not_be_read_is_said(tmp_path):
         warnings.simplefilter("error")
         (said,) = start_from_file(tmp_path / "a.gltf").unread
     assert said.startswith("none.png is not used (no file")
+
+
+def test_further_pictures_of_a_texture_are_not_used_and_that_is_said(tmp_path):
+    first, second = Image.new("RGB", (8, 8), (200, 100, 50)), Image.new("RGB", (8, 8))
+    first.save(tmp_path / "skin.tif", save_all=True, append_images=[second])
+    (tmp_path / "a.mtl").write_text("newmtl skin\nmap_Kd skin.tif\n")
+    (tmp_path / "a.obj").write_bytes(b"mtllib a.mtl\nusemtl skin\n" + obj(with_quads()))
+    (said,) = start_from_file(tmp_path / "a.obj").unread
+    assert said == "more pictures than the first in skin.tif are not used"
+    tree, chunk = glb_parts(BALL.export(file_type="glb"))
+    tree["buffers"][0]["uri"] = "a.bin"
+    (tmp_path / "a.bin").write_bytes(chunk)
+    (tmp_path / "a.gltf").write_text(json.dumps({**tree, "images": [{"uri": "skin.tif"}]}))
+    assert start_from_file(tmp_path / "a.gltf").unread == [said]

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from largesteps_zg._support.options import NO_OPTION, option
-from largesteps_zg.cli.main import _parser
 from largesteps_zg.cli.options import add_options, given
+from largesteps_zg.cli.program import _parser
 from largesteps_zg.comparison.plan import Plan
 from largesteps_zg.reconstruct import Settings
 from largesteps_zg.scenes import Reading

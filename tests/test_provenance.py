@@ -14,7 +14,7 @@ import pytest
 import torch
 from format_files import COUNT, draw, save, truths, worst_miss, write_colmap, write_idr, write_transforms
 from PIL import Image, ImageFile
-from scene_files import write_scene
+from scene_files import deep_png, write_scene
 from test_scene_errors import refused
 
 from largesteps_zg.cli.main import main
@@ -344,17 +344,15 @@ def test_further_pictures_of_a_file_are_not_used_and_that_is_said(tmp_path: Path
     )
 
 
-def deep_png(path: Path, values: np.ndarray) -> None:
-    """A PNG of 16 bits, grey (H, W) or colour (H, W, 3), which Pillow does not write."""
-    rows = values.astype(">u2").reshape(len(values), -1).view(np.uint8)
-    raw = np.concatenate([np.zeros((len(rows), 1), np.uint8), rows], axis=1).tobytes()  # no filter in any row
-    header = struct.pack(">IIBBBBB", *values.shape[1::-1], 16, 2 if values.ndim == 3 else 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))
-    content = (
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in chunks
-    )
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(content))
+@pytest.mark.parametrize("kind", ["tif", "png", "webp"])
+def test_further_pictures_of_a_mask_are_not_used_and_that_is_said(tmp_path: Path, kind: str) -> None:
+    opaque(tmp_path, f"masks/{{}}.{kind}", image="images/{}.png")
+    file = tmp_path / "masks" / f"2.{kind}"
+    first = Image.open(file)
+    first.load()
+    first.save(file, save_all=True, append_images=[Image.new(first.mode, first.size, 9)])
+    told = said(load_scene(tmp_path, reading=WHOLE), "not used")
+    assert f"more pictures than the first in the files of 1 mask (2.{kind})" in told
 
 
 @pytest.mark.slow
@@ -402,3 +400,40 @@ def test_one_photograph_of_one_is_not_all_of_them() -> None:
     assert [share(1, 1), share(1, 2), share(2, 2)] == [
         "1 of 1 photographs", "1 of 2 photographs", "all 2 photographs",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("root", ["/home/somebody/scan", "C:\\Users\\me\\scan", "//server/share/scan"])
+def test_absolute_paths_of_another_machine_are_found_by_their_ends(tmp_path: Path, root: str) -> None:
+    write_transforms(tmp_path)
+    content = json.loads((tmp_path / "transforms.json").read_text())
+    for frame in content["frames"]:
+        frame["file_path"] = f"{root}/{frame['file_path']}".replace("/", "\\" if "\\" in root else "/")
+    (tmp_path / "transforms.json").write_text(json.dumps(content))
+    scene = load_scene(tmp_path, reading=WHOLE)
+    assert worst_miss(scene.train) < 0.1
+    told = f"absolute paths of another place in all {COUNT} photographs: images/0.png is read for {root[:2]}"
+    assert told in said(scene, "images")
+    (tmp_path / "images" / "3.png").unlink()
+    with pytest.raises(FileNotFoundError, match="frame 3"):
+        load_scene(tmp_path, reading=WHOLE)
+
+
+def profile(name: str, version: int) -> bytes:
+    """An ICC profile with nothing but its name."""
+    if version == 2:
+        text = b"desc\0\0\0\0" + struct.pack(">I", len(name) + 1) + name.encode() + b"\0"
+    else:
+        word = name.encode("utf-16-be")
+        text = b"mluc\0\0\0\0" + struct.pack(">II4sII", 1, 12, b"enUS", len(word), 28) + word
+    return bytes(128) + struct.pack(">I4sII", 1, b"desc", 144, len(text)) + text
+
+
+@pytest.mark.parametrize("version", [2, 4])
+def test_colour_profiles_that_are_not_applied_are_said(tmp_path: Path, version: int) -> None:
+    folder = write_transforms(tmp_path)
+    for number, name in enumerate(["sRGB IEC61966-2.1", "Display P3", "Display P3", "Adobe RGB (1998)"]):
+        file = folder / "images" / f"{number}.png"
+        Image.open(file).save(file, icc_profile=profile(name, version))
+    told = said(load_scene(folder, reading=WHOLE), "not used")
+    assert f"colour profile Display P3 of 2 of {COUNT} photographs: colours are read as those of sRGB" in told
+    assert f"colour profile Adobe RGB (1998) of 1 of {COUNT} photographs" in told and "IEC61966" not in told

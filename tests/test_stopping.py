@@ -7,11 +7,17 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from largesteps_zg._support.stopping import SIGNALS, Stopped, Stopping, raising, status_of
+from largesteps_zg._support.ending import SIGNALS
+from largesteps_zg._support.stopping import Stopped, Stopping, raising, status_of
+from largesteps_zg.mesh import icosphere
+from largesteps_zg.scenes import save_scene
+from largesteps_zg.scenes.synthetic import scene_from_mesh
 
+ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no signals of this kind")
 
 
@@ -118,3 +124,146 @@ def test_taking_over_comes_before_pytorch() -> None:
     code = "import os, largesteps_zg, largesteps_zg.reconstruct; print(os.environ.get('OMP_WAIT_POLICY'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert done.stdout == "None\n", done.stderr  # the library does not
+
+
+# --- commands that are stopped at their work --------------------------------------------------------------------------
+
+ENTRY = """
+import os, signal, sys
+{patch}
+from largesteps_zg.cli.main import main
+sys.argv = ["largesteps-zg", *sys.argv[1:]]
+sys.exit(main())
+"""
+AT = """
+import importlib
+def stopping_at(module, name):
+    home = importlib.import_module(module)
+    work = getattr(home, name)
+    def stopped(*given, **options):
+        os.kill(os.getpid(), {number})
+        return work(*given, **options)
+    setattr(home, name, stopped)
+stopping_at("{module}", "{name}")
+"""
+
+
+def command(words: list[str], patch: str = "") -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own, in which something was patched."""
+    code = ENTRY.format(patch=patch)
+    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=170)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stopping") / "scene"
+    save_scene(folder, scene_from_mesh(icosphere(2), views=4, test_views=1, height=24, width=32))
+    return folder
+
+
+PLACES = {
+    "baking": ("largesteps_zg.output.run_folder", "bake_run", signal.SIGTERM),
+    "texels": ("largesteps_zg.output.export.bake", "fit_texels", signal.SIGHUP),
+    "measuring": ("largesteps_zg.output.run_folder", "mesh_report", signal.SIGINT),
+    "pictures": ("largesteps_zg.output.pictures.figures", "save_comparison", signal.SIGTERM),
+    "numbers": ("largesteps_zg.output.run_folder", "json_text", signal.SIGHUP),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", PLACES)
+def test_a_run_that_is_stopped_while_it_writes_is_kept(where: str, scene: Path, tmp_path: Path) -> None:
+    """One line, the status of the signal, no part of a file; the mesh is there, and --resume writes the rest."""
+    output = tmp_path / "run"
+    words = ["reconstruct", str(scene), "--output", str(output), "--steps", "2", "--views-per-step", "2"]
+    words += ["--remesh", "off", "--init", "sphere", "--texture", "64"]
+    module, name, number = PLACES[where]
+    done = command(words, AT.format(number=int(number), module=module, name=name))
+    assert (done.returncode, done.stderr) == (128 + number, "largesteps-zg: stopped\n")
+    found = {file.name for file in output.iterdir()}
+    assert {"mesh.ply", "checkpoint.pt"} <= found and "run.json" not in found
+    assert not [name for name in found if name.startswith(".")]
+    if where != "texels":
+        return
+    mesh = (output / "mesh.ply").read_bytes()
+    done = command([*words, "--resume"])
+    assert done.returncode == 0, done.stderr
+    found = {file.name for file in output.iterdir()}
+    assert {"mesh.png", "mesh.glb", "comparison.png", "run.json"} <= found
+    assert (output / "mesh.ply").read_bytes() == mesh
+
+
+@pytest.mark.slow
+def test_a_comparison_that_is_stopped_while_it_writes_its_report_is_kept(scene: Path, tmp_path: Path) -> None:
+    words = ["compare", str(scene), "--output", str(tmp_path / "out"), "--budget-steps", "2"]
+    words += ["--gradients", "rasterizer"]
+    place = AT.format(
+        number=int(signal.SIGHUP), module="largesteps_zg.comparison.folder", name="write_report"
+    )
+    done = command(words, place)
+    assert (done.returncode, done.stderr) == (129, "largesteps-zg: stopped\n")
+    found = {file.name for file in (tmp_path / "out").iterdir()}
+    assert found == {
+        "results.json",
+        "rasterizer-0.ply",
+        "report.html",
+    }  # the first signal waited for all of them
+
+
+COMMANDS = {
+    "info": ([], "largesteps_zg.cli.capabilities", "capabilities", signal.SIGINT),
+    "info of a scene": (["SCENE"], "largesteps_zg.output.pictures.overview", "save_overview", signal.SIGHUP),
+    "render": (["pebble", "--size", "16"], "largesteps_zg.scenes.save", "save_scene", signal.SIGTERM),
+    "evaluate": (
+        ["MESH", "--reference", "MESH"],
+        "largesteps_zg.evaluation.evaluate",
+        "evaluate",
+        signal.SIGINT,
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_that_are_stopped_at_their_work_say_so_in_one_line(
+    name: str, scene: Path, tmp_path: Path
+) -> None:
+    words, module, place, number = COMMANDS[name]
+    given = {"SCENE": str(scene), "MESH": str(scene / "mesh.ply")}
+    output = [] if name == "info" else ["--output", str(tmp_path / "out.png")]
+    done = command(
+        [name.split()[0], *(given.get(word, word) for word in words), *output],
+        AT.format(number=int(number), module=module, name=place),
+    )
+    assert (done.returncode, done.stderr) == (128 + number, "largesteps-zg: stopped\n")
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_nothing_that_takes_long_is_loaded_before_a_command_can_be_stopped() -> None:
+    """Until then Ctrl-C prints a traceback, and modules of Python such as re and typing take as long as all of it."""
+    first = "import sys; before = set(sys.modules); "
+    ending = "; print(*sorted(set(sys.modules) - before)); sys.stdout.flush(); import os; os._exit(0)"
+    door = "import signal; signal.signal = lambda *_: exec(%r, globals()); from largesteps_zg.cli import main; main()"
+    alone = [first + "import signal, os, io" + ending, first + door % ending.removeprefix("; ")]
+    loaded = [
+        set(
+            subprocess.run(
+                [sys.executable, "-S", "-c", code], capture_output=True, text=True, cwd=ROOT
+            ).stdout.split()
+        )
+        for code in alone
+    ]
+    more = loaded[1] - loaded[0]
+    assert "largesteps_zg._support.ending" in more
+    assert {name for name in more if not name.startswith("largesteps_zg")} == {"__future__"}
+
+
+@pytest.mark.parametrize(("option", "shown"), [((), 1), (("-W", "default"), 2)])
+def test_warnings_of_other_packages_are_not_shown_to_users(option: tuple[str, ...], shown: int) -> None:
+    code = (
+        "import warnings, largesteps_zg.cli.own_process as p; p.take_over()\n"
+        "for name in ('matplotlib.transforms', 'largesteps_zg.mesh'):\n"
+        "    warnings.warn_explicit('divide by zero', RuntimeWarning, name, 1, module=name)"
+    )
+    done = subprocess.run([sys.executable, *option, "-c", code], capture_output=True, text=True)
+    assert done.stderr.count("divide by zero") == shown and "largesteps_zg.mesh" in done.stderr

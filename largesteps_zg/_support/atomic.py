@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .ending import last_acts
+
 _DIGITS = 8  # of a part's name
 _open: set[Path] = set()  # parts that are being written in this process
 
@@ -70,6 +72,9 @@ def discard_parts() -> None:
     """Remove what is half-written in this process, which is about to end at once."""
     for part in list(_open):
         part.unlink(missing_ok=True)
+
+
+last_acts.append(discard_parts)
 
 
 def remove_leftovers(folder: Path, ours: Callable[[str], bool]) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
+
+TYPE_CHECKING = False  # typing's own takes milliseconds, in which Ctrl-C would end a command with a traceback
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
 
 def face(
@@ -30,6 +31,9 @@ def face(
     home = {name: module for module, given in names.items() for name in given}
 
     def look_up(name: str) -> Any:
+        from importlib import import_module
+        from importlib.util import find_spec
+
         if name in home:
             value = getattr(import_module(f".{home[name]}", package), name)
             setattr(sys.modules[package], name, value)

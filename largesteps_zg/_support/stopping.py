@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
 import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
-from .atomic import discard_parts
-
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+from .ending import heard, tell
 
 
 class Stopped(KeyboardInterrupt):
@@ -34,48 +31,19 @@ def status_of(stop: KeyboardInterrupt) -> int:
     return 128 + (stop.signum if isinstance(stop, Stopped) else signal.SIGINT)
 
 
-def _heard() -> list[signal.Signals]:
-    """Signals that the process wants to hear of: `nohup` turns SIGHUP off."""
-    return [s for s in SIGNALS if s == signal.SIGINT or signal.getsignal(s) is not signal.SIG_IGN]
-
-
 @contextlib.contextmanager
 def _handled(handler: Any) -> Iterator[None]:
     """Signals go to a handler; nothing changes in another than the main thread, which alone may ask for it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {s: signal.signal(s, handler) for s in _heard()}
+    before = {s: signal.signal(s, handler) for s in heard()}
     try:
         yield
     finally:
         for number, former in before.items():
             # None: a handler that was not installed from Python.
             signal.signal(number, signal.SIG_DFL if former is None else former)
-
-
-def _tell(text: str) -> None:
-    """A line on standard error, in a signal handler: print() may be in the middle of another."""
-    with contextlib.suppress(OSError):
-        os.write(2, b"\n" * os.isatty(2) + f"largesteps-zg: {text}\n".encode())  # below a progress bar
-
-
-def end_at_once(signum: int, frame: FrameType | None = None) -> NoReturn:
-    """End the process, of which nothing is worth keeping.
-
-    Not by an exception: modules that are being loaded and callbacks swallow those, or print a traceback.
-    """
-    discard_parts()
-    _tell("stopped")
-    os._exit(128 + signum)
-
-
-def stop_at_once() -> None:
-    """From now on the first signal ends the process; asked for in the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        return
-    for number in _heard():
-        signal.signal(number, end_at_once)
 
 
 def _raise(signum: int, frame: FrameType | None) -> NoReturn:
@@ -120,7 +88,7 @@ class Stopping:
             self.signum = signum
         else:
             self.hurried = True
-            _tell("saving; one more signal ends at once, and what is not saved is lost")
+            tell("saving; one more signal ends at once, and what is not saved is lost")
 
     def __exit__(self, *_: object) -> None:
         self._handlers.close()

@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 
-from .._support.errors import one_line
+from .._support.errors import OutputError, one_line
 from .._support.stopping import status_of
 from .._version import __version__
 
@@ -32,8 +32,8 @@ def inputs() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError, ImportError) as error:
-        if isinstance(error, BrokenPipeError):
-            raise  # whoever read standard output has seen enough
+        if isinstance(error, (BrokenPipeError, OutputError)):
+            raise  # standard output's; whoever read it has seen enough
         raise InputError(one_line(error)) from error
 
 

@@ -37,13 +37,19 @@ def image_size(text: str) -> tuple[int, int]:
 
 
 def light_named(name: str | None) -> SphericalHarmonicsLight | None:
-    """A light from an environment map, or None."""
+    """A light from an environment map, or None; says what of the file is not used."""
+    from ..images.files import image_header
+    from ..images.opening import more_pictures
     from ..renderers.light import load_light
+    from ..scenes.provenance import UNUSED
 
     if name is None:
         return None
     try:
-        return load_light(name)
+        light = load_light(name)
+        if Path(name).suffix != ".npy" and image_header(Path(name)).several:
+            print(f"{UNUSED:9} {more_pictures(name)}", flush=True)
+        return light
     except ValueError as error:
         raise ValueError(f"{error}" if name in str(error) else f"light: {name}: {error}") from error
 

@@ -9,6 +9,7 @@ import torch
 
 from .._support.regular_files import check_regular
 from .color import srgb_to_linear
+from .headers import deep_pixels, is_deep
 from .opening import file_error, opened_image
 
 MOST_PIXELS = 2**25  # 8192 x 4096, as float32 0.4 GB; diffuse light sees nothing finer than a few degrees
@@ -54,24 +55,36 @@ def read_array_map(path: Path) -> np.ndarray:
     return values.reshape(shape, order="F" if by_columns else "C").astype(np.float32)
 
 
+def _three(values: np.ndarray) -> np.ndarray:
+    """(H, W, 3) of grey or coloured pixels, with alpha or without."""
+    values = values.reshape(*values.shape[:2], -1)
+    return values[..., :3] if values.shape[2] > 2 else values[..., [0, 0, 0]]
+
+
 def read_image_map(path: Path) -> np.ndarray:
-    """(H, W, 3) float32 linear RGB of an 8-bit sRGB image.
+    """(H, W, 3) float32 linear RGB of an 8-bit or 16-bit sRGB image.
 
     Raises
     ------
     ValueError
         In one line that names the file.
     """
+    check_regular(path)
     try:
         with opened_image(path) as image:
             width, height = image.size
             check_map_size(width, height)
             linear = np.empty((height, width, 3), dtype=np.float32)
+            if image.mode == "F":
+                raise ValueError("floating-point pixels; expected 8-bit or 16-bit sRGB, or an .npy file")
+            deep = deep_pixels(path, image) if is_deep(image) else None
             for top in range(0, height, _ROWS):  # whole, the steps in between would fill the memory
-                strip = image.crop((0, top, width, min(height, top + _ROWS))).convert("RGB")
-                linear[top : top + _ROWS] = srgb_to_linear(
-                    torch.from_numpy(np.array(strip)).float() / 255
-                ).numpy()
+                end = min(height, top + _ROWS)
+                if deep is None:
+                    strip = np.array(image.crop((0, top, width, end)).convert("RGB")) / np.float32(255)
+                else:
+                    strip = _three(deep[top:end]) / np.float32(65535)
+                linear[top:end] = srgb_to_linear(torch.from_numpy(strip)).numpy()
             return linear
     except Exception as error:  # Pillow's decoders raise nearly anything for damaged files
         raise file_error(path, error) from error

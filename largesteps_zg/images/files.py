@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .._support.regular_files import check_regular
+from .._support.regular_files import PointerError, check_regular
 from .headers import Header, deep_pixels, header_of, is_deep, smallest_depth
 from .opening import file_error, opened_image
 
@@ -29,7 +29,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         _refuse_heif(path)
         with opened_image(path) as image:
             yield image
-    except HeifError:
+    except (HeifError, PointerError):
         raise
     except Exception as error:  # Pillow's decoders raise nearly anything for damaged files
         raise file_error(path, error) from error

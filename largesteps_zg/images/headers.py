@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import sys
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,7 +14,7 @@ from zlib import crc32
 import numpy as np
 from PIL import Image
 
-from .opening import opened_image
+from .opening import holds_several, opened_image
 
 _EXIF_ORIENTATION = 0x0112
 # Of sensors. Their readings are often stored in 16 bits as they are, so that white is far below 65,535.
@@ -25,13 +26,16 @@ _MOST_METADATA = 2**20  # bytes of one piece; EXIF data in a JPEG file have at m
 
 @dataclass(frozen=True)
 class Header:
-    """Size as stored; EXIF orientation, 1 for upright; if a channel has more than 8 bits; if more pictures follow."""
+    """Size as stored; EXIF orientation, 1 for upright; if a channel has more than 8 bits; if more pictures follow; the
+    name of a colour profile that is not sRGB, or "".
+    """
 
     width: int
     height: int
     orientation: int
     deep: bool
     several: bool
+    profile: str
 
 
 def header_of(image: Image.Image) -> Header:
@@ -41,11 +45,33 @@ def header_of(image: Image.Image) -> Header:
         orientation = _orientation(image)
     except Exception:  # damaged EXIF data is no reason not to read the pixels
         orientation = 1
+    profile = profile_name(image.info.get("icc_profile") or b"")
+    other = "" if "srgb" in profile.lower() else profile
+    return Header(image.width, image.height, orientation, deep, holds_several(image), other)
+
+
+def profile_name(data: bytes) -> str:
+    """What an ICC profile calls itself, cut to a readable length; "" where there is none or it does not say.
+
+    After 128 bytes: count, then for each tag signature, offset and size. The text of `desc` is ASCII after 12 bytes
+    (version 2), or UTF-16 at the place that its first record names (`mluc`, version 4).
+    """
     try:
-        several = bool(getattr(image, "is_animated", False))
-    except Exception:  # nor is a damaged second picture
-        several = False
-    return Header(image.width, image.height, orientation, deep, several)
+        (count,) = struct.unpack_from(">I", data, 128)
+        for at in range(132, 132 + 12 * min(count, 100), 12):
+            tag, offset, size = struct.unpack_from(">4sII", data, at)
+            if tag != b"desc":
+                continue
+            text = data[offset : offset + size]
+            if text[:4] == b"mluc":
+                length, begin = struct.unpack_from(">II", text, 20)
+                name = text[begin : begin + length].decode("utf-16-be", "replace")
+            else:
+                name = text[12 : 12 + struct.unpack_from(">I", text, 8)[0]].decode("latin-1")
+            return "".join(letter for letter in name if letter.isprintable())[:40].strip()
+    except (struct.error, IndexError):
+        pass
+    return ""
 
 
 def _orientation(image: Image.Image) -> int:

@@ -41,10 +41,26 @@ def opened_image(source: Path | BytesIO) -> Iterator[Image.Image]:
             yield image
 
 
-def check_image(data: bytes) -> None:
-    """Raises what `opened_image` does where bytes are no image that can be opened; its pixels are not decoded."""
-    with opened_image(BytesIO(data)):
-        pass
+def holds_several(image: Image.Image) -> bool:
+    """Whether more pictures follow the first: frames of an animation, pages, what a telephone adds."""
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # a damaged second picture is no reason not to read the first
+        return False
+
+
+def more_pictures(name: str) -> str:
+    """What there is to say of a file that holds several."""
+    return f"more pictures than the first in {name.strip()[:80]} are not used"
+
+
+def check_image(data: bytes) -> bool:
+    """Whether more pictures follow the first in bytes of an image, whose pixels are not decoded.
+
+    Raises what `opened_image` does where they are no image that can be opened.
+    """
+    with opened_image(BytesIO(data)) as image:
+        return holds_several(image)
 
 
 def file_error(path: str | os.PathLike[str], error: Exception) -> ValueError:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .linear_system import eagerly
+from .operations import batched_axis, solved
 
 
 @runtime_checkable
@@ -25,10 +26,7 @@ class DifferentiableSolve(torch.autograd.Function):
     @staticmethod
     def forward(solver: Solver, b: Tensor, backward: bool = False) -> Tensor:
         """Solve."""
-        x = solver.solve(b, backward=backward)
-        return (
-            x.clone() if x._is_view() else x
-        )  # autograd lets nobody write into a view that an operation returns
+        return solved(solver, b, backward)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -51,16 +49,16 @@ class DifferentiableSolve(torch.autograd.Function):
     def vmap(
         info: Any, in_dims: tuple[Any, ...], solver: Solver, b: Tensor, *rest: Any
     ) -> tuple[Tensor, int]:
-        """All right-hand sides at once: vectors become columns, everything else has room for a batch in front."""
-        axis = -1 if b.ndim == 2 else 0
-        return DifferentiableSolve.apply(solver, b.movedim(in_dims[1], axis), *rest), axis % b.ndim
+        """All at once."""
+        right, axis = batched_axis(b, in_dims[1])
+        return DifferentiableSolve.apply(solver, right, *rest), axis
 
 
 @eagerly
 def solve(solver: Solver, u: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """Solution v of M v = u for the solver's matrix. Differentiable in `u`, any number of times.
 
-    ``torch.func`` transforms it (grad, vjp, jvp, vmap, hessian); ``torch.compile`` breaks its graph here.
+    ``torch.func`` transforms it (grad, vjp, jvp, linearize, vmap, hessian); ``torch.compile`` breaks its graph here.
 
     Parameters
     ----------

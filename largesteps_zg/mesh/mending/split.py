@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from scipy.sparse import coo_array
@@ -42,9 +44,12 @@ def split(surface: Surface) -> Surface:
                                    |
     """
     surface = _split_fans(surface)
-    # Where the fans of an edge hang together at both of its ends, it gets a middle, where they do not.
-    while bool((half_edge_table(surface.faces).count > 2).any()):
-        surface = _split_fans(_bisected(surface))
+    before = math.inf
+    while crowded := int((half_edge_table(surface.faces).count > 2).sum()):
+        # Where the fans of an edge hang together at both of its ends, it gets a middle, where they do not. But where
+        # faces lie in one line, each half may say otherwise which of them go on in each other: then none do.
+        surface = _split_fans(_bisected(surface), pairing=crowded < before)
+        before = crowded
     return surface
 
 
@@ -88,8 +93,8 @@ def _halved(surface: Surface, cut: Tensor, ends: Tensor) -> Surface:
     )
 
 
-def _split_fans(surface: Surface) -> Surface:
-    """A vertex for each fan, which at edges of more than two faces goes on as `_around` says."""
+def _split_fans(surface: Surface, *, pairing: bool = True) -> Surface:
+    """A vertex for each fan, which at edges of more than two faces goes on as `_around` says, or, without, ends."""
     table = half_edge_table(surface.faces)
     vertices = surface.vertices.numpy()
     ends, third, upwards = (
@@ -98,7 +103,7 @@ def _split_fans(surface: Surface) -> Surface:
         table.rises(table.number).numpy(),
     )
     pairs: list[tuple[int, int]] = []
-    for edge in (table.count > 2).nonzero()[:, 0].tolist():
+    for edge in (table.count > 2).nonzero()[:, 0].tolist() if pairing else ():
         first, count = int(table.begin[edge]), int(table.count[edge])
         some = slice(first, first + count)
         around = _around(vertices[ends[edge]], vertices[third[some]], upwards[some])

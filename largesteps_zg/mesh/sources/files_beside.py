@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..._support.regular_files import LARGEST_TEXT, read_regular
-from ...images.opening import check_image
+from ...images.opening import check_image, more_pictures
 from .text import decoded
 
 
@@ -57,7 +57,8 @@ class FilesBeside:
             if len(data) > LARGEST_TEXT:
                 raise ValueError(f"{name}: expected a file of materials, got {len(data):,} bytes")
             return decoded(data).encode()
-        check_image(data)
+        if check_image(data):
+            self.unread.append(more_pictures(name))
         return data
 
     __getitem__ = get

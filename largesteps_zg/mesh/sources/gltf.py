@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...images.opening import more_pictures
 from .gltf_fields import WIDTHS
 from .gltf_file import GltfFile, Read, extensions
 
@@ -17,7 +18,7 @@ _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 _MOST_COPIES = 2**22
 
 
-def plain_glb(data: bytes, read: Read, check_image: Callable[[bytes], None]) -> tuple[bytes, list[str]]:
+def plain_glb(data: bytes, read: Read, check_image: Callable[[bytes], bool]) -> tuple[bytes, list[str]]:
     """A GLB file of triangles alone whose numbers need no conversion.
 
     Quantized and sparse numbers become floats, strips and fans triangles; texture coordinates are turned and scaled
@@ -30,13 +31,13 @@ def plain_glb(data: bytes, read: Read, check_image: Callable[[bytes], None]) -> 
     read : callable
         Gives the bytes of a file that it names.
     check_image : callable
-        Raises an exception where bytes are no image that may be read.
+        Tells whether bytes of an image hold more than one; raises an exception where they are none that may be read.
 
     Returns
     -------
     data : bytes
     unread : list of str
-        Images that were left out, and why.
+        Images that were left out or not read to their end, and why.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def plain_glb(data: bytes, read: Read, check_image: Callable[[bytes], None]) -> 
 class _Plain:
     """Builds the plain file; holds what it is made of so far."""
 
-    def __init__(self, source: GltfFile, check_image: Callable[[bytes], None]) -> None:
+    def __init__(self, source: GltfFile, check_image: Callable[[bytes], bool]) -> None:
         self.source, self.tree, self.check_image = source, source.tree, check_image
         self.images: dict[str, dict[str, Any]] = {}
         self.parts: list[bytes] = []
@@ -207,19 +208,20 @@ class _Plain:
         """An image in the file itself; without bytes where it can't be read, as one that is missing."""
         key = f"{image.get('bufferView')} {image.get('uri')}"
         if key not in self.images:
+            name = str(
+                image.get("name") or image.get("uri") or f"image in bufferView {image.get('bufferView')}"
+            )
             try:
                 data = (
                     bytes(self.source.content(image["bufferView"])[0])
                     if "bufferView" in image
                     else self.source.uri(image["uri"])
                 )
-                self.check_image(data)
+                if self.check_image(data):
+                    self.unread.append(more_pictures(name))
                 self.images[key] = {"bufferView": self._view(data)}
             except Exception as error:  # nearly anything: the readers of images are many
                 self.images[key] = {}
-                name = str(
-                    image.get("name") or image.get("uri") or f"image in bufferView {image.get('bufferView')}"
-                )
                 self.unread.append(f"{name[:80]} is not used ({(str(error).splitlines() or [''])[0][:120]})")
         return self.images[key]
 

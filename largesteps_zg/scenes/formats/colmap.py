@@ -2,7 +2,7 @@
 
     scene/
       images/left/a.jpg ...           named as in the model; only those that COLMAP placed are read
-      sparse/0/cameras.bin images.bin     or .txt; or in sparse/, colmap/sparse/0/, dense/sparse/ or the folder itself
+      sparse/0/cameras.bin images.bin     or .txt; or in sparse/, colmap/sparse/0/, dense/0/sparse/, the folder itself
       masks/left/a.png                or a.jpg.png, as COLMAP itself names masks
 
 Poses are world-to-camera, x right, y down, z forward; the first pixel's centre is (0.5, 0.5). All lenses that COLMAP
@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import shutil
 import struct
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._support.regular_files import LARGEST_TEXT, LONGEST_PATH, names_a_file, read_regular
 from ..._support.stopping import signal_handlers_kept
 from ...images.files import image_size
 from ..photographs.assemble import assemble
@@ -41,8 +41,11 @@ from .text_files import read_text
 
 LOOKS_FOR = "cameras.bin and images.bin (or .txt) in sparse/0, sparse or the folder itself"
 
-# The last but one: Gaussian splatting's, of photographs as they were taken.
-_PLACES = ("sparse", "colmap/sparse", "dense/sparse", "colmap/text", "distorted/sparse", "")
+# The last but one: Gaussian splatting's, of photographs as they were taken. N: a workspace for each part of the model.
+_PLACES = (
+    *("sparse", "colmap/sparse", "dense/sparse", "dense/N/sparse"),
+    *("colmap/text", "distorted/sparse", ""),
+)
 
 
 def recognises(path: Path) -> bool:
@@ -58,6 +61,7 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     if not models:
         raise FileNotFoundError(f"{path}: expected {LOOKS_FOR}, found neither")
     record = Record(path)
+    models = _with_images(path, models)
     shots = _shots(path, models[0], record, reading)
     _tell_models(models, record)
     views = assemble(shots, reading, record)
@@ -73,19 +77,38 @@ def _models(path: Path) -> list[Path]:
     """The folders of models, the one to take first: of several parts (sparse/0, sparse/1) that with most images."""
     found: dict[Path, None] = {}
     for place in _PLACES:
-        folder, *inside = _parts(path, place)
+        inside = _parts(path, place)
         # Parts have numbers; others (sparse/aligned) are copies of them.
-        numbered = [part for part in inside if part.name.isdecimal()]
-        for parts in ([folder, *sorted(numbered, key=lambda part: int(part.name))], inside):
+        numbered = [part for part in inside if part.name.isdecimal() or part == path / place]
+        for parts in (numbered, inside):
             models = [part for part in parts if _suffix(part) and part not in found]
             found.update(dict.fromkeys(sorted(models, key=_count, reverse=True)))
     return list(found)
 
 
+def _with_images(path: Path, models: list[Path]) -> list[Path]:
+    """The same, the dense workspace first where the images of the model that goes before are elsewhere.
+
+    COLMAP's automatic reconstruction puts copies of the images, undistorted, into each dense/N/images alone.
+    """
+    dense = [model for model in models if "dense" in model.relative_to(path).parts]
+    if not dense or models[0] in dense or _image_folder(path, models[0], sorted(_read(models[0])[0])):
+        return models
+    return [*dense, *(model for model in models if model not in dense)]
+
+
 def _parts(path: Path, place: str) -> list[Path]:
     """A place that a model may be in, and the folders in it where these may be parts of one."""
+    if "N" in place:
+        above, _, below = place.partition("/N/")
+        return [part / below for part in _by_number(folders_in(path / above)) if part.name.isdecimal()]
     folder = path / place
-    return [folder, *(folders_in(folder) if place or path.name == "sparse" else [])]
+    return [folder, *_by_number(folders_in(folder) if place or path.name == "sparse" else [])]
+
+
+def _by_number(folders: list[Path]) -> list[Path]:
+    """Those whose names are numbers first, 2 before 10."""
+    return sorted(folders, key=lambda folder: (0, int(folder.name)) if folder.name.isdecimal() else (1, 0))
 
 
 def _count(model: Path) -> int:
@@ -129,7 +152,12 @@ def _shots(path: Path, model: Path, record: Record, reading: Reading) -> list[Sh
         raise ValueError(f"{where}: no image has a pose; did the reconstruction succeed?")
     names = sorted(poses)
     lookup = Lookup()
-    root = _image_folder(path, model, names, lookup)
+    root = _image_folder(path, model, names)
+    if root is None:
+        raise FileNotFoundError(
+            f"{path}: images of the model not found; looked for {names[0]} in {path / 'images'} and {path}"
+            + lookup.hint(path / "images", names[0])
+        )
     stems = [PurePosixPath(name).with_suffix("").as_posix() for name in names]
     unique = len(set(stems)) == len(stems)
     images = []
@@ -164,21 +192,14 @@ def _shots(path: Path, model: Path, record: Record, reading: Reading) -> list[Sh
     return shots
 
 
-def _image_folder(path: Path, model: Path, names: list[str], lookup: Lookup) -> Path:
-    """The folder that the names of the images start in."""
-    above = [path, *(folder for folder in (model, *list(model.parents)[:3]) if folder != path)]
+def _image_folder(path: Path, model: Path, names: list[str]) -> Path | None:
+    """The folder that the names of the images start in, the nearest of the model's; None where there is none."""
+    lookup = Lookup()
+    above = list(dict.fromkeys([*(model, *model.parents)[:4], path]))
     # Gaussian splatting has the photographs in `input`, and in `images` those without distortion under the same names.
     kinds = ("input", "images") if model.parent.parent.name == "distorted" else ("images", "input")
     folders = [folder / kind for kind in kinds for folder in above] + above
-    here = (folder for folder in folders if any(lookup.find(folder, name) for name in names[:3]))
-    found = next(here, None)
-    lookup.differing.clear()
-    if found is None:
-        raise FileNotFoundError(
-            f"{path}: images of the model not found; looked for {names[0]} in {path / 'images'} and {path}"
-            + lookup.hint(path / "images", names[0])
-        )
-    return found
+    return next((folder for folder in folders if any(lookup.find(folder, name) for name in names[:3])), None)
 
 
 def _camera(camera: Any, image: Path, where: str) -> tuple[np.ndarray, Lens | None]:
@@ -224,8 +245,7 @@ def _read(model: Path) -> tuple[dict[str, tuple[np.ndarray, int]], dict[int, Any
     suffix = _suffix(model)
     with _quiet() as pycolmap, _essentials(model, suffix) as (copy, names):
         if suffix == ".bin":
-            _check_images(model / "images.bin")
-            _check_cameras(model / "cameras.bin", pycolmap)
+            _check_cameras(Path(copy, "cameras.bin"), model / "cameras.bin", pycolmap)
         try:
             reconstruction = pycolmap.Reconstruction(copy)
             cameras = {int(number): camera for number, camera in reconstruction.cameras.items()}
@@ -271,8 +291,8 @@ def _reason(error: Exception) -> str:
 
 
 def _file_name(name: str) -> str:
-    if not name or any(letter < " " for letter in name):
-        raise ValueError(f"image name {name!r}")
+    if not names_a_file(name):
+        raise ValueError(f"image name {name[:60]!r}, which no file can have")
     return name
 
 
@@ -302,8 +322,9 @@ def _essentials(model: Path, suffix: str) -> Iterator[tuple[str, dict[str, str]]
     names: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         if suffix == ".bin":
-            for name in ("cameras", "images"):
-                shutil.copyfile(model / f"{name}.bin", os.path.join(folder, f"{name}.bin"))
+            cameras = read_regular(model / "cameras.bin", largest=LARGEST_TEXT)
+            Path(folder, "cameras.bin").write_bytes(cameras)
+            _copy_without_points(model / "images.bin", os.path.join(folder, "images.bin"))
         else:
             content = read_text(model / "cameras.txt")
             Path(folder, "cameras.txt").write_text(content, encoding="utf-8")
@@ -316,29 +337,36 @@ def _essentials(model: Path, suffix: str) -> Iterator[tuple[str, dict[str, str]]
         yield folder, names
 
 
-def _check_images(file: Path) -> None:
-    """ValueError where images.bin announces more than it holds, for which a reader would set memory aside.
+def _copy_without_points(file: Path, target: str) -> None:
+    """A copy of images.bin that says of no image which points it shows, as these may be gigabytes.
 
     count, then for each image: number (4 bytes), pose (56), camera (4), name and a 0, count of points, 24 for each.
+    ValueError where it announces more than it holds, for which a reader would set memory aside.
     """
-    data = file.read_bytes()
-    position, end = 8, len(data)
+    size = file.stat().st_size
     try:
-        for _ in range(struct.unpack_from("<Q", data)[0]):
-            name_end = data.index(b"\0", position + 64)
-            position = name_end + 9 + 24 * struct.unpack_from("<Q", data, name_end + 1)[0]
-            if position > end:
-                raise ValueError
+        with file.open("rb") as given, open(target, "wb") as made:
+            start = given.read(8)
+            made.write(start)
+            for _ in range(struct.unpack("<Q", start)[0]):
+                image = given.read(64 + LONGEST_PATH + 1)
+                end = image.index(b"\0", 64) + 1
+                given.seek(end - len(image), os.SEEK_CUR)
+                past = given.tell() + 8 + 24 * struct.unpack("<Q", given.read(8))[0]
+                if past > size or end == 65:  # without a name
+                    raise ValueError
+                given.seek(past)
+                made.write(image[:end] + bytes(8))
     except (struct.error, ValueError):
         raise ValueError(f"{file}: ends in the middle of an image; is the file complete?") from None
 
 
-def _check_cameras(file: Path, pycolmap: Any) -> None:
+def _check_cameras(copy: Path, file: Path, pycolmap: Any) -> None:
     """ValueError where cameras.bin ends too early, which a reader takes for zeros.
 
     count, then for each camera: number and model (4 bytes each), width and height (8 each), 8 for each parameter.
     """
-    data = file.read_bytes()
+    data = copy.read_bytes()
     position = 8
     try:
         for _ in range(struct.unpack_from("<Q", data)[0]):

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..._support.regular_files import read_regular, text_of
+from ..._support.regular_files import lines_of
 from .text_files import is_number
 
+_LONGEST = 2**26  # characters of a line, which has about 30 for each point that an image shows
 _NUMBERS = 9  # IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID, then the name
 
 
@@ -30,10 +31,9 @@ def image_lines(file: Path) -> list[ImageLine]:
     ValueError
         A line that is neither.
     """
-    text = text_of(read_regular(file), file)
     found: list[ImageLine] = []
     points = False  # whether the line of an image's points may come
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(lines_of(file, longest=_LONGEST), start=1):
         line = line.strip()
         if line.startswith("#") or not line:
             points = points and bool(line)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..._support.kinds import kind as kind
-from ..._support.regular_files import LARGEST_TEXT, NoTextError, read_regular, text_of
+from ..._support.regular_files import LARGEST_TEXT, NoTextError, names_a_file, read_regular, text_of
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -49,8 +49,7 @@ def number(fields: Mapping[str, Any], key: str, where: str, *, positive: bool = 
 def text(fields: Mapping[str, Any], key: str, where: str) -> str:
     """A string that can be a file's name."""
     value = fields.get(key)
-    # Control characters would break the one line of a message, half surrogates the file system.
-    if not isinstance(value, str) or not value or any(c < " " or "\ud800" <= c <= "\udfff" for c in value):
+    if not isinstance(value, str) or not names_a_file(value):
         raise ValueError(f"{where}: expected a file name for {key}, got {kind(value)}")
     return value
 

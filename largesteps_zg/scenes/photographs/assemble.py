@@ -151,11 +151,12 @@ def _depth(shots: Sequence[Shot], record: Record) -> int:
             "stored, as by the programs that calibrate",
         )
     several = [shot.name for shot, header in zip(shots, headers, strict=True) if header.several]
-    if several:
+    _tell_several(record, several, share(len(several), len(shots)))
+    profiles = Counter(header.profile for header in headers if header.profile)
+    for profile, count in profiles.items():
         record.add(
             UNUSED,
-            f"more pictures than the first in the files of {share(len(several), len(shots))} ({some(several)}): frames "
-            "of an animation, pages, or what a telephone adds",
+            f"colour profile {profile} of {share(count, len(shots))}: colours are read as those of sRGB",
         )
     deep = [shot for shot, header in zip(shots, headers, strict=True) if header.deep]
     depth = max(_in_threads(lambda shot: bit_depth(shot.image), deep), default=16)
@@ -166,6 +167,16 @@ def _depth(shots: Sequence[Shot], record: Record) -> int:
             "which is taken for white",
         )
     return depth
+
+
+def _tell_several(record: Record, names: Sequence[str], whose: str) -> None:
+    """A note of files that hold more than one picture."""
+    if names:
+        record.add(
+            UNUSED,
+            f"more pictures than the first in the files of {whose} ({some(names)}): frames of an animation, pages, "
+            "or what a telephone adds",
+        )
 
 
 def _given_masks(shots: Sequence[Shot], reading: Reading) -> list[MaskFile | None]:
@@ -231,6 +242,10 @@ def _tell(record: Record, photos: Sequence[_Photo]) -> None:
     if all(shot.lens is None for shot in shots):
         record.add("lens", "none that distorts")
     used = [photo.mask for photo in photos if photo.mask is not None]
+    masks = list(dict.fromkeys(used))
+    headers = _in_threads(image_header, masks)
+    several = [file.name for file, header in zip(masks, headers, strict=True) if header.several]
+    _tell_several(record, several, counted(len(several), "mask"))
     found = {shot.spare_mask or shot.mask: shot.mask_rule for shot in shots}
     spare = {file: rule for file, rule in found.items() if file is not None and file not in used}
     named = any(photo.rule.startswith("--masks") for photo in photos)

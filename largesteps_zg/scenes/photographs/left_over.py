@@ -23,6 +23,12 @@ def tell_left_over(record: Record, shots: Sequence[Shot], masks: Iterable[Path])
     folders = list(dict.fromkeys(shot.image.parent for shot in shots))
     for folder in _mask_folders(record.root, folders):
         _tell_masks(record, shots[0], folder, [file for file in _below(folder) if _real(file) not in used])
+    around = _around(record.root, folders)
+    for folder in around:
+        if folder not in folders:
+            marked = [file for file in images_in(folder, masks=True) if marked_for(file)]
+            _tell_masks(record, shots[0], folder, [file for file in marked if _real(file) not in used])
+    _tell_namesakes(record, shots, around, used)
     common = Path(os.path.commonpath([folder.absolute() for folder in folders]))
     inner = common != record.root.absolute() and common.is_relative_to(record.root.absolute())
     for folder in [common] if inner and len(folders) > 1 else folders:
@@ -51,11 +57,36 @@ def _tell_masks(record: Record, shot: Shot, folder: Path, files: Sequence[Path])
         )
 
 
+def _tell_namesakes(record: Record, shots: Sequence[Shot], around: Sequence[Path], used: set[Path]) -> None:
+    """A note of folders, none of masks by their names, that hold images under the names of photographs."""
+    names = {key(name) for shot in shots for name in (shot.image.name, shot.image.stem)}
+    photographs = {shot.image.parent for shot in shots}
+    above = {place for folder in photographs for place in folder.parents}
+    children = [child for folder in around for child in folders_in(folder) if not _is_for_masks(child.name)]
+    found = []
+    for place in dict.fromkeys([*around, *(child for child in children if child not in above)]):
+        left = [
+            file for file in images_in(place, masks=True) if _real(file) not in used and not marked_for(file)
+        ]
+        if place not in photographs and any({key(file.name), key(file.stem)} & names for file in left):
+            found.append(_shown(record, place))
+    if found:
+        record.add(
+            UNUSED,
+            f"{some(found)}: images under the names of photographs; if they are masks, name the folder by --masks",
+        )
+
+
+def _around(root: Path, folders: Sequence[Path]) -> list[Path]:
+    """The scene's folder, and those of the photographs and above them that lie in it."""
+    inside = [folder for folder in folders if folder.absolute().is_relative_to(root.absolute())]
+    above = [folder.parent for folder in inside if folder.absolute() != root.absolute()]
+    return list(dict.fromkeys([root, *inside, *above]))
+
+
 def _mask_folders(root: Path, folders: Sequence[Path]) -> list[Path]:
     """Those that hold masks by their names, in the scene's folder and around the photographs."""
-    inside = [folder for folder in folders if folder.absolute().is_relative_to(root.absolute())]
-    around = [root, *inside, *(folder.parent for folder in inside if folder.absolute() != root.absolute())]
-    found = [child for folder in dict.fromkeys(around) for child in folders_in(folder)]
+    found = [child for folder in _around(root, folders) for child in folders_in(folder)]
     return [child for child in dict.fromkeys(found) if _is_for_masks(child.name) and child not in folders]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ...images.files import NEEDS_CONVERSION, SUFFIXES
 from ..provenance import Record, share, some
@@ -26,13 +26,27 @@ class Lookup:
     def __init__(self) -> None:
         self._folders: dict[Path, dict[str, list[Path]]] = {}
         self.differing: list[tuple[str, Path]] = []
+        self.moved: list[tuple[str, Path]] = []
 
     def find(self, folder: Path, name: str) -> Path | None:
         """The image of that name, with its own suffix, without one, or with another; None where nothing fits.
 
         `name` may hold folders, with `/` or, as some programs write it, with a backslash. Of several that fit, the one
-        of the name's own suffix goes first; if that leaves more than one, none is taken.
+        of the name's own suffix goes first; if that leaves more than one, none is taken. Of an absolute path that is
+        not there, as another machine's, the end counts: as much of it as leads to a file in the folder.
         """
+        found = self._find(folder, name)
+        if found is not None or not (PureWindowsPath(name).drive or name.startswith(("/", "\\"))):
+            return found
+        parts = PureWindowsPath(name).parts  # both kinds of separators
+        for start in range(1, len(parts)):
+            found = self._find(folder, "/".join(parts[start:]))
+            if found is not None:
+                self.moved.append((name, found))
+                break
+        return found
+
+    def _find(self, folder: Path, name: str) -> Path | None:
         name = name if os.sep == "\\" or (folder / name).is_file() else name.replace("\\", "/")
         for ending in ("", *SUFFIXES):
             file = folder / f"{name}{ending}"
@@ -93,7 +107,14 @@ class Lookup:
         return f"; {some(alike)} {'lies' if len(alike) == 1 else 'lie'} there" if alike else ""
 
     def tell(self, record: Record, total: int) -> None:
-        """A note, where names differ."""
+        """Notes, where names differ."""
+        if self.moved:
+            said, found = self.moved[0]
+            record.add(
+                "images",
+                f"absolute paths of another place in {share(len(self.moved), total)}: {record.short(found)} is read "
+                f"for {said}",
+            )
         if self.differing:
             said, found = self.differing[0]
             record.add(
