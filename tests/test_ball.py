@@ -11,6 +11,7 @@ import torch
 from largesteps_zg.cameras import look_at
 from largesteps_zg.mesh import Mesh
 from largesteps_zg.mesh.shapes import icosphere
+from largesteps_zg.reconstruct.starts import choose_start
 from largesteps_zg.scenes import Views, bounding_sphere, inscribed_sphere
 from largesteps_zg.scenes.carving.carve import carve
 from largesteps_zg.scenes.carving.cones import cones_of, known_depth
@@ -107,3 +108,15 @@ def test_the_starting_sphere_lies_in_the_ball() -> None:
     center, radius = inscribed_sphere(small, *bounding_sphere(small))
     assert float((center - small.ball.center).norm()) + radius <= 1.0 + 2 / 64
     assert radius > 0.9
+
+
+def test_a_hull_is_the_start_where_most_photographs_cut_the_object_off(views: Views) -> None:
+    cut, ball = replace(views, ball=BALL), Ball(CENTER, 4.0)
+    start = choose_start(cut, *bounding_sphere(cut), cells=32)
+    assert (
+        start.kind == "hull"
+        and f"{len(views)} of {len(views)} photographs cut the object off" in start.reason
+    )
+    some = whole()
+    some = replace(some, ball=ball)
+    assert choose_start(some, *bounding_sphere(some), cells=32).kind == "sphere"

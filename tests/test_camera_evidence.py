@@ -49,8 +49,9 @@ def test_gains_that_agree_are_root_n_standard_errors_and_none_are_none() -> None
 
 def test_given_cameras_are_believed_unless_all_evidence_together_is_against_them() -> None:
     assert not Evidence().favours
-    assert Evidence(comparison(0.1)).favours and not Evidence(comparison(-0.1)).favours
-    assert not Evidence(comparison(0.0), comparison(0.0)).favours
+    assert Evidence(comparison(1.1)).favours and not Evidence(comparison(0.9)).favours
+    assert not Evidence(comparison(0.7), comparison(0.7)).favours
+    assert Evidence(comparison(0.8), comparison(0.7)).favours
     assert not Evidence(comparison(5.0), comparison(-30.0)).favours  # many matches outvote pixels
     assert Evidence(comparison(5.0), comparison(-1.0)).favours  # a few by chance do not
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from largesteps_zg.cameras import sphere_of_cameras
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.reconstruct.batch import Batch, halved
+from largesteps_zg.reconstruct.schedule import image_level, remeshings
 from largesteps_zg.renderers import render
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
@@ -70,10 +73,44 @@ def test_a_run_that_remeshes_begins_with_them(scene, change, coarse, monkeypatch
         return step(batch, **options)
 
     monkeypatch.setattr(run.fit, "step", watched)
+    monkeypatch.setattr(type(run.fit), "short_edge", 3.0 * run.targets.pixel)
     for progress in (0.0, 0.29, 0.3, 0.9):
         run.advance(progress)
     small = (128, 129) if coarse else (256, 258)
     assert seen == [small, small, (256, 258), (256, 258)]
+
+
+def test_images_are_as_fine_as_triangles_can_show():
+    early, late = 0.1, 0.9
+    assert [image_level(late, edge, 2000) for edge in (1.0, 3.9, 4.0, 7.9, 8.0, 16.0)] == [0, 0, 1, 1, 2, 3]
+    assert [image_level(early, edge, 2000) for edge in (1.0, 4.0, 8.0)] == [1, 1, 2]
+    # Sides shorter than 256 are not halved.
+    assert [image_level(early, 64.0, side) for side in (255, 256, 511, 512, 1024)] == [0, 1, 1, 2, 3]
+
+
+def test_all_images_or_some_are_the_same_at_every_size(scene, monkeypatch):
+    views = replace(scene.train, known=torch.rand(scene.train.images.shape[:3]) < 0.9)
+    targets = Reconstruction(views, Settings()).targets
+    chosen = torch.tensor([3, 1])
+    for level in (1, 0, 2):
+        monkeypatch.setattr("largesteps_zg.reconstruct.targets.TARGET_BYTES", 2**30)
+        kept = targets.batch(chosen, level)
+        monkeypatch.setattr("largesteps_zg.reconstruct.targets.TARGET_BYTES", 0)
+        made = targets.batch(chosen, level)
+        assert kept.index.tolist() == made.index.tolist() == [3, 1]
+        for one, two in ((kept.targets, made.targets), (kept.weights, made.weights)):
+            assert one.shape[1:3] == (256 >> level, 258 >> level) and torch.equal(one, two)
+        assert torch.equal(kept.cameras.intrinsics, made.cameras.intrinsics)
+        assert (kept.cameras.height, kept.cameras.width) == one.shape[1:3]
+
+
+def test_where_vertices_are_bounded_all_triangles_of_a_run_are_larger():
+    plans = remeshings("auto", steps=100, pixel=0.01, edge_length=0.2)
+    assert [plan.length(0.0) for plan in plans] == pytest.approx([0.05, 0.03, 0.02])
+    assert [plan.length(0.04) for plan in plans] == pytest.approx([0.1, 0.06, 0.04])
+    detailed = remeshings("auto", steps=100, pixel=0.01, edge_length=0.2, longest=0.03)
+    assert [plan.length(0.0) for plan in detailed] == pytest.approx([0.03, 0.03, 0.02])
+    assert [plan.length(0.04) for plan in detailed] == pytest.approx([0.03, 0.03, 0.03])
 
 
 @pytest.mark.slow
@@ -85,8 +122,9 @@ def test_not_where_the_start_has_detail_or_images_are_small(scene):
     corners = run.fit.triangles.rest[run.fit.faces]
     length = float((corners - corners.roll(1, dims=1)).norm(dim=-1).mean())
     usual = Reconstruction(scene.train, Settings(), start=start)
-    assert max(plan.edge_length for plan in usual.remeshings) > 1.2 * length
-    assert max(plan.edge_length for plan in run.remeshings) <= 1.001 * length
+    assert max(plan.length(0.0) for plan in usual.remeshings) > 1.2 * length
+    assert max(plan.length(0.0) for plan in run.remeshings) <= 1.001 * length
     ball = icosphere(3)
     small = scene_from_mesh(Mesh(ball.vertices, ball.faces), views=3, test_views=1, height=250, width=300)
-    assert not Reconstruction(small.train, Settings()).coarse_first
+    side = min(small.train.images.shape[1:3])
+    assert image_level(0.0, 100.0, side) == 0

@@ -41,6 +41,7 @@ WRITTEN: dict[type, list[tuple[str, str, Any]]] = {
         ("bending", "--bending 0", 0.0),
         ("gloss", "--gloss on", "on"),
         ("exposure", "--exposure off", "off"),
+        ("patches", "--patches off", "off"),
         ("refine_cameras", "--refine-cameras", "on"),
         ("refine_cameras", "--no-refine-cameras", "off"),
         ("refine_cameras", "--refine-cameras --no-ref", "off"),  # the last one counts, and a beginning does

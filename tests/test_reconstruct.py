@@ -18,6 +18,7 @@ from largesteps_zg.reconstruct import NonFiniteError, Reconstruction, Settings, 
 from largesteps_zg.reconstruct.difference import Difference
 from largesteps_zg.reconstruct.priors.bending import Bending
 from largesteps_zg.reconstruct.schedule import (
+    Remeshing,
     bending_weight,
     decay,
     refined_lambda,
@@ -287,13 +288,13 @@ def test_decay_and_remeshing_schedule() -> None:
     common = {"steps": 1000, "pixel": 0.01, "edge_length": 0.08}
     auto = remeshings("auto", **common)
     assert [r.step for r in auto] == [150, 350, 550]
-    assert [r.edge_length for r in auto] == pytest.approx([0.05, 0.03, 0.02])
+    assert [r.length(0.0) for r in auto] == pytest.approx([0.05, 0.03, 0.02])
     assert remeshings("off", **common) == ()
     # From 0.08 in two equal ratios to 0.02.
-    assert [r.edge_length for r in remeshings((10, 20), **common)] == pytest.approx([0.04, 0.02])
+    assert [r.length(0.0) for r in remeshings((10, 20), **common)] == pytest.approx([0.04, 0.02])
     # A start with detail of its own keeps it.
     for choice in ("auto", (10, 20)):
-        assert all(r.edge_length <= 0.015 for r in remeshings(choice, longest=0.015, **common))
+        assert all(r.length(0.0) <= 0.015 for r in remeshings(choice, longest=0.015, **common))
 
 
 def test_smoothing_falls_to_one_and_never_rises() -> None:
@@ -352,7 +353,9 @@ def test_a_body_is_untangled_before_it_is_remeshed_and_a_sheet_is_not(scene, gen
     run = Reconstruction(scene.train, SHORT, start=Mesh(frame.outside(ball.vertices + noise), ball.faces))
     torn = run.fit.mesh()
     assert int(self_intersections(torn.vertices, torn.faces).sum()) > 100
-    run.fit.remesh(0.8 * float(mean_edge_length(torn.vertices, torn.faces)), max_vertices=10_000)
+    run.fit.remesh(
+        Remeshing(0, 0.8 * float(mean_edge_length(torn.vertices, torn.faces))), max_vertices=10_000
+    )
     found = run.fit.mesh()
     assert flipped_faces(found.vertices, found.faces) == 0
     assert int(self_intersections(found.vertices, found.faces).sum()) == 0

@@ -24,7 +24,17 @@ pytestmark = pytest.mark.usefixtures("unchecked")  # else types alone would be r
 
 COUNTS = ("steps", "views_per_step", "max_vertices")
 NUMBERS = ("lambda_", "step_size", "bending")
-NAMES = ("device", "backend", "gradients", "renderer", "loss", "gloss", "exposure", "refine_cameras")
+NAMES = (
+    "device",
+    "backend",
+    "gradients",
+    "renderer",
+    "loss",
+    "gloss",
+    "patches",
+    "exposure",
+    "refine_cameras",
+)
 NO_NUMBERS = (
     True,
     np.True_,

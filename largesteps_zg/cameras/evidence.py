@@ -53,9 +53,11 @@ class Evidence:
         """Whether corrected cameras are the better ones, all in all; given ones are believed where nothing is known.
 
         Standard errors of independent experiments add up (Stouffer's method, equal weights). So many matches outvote
-        the pixels, and a few that are chance do not.
+        the pixels, and a few that are chance do not. The sum has to exceed its own standard error, the root of how many
+        experiments there are: less is what chance brings every third time.
         """
-        return sum(part.errors for part in (self.pixels, self.matches) if part is not None) > 0
+        found = [part.errors for part in (self.pixels, self.matches) if part is not None]
+        return sum(found) > math.sqrt(max(len(found), 1))
 
     def report(self) -> dict[str, Any]:
         """As plain values."""

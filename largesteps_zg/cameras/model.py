@@ -135,6 +135,14 @@ class Cameras:
         factors = self.intrinsics.new_tensor([width / self.width, height / self.height, 1.0])
         return self.unchecked(self.world_to_camera, factors[:, None] * self.intrinsics, height, width)
 
+    def halved(self) -> Cameras:
+        """Cameras of the same images at half the size; the last row or column of an odd number is left out."""
+        # Pixels are counted from the corner, so this is a plain scaling, whatever was left out at the end.
+        factors = self.intrinsics.new_tensor([0.5, 0.5, 1.0])[:, None]
+        return self.unchecked(
+            self.world_to_camera, factors * self.intrinsics, self.height // 2, self.width // 2
+        )
+
     def transformed(self, scale: float, shift: Float[Tensor, " 3"] | Sequence[float]) -> Cameras:
         """Cameras of the world x' = scale (x - shift), which take the same images of it.
 

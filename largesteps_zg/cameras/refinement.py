@@ -120,7 +120,7 @@ class CameraCorrections:
         Parameters
         ----------
         cameras : Cameras
-            The given ones of these views; they decide the type.
+            The given ones of these views; they decide the type and the size.
         index : (B,)
             Which of the run's views they are.
         """
@@ -128,7 +128,7 @@ class CameraCorrections:
         turn, shift = (like.new_zeros(len(index), 3).requires_grad_() for _ in range(2))
         focal = like.new_zeros(1).requires_grad_(self.refines_focal)
         self._tangent, self._index = (turn, shift, focal), index
-        made = self._corrected(index).to(like.device, like.dtype)
+        made = self.moved(cameras, index)
         x = made.world_to_camera
         # (1 + [w]) R: exact to first order, which is all that a derivative at w = 0 takes.
         rotation = x[:, :3, :3] + _cross(turn) @ x[:, :3, :3]
@@ -137,6 +137,14 @@ class CameraCorrections:
         translation = away * x[:, :3, 3] + self.distance[index].to(like)[:, None] * shift
         moved = torch.cat([torch.cat([rotation, translation[..., None]], dim=-1), x[:, 3:]], dim=1)
         return made.unchecked(moved, _zoomed(made.intrinsics, focal))
+
+    def moved(self, cameras: Cameras, index: Int[Tensor, " B"]) -> Cameras:
+        """As `apply`, without derivatives."""
+        like = cameras.world_to_camera
+        made = self._corrected(index).to(like.device, like.dtype)
+        while made.height > cameras.height:  # those of smaller images
+            made = made.halved()
+        return made
 
     @torch.no_grad()
     def step(self, factor: float) -> tuple[Float[Tensor, "3 3"], float, Float[Tensor, " 3"]]:

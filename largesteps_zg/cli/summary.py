@@ -34,6 +34,11 @@ def summary(path: Path, result: dict[str, Any]) -> str:
             f"truth     Chamfer {truth['chamfer_permille']:.2f} permille of the diagonal, "
             f"F-score {truth['f_score']:.3f} at 0.5 %, normals {truth['normal_consistency']:.3f}"
         )
+    if patches := result.get("patches"):
+        lines.append(
+            f"patches   photographs agree by {patches['agreement']:.2f} (ZNCC) where they have texture, on "
+            f"{patches['share']:.0%} of the object"
+        )
     lines += cameras_lines(result)
     meshes, pictures = (
         [name for name in names if str(path / name) not in result["not_written"]]

@@ -10,6 +10,7 @@ from .photographs import Checks as Checks
 from .photographs import Photographs as Photographs
 from .run import Correcting as Correcting
 from .run import Estimates as Estimates
+from .run import Patches as Patches
 from .run import Schedule as Schedule
 from .shape import Mending as Mending
 from .shape import Priors as Priors

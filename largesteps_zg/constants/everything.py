@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 
 from .appearance import Gains, Highlights, Hue
 from .photographs import Carving, Checks, Photographs
-from .run import Correcting, Estimates, Schedule
+from .run import Correcting, Estimates, Patches, Schedule
 from .shape import Mending, Priors, Remeshing
 from .texture import Texture
 
@@ -37,6 +37,7 @@ class Constants:
     remeshing: Remeshing = field(default_factory=Remeshing)
     priors: Priors = field(default_factory=Priors)
     schedule: Schedule = field(default_factory=Schedule)
+    patches: Patches = field(default_factory=Patches)
     highlights: Highlights = field(default_factory=Highlights)
     gains: Gains = field(default_factory=Gains)
     hue: Hue = field(default_factory=Hue)

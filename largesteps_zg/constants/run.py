@@ -151,6 +151,26 @@ class Correcting(Group):
 
 
 @dataclass(frozen=True)
+class Patches(Group):
+    """Patches of photographs that are compared, in `reconstruct.photo_consistency`."""
+
+    finer_at: tuple[float, ...] = constant(
+        (0.15, 0.4), "share", "Of the run, when it looks at photographs of twice the size."
+    )
+    decide: float = constant(0.6, "share", "At so much of the run patches are kept or dropped.")
+    smallest: int = constant(128, "pixels", "Photographs of a shorter side are not halved.")
+    angles: tuple[float, float] = constant(
+        (5.0, 45.0), "degrees", "Between two views of the object whose photographs are compared.", length=2
+    )
+    neighbors: int = constant(8, "photographs", "The nearest of them, for each photograph.")
+    compared: int = constant(2, "photographs", "Neighbours that a step looks at.")
+    radius: int = constant(3, "pixels", "Of the patches.")
+    cap: float = constant(
+        0.8, "1 - ZNCC", "No patch loses more: what is hidden or mirrored looks like nothing.", least=TINY
+    )
+
+
+@dataclass(frozen=True)
 class Estimates(Group):
     """Sizes and numbers of perturbations, in `reconstruct.gradients`."""
 

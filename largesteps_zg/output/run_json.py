@@ -50,6 +50,7 @@ def summary(result: Result, scene: Scene, *, stopped: str | None) -> dict[str, A
         },
         "appearance": {name: value for name, value in found.items() if value is not None},
         "brightness": result.brightness,
+        "patches": result.patches,
         "cameras": result.corrected,
         "cameras_off_pixels": result.cameras_off,
         "mended": result.mended,

@@ -12,7 +12,7 @@ from ..cameras.evidence import Evidence
 from ..cameras.model import Cameras
 from ..cameras.refinement import CameraCorrections
 from ..scenes.views import Views
-from .batch import Batch, halved
+from .batch import Batch
 from .camera_halves import halves_compared
 from .camera_matches import CameraMatches
 from .fit import Fit
@@ -32,12 +32,12 @@ class CameraTrial:
     targets : Targets
     views : Views
         The photographs of the targets.
-    coarse : bool
-        Compare images of half their size.
+    level : int
+        Compare images halved so often.
     """
 
-    def __init__(self, fit: Fit, targets: Targets, views: Views, *, coarse: bool) -> None:
-        self._fit, self._targets, self._views, self._coarse = fit, targets, views, coarse
+    def __init__(self, fit: Fit, targets: Targets, views: Views, *, level: int) -> None:
+        self._fit, self._targets, self._views, self._level = fit, targets, views, level
         constants = fit.constants.correcting
         most = min(len(views), max(constants.asked_views, constants.least_views))
         self._asked = torch.linspace(0, len(views) - 1, most).round().long()
@@ -88,5 +88,4 @@ class CameraTrial:
     def photographs(self) -> Iterator[Batch]:
         """The views that are asked, in order, one at a time."""
         for i in self._asked:
-            batch = self._targets.batch(i[None])
-            yield halved(batch) if self._coarse else batch
+            yield self._targets.batch(i[None], self._level)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..images.losses import SCALE, image_loss, pixel_losses
@@ -38,11 +39,20 @@ class Difference:
 
     def loss(self, images: Tensor, batch: Batch) -> Tensor:
         """Mean over all pixels; differentiable in the images."""
-        return image_loss(images, batch.targets, **self._how(batch))
+        return image_loss(*self._trusted(images, batch), **self._how(batch))
 
     def of_pixels(self, images: Tensor, batch: Batch) -> Tensor:
         """(B, H, W): what each pixel adds to `loss`."""
-        return pixel_losses(images, batch.targets, **self._how(batch))
+        return pixel_losses(*self._trusted(images, batch), **self._how(batch))
+
+    @staticmethod
+    def _trusted(images: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Images and targets whose colours are scaled, and so their differences."""
+        if batch.trust is None:
+            return images, batch.targets
+        trust = batch.trust[..., None]
+        factors = torch.cat([trust, trust, trust, torch.ones_like(trust)], dim=-1)
+        return images * factors, batch.targets * factors
 
     def _how(self, batch: Batch) -> dict[str, Any]:
         """Arguments that both losses take."""
@@ -57,6 +67,7 @@ class Difference:
             values.square_()
         elif self.kind == "robust":
             values.div_(1.0 + values / self.scale)
-        if batch.weights is not None:
-            values.mul_(batch.weights[..., None])
+        for weights in (batch.weights, batch.trust):
+            if weights is not None:
+                values.mul_(weights[..., None])
         return values.div_(batch.targets[..., 0].numel())

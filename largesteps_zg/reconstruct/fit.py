@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
@@ -26,7 +27,8 @@ from .difference import Difference
 from .diffused import Diffused
 from .faults import NonFiniteError, cause, check_gradients
 from .gradients.source import GradientSource, LossResult
-from .schedule import bending_weight, decay, refined_lambda, shortest_edge
+from .photo_consistency.term import PhotoConsistency
+from .schedule import Remeshing, bending_weight, decay, refined_lambda, shortest_edge
 from .triangles import Triangles, near
 
 
@@ -75,6 +77,8 @@ class Fit:
     corrections : CameraCorrections, optional
         Of the run's cameras, to be found too.
     stopwatch : Stopwatch
+    patches : PhotoConsistency, optional
+        What photographs say of the shape by being alike.
 
     Raises
     ------
@@ -90,11 +94,12 @@ class Fit:
         appearance: Appearance,
         corrections: CameraCorrections | None,
         stopwatch: Stopwatch,
+        patches: PhotoConsistency | None = None,
     ) -> None:
         _check_reach(source, appearance, corrections)
         assert start.colors is not None
         self.options, self.source, self.stopwatch = options, source, stopwatch
-        self.appearance, self.corrections = appearance, corrections
+        self.appearance, self.corrections, self.patches = appearance, corrections, patches
         self.backend, self.step_size = options.backend, options.step_size * source.traits.step_factor
         self.constants = options.constants
         self.triangles = self._triangles(start.vertices, start.faces, options.lambda_)
@@ -142,6 +147,11 @@ class Fit:
     def edges(self) -> Tensor:
         """The rasterizer's table of edges."""
         return self.triangles.edges
+
+    @property
+    def short_edge(self) -> float:
+        """Nine of ten edges were longer when these triangles were made."""
+        return self.triangles.short_edge
 
     @property
     def shape(self) -> Diffused:
@@ -194,15 +204,18 @@ class Fit:
         if sharp and self.paint.lambda_ > schedule.sharp_lambda:
             self._sharpen()
         vertices, albedo = self._untangled(number)
-        batch = self._corrected(batch)
+        batch = self._trusting(self._corrected(batch))
         with self.stopwatch("render"):
             self._judge(vertices, albedo, batch, progress)
             result = self._loss(vertices, albedo, batch, number=number, progress=progress)
+        with self.stopwatch("patches"):
+            self._weigh(vertices, albedo, batch.index, number=number, progress=progress)
+            patches = self._patches(vertices, batch, result.shown, number=number, progress=progress)
         value = float(result.loss.detach())
         # Triangles far away are not drawn, so the loss alone would not tell. Not a number is not near either.
         if not math.isfinite(value) or not near(vertices, schedule.thrown):
             self._fail(f"step {number}: the loss is {value}", vertices, albedo, batch)
-        loss = result.loss
+        loss = result.loss + patches
         if self.triangles.bends is not None:
             weight = bending_weight(self.options.bending, progress, schedule)
             loss = loss + weight * self.triangles.bends(vertices)
@@ -251,6 +264,80 @@ class Fit:
         except EvaluationError as error:
             self._fail(f"step {number}: {error}", vertices, albedo, batch, error)
 
+    def _patches(
+        self, vertices: Tensor, batch: Batch, shown: float, *, number: int, progress: float
+    ) -> Tensor | float:
+        """What the agreement of photographs adds to a loss.
+
+        The noise of neither is known. Laplacian noise of a size that has to be found as well makes the likelihood of n
+        differences n log of their mean, so the loss adds up like n_1 log(mean_1) + n_2 log(mean_2). Here the first mean
+        is `shown`, with all colours in full: what they count less, patches count more.
+        """
+        if self.patches is None or self.patches.trial.dropped:
+            return 0.0
+        group = self.patches.group(int(batch.index[0]), number)
+        found = self.patches.evidence(
+            vertices,
+            self.faces,
+            self.edges,
+            group,
+            level=self.patches.level(progress),
+            corrected=self._moved(),
+        )
+        if found is None or not found.loss > 0:
+            return 0.0
+        return shown * found.share * torch.log(found.loss)
+
+    @torch.no_grad()
+    def _weigh(
+        self, vertices: Tensor, albedo: Tensor, index: Tensor, *, number: int, progress: float
+    ) -> None:
+        """Learn from one photograph what colours count beside patches; once in a run, whether patches go on."""
+        patches = self.patches
+        if patches is None or patches.trial.dropped:
+            return
+        due, level = patches.trial.due(progress), patches.level(progress)
+        index, level = (index, 0) if due else (index[:1], level)
+        cameras, moved = patches.cameras(index, level), self._moved()
+        cameras = cameras if moved is None else moved(cameras, index)
+        colors = self.appearance.colors(vertices, self.faces, albedo, cameras, index)
+        images, found = self.drawn(vertices, colors, cameras), []
+        for first, image in zip(index.tolist(), images, strict=True):
+            found.append(
+                patches.against(
+                    vertices,
+                    self.faces,
+                    self.edges,
+                    image,
+                    first,
+                    number=number,
+                    level=level,
+                    corrected=moved,
+                )
+            )
+            patches.learn(found[-1], first, level)
+        if due:
+            patches.judge(found)
+
+    def _trusting(self, batch: Batch) -> Batch:
+        """The views with what their colours count beside patches."""
+        if self.patches is None or self.patches.trial.dropped:
+            return batch
+        size = batch.cameras.height, batch.cameras.width
+        return replace(batch, trust=self.patches.trust(batch.index, size))
+
+    def _moved(self) -> Callable[[Cameras, Tensor], Cameras] | None:
+        """What corrects cameras at present."""
+        corrections = self.corrections
+        return None if corrections is None or not corrections.trial.running else corrections.moved
+
+    @torch.no_grad()
+    def patch_report(self) -> dict[str, Any] | None:
+        """What the agreement of photographs says of the surface as it is; see `PhotoConsistency.report`."""
+        if self.patches is None:
+            return None
+        return self.patches.report(self.shape(), self.faces, self.edges, self._moved())
+
     @torch.no_grad()
     def _fail(
         self, what: str, vertices: Tensor, albedo: Tensor, batch: Batch, error: Exception | None = None
@@ -298,17 +385,19 @@ class Fit:
             found += [("cameras", grad) for grad in self.corrections.gradients()]
         return found
 
-    def remesh(self, edge_length: float, *, max_vertices: int, adaptive: bool = False) -> None:
-        """Triangles of that edge length, or around it, longer for the bound's sake; and less smoothing."""
+    def remesh(self, plan: Remeshing, *, max_vertices: int, adaptive: bool = False) -> None:
+        """Better triangles, with longer edges than planned for the bound's sake; and less smoothing."""
         with torch.no_grad(), self.stopwatch("remesh"):
             vertices = self.surface()[0]
+            area = 0.5 * float(face_normals(vertices, self.faces, normalize=False).norm(dim=1).sum())
+            shortest = shortest_edge(area, max_vertices)
+            planned = plan.length(shortest)
             if adaptive:
                 rules = self.constants.remeshing
-                lengths = curved_lengths(vertices, self.faces, edge_length, max_vertices, rules)
+                lengths = curved_lengths(vertices, self.faces, plan.length(0.0), max_vertices, rules)
             else:
-                area = 0.5 * float(face_normals(vertices, self.faces, normalize=False).norm(dim=1).sum())
-                lengths = torch.tensor(max(edge_length, shortest_edge(area, max_vertices)))
-        self.remesh_to(lengths, planned=edge_length)
+                lengths = torch.tensor(max(planned, shortest))
+        self.remesh_to(lengths, planned=plan.length(0.0) if adaptive else planned)
 
     def remesh_to(self, lengths: Tensor, *, planned: float) -> None:
         """Triangles of one edge length or one at each vertex, where `planned` would have been the typical one."""
@@ -352,6 +441,7 @@ class Fit:
             "appearance": self.appearance.state_dict(),
             "corrections": self.corrections and self.corrections.state_dict(),
             "source": self.source.state_dict(),
+            "patches": self.patches and self.patches.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -366,6 +456,8 @@ class Fit:
         if self.corrections is not None:
             self.corrections.load_state_dict(state["corrections"])
         self.source.load_state_dict(state["source"])
+        if self.patches is not None:
+            self.patches.load_state_dict(state["patches"])
 
 
 def _check_reach(

@@ -27,7 +27,6 @@ from ..scenes.photographs.matting import softened
 from ..scenes.views import Views
 from .appearance.hue import brightness_weight
 from .appearance.model import appearance_of
-from .batch import halved
 from .camera_trial import CameraTrial
 from .devices import resolve_device
 from .difference import Difference
@@ -35,10 +34,11 @@ from .fit import Fit, FitOptions
 from .frame import Frame
 from .gradients.registry import make_source
 from .gradients.source import GradientSource
+from .photo_consistency.term import PhotoConsistency
 from .rendering import Rendering
 from .result import Event, Result
 from .resume import check_same, go_on
-from .schedule import decay, remeshings, starting_lambda
+from .schedule import Remeshing, decay, image_level, remeshings, starting_lambda
 from .settings import Settings
 from .starts.sphere import placed_start, starting_sphere
 from .targets import Targets
@@ -143,12 +143,11 @@ class Reconstruction:
                 settings.remesh, steps=settings.steps, pixel=self.targets.pixel, edge_length=edge_length,
                 longest=edge_length if refining else math.inf, constants=constants.schedule,
             )  # fmt: skip
-            smallest = constants.schedule.coarse_smallest
             # A start with detail would lose it in coarse images, and estimates count in pixels.
-            planned = settings.remesh in ("auto", "adaptive") and source.traits.exact_colors and not refining
-            large = min(views.images.shape[1:3]) >= smallest
-            self.coarse_first = planned and large
-            self.camera_trial = CameraTrial(self.fit, self.targets, self.views, coarse=large)
+            planned = settings.remesh in ("auto", "adaptive")
+            self.coarse_first = planned and source.traits.exact_colors and not refining
+            large = min(views.images.shape[1:3]) >= constants.schedule.coarse_smallest
+            self.camera_trial = CameraTrial(self.fit, self.targets, self.views, level=int(large))
 
     def _fit(
         self,
@@ -182,7 +181,16 @@ class Reconstruction:
             reached=traits.reaches_cameras,
             constants=constants.correcting,
         )
-        return Fit(begin, options, source, appearance, corrections, self.stopwatch)
+        patches = None
+        if settings.patches != "off" and traits.exact_colors:
+            patches = PhotoConsistency(
+                self.views,
+                self.targets.cameras,
+                seed=settings.seed,
+                constants=constants.patches,
+                backend=self.backend,
+            )
+        return Fit(begin, options, source, appearance, corrections, self.stopwatch, patches)
 
     @property
     def source(self) -> GradientSource:
@@ -193,14 +201,17 @@ class Reconstruction:
         """Take one step; `progress`, the share of the run that lies behind, is the steps' share by default."""
         progress = self.step / self.settings.steps if progress is None else progress
         schedule = self.settings.advanced.schedule
-        found = [self._remesh(plan.edge_length) for plan in self.remeshings if plan.step == self.step]
+        found = [self._remesh(plan) for plan in self.remeshings if plan.step == self.step]
         self.events += found
         with self.stopwatch("cameras"):
             self.camera_trial.attend(progress)
         with self.stopwatch("targets"):
-            batch = self.targets.batch(self.targets.draw(self.settings.views_per_step))
-            coarse = self.coarse_first and progress < schedule.coarse_until
-            batch = halved(batch) if coarse else batch
+            level, side = 0, min(self.views.images.shape[1:3])
+            if self.coarse_first:
+                level = image_level(
+                    progress, self.fit.short_edge / self.targets.pixel, side, constants=schedule
+                )
+            batch = self.targets.batch(self.targets.draw(self.settings.views_per_step), level)
         factor = decay(progress, late=self.source.traits.exact_colors, constants=schedule)
         loss = self.fit.step(batch, number=self.step + 1, factor=factor, progress=progress)
         self.step += 1
@@ -213,11 +224,11 @@ class Reconstruction:
         vertices = len(self.fit.shape.latent)
         return State(self.step, self.settings.steps, self.losses[-1], vertices, said, self)
 
-    def _remesh(self, edge_length: float) -> Event:
+    def _remesh(self, plan: Remeshing) -> Event:
         """Better triangles; a surface that is too tangled for it goes on with those that it has."""
         adaptive = self.settings.remesh == "adaptive"
         try:
-            self.fit.remesh(edge_length, max_vertices=self.max_vertices, adaptive=adaptive)
+            self.fit.remesh(plan, max_vertices=self.max_vertices, adaptive=adaptive)
         except (RemeshError, ValueError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             return Event(self.step, "not remeshed", reason)
@@ -261,6 +272,7 @@ class Reconstruction:
             corrections=copy.deepcopy(corrections) if kept else None,
             gains=fit.appearance.gains(),
             gloss=fit.appearance.gloss_report(),
+            patches=fit.patch_report(),
             brightness=fit.options.difference.brightness,
             light=fit.light.detach().clone(),
             losses=tuple(self.losses),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,6 +69,8 @@ class Result:
         Exposure of each view, linear RGB, 1 in the mean, where photographs differ in it.
     gloss : dict or None
         Of a surface that is not matt; see `Gloss.report`.
+    patches : dict or None
+        How well photographs agree on the surface; see `PhotoConsistency.report`.
     brightness : float or None
         What brightness counts beside hue; see `Difference`.
     light : (K, 3) tensor
@@ -97,6 +100,7 @@ class Result:
     corrections: CameraCorrections | None
     gains: Tensor | None
     gloss: dict[str, float] | None
+    patches: dict[str, Any] | None
     brightness: float | None
     light: Tensor
     losses: tuple[float, ...]

@@ -10,10 +10,28 @@ from ..constants import DEFAULTS, Schedule
 
 @dataclass(frozen=True)
 class Remeshing:
-    """At the start of `step`, remesh to `edge_length` (in units of the normalised scene)."""
+    """At the start of a step, new triangles.
+
+    Attributes
+    ----------
+    step : int
+    edge_length : float
+        Of the triangles, in units of the normalised scene.
+    times : float
+        How many times longer than the edges of the run's last triangles: where there may not be as many vertices as
+        they ask for, all are longer.
+    longest : float
+        No longer than this.
+    """
 
     step: int
     edge_length: float
+    times: float = 1.0
+    longest: float = math.inf
+
+    def length(self, shortest: float) -> float:
+        """Of the edges, where the run's last ones may be no shorter than that."""
+        return min(max(self.edge_length, self.times * shortest), self.longest)
 
 
 def bending_weight(weight: float, progress: float, constants: Schedule = DEFAULTS.schedule) -> float:
@@ -87,20 +105,36 @@ def remeshings(
     """
     if choice == "off":
         return ()
+    finest = constants.remesh_pixels[-1] * pixel
     if choice in ("auto", "adaptive"):
         plan = zip(constants.remesh_at, constants.remesh_pixels, strict=True)
-        return tuple(
-            Remeshing(int(at * steps), min(pixels * pixel, longest))
-            for at, pixels in plan
-            if int(at * steps) > 0
-        )
-    assert not isinstance(choice, str)
-    ordered = sorted(set(choice))
-    ratio = constants.remesh_pixels[-1] * pixel / edge_length
-    return tuple(
-        Remeshing(step, min(edge_length * ratio ** ((i + 1) / len(ordered)), longest))
-        for i, step in enumerate(ordered)
-    )
+        pairs = [(int(at * steps), pixels * pixel) for at, pixels in plan if int(at * steps) > 0]
+    else:
+        assert not isinstance(choice, str)
+        ordered, ratio = sorted(set(choice)), finest / edge_length
+        pairs = [(step, edge_length * ratio ** ((i + 1) / len(ordered))) for i, step in enumerate(ordered)]
+    return tuple(Remeshing(step, length, length / finest, longest) for step, length in pairs)
+
+
+def image_level(progress: float, edge: float, side: int, *, constants: Schedule = DEFAULTS.schedule) -> int:
+    """How often to halve the images that a step compares: to show all that the triangles can, and no more.
+
+    Parameters
+    ----------
+    progress : float
+        Share of the run that lies behind.
+    edge : float
+        Length of short edges, in pixels of the whole images.
+    side : int
+        The images' shorter side, in pixels.
+    """
+    level, finest = 0, constants.remesh_pixels[-1]
+    while side >> level >= constants.coarse_smallest:
+        early = level == 0 and progress < constants.coarse_until
+        if not early and edge / 2 ** (level + 1) < finest:
+            break
+        level += 1
+    return level
 
 
 def shortest_edge(area: float, max_vertices: int) -> float:

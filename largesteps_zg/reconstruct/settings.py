@@ -15,6 +15,7 @@ from .gradients.registry import GRADIENTS, check_source
 from .gradients.traits import EXACT, SourceTraits
 
 FOUND = ("auto", "on", "off")
+PATCHES = ("auto", "off")
 LOSSES = ("l1", "l2", "robust")
 REMESHING = ("auto", "adaptive", "off")
 RENDERER = "rasterizer"
@@ -73,6 +74,9 @@ class Settings:
         drops each of these where the run finds, half-way, that it explains nothing, and moves cameras only where
         held-out evidence says that they are off. "on" keeps reflections and brightness, and moves cameras whatever the
         evidence says; it still drops corrections that come to nothing.
+    patches : {"auto", "off"}
+        Whether the shape also has to make patches of neighbouring photographs alike; see
+        `reconstruct.photo_consistency`. "auto" does wherever gradients are the rasterizer's.
     advanced : Constants
         All other numbers that decide about the result; docs/constants.md lists them.
     """
@@ -126,6 +130,14 @@ class Settings:
     gloss: str = field(
         default="auto", metadata=option("reflections that move with the view", "|".join(FOUND))
     )
+    patches: str = field(
+        default="auto",
+        metadata=option(
+            "whether the shape also has to make patches of neighbouring photographs alike, wherever gradients are the "
+            "rasterizer's",
+            "|".join(PATCHES),
+        ),
+    )
     exposure: str = field(default="auto", metadata=option("brightness of each image", "|".join(FOUND)))
     refine_cameras: str = field(
         default="auto",
@@ -160,6 +172,7 @@ class Settings:
                 "bending", self.bending, ">= 0", _not_negative, cure=_good(self, "bending")
             ),
             "gloss": check_choice("gloss", self.gloss, FOUND),
+            "patches": check_choice("patches", self.patches, PATCHES),
             "exposure": check_choice("exposure", self.exposure, FOUND),
             "refine_cameras": check_choice("refine cameras", self.refine_cameras, FOUND),
         }  # fmt: skip

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..cameras.model import Cameras
 from ..scenes.views import Views
-from .batch import Batch
+from .batch import Batch, halved
 
 # Floats of all target images are kept when they fit in this many bytes; else views are converted as they are needed.
 TARGET_BYTES = 2**30
@@ -25,19 +25,12 @@ class Targets:
         Of the views, in the coordinates of the run, on its device.
     seed : int
         Fixes the order.
-
-    Attributes
-    ----------
-    linear : (N, H, W, 4) tensor or None
-        The images as floats, where they all fit.
     """
 
     def __init__(self, views: Views, cameras: Cameras, seed: int) -> None:
         self.cameras, self._views = cameras, views
         self._device = cameras.world_to_camera.device
-        height, width = views.images.shape[1:3]
-        fits = len(views) * height * width * 16 <= TARGET_BYTES
-        self.linear = views.linear(device=self._device) if fits else None
+        self._kept: tuple[int, Batch] | None = None  # a level and its images as floats
         self._known = None if views.known is None else views.known.to(self._device, torch.float32)
         self._order = torch.empty(0, dtype=torch.long)
         self._generator = torch.Generator().manual_seed(seed)
@@ -58,14 +51,43 @@ class Targets:
         chosen, self._order = self._order[:count], self._order[count:]
         return chosen
 
-    def batch(self, chosen: Tensor) -> Batch:
-        """Some of the views, as a step takes them."""
+    @property
+    def linear(self) -> Tensor | None:
+        """(N, H, W, 4): the images as floats, where they all fit."""
+        return self._whole(0).targets if self._fits(0) else None
+
+    def batch(self, chosen: Tensor, level: int = 0) -> Batch:
+        """Some of the views, as a step takes them, at their size or halved `level` times."""
+        return self._whole(level)[chosen.to(self._device)] if self._fits(level) else self._made(chosen, level)
+
+    def _fits(self, level: int) -> bool:
+        height, width = (n >> level for n in self._views.images.shape[1:3])
+        return len(self._views) * height * width * 16 <= TARGET_BYTES
+
+    def _whole(self, level: int) -> Batch:
+        """All views at that level; only the last one that was asked for is kept."""
+        if self._kept is None or self._kept[0] != level:
+            self._kept = None  # makes room first
+            parts = [self._made(view[None], level) for view in torch.arange(len(self._views))]
+            cameras, known = self.cameras, None
+            for _ in range(level):
+                cameras = cameras.halved()
+            if self._known is not None:
+                known = torch.cat([part.weights for part in parts if part.weights is not None])
+            targets, index = (
+                torch.cat([getattr(part, name) for part in parts]) for name in ("targets", "index")
+            )
+            self._kept = level, Batch(cameras, targets, index, known)
+        return self._kept[1]
+
+    def _made(self, chosen: Tensor, level: int) -> Batch:
+        """Some views, from their bytes."""
         where = chosen.to(self._device)
-        if self.linear is None:
-            linear = self._views.linear(chosen, device=self._device)
-        else:
-            linear = self.linear[where]
-        return Batch(self.cameras[where], linear, where, None if self._known is None else self._known[where])
+        known = None if self._known is None else self._known[where]
+        batch = Batch(self.cameras[where], self._views.linear(chosen, device=self._device), where, known)
+        for _ in range(level):
+            batch = halved(batch)
+        return batch
 
     def state_dict(self) -> dict[str, Any]:
         """What decides whose turn comes next."""

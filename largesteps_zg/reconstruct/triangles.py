@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..constants import DEFAULTS, Constants
+from ..geometry.half_edges import edge_lengths, edges
 from ..rasterizer.silhouette_edges import edge_table
 from .diffused import Diffused
 from .priors.bending import Bending
@@ -27,6 +28,11 @@ class Triangles:
     bending : bool
         How much it bends will be asked.
     constants : Constants, optional
+
+    Attributes
+    ----------
+    short_edge : float
+        At the beginning nine of ten edges are longer.
     """
 
     def __init__(
@@ -42,6 +48,8 @@ class Triangles:
         self._priors, self._thrown = constants.priors, constants.schedule.thrown
         self.faces, self.rest = faces, vertices.detach().clone()
         self.edges = edge_table(faces, self.rest)
+        lengths = edge_lengths(self.rest, edges(faces))
+        self.short_edge = float(lengths.kthvalue(max(len(lengths) // 10, 1)).values)
         self.shape = Diffused(self.rest, faces, self.rest, lambda_=lambda_, momentum=momentum)
         self.contact = Contact(faces, self.rest, self._priors)
         self.pleats = Pleats(faces, self.rest, self._priors)

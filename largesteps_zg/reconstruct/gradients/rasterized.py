@@ -29,8 +29,9 @@ class Rasterized(GradientSource):
         difference = fit.difference
         loss = difference.loss(images, batch)
         shown = loss
-        if difference.brightness not in (None, 1.0):
-            shown = replace(difference, brightness=1.0).loss(images.detach(), batch)
+        if difference.brightness not in (None, 1.0) or batch.trust is not None:
+            whole = difference if difference.brightness is None else replace(difference, brightness=1.0)
+            shown = whole.loss(images.detach(), replace(batch, trust=None))
         return LossResult(loss, float(shown.detach()))
 
 

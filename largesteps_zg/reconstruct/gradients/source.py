@@ -62,7 +62,8 @@ class LossResult:
     loss : () tensor
         Differentiable.
     shown : float
-        What to report of it, with brightness in full: brightness counts less at some times of a run than at others.
+        What to report of it, with all colours in full: brightness counts less at some times of a run than at others,
+        and some pixels less than others.
     """
 
     loss: Tensor

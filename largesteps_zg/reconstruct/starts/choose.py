@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...constants import DEFAULTS, Carving
 from ...mesh.mesh import Mesh
+from ...scenes.carving.cones import cones_of
 from ...scenes.carving.evidence import views_with_holes
 from ...scenes.carving.inscribed import inscribed_sphere
 from ...scenes.views import Views
@@ -43,6 +44,8 @@ def choose_start(
 ) -> Start:
     """The sphere where the object is one piece without holes; else the hull, because a surface keeps its topology.
 
+    Where most photographs cut the object off, too, it is the hull: few outlines are left to pull a sphere into shape.
+
     Where few views look between two parts of the object, the carved hull may have handles that the object does not
     have. `visual_hull` breaks them: it takes off the parts that no view confirms. A hole counts only if some mask
     shows background inside the object.
@@ -68,6 +71,10 @@ def choose_start(
     hull = carved_hull(views, center, radius, cells=cells, constants=constants)
     holes = views_with_holes(views, constants)
     seen = f"{holes} of {len(views)} masks show background inside the object"
+    cut = sum(cone.open for cone in cones_of(views))
+    if 2 * cut >= len(views):
+        reason = f"{cut} of {len(views)} photographs cut the object off: their outlines would not pull a sphere to it"
+        return Start(remeshed(hull), "hull", reason)
     if hull.parts == 1 and (hull.genus == 0 or holes == 0):
         inside = inscribed_sphere(views, center, radius, constants)[1]
         # A mean thickness would be no help: the carved hull of a sheet is as thick as its cells and the masks' errors.

@@ -1,0 +1,191 @@
+"""How well a patch of one photograph, carried over a surface into another, agrees with what is there (ZNCC)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..._support.warp_launch import as_flat, as_warp, chunks_of, launch_items, run_chunks
+from .kernels import BLOCK, WIDEST, kernels_for
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One photograph at one size.
+
+    Attributes
+    ----------
+    gray : (H, W) float
+        Brightness in [0, 1].
+    weight : (H, W) float
+        1 where the object is and 0 elsewhere; what is above one half counts.
+    noise : float
+        Variance of the brightness that says nothing, > 0; see `pyramid.noise_of`.
+    """
+
+    gray: Float[Tensor, "H W"]
+    weight: Float[Tensor, "H W"]
+    noise: float
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What the windows of one photograph say of a surface.
+
+    Attributes
+    ----------
+    loss : () tensor
+        Sum of ``share * min(1 - ZNCC, cap)`` over the windows; differentiable in the points.
+    share : () tensor
+        Sum of the windows' shares: 1 for a window full of texture, 0 for one that shows noise alone.
+    scores, shares : (H, W) tensor or None
+        ``share * ZNCC`` and share of the window around each pixel, where these were asked for.
+    """
+
+    loss: Tensor
+    share: Tensor
+    scores: Tensor | None = None
+    shares: Tensor | None = None
+
+
+def agreement(
+    points: Float[Tensor, "N 3"],
+    pixels: Int[Tensor, " N"],
+    here: Photograph,
+    there: Photograph,
+    depths: Float[Tensor, "H W"],
+    *,
+    pixel: float,
+    radius: int = 3,
+    cap: float = 0.8,
+    images: bool = False,
+) -> Agreement:
+    """Compare what one photograph shows at its pixels with what another shows at the same points of a surface.
+
+    Every pixel has a surface point of its own, so windows bend with the surface. ZNCC, the correlation of the values
+    in a window without their means, sees neither gain nor offset. The variances in it hold the photographs' noise: the
+    correlation of flat windows goes to 0, and so does what they count.
+
+    Parameters
+    ----------
+    points : (N, 3) float32 or float64
+        Homogeneous pixels ``(u z, v z, z)`` in the second photograph of the points that the first one sees;
+        differentiable.
+    pixels : (N,) int32
+        The pixels of the first photograph at which it sees them, ascending, as `rasterize` has them.
+    here, there : Photograph
+        Of one size.
+    depths : (H, W) float
+        Depth of the surface in the second photograph, 0 where there is none. Points behind it do not count.
+    pixel : float
+        Width of a pixel at depth 1, one over the focal length: a point two pixels' widths behind is still seen.
+    radius : int
+        Of the windows, 1 to 7: (2 radius + 1)² pixels, more than half of which have to be seen twice.
+    cap : float
+        No window loses more, in (0, 2].
+    images : bool
+        Whether to return the scores of all windows.
+
+    Raises
+    ------
+    ValueError
+        If sizes or types differ, or a number is out of its range.
+
+    References
+    ----------
+    Pons, Keriven, Faugeras: Multi-View Stereo Reconstruction and Scene Flow Estimation with a Global Image-Based
+    Matching Score. IJCV 72(2), 2007.
+    Vu, Labatut, Pons, Keriven: High Accuracy and Visibility-Consistent Dense Multiview Stereo. PAMI 34(5), 2012.
+    """
+    _check(points, pixels, (here.gray, here.weight, there.gray, depths), radius, cap)
+    loss, share, *found = _Agreement.apply(
+        points.contiguous(), pixels, here, there, depths, pixel, radius, cap, images
+    )
+    return Agreement(loss, share, *found)
+
+
+def _check(points: Tensor, pixels: Tensor, planes: tuple[Tensor, ...], radius: int, cap: float) -> None:
+    """ValueError for what does not fit together."""
+    size = planes[0].shape
+    for plane in planes:
+        if plane.shape != size or plane.dim() != 2 or plane.dtype != points.dtype:
+            raise ValueError(
+                f"here, there, depths: expected (H, W) {points.dtype} of one size, got {tuple(plane.shape)} "
+                f"{plane.dtype} beside {tuple(size)}"
+            )
+    if points.shape != (len(pixels), 3) or pixels.dtype != torch.int32:
+        raise ValueError(
+            f"points, pixels: expected (N, 3) and (N,) int32, got {tuple(points.shape)} and {tuple(pixels.shape)} "
+            f"{pixels.dtype}"
+        )
+    if not 1 <= radius <= WIDEST:
+        raise ValueError(f"radius: expected 1 to {WIDEST}, got {radius}")
+    if not 0 < cap <= 2:
+        raise ValueError(f"cap: expected a number in (0, 2], got {cap}")
+
+
+class _Agreement(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, points, pixels, here, there, depths, pixel, radius, cap, images):
+        (height, width), device, dtype = depths.shape, points.device, points.dtype
+        k = kernels_for(dtype, device)
+        top, left, rows, columns = _window(pixels, width)
+        stride = columns + 2 * radius
+        room = torch.zeros(9, rows + 2 * radius, stride, dtype=dtype, device=device)
+        valid, carried, found, *slopes, gradient, scores, shares = room
+        places = torch.empty(len(pixels), dtype=torch.int32, device=device)
+        sampled = torch.empty(len(pixels), 2, dtype=dtype, device=device)
+        windows = [stride, columns, radius, as_flat(valid), as_flat(carried), as_flat(found)]
+        w_points, w_places, w_sampled = as_warp(points.detach(), k.vec3), as_warp(places), as_flat(sampled)
+        w_slopes = [as_flat(part) for part in slopes]
+
+        def run(kernel, count: int, inputs: list) -> None:
+            def work(_: int, chunk: range) -> None:
+                launch_items(kernel, chunk.start, chunk.stop, inputs, device)
+
+            run_chunks(work, chunks_of(count, device))
+
+        photographs = [as_flat(plane) for plane in (here.gray, here.weight, there.gray, depths)]
+        run(k.carry, len(pixels), [
+            w_points, as_warp(pixels), width, height, top, left, stride, radius, *photographs,
+            k.real(2 * pixel), w_places, w_sampled, as_flat(valid), as_flat(carried), as_flat(found),
+        ])  # fmt: skip
+        blocks = rows * -(-columns // BLOCK)
+        sums = torch.zeros(2, blocks, dtype=dtype, device=device)
+        run(k.score, blocks, [
+            *windows, k.real(here.noise), k.real(there.noise), k.real(cap), *w_slopes,
+            as_flat(scores), as_flat(shares), as_warp(sums[0]), as_warp(sums[1]),
+        ])  # fmt: skip
+        if points.requires_grad:
+            run(k.slope, blocks, [*windows, *w_slopes, as_flat(gradient)])
+            grad_points = torch.empty_like(points)
+            inputs = [w_points, w_places, w_sampled, as_flat(gradient), as_warp(grad_points, k.vec3)]
+            run(k.back, len(pixels), inputs)
+            ctx.save_for_backward(grad_points)
+        loss, share = sums.double().sum(1).to(dtype)
+        ctx.mark_non_differentiable(share)
+        if not images:
+            return loss, share, None, None
+        whole = torch.zeros(2, height, width, dtype=dtype, device=device)
+        inner = room[-2:, radius : radius + rows, radius : radius + columns]
+        whole[:, top : top + rows, left : left + columns] = inner
+        ctx.mark_non_differentiable(whole[0], whole[1])
+        return loss, share, whole[0], whole[1]
+
+    @staticmethod
+    def backward(ctx, grad, *_):
+        (grad_points,) = ctx.saved_tensors
+        return grad * grad_points, *[None] * 8
+
+
+def _window(pixels: Tensor, width: int) -> tuple[int, int, int, int]:
+    """First row and column that some pixels lie in, and the numbers of both."""
+    if len(pixels) == 0:
+        return 0, 0, 1, 1
+    columns = torch.aminmax(pixels % width)
+    top, bottom = int(pixels[0]) // width, int(pixels[-1]) // width
+    left, right = int(columns.min), int(columns.max)
+    return top, left, bottom - top + 1, right - left + 1

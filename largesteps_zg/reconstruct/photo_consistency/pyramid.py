@@ -1,0 +1,79 @@
+"""Brightness of photographs at full size, half of it, a quarter and so on."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ...images.color import linear_to_srgb
+from ...scenes.views import Views
+from ..batch import means
+from .agreement import Photograph
+
+LUMA = (0.299, 0.587, 0.114)
+# Variance of rounding to a whole number of 255.
+ROUNDING = 1.0 / (12.0 * 255.0**2)
+NORMAL = 0.6745  # median size of a normal number of spread 1
+MASK = ((1.0, -2.0, 1.0), (-2.0, 4.0, -2.0), (1.0, -2.0, 1.0))  # of spread 6 in white noise of spread 1
+
+
+class Pyramid:
+    """Photographs at each of some sizes.
+
+    Parameters
+    ----------
+    views : Views
+    levels : int
+        Sizes, >= 1: level k is 2^k times smaller.
+    device
+        Where the photographs are wanted. They are kept as bytes and as halves of floats.
+    """
+
+    def __init__(self, views: Views, levels: int, device: torch.device) -> None:
+        gray = torch.stack([_luma(photo.float().div_(255)) for photo in views.images])
+        self._sizes: list[Tensor] = []
+        self._noises: list[list[float]] = []
+        for level in range(levels):
+            gray = means(gray) if level else gray
+            self._noises.append([noise_of(photo[..., 0], photo[..., 1] > 0.5) for photo in gray])
+            self._sizes.append(gray.permute(3, 0, 1, 2).contiguous().half().to(device))
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def photograph(self, index: int, level: int) -> Photograph:
+        """One of them at one size."""
+        gray, weight = self._sizes[level][:, index].float()
+        return Photograph(gray, weight, self._noises[level][index])
+
+
+def _luma(image: Tensor) -> Tensor:
+    """(H, W, 2): brightness and the last channel of an image."""
+    brightness = image[..., :3] @ image.new_tensor(LUMA)
+    return torch.stack([brightness, image[..., 3]], dim=-1)
+
+
+def gray_of(image: Tensor) -> Tensor:
+    """(H, W) brightness in sRGB of a rendering (H, W, 4), linear and premultiplied, as photographs have it."""
+    alpha = image[..., 3:]
+    straight = linear_to_srgb((image[..., :3] / alpha.clamp_min(1e-6)).clamp(0.0, 1.0))
+    return _luma(torch.cat([straight, alpha], dim=-1))[..., 0]
+
+
+def noise_of(gray: Tensor, inside: Tensor) -> float:
+    """Variance of the noise in an image, from the part that is inside a mask; rounding to bytes is the least.
+
+    The median of what a filter leaves that knows no slopes: edges and texture are few.
+
+    References
+    ----------
+    Immerkær: Fast Noise Variance Estimation. Computer Vision and Image Understanding 64(2), 1996.
+    """
+    if min(gray.shape) < 3:
+        return ROUNDING
+    left = torch.nn.functional.conv2d(gray[None, None], gray.new_tensor(MASK)[None, None])[0, 0]
+    left = left[inside[1:-1, 1:-1]].abs()
+    spread = float(left.median()) / (NORMAL * 6.0) if len(left) else 0.0
+    return max(spread**2, ROUNDING) if math.isfinite(spread) else ROUNDING

@@ -1,0 +1,269 @@
+"""The agreement of photographs as a data term of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..._support.trial import Trial
+from ...cameras.model import Cameras
+from ...constants import DEFAULTS, Patches
+from ...rasterizer.api import interpolate, rasterize
+from ...renderers.rasterized import homogeneous_pixels
+from ...scenes.views import Views
+from .agreement import Agreement, Photograph, agreement
+from .neighbors import neighbors
+from .pyramid import Pyramid, gray_of
+from .vote import WindowLosses, compared
+
+Corrected = Callable[[Cameras, Tensor], Cameras]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What some photographs say of a surface.
+
+    Attributes
+    ----------
+    loss : () tensor
+        Mean of ``min(1 - ZNCC, cap)`` over the windows, each as often as it has texture; differentiable.
+    share : float
+        Of the object's pixels, how many have texture that was compared.
+    """
+
+    loss: Tensor
+    share: float
+
+
+class PhotoConsistency:
+    """Patches of photographs, carried over the surface into others.
+
+    Parameters
+    ----------
+    views : Views
+    cameras : Cameras
+        Of the views, around an object at the origin, on the device of the run.
+    seed : int
+        Of the choice of neighbours.
+    constants : Patches, optional
+    backend : str
+        Of the rasterizer.
+
+    Attributes
+    ----------
+    neighbors : tuple of tuples of int
+        Of each photograph, see `neighbors`.
+    trial : Trial
+        Whether a run goes on with it, see `judge`.
+    foretold : float or None
+        The share of the windows by which that was decided.
+    """
+
+    def __init__(
+        self,
+        views: Views,
+        cameras: Cameras,
+        *,
+        seed: int = 0,
+        constants: Patches = DEFAULTS.patches,
+        backend: str = "auto",
+    ) -> None:
+        self.constants, self._backend, self._seed = constants, backend, seed
+        self.trial = Trial(0.0, constants.decide)
+        self.foretold: float | None = None
+        self.neighbors = neighbors(cameras.centers, constants)
+        smallest, levels = min(views.images.shape[1:3]), 1
+        while smallest >> levels >= constants.smallest:
+            levels += 1
+        self._pyramid = Pyramid(views, levels, cameras.world_to_camera.device)
+        height, width = (n >> (levels - 1) for n in views.images.shape[1:3])
+        self._trust = cameras.centers.new_ones(len(views), height, width, dtype=torch.float32)
+        self._cameras = [cameras]
+        for _ in range(1, levels):
+            self._cameras.append(self._cameras[-1].halved())
+
+    def cameras(self, index: Tensor, level: int = 0) -> Cameras:
+        """Of some photographs."""
+        return self._cameras[level][index]
+
+    def level(self, progress: float) -> int:
+        """Which size of the photographs to look at, after so much of a run: 0 is full size."""
+        finer = sum(progress >= at for at in self.constants.finer_at)
+        return min(max(len(self.constants.finer_at) - finer, 0), len(self._pyramid) - 1)
+
+    def group(self, first: int, number: int) -> list[int]:
+        """A photograph and some of its neighbours, by lot; the same ones for the same number of a step."""
+        others = self.neighbors[first]
+        lots = torch.Generator().manual_seed((self._seed * 1_000_003 + number) % 2**63)
+        drawn = torch.randperm(len(others), generator=lots)[: self.constants.compared].tolist()
+        return [first, *(others[i] for i in drawn)]
+
+    def evidence(
+        self,
+        vertices: Tensor,
+        faces: Tensor,
+        edges: Tensor,
+        group: list[int],
+        *,
+        level: int = 0,
+        corrected: Corrected | None = None,
+    ) -> Evidence | None:
+        """What a group of photographs says, each compared with each that is its neighbour; None if that is nothing.
+
+        Parameters
+        ----------
+        vertices, faces : (V, 3), (F, 3)
+            Differentiable in the vertices.
+        edges : (E, 6) int32
+            ``edge_table(faces)``.
+        group : list of int
+            Numbers of photographs.
+        level : int
+            0 for photographs at full size, see `level`.
+        corrected : callable, optional
+            Makes better cameras of cameras and their numbers.
+        """
+        loss, share, inside = vertices.new_zeros(()), 0.0, 0.0
+        pairs = [(i, j) for i, j in permutations(group, 2) if j in self.neighbors[i]]
+        for here, found in self._compared(vertices, faces, edges, pairs, level, corrected):
+            loss = loss + found.loss
+            share += float(found.share)
+            inside += float((here.weight > 0.5).sum())
+        return Evidence(loss / share, min(share / max(inside, 1.0), 1.0)) if share > 0 else None
+
+    @torch.no_grad()
+    def report(
+        self, vertices: Tensor, faces: Tensor, edges: Tensor, corrected: Corrected | None = None
+    ) -> dict[str, Any] | None:
+        """What all photographs at full size say of a surface; None if that is nothing. Arguments as for `evidence`.
+
+        Returns
+        -------
+        dict
+            "agreement", the mean over the windows of ZNCC, or of 1 - cap where that is more; "share", of the object's
+            pixels, how many have texture that was compared; "foretold" and "kept", see `judge`.
+        """
+        found = []
+        for first in range(len(self.neighbors)):
+            part = self.evidence(vertices, faces, edges, self.group(first, 0), corrected=corrected)
+            found += [] if part is None else [(float(part.loss), part.share)]
+        if not found:
+            return None
+        share = sum(part for _, part in found)
+        loss = sum(part * loss for loss, part in found) / share
+        decided = {"foretold": self.foretold, "kept": not self.trial.dropped}
+        return {"agreement": 1.0 - loss, "share": share / len(self.neighbors), **decided}
+
+    @torch.no_grad()
+    def against(
+        self,
+        vertices: Tensor,
+        faces: Tensor,
+        edges: Tensor,
+        image: Tensor,
+        first: int,
+        *,
+        number: int,
+        level: int = 0,
+        corrected: Corrected | None = None,
+    ) -> WindowLosses | None:
+        """How a photograph agrees with its neighbours, and with its rendering; None if it has no neighbours.
+
+        Parameters
+        ----------
+        vertices, faces, edges, level, corrected
+            As for `evidence`.
+        image : (H, W, 4) tensor
+            The photograph as the run renders it at that level, linear, premultiplied.
+        first : int
+            Which one it is.
+        number : int
+            Of the step.
+        """
+        pairs = [(first, other) for other in self.group(first, number)[1:]]
+        found = list(self._compared(vertices, faces, edges, pairs, level, corrected, images=True))
+        if not found:
+            return None
+        return compared(found[0][0], [part for _, part in found], gray_of(image), self.constants)
+
+    def judge(self, comparisons: Iterable[WindowLosses | None]) -> None:
+        """Decide whether a run goes on with it: if a neighbouring photograph, carried over the surface, is more like a
+        photograph than the run's own rendering of it, in most of the windows.
+
+        Where light, colour, gloss and exposure explain photographs, pixels say more of the shape than patches.
+        """
+        better = windows = 0.0
+        for comparison in comparisons:
+            won, all_of_them = (0.0, 0.0) if comparison is None else comparison.votes()
+            better, windows = better + won, windows + all_of_them
+        self.foretold = better / windows if windows > 0 else None
+        self.trial.settle(keep=2.0 * better > windows)
+
+    def learn(self, comparison: WindowLosses | None, first: int, level: int) -> None:
+        """Keep in mind what the colours of a photograph count, until it is compared again."""
+        if comparison is not None:
+            found = comparison.trust(2 ** (len(self._pyramid) - 1 - level))
+            self._trust[first] = found[: self._trust.shape[1], : self._trust.shape[2]]
+
+    def trust(self, index: Tensor, size: tuple[int, int]) -> Tensor:
+        """(B, H, W): what the colours of some photographs count at that size; see `WindowLosses.trust`."""
+        return torch.nn.functional.interpolate(self._trust[index][:, None], size, mode="bilinear")[:, 0]
+
+    def _compared(
+        self,
+        vertices: Tensor,
+        faces: Tensor,
+        edges: Tensor,
+        pairs: list[tuple[int, int]],
+        level: int,
+        corrected: Corrected | None,
+        *,
+        images: bool = False,
+    ) -> Iterator[tuple[Photograph, Agreement]]:
+        """The first photograph of each pair, and how the second agrees with it."""
+        numbers = sorted({number for pair in pairs for number in pair})
+        if not numbers:
+            return
+        cameras = self._cameras[level][numbers]
+        if corrected is not None:
+            cameras = corrected(cameras, torch.tensor(numbers))
+        size = cameras.height, cameras.width
+        points = homogeneous_pixels(vertices, cameras)
+        fragments = rasterize(points, faces, size, edges=edges, backend=self._backend)
+        surface, ends = interpolate(vertices, fragments), fragments.view_ends.tolist()
+        photographs = [self._pyramid.photograph(i, level) for i in numbers]
+        depths = _depths(surface, fragments.pixels, ends, cameras)
+        for i, j in ((numbers.index(first), numbers.index(second)) for first, second in pairs):
+            seen = slice(ends[i], ends[i + 1])
+            there = homogeneous_pixels(surface[seen], cameras[[j]])[0]
+            yield photographs[i], agreement(
+                there, fragments.pixels[seen] - i * size[0] * size[1], photographs[i], photographs[j], depths[j],
+                pixel=1.0 / float(cameras.intrinsics[j, 0, 0]), radius=self.constants.radius, cap=self.constants.cap,
+                images=images,
+            )  # fmt: skip
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that later steps depend on."""
+        return {"trial": self.trial.state_dict(), "foretold": self.foretold, "trust": self._trust}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.trial.load_state_dict(state["trial"])
+        self.foretold = state["foretold"]
+        self._trust.copy_(state["trust"])
+
+
+@torch.no_grad()
+def _depths(surface: Tensor, pixels: Tensor, ends: list[int], cameras: Cameras) -> Tensor:
+    """(B, H, W): depth of the surface at every pixel, 0 where there is none."""
+    size = len(cameras), cameras.height, cameras.width
+    depths = surface.new_zeros(size[0] * size[1] * size[2])
+    for view, matrix in enumerate(cameras.world_to_camera.to(surface)):
+        seen = slice(ends[view], ends[view + 1])
+        depths[pixels[seen].long()] = surface[seen] @ matrix[2, :3] + matrix[2, 3]
+    return depths.view(size)

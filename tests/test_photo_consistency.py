@@ -1,0 +1,370 @@
+"""Patches of photographs: the score against a plain one, its derivative, what counts, and what it says of a shape."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from largesteps_zg.cameras import Cameras, sphere_of_cameras
+from largesteps_zg.constants import Patches
+from largesteps_zg.mesh import icosphere
+from largesteps_zg.rasterizer import edge_table
+from largesteps_zg.reconstruct.batch import Batch
+from largesteps_zg.reconstruct.difference import Difference
+from largesteps_zg.reconstruct.photo_consistency import PhotoConsistency, Photograph, agreement, neighbors
+from largesteps_zg.reconstruct.photo_consistency.pyramid import ROUNDING, noise_of
+from largesteps_zg.renderers.rasterized import render
+from largesteps_zg.scenes import Views
+
+NOISE = 1e-4
+SIZE = 40, 90
+
+
+def texture(seed: int, height: int = SIZE[0], width: int = SIZE[1]) -> Tensor:
+    """Smooth noise from 0 to 1, float64."""
+    noise = torch.rand(
+        1, 1, height + 20, width + 20, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    )
+    for _ in range(3):
+        noise = F.avg_pool2d(noise, 5, 1, 2)
+    found = noise[0, 0, 10:-10, 10:-10]
+    return ((found - found.min()) / (found.max() - found.min())).contiguous()
+
+
+def photograph(gray: Tensor) -> Photograph:
+    return Photograph(gray, torch.ones_like(gray), NOISE)
+
+
+def points_near(pixels: Tensor, off: float = 0.4, seed: int = 1) -> Tensor:
+    """Homogeneous pixels near those of the other photograph, at some depths."""
+    random = torch.Generator().manual_seed(seed)
+    width = SIZE[1]
+    at = torch.stack([pixels % width + 0.5, pixels // width + 0.5], -1).double()
+    at = at + off * torch.randn(len(pixels), 2, dtype=torch.float64, generator=random)
+    depth = 1 + torch.rand(len(pixels), 1, dtype=torch.float64, generator=random)
+    return torch.cat([at * depth, depth], -1)
+
+
+@pytest.fixture
+def pair() -> tuple[Tensor, Tensor, Photograph, Photograph, Tensor]:
+    """Points, their pixels, two photographs that are alike but for some noise, and depths behind all points."""
+    here = texture(2)
+    there = 0.3 * texture(3) + 0.7 * here
+    random = torch.rand(SIZE[0] * SIZE[1], generator=torch.Generator().manual_seed(4))
+    pixels = torch.arange(SIZE[0] * SIZE[1], dtype=torch.int32)[random < 0.9]
+    depths = torch.full(SIZE, 9.0, dtype=torch.float64)
+    return points_near(pixels), pixels, photograph(here), photograph(there), depths
+
+
+def plain(points: Tensor, pixels: Tensor, here: Photograph, there: Photograph, radius: int, cap: float):
+    """Loss and share by PyTorch's own sampling and convolution."""
+    height, width = SIZE
+    at = points[:, :2] / points[:, 2:]
+    inside = ((at > 1.5) & (at < torch.tensor([width - 1.5, height - 1.5]))).all(1)
+    grid = (2 * at / torch.tensor([width, height]) - 1)[None, None]
+    values = F.grid_sample(there.gray[None, None], grid, align_corners=False)[0, 0, 0]
+
+    def image(row: Tensor) -> Tensor:
+        return (
+            torch.zeros(height * width, dtype=torch.float64)
+            .index_put((pixels.long(),), row)
+            .view(1, 1, *SIZE)
+        )
+
+    def mean(plane: Tensor) -> Tensor:
+        side = 2 * radius + 1
+        return F.conv2d(plane, torch.ones(1, 1, side, side, dtype=torch.float64), padding=radius) / count
+
+    valid, count = image(inside.double()), torch.ones(1)
+    count = mean(valid)
+    a, b = here.gray * valid, image(values * inside)
+    va, vb = mean(a * a) - mean(a) ** 2, mean(b * b) - mean(b) ** 2
+    z = (mean(a * b) - mean(a) * mean(b)) / ((va + NOISE) * (vb + NOISE)).sqrt()
+    share = va / (va + NOISE)
+    good = (valid > 0) & (2 * count >= (2 * radius + 1) ** 2)
+    return (share * (1 - z).clamp(max=cap))[good].sum(), share[good].sum()
+
+
+@pytest.mark.parametrize("radius", [1, 3, 7])
+def test_the_score_is_the_one_of_plain_sums(pair, radius: int) -> None:
+    points, pixels, here, there, depths = pair
+    found = agreement(points, pixels, here, there, depths, pixel=0.01, radius=radius, cap=0.5)
+    loss, share = plain(points, pixels, here, there, radius, 0.5)
+    torch.testing.assert_close(found.loss, loss)
+    torch.testing.assert_close(found.share, share)
+
+
+def test_its_derivative_is_the_slope_of_its_value(pair) -> None:
+    points, *rest = pair
+
+    def loss(at: Tensor) -> Tensor:
+        return agreement(at, *rest, pixel=0.01, cap=2.0).loss
+
+    points.requires_grad_()
+    (slope,) = torch.autograd.grad(loss(points), points)
+    points = points.detach()
+    along = torch.randn(points.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    step = 1e-7
+    difference = (loss(points + step * along) - loss(points - step * along)) / (2 * step)
+    torch.testing.assert_close((slope * along).sum(), difference, rtol=1e-6, atol=0.0)
+
+
+def test_single_precision_says_the_same(pair) -> None:
+    points, pixels, here, there, depths = pair
+
+    def single(photo: Photograph) -> Photograph:
+        return Photograph(photo.gray.float(), photo.weight.float(), photo.noise)
+
+    double = agreement(points, pixels, here, there, depths, pixel=0.01)
+    found = agreement(points.float(), pixels, single(here), single(there), depths.float(), pixel=0.01)
+    torch.testing.assert_close(found.loss.double(), double.loss, rtol=1e-4, atol=0.0)
+
+
+def test_neither_gain_nor_offset_is_seen(pair) -> None:
+    points, pixels, here, there, depths = pair
+    brighter = Photograph(2.0 * there.gray + 0.1, there.weight, 4.0 * there.noise)
+    one = agreement(points, pixels, here, there, depths, pixel=0.01).loss
+    two = agreement(points, pixels, here, brighter, depths, pixel=0.01).loss
+    torch.testing.assert_close(one, two)
+
+
+def test_points_behind_the_surface_do_not_count(pair) -> None:
+    points, pixels, here, there, depths = pair
+    depths[:, 45:] = 0.5
+    found = agreement(points, pixels, here, there, depths, pixel=0.01, images=True)
+    whole = agreement(points, pixels, here, there, torch.full_like(depths, 9.0), pixel=0.01, images=True)
+    assert found.shares is not None and whole.shares is not None
+    assert float(found.shares[:, 52:].sum()) == 0
+    torch.testing.assert_close(found.shares[:, :38], whole.shares[:, :38])
+
+
+def test_pixels_outside_the_mask_do_not_count(pair) -> None:
+    points, pixels, here, there, depths = pair
+    here.weight[:, :45] = 0
+    found = agreement(points, pixels, here, there, depths, pixel=0.01, images=True)
+    assert found.shares is not None
+    assert float(found.shares[:, :45].sum()) == 0 < float(found.shares[:, 45:].sum())
+
+
+def test_flat_patches_say_nothing(pair) -> None:
+    points, pixels, here, there, depths = pair
+    flat = Photograph(torch.full_like(here.gray, 0.5), here.weight, NOISE)
+    points.requires_grad_()
+    found = agreement(points, pixels, flat, there, depths, pixel=0.01)
+    found.loss.backward()
+    assert points.grad is not None
+    assert float(found.share) < 1e-6 and float(points.grad.abs().max()) < 1e-6
+
+
+def test_the_sums_of_the_images_are_those_that_are_returned(pair) -> None:
+    found = agreement(*pair, pixel=0.01, cap=2.0, images=True)
+    assert found.scores is not None and found.shares is not None
+    torch.testing.assert_close(found.shares.sum(), found.share)
+    torch.testing.assert_close((found.shares - found.scores).sum(), found.loss)
+
+
+def test_nothing_seen_says_nothing(pair) -> None:
+    _, _, here, there, depths = pair
+    none = torch.zeros(0, 3, dtype=torch.float64, requires_grad=True)
+    found = agreement(none, torch.zeros(0, dtype=torch.int32), here, there, depths, pixel=0.01)
+    found.loss.backward()
+    assert found.loss.item() == found.share.item() == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"radius": 0}, "radius: expected 1 to 7, got 0"),
+        ({"cap": 0.0}, "cap: expected a number in"),
+        ({"depths": torch.zeros(3, 4, dtype=torch.float64)}, "of one size"),
+        ({"pixels": torch.zeros(3240, dtype=torch.int64)}, "points, pixels: expected"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(pair, change: dict, message: str) -> None:
+    names = ("points", "pixels", "here", "there", "depths")
+    given = {**dict(zip(names, pair, strict=True)), "pixel": 0.01, **change}
+    with pytest.raises(ValueError, match=message):
+        agreement(**given)
+
+
+def test_noise_is_told_from_slopes() -> None:
+    rows = torch.linspace(0, 0.5, 60)[:, None] + torch.linspace(0, 0.4, 80)
+    noisy = rows + 0.02 * torch.randn(60, 80, generator=torch.Generator().manual_seed(6))
+    inside = torch.ones(60, 80, dtype=torch.bool)
+    assert noise_of(rows, inside) == ROUNDING
+    assert noise_of(noisy, inside) == pytest.approx(0.02**2, rel=0.1)
+    noisy[:, 40:] = torch.rand(60, 40, generator=torch.Generator().manual_seed(7))
+    inside[:, 40:] = False
+    assert noise_of(noisy, inside) == pytest.approx(0.02**2, rel=0.2)
+    assert noise_of(noisy, torch.zeros_like(inside)) == ROUNDING
+
+
+def test_neighbours_are_neither_too_near_nor_too_far() -> None:
+    angles = torch.deg2rad(torch.tensor([0.0, 2.0, 20.0, 30.0, 170.0]))
+    centers = 3.0 * torch.stack([angles.cos(), angles.sin(), torch.zeros(5)], 1)
+    assert neighbors(centers) == ((2, 3), (2, 3), (3, 1, 0), (2, 1, 0), ())
+    assert neighbors(centers, Patches(neighbors=1)) == ((2,), (2,), (3,), (2,), ())
+
+
+def ball_views(size: int = 96) -> tuple[Views, Cameras]:
+    """Photographs of a ball with a pattern, each brighter or darker than the others; 24 around it."""
+    ball = icosphere(5)
+    waves = torch.randn(12, 3, generator=torch.Generator().manual_seed(8)) * 9
+    pattern = torch.sin(ball.vertices.float() @ waves.T + torch.arange(12)).mean(1, keepdim=True)
+    cameras = sphere_of_cameras(24, distance=4.0, fov_y_degrees=35.0, height=size, width=size)
+    images = render(ball.vertices.float(), ball.faces, (0.5 + pattern).clamp(0, 1).expand(-1, 3), cameras)
+    gains = 0.5 + 0.5 * torch.rand(24, 1, 1, 1, generator=torch.Generator().manual_seed(9))
+    rgba = torch.cat([images[..., :3] * gains, images[..., 3:]], -1).clamp(0, 1).mul(255).round().byte()
+    return Views(rgba, cameras, tuple(map(str, range(24)))), cameras
+
+
+def loss_at(term: PhotoConsistency, radius: Tensor, level: int = 0) -> Tensor:
+    """Of a ball, over some groups of photographs."""
+    ball = icosphere(4)
+    edges = edge_table(ball.faces.int())
+    found = [
+        term.evidence(radius * ball.vertices.float(), ball.faces, edges, term.group(i, 0), level=level)
+        for i in range(0, 24, 4)
+    ]
+    return torch.stack([part.loss for part in found if part is not None]).mean()
+
+
+def test_photographs_agree_on_the_true_surface_and_point_to_it() -> None:
+    views, cameras = ball_views()
+    term = PhotoConsistency(views, cameras)
+    off = {}
+    for radius in (0.96, 1.0, 1.04):
+        at = torch.tensor(radius, requires_grad=True)
+        loss = loss_at(term, at)
+        (slope,) = torch.autograd.grad(loss, at)
+        off[radius] = loss.item(), slope.item()
+    assert off[1.0][0] < 0.1 < 2 * off[1.0][0] + 0.1 < min(off[0.96][0], off[1.04][0])
+    assert off[0.96][1] < 0 < off[1.04][1]
+
+
+def test_coarser_photographs_reach_farther() -> None:
+    views, cameras = ball_views()
+    term = PhotoConsistency(views, cameras, constants=Patches(smallest=24))
+    slopes = []
+    for level in (0, 2):
+        at = torch.tensor(1.15, requires_grad=True)
+        slopes.append(float(torch.autograd.grad(loss_at(term, at, level), at)[0]))
+    assert slopes[1] > 0 and slopes[1] > slopes[0]
+
+
+def test_sizes_follow_the_run_and_the_photographs() -> None:
+    views, cameras = ball_views()
+    term = PhotoConsistency(views, cameras, constants=Patches(smallest=24, finer_at=(0.2, 0.5)))
+    assert [term.level(at) for at in (0.0, 0.19, 0.2, 0.49, 0.5, 0.99)] == [2, 2, 1, 1, 0, 0]
+    assert PhotoConsistency(views, cameras, constants=Patches(smallest=90)).level(0.0) == 0
+
+
+def test_groups_are_drawn_anew_for_each_step_and_are_those_of_its_number() -> None:
+    views, cameras = ball_views()
+    one, two = (PhotoConsistency(views, cameras, seed=3) for _ in range(2))
+    groups = [one.group(5, number) for number in range(12)]
+    assert groups == [two.group(5, number) for number in range(12)]
+    assert all(group[0] == 5 and set(group[1:]) <= set(one.neighbors[5]) for group in groups)
+    assert len({tuple(group) for group in groups}) > 3
+
+
+def test_photographs_without_neighbours_say_nothing() -> None:
+    views, cameras = ball_views()
+    term = PhotoConsistency(views, cameras, constants=Patches(angles=(0.001, 0.002)))
+    ball = icosphere(2)
+    assert term.group(0, 0) == [0]
+    assert term.evidence(ball.vertices.float(), ball.faces, edge_table(ball.faces.int()), [0]) is None
+
+
+def test_corrected_cameras_are_those_that_count() -> None:
+    views, cameras = ball_views()
+    turned = cameras.world_to_camera.clone()
+    turned[:, 0, 3] += 0.05 * torch.sin(torch.arange(24.0))
+    off = replace(cameras, world_to_camera=turned)
+    term = PhotoConsistency(views, off)
+    ball = icosphere(4)
+    edges, group = edge_table(ball.faces.int()), PhotoConsistency(views, cameras).group(0, 0)
+
+    def mended(given: Cameras, index: Tensor) -> Cameras:
+        return cameras[index]
+
+    wrong, right = (
+        term.evidence(ball.vertices.float(), ball.faces, edges, group, corrected=how)
+        for how in (None, mended)
+    )
+    assert wrong is not None and right is not None
+    assert right.loss.item() < 0.5 * wrong.loss.item()
+
+
+def judged(spoilt: bool) -> PhotoConsistency:
+    """After it was decided about the true ball, whose renderings are right, or have stripes that no photograph has."""
+    views, cameras = ball_views()
+    term, ball, index = PhotoConsistency(views, cameras), icosphere(5), torch.tensor([0, 5, 9])
+    images = views.linear(index)
+    if spoilt:
+        stripes = 0.5 + 0.5 * torch.sin(torch.arange(96.0) * 0.7)
+        images[..., :3] *= stripes[:, None, None]
+    edges = edge_table(ball.faces.int())
+    term.judge(
+        term.against(ball.vertices.float(), ball.faces, edges, image, int(i), number=1)
+        for image, i in zip(images, index, strict=True)
+    )
+    return term
+
+
+def test_patches_are_kept_where_neighbours_foretell_more_than_renderings() -> None:
+    right, wrong = judged(False), judged(True)
+    assert right.foretold is not None and wrong.foretold is not None
+    assert right.foretold < 0.1 and right.trial.dropped
+    assert wrong.foretold > 0.9 and wrong.trial.kept
+    again = PhotoConsistency(*ball_views())
+    again.load_state_dict(wrong.state_dict())
+    assert again.trial.kept and again.foretold == wrong.foretold
+
+
+def test_patches_that_nobody_can_compare_are_dropped() -> None:
+    views, cameras = ball_views()
+    term, ball = PhotoConsistency(views, cameras, constants=Patches(angles=(0.001, 0.002))), icosphere(3)
+    edges = edge_table(ball.faces.int())
+    alone = term.against(ball.vertices.float(), ball.faces, edges, views.linear([0])[0], 0, number=1)
+    assert alone is None
+    term.judge([alone])
+    assert term.trial.dropped and term.foretold is None
+    assert term.report(ball.vertices.float(), ball.faces, edges) is None
+
+
+def test_colours_count_less_where_neighbours_foretell_more() -> None:
+    views, cameras = ball_views()
+    term, ball = PhotoConsistency(views, cameras, constants=Patches(smallest=24)), icosphere(5)
+    image, edges = views.linear([4])[0], edge_table(ball.faces.int())
+    image[:, :48, :3] *= 0.5 + 0.5 * torch.sin(torch.arange(96.0) * 0.7)[:, None, None]
+    found = term.against(ball.vertices.float(), ball.faces, edges, image, 4, number=1)
+    term.learn(found, 4, 0)
+    trust = term.trust(torch.tensor([4, 5]), (48, 48))
+    assert trust.shape == (2, 48, 48) and bool((trust[1] == 1).all())
+    inside = views.images[4, ::2, ::2, 3] > 127
+    spoilt, right = trust[0, :, :22][inside[:, :22]], trust[0, :, 26:][inside[:, 26:]]
+    assert float(spoilt.mean()) < 0.2 and float(right.mean()) > 0.95
+    assert float(trust.min()) >= 0 and float(trust.max()) <= 1
+    again = PhotoConsistency(views, cameras, constants=Patches(smallest=24))
+    again.load_state_dict(term.state_dict())
+    assert torch.equal(again.trust(torch.tensor([4, 5]), (48, 48)), trust)
+
+
+def test_differences_of_colours_count_as_they_are_trusted() -> None:
+    random = torch.Generator().manual_seed(11)
+    images, targets = (torch.rand(2, 6, 5, 4, generator=random) for _ in range(2))
+    trust = torch.rand(2, 6, 5, generator=random)
+    cameras = sphere_of_cameras(2, distance=3.0, fov_y_degrees=40, height=6, width=5)
+    batch = Batch(cameras, targets, torch.arange(2), trust=trust)
+    off = (images - targets).abs()
+    wanted = (trust[..., None] * off[..., :3]).sum(-1) + off[..., 3]
+    torch.testing.assert_close(Difference().loss(images, batch), wanted.mean())
+    torch.testing.assert_close(Difference().of_pixels(images, batch) * wanted.numel(), wanted)
+    torch.testing.assert_close(
+        Difference().of_channels(images, batch) * wanted.numel(), trust[..., None] * off[..., :3]
+    )
