@@ -32,13 +32,19 @@ class Pyramid:
     """
 
     def __init__(self, views: Views, levels: int, device: torch.device) -> None:
-        gray = torch.stack([_luma(photo.float().div_(255)) for photo in views.images])
-        self._sizes: list[Tensor] = []
-        self._noises: list[list[float]] = []
-        for level in range(levels):
-            gray = means(gray) if level else gray
-            self._noises.append([noise_of(photo[..., 0], photo[..., 1] > 0.5) for photo in gray])
-            self._sizes.append(gray.permute(3, 0, 1, 2).contiguous().half().to(device))
+        height, width = views.images.shape[1:3]
+        # Eleven bits are more than the photographs' eight.
+        self._sizes = [
+            torch.empty(2, len(views), height >> level, width >> level, dtype=torch.float16, device=device)
+            for level in range(levels)
+        ]
+        self._noises: list[list[float]] = [[] for _ in range(levels)]
+        for i, image in enumerate(views.images):
+            photo = _luma(image.float().div_(255))
+            for level in range(levels):
+                photo = means(photo[None])[0] if level else photo
+                self._noises[level].append(noise_of(photo[..., 0], photo[..., 1] > 0.5))
+                self._sizes[level][:, i] = photo.permute(2, 0, 1)
 
     def __len__(self) -> int:
         return len(self._sizes)

@@ -56,7 +56,7 @@ def compared(
     others : sequence of Agreement
         Of other photographs with this one, with their images.
     rendered : (H, W) tensor
-        The photograph's brightness as it was rendered, of the type of `here.gray`.
+        The photograph's brightness as it was rendered, of the photograph's own type.
     constants : Patches
         By which the others were compared.
     """
