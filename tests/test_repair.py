@@ -196,6 +196,19 @@ def test_merging_keeps_the_topology_and_leaves_no_short_edge(generator) -> None:
     assert sorted({corner for face in new for corner in face}) == changed.tolist()
 
 
+def test_merging_shortens_a_finger_from_its_tip(generator) -> None:
+    """Of three edges around none can be merged: their ends know a third vertex in common, across no face."""
+    vertices, faces = finger(6, generator)
+    surface = Surface(vertices.numpy(), faces.numpy())
+    fewer, _ = merged(surface, np.arange(642, 660), 1.0)
+    found = topology(torch.from_numpy(fewer.faces))
+    assert found.watertight and found.euler == 2
+    assert len(nonmanifold_vertices(torch.from_numpy(fewer.faces), len(vertices))) == 0
+    sides = np.sort(fewer.faces, axis=1)
+    assert len(np.unique(sides, axis=0)) == len(sides)  # no face twice
+    assert np.setdiff1d(fewer.faces, np.arange(642)).size == 0  # the whole finger went
+
+
 def test_wrong_faces_near_some_vertices_are_those_of_the_whole(generator) -> None:
     vertices, faces = dented(2.4)
     surface = Surface(vertices.numpy(), faces.numpy())
