@@ -60,7 +60,7 @@ def off(views: Views, truth: Mesh, patches: str = "auto") -> float:
     run = Reconstruction(views, chosen)
     while run.step < STEPS:
         run.advance()
-    assert run.fit.patches is None or run.fit.patches.trial.kept
+    assert run.fit.witness is None or run.fit.witness.heard
     return surface_distances(run.mesh(), truth).chamfer_permille
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import torch
@@ -13,7 +12,6 @@ from torch import Tensor
 from .._support.stopwatch import Stopwatch
 from ..cameras.model import Cameras
 from ..cameras.refinement import CameraCorrections
-from ..constants import DEFAULTS, Constants
 from ..estimators.evaluation.evaluate import EvaluationError
 from ..geometry.normals import face_normals
 from ..mesh.mesh import Mesh
@@ -26,40 +24,12 @@ from .batch import Batch
 from .difference import Difference
 from .diffused import Diffused
 from .faults import NonFiniteError, cause, check_gradients
+from .fit_options import FitOptions
 from .gradients.source import GradientSource, LossResult
-from .photo_consistency.term import PhotoConsistency
+from .photo_consistency.term import Corrected, PhotoConsistency
+from .photo_consistency.witness import Witness
 from .schedule import Remeshing, bending_weight, decay, refined_lambda, shortest_edge
 from .triangles import Triangles, near
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """How a surface is fitted.
-
-    Attributes
-    ----------
-    lambda_ : float
-        Of the positions' parametrization, until it is remeshed.
-    step_size : float
-        Of the optimiser of positions, before the source's own factor.
-    backend : str
-        Of the rasterizer.
-    colors_known : bool
-        The albedo stays as it is.
-    difference : Difference
-        How pictures are compared where highlights are explained.
-    bending : float
-        Weight of the surface's `Bending` beside the loss, at the end of the run; see `schedule.bending_weight`.
-    constants : Constants
-    """
-
-    lambda_: float
-    step_size: float
-    backend: str
-    colors_known: bool = False
-    difference: Difference = field(default_factory=Difference)
-    bending: float = 0.0
-    constants: Constants = DEFAULTS
 
 
 class Fit:
@@ -99,7 +69,8 @@ class Fit:
         _check_reach(source, appearance, corrections)
         assert start.colors is not None
         self.options, self.source, self.stopwatch = options, source, stopwatch
-        self.appearance, self.corrections, self.patches = appearance, corrections, patches
+        self.appearance, self.corrections = appearance, corrections
+        self.witness = None if patches is None else Witness(patches)
         self.backend, self.step_size = options.backend, options.step_size * source.traits.step_factor
         self.constants = options.constants
         self.triangles = self._triangles(start.vertices, start.faces, options.lambda_)
@@ -204,17 +175,18 @@ class Fit:
         if sharp and self.paint.lambda_ > schedule.sharp_lambda:
             self._sharpen()
         vertices, albedo = self._untangled(number)
-        batch = self._trusting(self._corrected(batch))
+        batch = self._corrected(batch)
+        batch = batch if self.witness is None else self.witness.trusting(batch)
         with self.stopwatch("render"):
             self._judge(vertices, albedo, batch, progress)
             result = self._loss(vertices, albedo, batch, number=number, progress=progress)
-        with self.stopwatch("patches"):
-            self._weigh(vertices, albedo, batch.index, number=number, progress=progress)
-            patches = self._patches(vertices, batch, result.shown, number=number, progress=progress)
         value = float(result.loss.detach())
         # Triangles far away are not drawn, so the loss alone would not tell. Not a number is not near either.
         if not math.isfinite(value) or not near(vertices, schedule.thrown):
             self._fail(f"step {number}: the loss is {value}", vertices, albedo, batch)
+        with self.stopwatch("patches"):
+            shown = result.shown
+            patches = self._patches(vertices, albedo, batch, shown, number=number, progress=progress)
         loss = result.loss + patches
         if self.triangles.bends is not None:
             weight = bending_weight(self.options.bending, progress, schedule)
@@ -265,78 +237,33 @@ class Fit:
             self._fail(f"step {number}: {error}", vertices, albedo, batch, error)
 
     def _patches(
-        self, vertices: Tensor, batch: Batch, shown: float, *, number: int, progress: float
+        self, vertices: Tensor, albedo: Tensor, batch: Batch, shown: float, *, number: int, progress: float
     ) -> Tensor | float:
-        """What the agreement of photographs adds to a loss.
-
-        The noise of neither is known. Laplacian noise of a size that has to be found as well makes the likelihood of n
-        differences n log of their mean, so the loss adds up like n_1 log(mean_1) + n_2 log(mean_2). Here the first mean
-        is `shown`, with all colours in full: what they count less, patches count more.
-        """
-        if self.patches is None or self.patches.trial.dropped:
+        """What photographs that have to agree add to the loss; see `Witness`."""
+        witness = self.witness
+        if witness is None or not witness.heard:
             return 0.0
-        group = self.patches.group(int(batch.index[0]), number)
-        found = self.patches.evidence(
-            vertices,
-            self.faces,
-            self.edges,
-            group,
-            level=self.patches.level(progress),
-            corrected=self._moved(),
-        )
-        if found is None or not found.loss > 0:
-            return 0.0
-        return shown * found.share * torch.log(found.loss)
 
-    @torch.no_grad()
-    def _weigh(
-        self, vertices: Tensor, albedo: Tensor, index: Tensor, *, number: int, progress: float
-    ) -> None:
-        """Learn from one photograph what colours count beside patches; once in a run, whether patches go on."""
-        patches = self.patches
-        if patches is None or patches.trial.dropped:
-            return
-        due, level = patches.trial.due(progress), patches.level(progress)
-        index, level = (index, 0) if due else (index[:1], level)
-        cameras, moved = patches.cameras(index, level), self._moved()
-        cameras = cameras if moved is None else moved(cameras, index)
-        colors = self.appearance.colors(vertices, self.faces, albedo, cameras, index)
-        images, found = self.drawn(vertices, colors, cameras), []
-        for first, image in zip(index.tolist(), images, strict=True):
-            found.append(
-                patches.against(
-                    vertices,
-                    self.faces,
-                    self.edges,
-                    image,
-                    first,
-                    number=number,
-                    level=level,
-                    corrected=moved,
-                )
+        def draw(cameras: Cameras, index: Tensor) -> Tensor:
+            return self.drawn(
+                vertices, self.appearance.colors(vertices, self.faces, albedo, cameras, index), cameras
             )
-            patches.learn(found[-1], first, level)
-        if due:
-            patches.judge(found)
 
-    def _trusting(self, batch: Batch) -> Batch:
-        """The views with what their colours count beside patches."""
-        if self.patches is None or self.patches.trial.dropped:
-            return batch
-        size = batch.cameras.height, batch.cameras.width
-        return replace(batch, trust=self.patches.trust(batch.index, size))
+        surface, corrected = (vertices, self.faces, self.edges), self._moved()
+        witness.weigh(surface, draw, batch.index, number=number, progress=progress, corrected=corrected)
+        first = int(batch.index[0])
+        return witness.loss(surface, first, shown, number=number, progress=progress, corrected=corrected)
 
-    def _moved(self) -> Callable[[Cameras, Tensor], Cameras] | None:
+    def _moved(self) -> Corrected | None:
         """What corrects cameras at present."""
         corrections = self.corrections
         return None if corrections is None or not corrections.trial.running else corrections.moved
 
-    @torch.no_grad()
     def patch_report(self) -> dict[str, Any] | None:
         """What the agreement of photographs says of the surface as it is; see `PhotoConsistency.report`."""
-        if self.patches is None:
+        if self.witness is None:
             return None
-        return self.patches.report(self.shape(), self.faces, self.edges, self._moved())
+        return self.witness.term.report(self.shape(), self.faces, self.edges, self._moved())
 
     @torch.no_grad()
     def _fail(
@@ -406,10 +333,8 @@ class Fit:
             rules = self.constants.remeshing
             result = remesh(vertices, faces, lengths, attributes={"albedo": albedo}, rules=rules)
         actual, bound = float(lengths.median()), self.source.traits.lambda_bound
-        schedule = self.constants.schedule
-        lambda_ = refined_lambda(
-            self.shape.lambda_, bound, planned=planned, actual=actual, constants=schedule
-        )
+        schedule, before = self.constants.schedule, self.shape.lambda_
+        lambda_ = refined_lambda(before, bound, planned=planned, actual=actual, constants=schedule)
         triangles = self._triangles(result.vertices, result.faces, lambda_)
         paint = self._paint(triangles, result.attributes["albedo"], self.paint.lambda_)
         self.triangles, self.paint, self.before = triangles, paint, ()  # all at once, or none if one fails
@@ -441,7 +366,7 @@ class Fit:
             "appearance": self.appearance.state_dict(),
             "corrections": self.corrections and self.corrections.state_dict(),
             "source": self.source.state_dict(),
-            "patches": self.patches and self.patches.state_dict(),
+            "patches": self.witness and self.witness.term.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -456,8 +381,8 @@ class Fit:
         if self.corrections is not None:
             self.corrections.load_state_dict(state["corrections"])
         self.source.load_state_dict(state["source"])
-        if self.patches is not None:
-            self.patches.load_state_dict(state["patches"])
+        if self.witness is not None:
+            self.witness.term.load_state_dict(state["patches"])
 
 
 def _check_reach(

@@ -30,7 +30,8 @@ from .appearance.model import appearance_of
 from .camera_trial import CameraTrial
 from .devices import resolve_device
 from .difference import Difference
-from .fit import Fit, FitOptions
+from .fit import Fit
+from .fit_options import FitOptions
 from .frame import Frame
 from .gradients.registry import make_source
 from .gradients.source import GradientSource

@@ -1,0 +1,107 @@
+"""What photographs that have to agree do in each step of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ...cameras.model import Cameras
+from ..batch import Batch
+from .term import Corrected, PhotoConsistency
+
+
+class Witness:
+    """A second witness of the shape, beside light and colour, until it is dismissed.
+
+    Parameters
+    ----------
+    term : PhotoConsistency
+    """
+
+    def __init__(self, term: PhotoConsistency) -> None:
+        self.term = term
+
+    @property
+    def heard(self) -> bool:
+        """Whether it has not been dismissed."""
+        return not self.term.trial.dropped
+
+    def trusting(self, batch: Batch) -> Batch:
+        """Some views with what their colours count beside patches."""
+        size = batch.cameras.height, batch.cameras.width
+        return replace(batch, trust=self.term.trust(batch.index, size)) if self.heard else batch
+
+    def loss(
+        self,
+        surface: tuple[Tensor, Tensor, Tensor],
+        first: int,
+        shown: float,
+        *,
+        number: int,
+        progress: float,
+        corrected: Corrected | None,
+    ) -> Tensor | float:
+        """What the agreement of photographs adds to a loss.
+
+        The noise of neither is known. Laplacian noise of a size that has to be found as well makes the likelihood of n
+        differences n log of their mean, so the loss adds up like n_1 log(mean_1) + n_2 log(mean_2).
+
+        Parameters
+        ----------
+        surface : vertices, faces, edges
+            As for `PhotoConsistency.evidence`.
+        first : int
+            A photograph of the step.
+        shown : float
+            The first mean, with all colours in full: what they count less, patches count more.
+        number : int
+            Of the step.
+        progress : float
+            Share of the run that lies behind.
+        corrected : callable, optional
+            See `PhotoConsistency.evidence`.
+        """
+        group, level = self.term.group(first, number), self.term.level(progress)
+        found = self.term.evidence(*surface, group, level=level, corrected=corrected)
+        if found is None or not found.loss > 0:
+            return 0.0
+        return shown * found.share * torch.log(found.loss)
+
+    @torch.no_grad()
+    def weigh(
+        self,
+        surface: tuple[Tensor, Tensor, Tensor],
+        draw: Callable[[Cameras, Tensor], Tensor],
+        index: Tensor,
+        *,
+        number: int,
+        progress: float,
+        corrected: Corrected | None,
+    ) -> None:
+        """Learn from a photograph what colours count beside patches; once in a run, from all of them whether to go on.
+
+        Parameters
+        ----------
+        surface, number, progress, corrected
+            As for `loss`.
+        draw : callable
+            Renders the surface in some cameras, which are those of the photographs of these numbers.
+        index : (B,) tensor
+            Photographs of the step.
+        """
+        due, level = self.term.trial.due(progress), self.term.level(progress)
+        index, level = (index, 0) if due else (index[:1], level)
+        cameras = self.term.cameras(index, level)
+        cameras = cameras if corrected is None else corrected(cameras, index)
+        found = []
+        for first, image in zip(index.tolist(), draw(cameras, index), strict=True):
+            comparison = self.term.against(
+                *surface, image, first, number=number, level=level, corrected=corrected
+            )
+            self.term.learn(comparison, first, level)
+            found.append(comparison)
+        if due:
+            self.term.judge(found)
