@@ -521,3 +521,18 @@ def test_files_that_cannot_be_written_are_named_as_they_were_asked_for(tmp_path:
     with pytest.raises(OSError) as caught:
         save_mesh(tmp_path / "nowhere" / "mesh.ply", icosphere(0))
     assert caught.value.filename == str(tmp_path / "nowhere" / "mesh.ply")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder that is in use cannot be removed there")
+def test_a_current_folder_that_was_removed_is_said(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    code = (
+        "import os, sys; os.rmdir(os.getcwd()); from largesteps_zg.cli.main import main;"
+        "sys.argv = ['x', 'info']; sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "gone", capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "largesteps-zg: the current folder: it was removed; change to another\n"

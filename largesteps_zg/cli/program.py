@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from .._support.errors import OutputError
 from .._version import __version__
-from .faults import FAILED, answer
+from .faults import FAILED, answer, inputs
 
 COMMANDS = ("reconstruct", "render", "compare", "evaluate", "info")
 
@@ -66,10 +66,20 @@ def _run(arguments: argparse.Namespace) -> int:
     """The command, after what it needs of the machine."""
     from .._support.caches import use_temporary_cache
 
+    with inputs():
+        _check_here()
     if told := use_temporary_cache():
         print(f"largesteps-zg: {told}", file=sys.stderr)
     status: int = arguments.command(arguments)
     return status
+
+
+def _check_here() -> None:
+    """One line where the current folder is gone: libraries that PyTorch loads end the process there."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise OSError(error.errno, "it was removed; change to another", "the current folder") from None
 
 
 def _flush() -> None:
