@@ -71,7 +71,9 @@ def main() -> None:
         inside = inscribed_sphere(scene.train, *ball)[1] / ball[1]
         found = {}
         for kind, make in (("sphere", starting_sphere), ("hull", visual_hull)):
-            settings = Settings(steps=arguments.steps, gloss="off", exposure="off", refine_cameras="off")
+            settings = Settings(
+                steps=arguments.steps, gloss="off", exposure="off", patches="off", refine_cameras="off"
+            )
             *_, last = reconstruct(scene.train, settings, start=make(scene.train, *ball))
             off = surface_distances(last.run.mesh(), scene.mesh, generator=torch.Generator().manual_seed(0))
             found[kind] = off.chamfer_permille

@@ -101,7 +101,8 @@ class Plan:
         steps = max(1, int(self.budget.amount)) if self.budget.unit == "steps" else 1
         return Settings(
             steps=steps, lambda_=self.lambda_, remesh="off", views_per_step=VIEWS_PER_STEP, device=self.device,
-            seed=seed, gradients=gradient, gloss="off", exposure="off", refine_cameras="off",
+            seed=seed, gradients=gradient, gloss="off", exposure="off", patches="off",
+            refine_cameras="off",
         )  # fmt: skip
 
 
