@@ -212,3 +212,12 @@ def test_exact_cameras_stay_to_the_last_bit_and_so_does_everything_else(scene: S
     before = finished(scene.train, steps=1).result()
     assert before.corrected == {} and before.camera_evidence == Evidence()
     assert torch.equal(before.cameras.world_to_camera, scene.train.cameras.world_to_camera)
+
+
+def test_photographs_without_features_say_nothing() -> None:
+    views = scene_from_mesh(icosphere(3), views=3, test_views=0, height=48, width=48).train
+    flat = views.images.clone()
+    flat[..., :3] = 120
+    found = CameraMatches.of(dataclasses.replace(views, images=flat))
+    assert len(found) == 0
+    assert found.compared(views.cameras, views.cameras) is None

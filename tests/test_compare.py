@@ -121,7 +121,9 @@ def test_every_gradient_gets_the_same_budget(target: Target, monkeypatch: pytest
 @pytest.mark.slow
 def test_no_gradient_has_a_second_witness() -> None:
     found = [Plan().settings(gradient, 0) for gradient in Plan().gradients]
-    assert {(each.patches, each.gloss, each.exposure, each.refine_cameras) for each in found} == {("off",) * 4}
+    assert {(each.patches, each.gloss, each.exposure, each.refine_cameras) for each in found} == {
+        ("off",) * 4
+    }
 
 
 def test_seconds_count_the_steps_alone(target: Target) -> None:

@@ -19,6 +19,7 @@ RATIO = 0.8  # of the distances to the best and the second best; Lowe 2004
 EPIPOLAR = 1.0  # pixels from a feature to the line that the cameras draw for its partner
 FARTHEST = 45.0  # degrees between the viewing directions of views that are matched: a bound of the work
 BORDER = 32  # pixels around a mask that features may look at
+DIMENSIONS = 128  # of a descriptor of SIFT
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def _of_view(sift: Any, image: np.ndarray) -> Features:
     """Features of a photograph (H, W, 4); only the part around its mask is looked at."""
     mask = image[..., 3] > 127
     if not mask.any():
-        return Features(np.zeros((0, 2)), torch.zeros(0, 128))
+        return Features(np.zeros((0, 2)), torch.zeros(0, DIMENSIONS))
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     top, left = max(rows[0] - BORDER, 0), max(columns[0] - BORDER, 0)
     part = image[top : rows[-1] + 1 + BORDER, left : columns[-1] + 1 + BORDER, :3].astype(np.float32)
@@ -69,7 +70,9 @@ def _of_view(sift: Any, image: np.ndarray) -> Features:
     at = np.floor(pixels).astype(np.int64)
     x, y = at[:, 0].clip(0, mask.shape[1] - 1), at[:, 1].clip(0, mask.shape[0] - 1)
     inside = mask[y, x]
-    found = torch.from_numpy(np.asarray(descriptors.data, dtype=np.float32).reshape(len(pixels), -1)[inside])
+    found = torch.from_numpy(
+        np.asarray(descriptors.data, dtype=np.float32).reshape(len(pixels), DIMENSIONS)[inside]
+    )
     return Features(pixels[inside], torch.nn.functional.normalize(found, dim=1))
 
 
