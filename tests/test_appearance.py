@@ -387,7 +387,9 @@ def test_gloss_is_found(scene):
     views = Views(images, cameras, tuple(map(str, range(28))))
     errors = {}
     for choice in ("off", "auto"):
-        settings = Settings(steps=300, views_per_step=4, remesh="off", step_size=0.03, gloss=choice)
+        settings = Settings(
+            steps=300, views_per_step=4, remesh="off", step_size=0.03, gloss=choice, patches="off"
+        )
         run = finished(views[list(range(24))], settings, start=mesh)
         errors[choice] = float((run.images(cameras[list(range(24, 28))]) - true[24:]).abs().mean())
     found = run.fit.appearance.gloss_report()
