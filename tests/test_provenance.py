@@ -437,3 +437,9 @@ def test_colour_profiles_that_are_not_applied_are_said(tmp_path: Path, version: 
     told = said(load_scene(folder, reading=WHOLE), "not used")
     assert f"colour profile Display P3 of 2 of {COUNT} photographs: colours are read as those of sRGB" in told
     assert f"colour profile Adobe RGB (1998) of 1 of {COUNT} photographs" in told and "IEC61966" not in told
+
+
+def test_what_begins_with_the_name_of_a_photograph_is_said(tmp_path: Path) -> None:
+    opaque(tmp_path, "{}_seg.png")
+    scene = load_scene(tmp_path, reading=WHOLE)
+    assert "images under the names of photographs" in "\n".join(scene.notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -68,13 +69,20 @@ def _tell_namesakes(record: Record, shots: Sequence[Shot], around: Sequence[Path
         left = [
             file for file in images_in(place, masks=True) if _real(file) not in used and not marked_for(file)
         ]
-        if place not in photographs and any({key(file.name), key(file.stem)} & names for file in left):
+        if place not in photographs and any(_named_as(file, names) for file in left):
             found.append(_shown(record, place))
     if found:
         record.add(
             UNUSED,
             f"{some(found)}: images under the names of photographs; if they are masks, name the folder by --masks",
         )
+
+
+def _named_as(file: Path, names: set[str]) -> bool:
+    """Whether a file's name is that of a photograph, or that and something more: a_seg.png for a.jpg."""
+    name = key(file.name)
+    ends = [found.start() for found in re.finditer(r"[-_. ]", name)]
+    return any(name[:end] in names for end in [*ends, len(name)])
 
 
 def _around(root: Path, folders: Sequence[Path]) -> list[Path]:
