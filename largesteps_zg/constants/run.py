@@ -157,6 +157,10 @@ class Patches(Group):
     finer_at: tuple[float, ...] = constant(
         (0.15, 0.4), "share", "Of the run, when it looks at photographs of twice the size."
     )
+    start: float = constant(
+        0.3, "share", "From so much of the run on patches count, where it starts far away."
+    )
+    near: float = constant(0.9, "share", "Outlines have to overlap the masks by more before patches count.")
     decide: float = constant(0.6, "share", "At so much of the run patches are kept or dropped.")
     smallest: int = constant(128, "pixels", "Photographs of a shorter side are not halved.")
     angles: tuple[float, float] = constant(

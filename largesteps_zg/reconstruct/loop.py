@@ -41,6 +41,7 @@ from .result import Event, Result
 from .resume import check_same, go_on
 from .schedule import Remeshing, decay, image_level, remeshings, starting_lambda
 from .settings import Settings
+from .starts.overlap import silhouette_overlap
 from .starts.sphere import placed_start, starting_sphere
 from .targets import Targets
 
@@ -184,13 +185,11 @@ class Reconstruction:
         )
         patches = None
         if settings.patches != "off" and traits.exact_colors:
+            surface = Mesh(self.frame.outside(begin.vertices), begin.faces)
             patches = PhotoConsistency(
-                self.views,
-                self.targets.cameras,
-                seed=settings.seed,
-                constants=constants.patches,
-                backend=self.backend,
-            )
+                self.views, self.targets.cameras, seed=settings.seed, constants=constants.patches, backend=self.backend,
+                near=silhouette_overlap(surface, self.views) > constants.patches.near,
+            )  # fmt: skip
         return Fit(begin, options, source, appearance, corrections, self.stopwatch, patches)
 
     @property

@@ -53,6 +53,8 @@ class PhotoConsistency:
     constants : Patches, optional
     backend : str
         Of the rasterizer.
+    near : bool
+        The run starts near the surface. Far away patches are alike by chance, and would hold it where it is.
 
     Attributes
     ----------
@@ -72,9 +74,10 @@ class PhotoConsistency:
         seed: int = 0,
         constants: Patches = DEFAULTS.patches,
         backend: str = "auto",
+        near: bool = True,
     ) -> None:
         self.constants, self._backend, self._seed = constants, backend, seed
-        self.trial = Trial(0.0, constants.decide)
+        self.trial = Trial(0.0 if near else constants.start, constants.decide)
         self.foretold: float | None = None
         self.neighbors = neighbors(cameras.centers, constants)
         smallest, levels = min(views.images.shape[1:3]), 1

@@ -26,8 +26,8 @@ class Witness:
 
     @property
     def heard(self) -> bool:
-        """Whether it has not been dismissed."""
-        return not self.term.trial.dropped
+        """Whether it has been called, and has not been dismissed."""
+        return self.term.trial.running
 
     def trusting(self, batch: Batch) -> Batch:
         """Some views with what their colours count beside patches."""
