@@ -17,6 +17,7 @@ from largesteps_zg.reconstruct.batch import Batch
 from largesteps_zg.reconstruct.difference import Difference
 from largesteps_zg.reconstruct.photo_consistency import PhotoConsistency, Photograph, agreement, neighbors
 from largesteps_zg.reconstruct.photo_consistency.pyramid import ROUNDING, noise_of
+from largesteps_zg.reconstruct.photo_consistency.witness import Witness
 from largesteps_zg.renderers.rasterized import render
 from largesteps_zg.scenes import Views
 
@@ -368,3 +369,20 @@ def test_differences_of_colours_count_as_they_are_trusted() -> None:
     torch.testing.assert_close(
         Difference().of_channels(images, batch) * wanted.numel(), trust[..., None] * off[..., :3]
     )
+
+
+@pytest.mark.parametrize(("radius", "heard"), [(0.7, False), (1.0, True)])
+def test_patches_wait_until_outlines_are_nearly_right(radius: float, heard: bool) -> None:
+    views, cameras = ball_views()
+    witness, ball = Witness(PhotoConsistency(views, cameras, near=False)), icosphere(4)
+    index = torch.tensor([0, 7])
+
+    def draw(seen: Cameras, _: Tensor) -> Tensor:
+        return render(radius * ball.vertices.float(), ball.faces, torch.ones(len(ball.vertices), 3), seen)
+
+    batch = Batch(cameras[index], views.linear(index), index)
+    assert not witness.called(draw, batch, 0.29)
+    assert witness.called(draw, batch, 0.5) == heard == witness.heard
+    assert (witness.trusting(batch).trust is not None) == heard
+    witness.term.trial.settle(keep=False)
+    assert not witness.called(draw, batch, 0.7) and witness.trusting(batch) is batch

@@ -14,7 +14,6 @@ from ..cameras.model import Cameras
 from ..cameras.refinement import CameraCorrections
 from ..estimators.evaluation.evaluate import EvaluationError
 from ..geometry.normals import face_normals
-from ..images.likeness import mask_iou
 from ..mesh.mesh import Mesh
 from ..mesh.remeshing.remesher import remesh
 from ..mesh.remeshing.sizing import curved_lengths
@@ -242,29 +241,19 @@ class Fit:
     ) -> Tensor | float:
         """What photographs that have to agree add to the loss; see `Witness`."""
         witness = self.witness
-        if witness is None or not (witness.heard or self._called(vertices, albedo, batch, progress)):
+        if witness is None:
             return 0.0
 
         def draw(cameras: Cameras, index: Tensor) -> Tensor:
-            return self.drawn(
-                vertices, self.appearance.colors(vertices, self.faces, albedo, cameras, index), cameras
-            )
+            colors = self.appearance.colors(vertices, self.faces, albedo, cameras, index)
+            return self.drawn(vertices, colors, cameras)
 
+        if not witness.called(draw, batch, progress):
+            return 0.0
         surface, corrected = (vertices, self.faces, self.edges), self._moved()
         witness.weigh(surface, draw, batch.index, number=number, progress=progress, corrected=corrected)
         first = int(batch.index[0])
         return witness.loss(surface, first, shown, number=number, progress=progress, corrected=corrected)
-
-    @torch.no_grad()
-    def _called(self, vertices: Tensor, albedo: Tensor, batch: Batch, progress: float) -> bool:
-        """Whether photographs may say something from now on: outlines have to be nearly where they belong."""
-        assert self.witness is not None
-        trial = self.witness.term.trial
-        if not trial.dropped and progress >= trial.start:
-            drawn = self.drawn(vertices, albedo, batch.cameras)[..., 3]
-            if mask_iou(drawn, batch.targets[..., 3]) > self.constants.patches.near:
-                trial.reach(progress)
-        return trial.running
 
     def _moved(self) -> Corrected | None:
         """What corrects cameras at present."""

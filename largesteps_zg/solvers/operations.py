@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch import library as registry
 from torch.utils.weak import WeakIdKeyDictionary
 
 _numbers = itertools.count()
@@ -72,9 +73,9 @@ def _register(
     name: str, work: Callable[[int, Tensor, bool], Tensor], opposite: Callable[[bool], bool]
 ) -> None:
     """Make an operation; `opposite` gives the flag of its adjoint."""
-    _library.define(f"{name}(int key, Tensor given, bool flag) -> Tensor")
-    _library.impl(name, work, "CompositeExplicitAutograd")
-    _library.impl(name, _shape, "Meta")
+    _operations.define(f"{name}(int key, Tensor given, bool flag) -> Tensor")
+    _operations.impl(name, work, "CompositeExplicitAutograd")
+    _operations.impl(name, _shape, "Meta")
     operation, full = getattr(torch.ops.largesteps_zg, name), f"largesteps_zg::{name}"
 
     def together(info: Any, axes: tuple[Any, ...], key: int, given: Tensor, flag: bool) -> tuple[Tensor, int]:
@@ -82,9 +83,9 @@ def _register(
         return operation(key, right, flag), axis
 
     if hasattr(
-        torch.library, "register_vmap"
+        registry, "register_vmap"
     ):  # from 2.5 on; before, torch takes one right-hand side after the other
-        torch.library.register_vmap(full, together, lib=_library)
+        registry.register_vmap(full, together, lib=_operations)
 
     # Traced functions have the operation alone, without the autograd.Function around it.
     def kept(ctx: Any, inputs: tuple[int, Tensor, bool], output: Tensor) -> None:
@@ -93,11 +94,11 @@ def _register(
     def adjoint(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None]:
         return None, operation(ctx.key, gradient, opposite(ctx.flag)), None
 
-    if hasattr(torch.library, "register_autograd"):  # from 2.4 on
-        torch.library.register_autograd(full, adjoint, setup_context=kept, lib=_library)
+    if hasattr(registry, "register_autograd"):  # from 2.4 on
+        registry.register_autograd(full, adjoint, setup_context=kept, lib=_operations)
 
 
-_library = torch.library.Library("largesteps_zg", "DEF")  # alive as long as the module
+_operations = registry.Library("largesteps_zg", "DEF")  # alive as long as the module
 _register("solve", _solve, lambda backward: True)
 _register("product", _product, lambda transposed: not transposed)
 

@@ -54,7 +54,7 @@ class PhotoConsistency:
     backend : str
         Of the rasterizer.
     near : bool
-        The run starts near the surface. Far away patches are alike by chance, and would hold it where it is.
+        The run starts near the surface. If not, light and colour come first.
 
     Attributes
     ----------

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...cameras.model import Cameras
+from ...images.likeness import mask_iou
 from ..batch import Batch
 from .term import Corrected, PhotoConsistency
 
@@ -28,6 +29,19 @@ class Witness:
     def heard(self) -> bool:
         """Whether it has been called, and has not been dismissed."""
         return self.term.trial.running
+
+    @torch.no_grad()
+    def called(self, draw: Callable[[Cameras, Tensor], Tensor], batch: Batch, progress: float) -> bool:
+        """Whether it is heard in a step: for the first time once outlines are nearly where they belong.
+
+        Far away from the surface patches are alike by chance, and would hold it where it is. `draw` is as for `weigh`.
+        """
+        trial = self.term.trial
+        if not (trial.started or trial.dropped) and progress >= trial.start:
+            drawn = draw(batch.cameras, batch.index)[..., 3]
+            if mask_iou(drawn, batch.targets[..., 3]) > self.term.constants.near:
+                trial.reach(progress)
+        return self.heard
 
     def trusting(self, batch: Batch) -> Batch:
         """Some views with what their colours count beside patches."""
