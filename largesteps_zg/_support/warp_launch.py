@@ -140,3 +140,12 @@ def launch_items(
     if first < last:
         block = last - first if in_chunks(device) else 1
         launch(kernel, (last - first) // block, [first, block, *inputs], device)
+
+
+def run_items(kernel: wp.Kernel, count: int, inputs: Sequence[Any], device: torch.device) -> None:
+    """`launch_items` for so many of them, side by side on the CPU's cores."""
+
+    def work(_: int, chunk: range) -> None:
+        launch_items(kernel, chunk.start, chunk.stop, inputs, device)
+
+    run_chunks(work, chunks_of(count, device))

@@ -168,6 +168,10 @@ class Patches(Group):
     )
     neighbors: int = constant(8, "photographs", "The nearest of them, for each photograph.")
     compared: int = constant(2, "photographs", "Neighbours that a step looks at.")
+    swept: int = constant(4, "photographs", "Neighbours that a map of depths looks at.")
+    band: float = constant(
+        3.0, "cells", "So far from a confirmed depth a hull is carved or kept by it.", least=TINY
+    )
     radius: int = constant(3, "pixels", "Of the patches.")
     cap: float = constant(
         0.8, "1 - ZNCC", "No patch loses more: what is hidden or mirrored looks like nothing.", least=TINY

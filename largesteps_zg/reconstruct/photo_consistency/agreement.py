@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..._support.warp_launch import as_flat, as_warp, chunks_of, launch_items, run_chunks
+from ..._support.warp_launch import as_flat, as_warp, run_items
 from .kernels import BLOCK, WIDEST, kernels_for
 
 
@@ -132,7 +132,7 @@ class _Agreement(torch.autograd.Function):
     def forward(ctx, points, pixels, here, there, depths, pixel, radius, cap, images):
         (height, width), device, dtype = depths.shape, points.device, points.dtype
         k = kernels_for(dtype, device)
-        top, left, rows, columns = _window(pixels, width)
+        top, left, rows, columns = window_of(pixels, width)
         stride = columns + 2 * radius
         room = torch.zeros(9, rows + 2 * radius, stride, dtype=dtype, device=device)
         valid, carried, found, *slopes, gradient, scores, shares = room
@@ -143,10 +143,7 @@ class _Agreement(torch.autograd.Function):
         w_slopes = [as_flat(part) for part in slopes]
 
         def run(kernel, count: int, inputs: list) -> None:
-            def work(_: int, chunk: range) -> None:
-                launch_items(kernel, chunk.start, chunk.stop, inputs, device)
-
-            run_chunks(work, chunks_of(count, device))
+            run_items(kernel, count, inputs, device)
 
         photographs = [as_flat(plane) for plane in (here.gray, here.weight, there.gray, depths)]
         run(k.carry, len(pixels), [
@@ -181,7 +178,7 @@ class _Agreement(torch.autograd.Function):
         return grad * grad_points, *[None] * 8
 
 
-def _window(pixels: Tensor, width: int) -> tuple[int, int, int, int]:
+def window_of(pixels: Tensor, width: int) -> tuple[int, int, int, int]:
     """First row and column that some pixels lie in, and the numbers of both."""
     if len(pixels) == 0:
         return 0, 0, 1, 1

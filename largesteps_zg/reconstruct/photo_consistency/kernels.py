@@ -141,7 +141,8 @@ BACK = """
 """
 
 
-def _sized(body: str) -> str:
+def sized(body: str) -> str:
+    """With the sizes of blocks and windows."""
     return body.replace("BLOCK", str(BLOCK)).replace("WIDEST", str(WIDEST))
 
 
@@ -158,10 +159,10 @@ def kernels_for(dtype: torch.dtype) -> SimpleNamespace:
         valid=reals, here=reals, there=reals,
     )  # fmt: skip
     make.items(
-        "score", _sized(SCORE), **windows, noise_here=real, noise_there=real, cap=real, **slopes,
+        "score", sized(SCORE), **windows, noise_here=real, noise_there=real, cap=real, **slopes,
         agreements=reals, shares=reals, losses=reals, counts=reals,
     )  # fmt: skip
-    make.items("slope", _sized(SLOPE), **windows, **slopes, gradient=reals)
+    make.items("slope", sized(SLOPE), **windows, **slopes, gradient=reals)
     make.items(
         "back", BACK, points=make.vec3s, places=INTS, slopes=reals, gradient=reals, grad_points=make.vec3s
     )

@@ -90,7 +90,16 @@ class PhotoConsistency:
         for _ in range(1, levels):
             self._cameras.append(self._cameras[-1].halved())
 
-    def cameras(self, index: Tensor, level: int = 0) -> Cameras:
+    @property
+    def levels(self) -> int:
+        """How many sizes of the photographs there are."""
+        return len(self._pyramid)
+
+    def photograph(self, index: int, level: int = 0) -> Photograph:
+        """One of them at one size."""
+        return self._pyramid.photograph(index, level)
+
+    def cameras(self, index: Tensor | list[int], level: int = 0) -> Cameras:
         """Of some photographs."""
         return self._cameras[level][index]
 

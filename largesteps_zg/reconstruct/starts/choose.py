@@ -1,18 +1,21 @@
-"""Sphere or hull: which start has the holes and parts of the object."""
+"""Depths, hull or sphere: which start is nearest to the object, with its holes and parts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from ...constants import DEFAULTS, Carving
+from ...constants import DEFAULTS, Carving, Patches
 from ...mesh.mesh import Mesh
 from ...scenes.carving.cones import cones_of
 from ...scenes.carving.evidence import views_with_holes
 from ...scenes.carving.inscribed import inscribed_sphere
 from ...scenes.views import Views
-from .hull import CELLS, carved_hull, remeshed
+from ..frame import Frame
+from .fused import carved_by_photographs
+from .hull import CELLS, DETAILED, Hull, carved_hull, remeshed
 from .sphere import starting_sphere
 
 
@@ -24,7 +27,7 @@ class Start:
     ----------
     mesh : Mesh
         In the scene's coordinates.
-    kind : {"sphere", "hull"}
+    kind : {"sphere", "hull", "depths"}
     reason : str
         Why, in half a sentence with numbers.
     """
@@ -41,10 +44,14 @@ def choose_start(
     *,
     cells: int = CELLS,
     constants: Carving = DEFAULTS.carving,
+    patches: Patches | None = DEFAULTS.patches,
 ) -> Start:
-    """The sphere where the object is one piece without holes; else the hull, because a surface keeps its topology.
+    """The masks' hull, carved by depths that photographs confirm to one another; else the hull itself, or a sphere.
 
-    Where most photographs cut the object off, too, it is the hull: few outlines are left to pull a sphere into shape.
+    Where most photographs agree better over the carved hull than over the hull, it is the start: it has the object's
+    cavities. Without that it is a sphere where the object is one piece without holes, else the hull, because a surface
+    keeps its topology. Where most photographs cut the object off, too, it is the hull: few outlines are left to pull a
+    sphere into shape.
 
     Where few views look between two parts of the object, the carved hull may have handles that the object does not
     have. `visual_hull` breaks them: it takes off the parts that no view confirms. A hole counts only if some mask
@@ -58,6 +65,8 @@ def choose_start(
     cells : int
         Cells along each side of the carved grid; see `visual_hull`.
     constants : Carving, optional
+    patches : Patches, optional
+        None for a start by the masks alone.
 
     Raises
     ------
@@ -66,9 +75,21 @@ def choose_start(
 
     Notes
     -----
-    For 40 views on one core the sphere takes about 3 seconds, a hull with handles or several parts about 8.
+    For 40 views on one core the sphere takes about 3 seconds, a hull with handles or several parts about 8, depths 5 to
+    20 more.
     """
     hull = carved_hull(views, center, radius, cells=cells, constants=constants)
+    if patches is not None:
+        frame = Frame(center.double().cpu(), radius, torch.device("cpu"))
+        carved = carved_by_photographs(hull, views, frame, constants=constants, patches=patches)
+        if carved is not None:
+            reason = "inside the masks, at depths that photographs confirm to one another"
+            return Start(remeshed(carved, DETAILED), "depths", reason)
+    return _by_masks(hull, views, center, radius, constants)
+
+
+def _by_masks(hull: Hull, views: Views, center: Tensor, radius: float, constants: Carving) -> Start:
+    """Sphere or hull."""
     holes = views_with_holes(views, constants)
     seen = f"{holes} of {len(views)} masks show background inside the object"
     cut = sum(cone.open for cone in cones_of(views))

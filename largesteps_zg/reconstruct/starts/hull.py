@@ -21,6 +21,7 @@ from ...scenes.views import Views
 
 CELLS = 96  # along the bounding sphere's cube
 VERTICES = 3000
+DETAILED = 8000  # of a hull with cavities
 _LONGEST = 2.5  # edge in cells: thin parts need several triangles around them
 
 
@@ -33,17 +34,24 @@ class Hull:
     vertices : (V, 3) float64 tensor
     faces : (F, 3) int64 tensor
         Closed, outside out.
-    cell : float
-        Distance between the grid's nodes.
     genus, parts : int
         The number of handles of all parts together, and the number of parts.
+    grid : Grid
+    field : np.ndarray
+        Signed distances to the surface at its nodes, positive inside; of the parts that were left out, too.
     """
 
     vertices: Tensor
     faces: Tensor
-    cell: float
     genus: int
     parts: int
+    grid: Grid
+    field: np.ndarray
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """The less, the simpler: handles, then parts."""
+        return self.genus, self.parts
 
 
 def visual_hull(
@@ -103,17 +111,17 @@ def carved_hull(
     if cells < 16:
         raise ValueError(f"cells: expected at least 16 along each side, got {cells}")
     grid, field, cones = carve(views, center, radius, cells, constants)
-    best = _surface(grid, field, constants)
+    best = surface_of(grid, field, constants)
     if best is not None and best.genus == 0 and best.parts == 1:
         return best
     loose = unconfirmed(grid, field, cones, radius, constants)
     for erosion in constants.erosions:
-        found = _surface(grid, field - erosion * grid.cell * loose, constants)
-        if found is not None and (best is None or (found.genus, found.parts) < (best.genus, best.parts)):
+        found = surface_of(grid, field - erosion * grid.cell * loose, constants)
+        if found is not None and (best is None or found.order < best.order):
             best = found
     if best is not None and best.genus > 0 and views_with_holes(views, constants) == 0:
         for thickening in constants.thickenings:
-            found = _surface(grid, field + thickening * grid.cell, constants)
+            found = surface_of(grid, field + thickening * grid.cell, constants)
             if found is not None and found.parts == best.parts and found.genus < best.genus:
                 best = found
     if best is None:
@@ -124,8 +132,8 @@ def carved_hull(
     return best
 
 
-def _surface(grid: Grid, field: np.ndarray, constants: Carving) -> Hull | None:
-    """Marching cubes, without specks and hollows; None where nothing is left."""
+def surface_of(grid: Grid, field: np.ndarray, constants: Carving) -> Hull | None:
+    """Marching cubes of a field, without specks and hollows; None where nothing is left."""
     # A surface that passes through a node would have triangles without area.
     least = 0.02 * grid.cell
     values = np.where(np.abs(field) < least, np.where(field > 0, least, -least), field)
@@ -134,11 +142,13 @@ def _surface(grid: Grid, field: np.ndarray, constants: Carving) -> Hull | None:
         return None
     nodes, faces = isosurface(values)
     vertices = torch.from_numpy(grid.corner) + grid.cell * (nodes - 1.0)
-    return _sizeable(vertices, faces, grid.cell, constants)
+    vertices, faces, parts = _sizeable(vertices, faces, constants)
+    # Closed, so it has 3 F / 2 edges, and V - E + F = 2 (parts - handles).
+    return Hull(vertices, faces, parts - (len(vertices) - len(faces) // 2) // 2, parts, grid, field)
 
 
-def _sizeable(vertices: Tensor, faces: Tensor, cell: float, constants: Carving) -> Hull:
-    """Without specks and without hollows inside other parts; outside out."""
+def _sizeable(vertices: Tensor, faces: Tensor, constants: Carving) -> tuple[Tensor, Tensor, int]:
+    """Without specks and without hollows inside other parts, outside out; and how many parts are left."""
     label = vertex_components(faces, len(vertices))
     count = int(label.max()) + 1
     volume = torch.zeros(count, dtype=vertices.dtype)
@@ -154,16 +164,14 @@ def _sizeable(vertices: Tensor, faces: Tensor, cell: float, constants: Carving) 
     kept = (volume > constants.speck_volume * volume.max()) & sizeable
     used = kept[label]
     faces = (used.cumsum(dim=0) - 1)[faces[used[faces[:, 0]]]]
-    vertices, parts = vertices[used], int(kept.sum())
-    # Closed, so it has 3 F / 2 edges, and V - E + F = 2 (parts - handles).
-    return Hull(vertices, faces, cell, parts - (len(vertices) - len(faces) // 2) // 2, parts)
+    return vertices[used], faces, int(kept.sum())
 
 
 def remeshed(hull: Hull, vertices: int = VERTICES) -> Mesh:
     """The hull with nearly equilateral triangles, and the same holes and parts."""
     a, b, c = hull.vertices[hull.faces].unbind(dim=1)
     area = float(torch.linalg.cross(b - a, c - a).norm(dim=1).sum()) / 2
-    length = min(math.sqrt(2 * area / (math.sqrt(3) * vertices)), _LONGEST * hull.cell)
+    length = min(math.sqrt(2 * area / (math.sqrt(3) * vertices)), _LONGEST * hull.grid.cell)
     for _ in range(3):
         try:
             made = remesh(hull.vertices, hull.faces, length)
@@ -171,7 +179,7 @@ def remeshed(hull: Hull, vertices: int = VERTICES) -> Mesh:
             made = None
         if made is not None:
             counts = topology(made.faces)
-            if (counts.genus, counts.components) == (hull.genus, hull.parts):
+            if (counts.genus, counts.components) == hull.order:
                 return Mesh(made.vertices, made.faces)
         length *= 0.7  # coarse triangles close narrow gaps
     return Mesh(hull.vertices, hull.faces)

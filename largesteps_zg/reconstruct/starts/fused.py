@@ -1,0 +1,173 @@
+"""The hull of the masks, carved by the depths that photographs confirm to one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from scipy.ndimage import distance_transform_edt, gaussian_filter, zoom
+from torch import Tensor
+
+from ...constants import DEFAULTS, Carving, Patches
+from ...rasterizer.api import edge_table
+from ...scenes.carving.grid import Grid
+from ...scenes.views import Views
+from ..frame import Frame
+from ..photo_consistency.depth_maps import depth_maps
+from ..photo_consistency.sweep import DepthMap
+from ..photo_consistency.term import PhotoConsistency
+from .hull import Hull, surface_of
+
+_AT_ONCE = 1 << 20  # nodes
+_WIDEST = 5  # cells to either side: no wider gap is closed
+
+
+def carved_by_photographs(
+    hull: Hull,
+    views: Views,
+    frame: Frame,
+    *,
+    constants: Carving = DEFAULTS.carving,
+    patches: Patches = DEFAULTS.patches,
+) -> Hull | None:
+    """The hull without what photographs see to be empty; None if most of them agree better over the hull as it is.
+
+    Each photograph's depths are found by sweeping, see `depth_maps`. That there are handles, or parts, which the masks
+    don't show is more than they can say: ever wider gaps are closed until there are none. Where that is in vain, the
+    answer is None, too.
+
+    Parameters
+    ----------
+    hull : Hull
+        Of the views' masks, in the scene's coordinates.
+    views : Views
+    frame : Frame
+        With the object in the unit sphere.
+    constants : Carving, optional
+    patches : Patches, optional
+    """
+    term = PhotoConsistency(views, frame.normalized(views.cameras), constants=patches)
+    maps = depth_maps(term, frame.inside(hull.vertices).to(frame.device))
+    if not maps:
+        return None
+    middle, radius = frame.center.numpy(), frame.radius
+    grid = Grid((hull.grid.corner - middle) / radius, hull.grid.cell / radius, hull.grid.shape)
+    fine, field = fused(grid, hull.field / radius, maps, term)
+    scene = Grid(fine.corner * radius + middle, fine.cell * radius, fine.shape)
+    for closed in _closed(field / fine.cell):
+        found = surface_of(scene, closed * scene.cell, constants)
+        if found is not None and found.genus <= hull.genus and found.parts <= hull.parts:
+            return found if _more_agree(found, hull, term, frame) else None
+    return None
+
+
+def _closed(field: np.ndarray) -> Iterator[np.ndarray]:
+    """Distances in cells as they are, then with ever wider gaps closed."""
+    yield field
+    for width in range(1, _WIDEST + 1):
+        yield np.maximum(field, _distances(_distances(field) + width) - width)
+
+
+def _distances(field: np.ndarray) -> np.ndarray:
+    """From the surface where a field changes its sign, in cells, positive where the field is."""
+    inside = np.pad(field > 0, 1)
+    return (distance_transform_edt(inside) - distance_transform_edt(~inside))[1:-1, 1:-1, 1:-1]
+
+
+@torch.no_grad()
+def _more_agree(first: Hull, second: Hull, term: PhotoConsistency, frame: Frame) -> bool:
+    """Whether most photographs agree better with their neighbours over the first one."""
+    level, losses = min(1, term.levels - 1), []
+    for hull in (first, second):
+        vertices, faces = frame.inside(hull.vertices).to(frame.device), hull.faces.int().to(frame.device)
+        edges = edge_table(faces)
+        found = [
+            term.evidence(vertices, faces, edges, term.group(i, 0), level=level)
+            for i in range(len(term.neighbors))
+        ]
+        losses.append([None if part is None else float(part.loss) for part in found])
+    votes = [a < b for a, b in zip(*losses, strict=True) if a is not None and b is not None]
+    return 2 * sum(votes) > len(votes)
+
+
+def fused(
+    grid: Grid,
+    hull: np.ndarray,
+    maps: dict[int, DepthMap],
+    term: PhotoConsistency,
+) -> tuple[Grid, np.ndarray]:
+    """Signed distances on a grid twice as fine, positive inside: those to the hull, and to depths in it.
+
+    Each depth votes on the nodes before it, which it sees to be empty, and on those just behind it, which belong to the
+    object: by how far they are from it, up to some cells. It counts as often as others confirm it, but for the first
+    of them, which may have made the same mistake, and as much as there is texture. The hull has one vote, that its
+    inside is full.
+
+    Parameters
+    ----------
+    grid : Grid
+        In the coordinates of the term.
+    hull : np.ndarray
+        Signed distance to it on the grid, positive inside.
+    maps : dict
+        See `depth_maps`.
+    term : PhotoConsistency
+
+    References
+    ----------
+    Curless, Levoy: A Volumetric Method for Building Complex Models from Range Images. SIGGRAPH 1996.
+    """
+    band = term.constants.band
+    found = np.minimum(
+        hull, _voted(grid.points(), hull.reshape(-1), maps, term, band * grid.cell).reshape(hull.shape)
+    )
+    # Between the nodes only what is near a surface has to be asked.
+    fine = Grid(grid.corner, grid.cell / 2, tuple(2 * n - 1 for n in hull.shape))
+    outer, inner = (_between(field) for field in (hull, found))
+    near = np.abs(inner) < 2 * grid.cell
+    inner[near] = _voted(fine.points()[near.reshape(-1)], outer[near], maps, term, band * fine.cell)
+    inner = gaussian_filter(np.clip(inner, -band * fine.cell, band * fine.cell), 1.0)
+    return fine, np.minimum(outer, inner)
+
+
+def _between(field: np.ndarray) -> np.ndarray:
+    """Values at the nodes and half-way between them."""
+    return zoom(field, [(2 * n - 1) / n for n in field.shape], order=1, grid_mode=False)
+
+
+def _voted(
+    nodes: np.ndarray, hull: np.ndarray, maps: dict[int, DepthMap], term: PhotoConsistency, reach: float
+) -> np.ndarray:
+    """Mean of the votes on each node, positive inside, at most `reach`."""
+    result = np.full(len(nodes), reach)
+    inside = np.flatnonzero(hull > -reach)
+    for first in range(0, len(inside), _AT_ONCE):
+        some = inside[first : first + _AT_ONCE]
+        points = torch.from_numpy(nodes[some]).float()
+        total, count = torch.full((len(some),), reach), torch.ones(len(some))
+        for index, made in maps.items():
+            distance, weight = _votes(points, made, index, term, reach)
+            total, count = total - weight * distance, count + weight
+        result[some] = (total / count).numpy()
+    return result
+
+
+def _votes(
+    points: Tensor, made: DepthMap, index: int, term: PhotoConsistency, reach: float
+) -> tuple[Tensor, Tensor]:
+    """How far each point is in front of what a photograph shows, at most `reach`; and what that counts."""
+    camera = term.cameras([index], made.level).to("cpu")
+    pixels, depth = camera.project(points)
+    height, width = made.inverse.shape
+    columns, rows = pixels[0].floor().long().unbind(1)
+    seen = (depth[0] > 0) & (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    at = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
+    inverse, score, confirmed = (
+        part.reshape(-1).cpu()[at] for part in (made.inverse, made.score, made.confirmed)
+    )
+    distance = 1.0 / inverse.clamp_min(1e-12) - depth[0]
+    # What is far behind a surface isn't known to be the object; votes fade out on the way there.
+    fading = (1.0 + distance / reach).clamp(0.0, 1.0)
+    weight = score * (confirmed - 1.0).clamp_min(0.0) * fading * (seen & (inverse > 0))
+    return distance.clamp(-reach, reach), weight
