@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+import trimesh
 from PIL import Image
 
 from largesteps_zg.cli import main
@@ -412,3 +414,28 @@ def test_an_image_of_an_earlier_run_does_not_stay(scene, states, tmp_path, monke
     folder.watch(state)
     folder.finish(state)
     assert not (tmp_path / "mesh.png").exists() and not (tmp_path / "mesh.mtl").exists()
+
+
+def test_parts_that_no_photograph_sees_are_marked_or_left_out(tmp_path: Path) -> None:
+    """Of a ball seen from above: its mesh says what is seen, and is left open where nothing is."""
+    scene = scene_from_mesh(icosphere(3), views=24, test_views=0, height=48, width=48)
+    above = scene.train.cameras.centers[:, 1] > 0.3
+    scene = dataclasses.replace(scene, train=scene.train[above.nonzero()[:, 0]])
+    left = {}
+    for unseen in ("closed", "open"):
+        folder = RunFolder(tmp_path / unseen, scene, {"unseen": unseen}, unseen=unseen)
+        *_, last = reconstruct(scene.train, Settings(steps=3, remesh="off"))
+        folder.watch(last)
+        report = folder.finish(last)["views_seeing"]
+        mesh = trimesh.load(tmp_path / unseen / "mesh.ply", process=False)
+        marks = mesh.metadata["_ply_raw"]["vertex"]["data"]["views_seeing"]
+        assert report["unseen"] == report["histogram"][0] > 100
+        left[unseen] = mesh, np.asarray(marks)
+    (whole, marks), (opened, kept) = left["closed"], left["open"]
+    assert whole.is_watertight and (marks == 0).sum() == report["unseen"]
+    # The unseen pole is below, and nothing of what is seen is lost.
+    assert whole.vertices[marks == 0, 1].mean() < whole.vertices[:, 1].min() + 0.6
+    assert not opened.is_watertight and (kept > 0).sum() == (marks > 0).sum()
+    assert len(opened.faces) == (marks > 0)[whole.faces].any(1).sum()
+    glb = trimesh.load(tmp_path / "open" / "mesh.glb", force="mesh", process=False)
+    assert len(glb.faces) == len(opened.faces)

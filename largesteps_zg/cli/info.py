@@ -29,7 +29,7 @@ def add_parser(commands: Any) -> None:
     add(
         "--init",
         default="auto",
-        metavar="auto|sphere|hull|MESH|none",
+        metavar="auto|depths|sphere|hull|MESH|none",
         help="the start mesh to draw (default auto)",
     )
     add_reading(told)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MESH = "fennec"
 MAX_SIDE = 8192  # pixels
-STARTS = ("auto", "sphere", "hull")
+STARTS = ("auto", "depths", "sphere", "hull")
 
 
 def image_size(text: str) -> tuple[int, int]:
@@ -107,10 +107,10 @@ def _mesh_file(name: str) -> NamedStart:
     return NamedStart(start.mesh, notes, start.layout, start.fault, start.attributes)
 
 
-def start_named(name: str, views: Views) -> NamedStart:
-    """The mesh to start from, and what there is to say about it."""
+def start_named(name: str, views: Views, *, patches: bool = True) -> NamedStart:
+    """The mesh to start from, and what there is to say about it; `patches`: photographs may be compared for it."""
     from ..constants import DEFAULTS
-    from ..reconstruct.starts.choose import choose_start
+    from ..reconstruct.starts.choose import choose_start, depths_start
     from ..reconstruct.starts.hull import visual_hull
     from ..reconstruct.starts.overlap import silhouette_overlap
     from ..reconstruct.starts.sphere import starting_sphere
@@ -132,7 +132,9 @@ def start_named(name: str, views: Views) -> NamedStart:
         return NamedStart(starting_sphere(views, center, radius), [])
     if name == "hull":
         return NamedStart(visual_hull(views, center, radius), [])
-    chosen = choose_start(views, center, radius)
+    if name == "depths":
+        return NamedStart(depths_start(views, center, radius), [])
+    chosen = choose_start(views, center, radius, patches=DEFAULTS.patches if patches else None)
     return NamedStart(chosen.mesh, [f"{chosen.kind}: {chosen.reason}"])
 
 

@@ -38,12 +38,18 @@ def add_parser(commands: Any) -> None:
     add("--output", required=True, metavar="DIR", help="folder for meshes, numbers and pictures")
     add_reading(made)
     add(
-        "--init", default="auto", metavar="auto|sphere|hull|MESH",
-        help="start shape: a sphere, the hull of the masks, the one of them that has the right topology (auto, the "
-        "default), or a mesh file in the scene's coordinates",
+        "--init", default="auto", metavar="auto|depths|sphere|hull|MESH",
+        help="start shape: a sphere, the hull of the masks, the hull carved by depths that photographs confirm to one "
+        "another, the one of them that is nearest to the object (auto, the default), or a mesh file in the scene's "
+        "coordinates",
     )  # fmt: skip
     add("--light", metavar="FILE", help="known environment map (.npy, .png, .jpg); else estimated")
     add_options(made, Settings)
+    add(
+        "--unseen", choices=("closed", "open"), default="closed",
+        help="parts that no photograph sees: closed smoothly, and marked in mesh.ply by views_seeing = 0 (default), or "
+        "left out",
+    )  # fmt: skip
     add(
         "--texture", type=texture_size, metavar="off|auto|N",
         help="UV texture of N x N texels for mesh.obj and mesh.glb; with --remesh off in the layout of MESH, if it has "
@@ -104,6 +110,10 @@ def _prepared(arguments: argparse.Namespace, settings: Settings) -> tuple[RunFol
     from ..reconstruct.loop import Reconstruction
     from ..reconstruct.resume import go_on
 
+    if arguments.unseen == "open" and settings.remesh == "off":
+        raise ValueError(
+            "unseen: open leaves faces out, and remesh off keeps them all; leave one of the two away"
+        )
     plotting()  # what does not work is told before the first step
     path = writable_folder(arguments.output)
     refuse_scene(path)
@@ -112,7 +122,7 @@ def _prepared(arguments: argparse.Namespace, settings: Settings) -> tuple[RunFol
     options = {key: value for key, value in vars(arguments).items() if key not in ("command", "debug")}
     checkpoint, earlier = RunCheckpoint(path, scene, options).load() if arguments.resume else (None, None)
     mesh, start = _start(arguments, scene, keeps_faces=settings.remesh == "off")
-    folder = RunFolder(path, scene, options, start=start, earlier=earlier)
+    folder = RunFolder(path, scene, options, start=start, unseen=arguments.unseen, earlier=earlier)
     run = Reconstruction(
         scene.train, settings, start=mesh, light=scene.light if light is None else light,
         refining=arguments.init not in STARTS,
@@ -134,7 +144,7 @@ def _start(arguments: argparse.Namespace, scene: Scene, *, keeps_faces: bool) ->
     from ..output.run_folder import RunStart
 
     began = time.perf_counter()
-    named = start_named(arguments.init, scene.train)
+    named = start_named(arguments.init, scene.train, patches=arguments.patches != "off")
     texture, notes = choose_texture(
         arguments.texture, named.layout, keeps_faces=keeps_faces, fault=named.fault
     )

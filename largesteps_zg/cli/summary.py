@@ -8,6 +8,7 @@ from typing import Any
 HELD_OUT_CAMERAS = {
     "held_out_predicted": "with their cameras corrected as their neighbours'",
     "held_out_exposed": "with their exposures too, each half by the other half",
+    "held_out_blended": "by the nearest photographs, blended over the surface",
     "held_out_aligned": "with their cameras aligned to the photographs",
 }
 
@@ -23,6 +24,13 @@ def summary(path: Path, result: dict[str, Any]) -> str:
         f"{'watertight' if mesh['watertight'] else 'open'}, {mesh['flipped_faces']} flipped, "
         f"{mesh['self_intersecting_faces']} self-intersecting",
     ]
+    if unseen := result.get("views_seeing", {}).get("unseen"):
+        told = (
+            "left out"
+            if result["options"].get("unseen") == "open"
+            else "marked in mesh.ply by views_seeing = 0"
+        )
+        lines.append(f"unseen    {unseen:,} vertices, which no photograph sees, {told}")
     if "held_out" in result:
         lines.append(f"held out  {_quality(result['held_out'])}")
     for name, note in HELD_OUT_CAMERAS.items():

@@ -38,6 +38,7 @@ _ARCHIVES = ("zip", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar", "tar", "3mf", 
 _UNDERSTOOD = {
     *("x", "y", "z", "nx", "ny", "nz", "red", "green", "blue", "alpha"),
     *("s", "t", "u", "v", "texture_u", "texture_v", "vertex_indices", "vertex_index"),
+    "views_seeing",  # of a run's mesh, about which the next run finds out anew
 }
 
 

@@ -25,6 +25,7 @@ from ..reconstruct.rendering import Rendering
 from ..reconstruct.result import Result
 from ..scenes.up import up_direction
 from ..scenes.views import Scene, Views
+from .blended import Blended
 from .destination import OF_A_RUN
 from .evaluate import image_quality, mesh_report
 from .export.bake_run import bake_run
@@ -38,7 +39,7 @@ from .pictures.bare import bare_images
 from .provenance import peak_memory_mib
 from .run_checkpoint import RunCheckpoint
 from .run_json import json_text, summary
-from .seen import seeing_report, views_seeing
+from .seen import seeing_report, views_seeing, without_unseen
 
 SHOWN = 3  # views in the comparison
 CHECKPOINT_SECONDS = 30.0
@@ -78,6 +79,8 @@ class RunFolder:
         What was asked for, for ``run.json``.
     start : RunStart, optional
         Of the start mesh; without notes, texture and attributes by default.
+    unseen : {"closed", "open"}
+        Whether meshes hold the parts that no photograph sees.
     earlier : dict, optional
         What an earlier run's folder kept (`RunCheckpoint.load` gives it): its pictures and its time.
 
@@ -100,10 +103,11 @@ class RunFolder:
         options: dict[str, Any],
         *,
         start: RunStart = RunStart(),
+        unseen: str = "closed",
         earlier: dict[str, Any] | None = None,
     ) -> None:
         self.path, self.scene, self.options, self.start = path, scene, options, start
-        self.prepared = False
+        self.prepared, self.unseen = False, unseen
         self.kept: tuple[State, Result] | None = None
         self.not_written: dict[str, str] = {}
         self.checkpoint, self.film = RunCheckpoint(path, scene, options), Film(scene.train)
@@ -198,10 +202,13 @@ class RunFolder:
         rendering, stopwatch = state.run.rendering, state.run.stopwatch
         content = {**summary(result, self.scene, stopped=stopped), "options": self.options}
         content["start"] = list(self.start.notes)
+        with stopwatch("evaluate"):
+            result, seeing = self._seen(result)
         with stopwatch("export"):
             self._export(result, rendering)
         with stopwatch("evaluate"):
             measured, drawn = self._evaluated(result, rendering)
+        measured["views_seeing"] = seeing
         self.memory["evaluate"] = peak_memory_mib()
         with stopwatch("pictures"):
             self._draw(result, rendering, drawn)
@@ -218,6 +225,19 @@ class RunFolder:
         with self._writing(), atomic_path(self.path / "run.json") as part:
             part.write_text(json_text(content), encoding="utf-8")
         return content
+
+    def _seen(self, result: Result) -> tuple[Result, dict[str, Any]]:
+        """With mesh.ply as it stays: it says how many photographs see each vertex, without the unseen if so wanted."""
+        counts = views_seeing(result.mesh, result.views, result.cameras)
+        report, start = seeing_report(counts, len(result.views)), self.start.attributes
+        if self.unseen == "open":
+            mesh, counts = without_unseen(result.mesh, counts)
+            result, start = replace(result, mesh=mesh), None
+        marked = {**(start.vertex if start else {}), "views_seeing": counts.int().numpy()}
+        with self._writing():
+            attributes = Attributes(marked, start.face if start else {})
+            save_mesh(self.path / "mesh.ply", result.mesh, attributes=attributes)
+        return result, report
 
     def _export(self, result: Result, rendering: Rendering) -> None:
         """The same mesh for other programs, with a texture where one was asked for."""
@@ -240,8 +260,6 @@ class RunFolder:
     def _evaluated(self, result: Result, rendering: Rendering) -> tuple[dict[str, Any], Views]:
         """How good the mesh and its pictures are, and the views to be drawn: held-out ones, if there are some."""
         measured: dict[str, Any] = {"mesh": mesh_report(result.mesh, self.scene.mesh)}
-        seeing = views_seeing(result.mesh, result.views, result.cameras)
-        measured["views_seeing"] = seeing_report(seeing, len(result.views))
         test = self.scene.test
         if test is None:
             return measured, self.scene.train
@@ -252,6 +270,11 @@ class RunFolder:
             views = replace(test, cameras=seen_from.get("held_out_predicted", test.cameras))
             measured["held_out_exposed"] = _quality(rendering, views, exposures=True)
         *_, best = seen_from.values()  # the last fit best
+        blended = Blended(result.mesh, result.views, result.cameras, result.gains)
+        views = replace(test, cameras=seen_from.get("held_out_predicted", test.cameras))
+        measured["held_out_blended"] = _quality(
+            rendering, views, exposures=result.gains is not None, blended=blended
+        )
         return measured, replace(test, cameras=best)
 
     def _draw(self, result: Result, rendering: Rendering, views: Views) -> None:
@@ -274,11 +297,15 @@ class RunFolder:
             film.save_strip(self.path / "progression.png", target.cpu()[0])
 
 
-def _quality(rendering: Rendering, views: Views, *, exposures: bool = False) -> dict[str, float]:
+def _quality(
+    rendering: Rendering, views: Views, *, exposures: bool = False, blended: Blended | None = None
+) -> dict[str, float]:
     """How well the result shows views, with their own exposures or not; rendered one at a time: splits are large."""
 
     def shown(index: int) -> Tensor:
-        image = rendering.images(views.cameras[index])[0]
+        camera = views.cameras[index]
+        image = rendering.images(camera)[0]
+        image = image if blended is None else blended.over(image, camera)
         return exposed(image, views.linear(index)[0]) if exposures else image
 
     return image_quality(map(shown, range(len(views))), views)

@@ -98,6 +98,20 @@ def views_seeing(mesh: Mesh, views: Views, cameras: Cameras) -> Int[Tensor, " V"
     return counts
 
 
+def without_unseen(mesh: Mesh, counts: Int[Tensor, " V"]) -> tuple[Mesh, Int[Tensor, " N"]]:
+    """A mesh without the faces of which no photograph sees a vertex, open there; and the counts of its vertices.
+
+    As it was where no photograph sees any.
+    """
+    shown = (counts > 0)[mesh.faces.cpu()].any(dim=1)
+    if bool(shown.all()) or not bool(shown.any()):
+        return mesh, counts
+    faces = mesh.faces[shown.to(mesh.faces.device)]
+    used, faces = torch.unique(faces, return_inverse=True)
+    colors = None if mesh.colors is None else mesh.colors[used]
+    return Mesh(mesh.vertices[used], faces, colors), counts[used.cpu()]
+
+
 def seeing_report(counts: Int[Tensor, " V"], views: int) -> dict[str, Any]:
     """For ``run.json``: vertices that no photograph sees, quantiles, and how many vertices 0, 1, 2, ... see."""
     levels = torch.tensor(QUANTILES, dtype=torch.float64)

@@ -75,7 +75,9 @@ def swept(term: PhotoConsistency, index: int, points: Float[Tensor, "N 3"]) -> D
         sweep = _Sweep(term, index, others, level)
         if found is None:
             start = torch.full_like(sweep.inside, low, dtype=torch.float32)
-            found, score = sweep.best(start, range(int((high - low) / sweep.step) + 2))
+            # A shift by the whole image leaves nothing to compare.
+            steps = min((high - low) / sweep.step, sum(sweep.inside.shape))
+            found, score = sweep.best(start, range(int(steps) + 2))
         else:
             start = _enlarged(found, sweep.inside.shape).clamp(low, high)
             found, score = sweep.best(start, range(-_REFINED, _REFINED + 1))

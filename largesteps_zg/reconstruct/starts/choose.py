@@ -79,13 +79,45 @@ def choose_start(
     20 more.
     """
     hull = carved_hull(views, center, radius, cells=cells, constants=constants)
-    if patches is not None:
-        frame = Frame(center.double().cpu(), radius, torch.device("cpu"))
-        carved = carved_by_photographs(hull, views, frame, constants=constants, patches=patches)
-        if carved is not None:
-            reason = "inside the masks, at depths that photographs confirm to one another"
-            return Start(remeshed(carved, DETAILED), "depths", reason)
+    carved = None if patches is None else _carved(hull, views, center, radius, constants, patches)
+    if carved is not None:
+        return Start(carved, "depths", "inside the masks, at depths that photographs confirm to one another")
     return _by_masks(hull, views, center, radius, constants)
+
+
+def depths_start(
+    views: Views,
+    center: Tensor,
+    radius: float,
+    *,
+    cells: int = CELLS,
+    constants: Carving = DEFAULTS.carving,
+    patches: Patches = DEFAULTS.patches,
+) -> Mesh:
+    """The masks' hull, carved by depths that photographs confirm to one another; arguments as for `choose_start`.
+
+    Raises
+    ------
+    ValueError
+        Where most photographs don't agree better over it than over the hull; and as `visual_hull`.
+    """
+    hull = carved_hull(views, center, radius, cells=cells, constants=constants)
+    found = _carved(hull, views, center, radius, constants, patches)
+    if found is None:
+        raise ValueError(
+            "init: photographs confirm no depths over which most of them agree better than over the masks' hull; "
+            "start from auto, hull or sphere"
+        )
+    return found
+
+
+def _carved(
+    hull: Hull, views: Views, center: Tensor, radius: float, constants: Carving, patches: Patches
+) -> Mesh | None:
+    """See `carved_by_photographs`."""
+    frame = Frame(center.double().cpu(), radius, torch.device("cpu"))
+    found = carved_by_photographs(hull, views, frame, constants=constants, patches=patches)
+    return None if found is None else remeshed(found, DETAILED)
 
 
 def _by_masks(hull: Hull, views: Views, center: Tensor, radius: float, constants: Carving) -> Start:

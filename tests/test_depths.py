@@ -1,0 +1,148 @@
+"""Depths by sweeping photographs, who confirms them, and the hull that they carve."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from largesteps_zg.geometry import topology
+from largesteps_zg.mesh import Mesh, icosphere, surface_distances
+from largesteps_zg.rasterizer import edge_table, interpolate, rasterize
+from largesteps_zg.reconstruct.frame import Frame
+from largesteps_zg.reconstruct.photo_consistency import DepthMap, PhotoConsistency, depth_maps
+from largesteps_zg.reconstruct.starts import choose_start, depths_start, visual_hull
+from largesteps_zg.reconstruct.starts.fused import fused
+from largesteps_zg.renderers.rasterized import homogeneous_pixels
+from largesteps_zg.scenes import Scene, bounding_sphere
+from largesteps_zg.scenes.carving.grid import Grid
+from largesteps_zg.scenes.synthetic import scene_from_mesh
+
+CELLS = 48
+
+
+def bowl() -> Mesh:
+    """A painted ball with a hollow that no outline shows: half a radius deep, and as wide as a radius."""
+    ball = icosphere(6)
+    toward = torch.tensor([0.0, 0.0, 1.0])
+    depth = 0.5 * torch.exp(-(1 - ball.vertices @ toward) / 0.08)
+    vertices = ball.vertices * (1 - depth)[:, None]
+    waves = 10 * torch.randn(16, 3, generator=torch.Generator().manual_seed(0))
+    paint = torch.sin(vertices @ waves.T + torch.arange(16)).sum(1, keepdim=True)
+    return Mesh(vertices, ball.faces, (0.45 + 0.1 * paint).clamp(0.05, 0.95).expand(-1, 3).contiguous())
+
+
+@functools.cache
+def scene(painted: bool = True) -> Scene:
+    mesh = bowl()
+    if not painted:
+        assert mesh.colors is not None
+        mesh = Mesh(mesh.vertices, mesh.faces, torch.full_like(mesh.colors, 0.5))
+    return scene_from_mesh(mesh, views=40, test_views=0, height=128, width=128, up="z")
+
+
+@functools.cache
+def swept() -> tuple[PhotoConsistency, dict[int, DepthMap], Frame]:
+    views = scene().train
+    center, radius = bounding_sphere(views)
+    frame = Frame(center.double(), radius, torch.device("cpu"))
+    term = PhotoConsistency(views, frame.normalized(views.cameras))
+    return term, depth_maps(term, frame.inside(visual_hull(views, center, radius, cells=32).vertices)), frame
+
+
+def true_depths(index: int) -> Tensor:
+    """(H, W), by the rasterizer; 0 outside."""
+    term, maps, frame = swept()
+    camera, mesh = term.cameras([index], maps[index].level), scene().mesh
+    assert mesh is not None
+    vertices, faces = frame.inside(mesh.vertices), mesh.faces.int()
+    size = camera.height, camera.width
+    fragments = rasterize(homogeneous_pixels(vertices, camera), faces, size, edges=edge_table(faces))
+    depths = torch.zeros(size)
+    matrix = camera.world_to_camera[0]
+    depths.view(-1)[fragments.pixels.long()] = interpolate(vertices, fragments) @ matrix[2, :3] + matrix[2, 3]
+    return depths
+
+
+def test_what_others_confirm_is_right() -> None:
+    """By a pixel's shift; what nobody confirms is wrong more often, or it would say nothing."""
+    _, maps, _ = swept()
+    sure, unsure = [], []
+    for index in range(0, 40, 8):
+        made, truth = maps[index], true_depths(index)
+        both = (made.inverse > 0) & (truth > 0)
+        # Neighbours are some 20 degrees apart: a pixel's shift is near 1 / (focal length * baseline).
+        off = (made.inverse[both] - 1 / truth[both]).abs() * made.focal
+        sure.append(off[made.confirmed[both] >= 3])
+        unsure.append(off[made.confirmed[both] == 0])
+    assert len(torch.cat(sure)) > 3 * len(torch.cat(unsure))
+    assert float((torch.cat(sure) < 1.5).float().mean()) > 0.95
+    assert float((torch.cat(unsure) < 1.5).float().mean()) < 0.7
+
+
+def test_depths_are_zero_where_the_object_is_not() -> None:
+    term, maps, _ = swept()
+    for index in (0, 7):
+        outside = ~(term.photograph(index, maps[index].level).weight > 0.5)
+        for plane in (maps[index].inverse, maps[index].score, maps[index].confirmed):
+            assert not plane[outside].any()
+
+
+def test_hollow_that_no_outline_shows_is_carved() -> None:
+    views, truth = scene().train, scene().mesh
+    assert truth is not None
+    start = choose_start(views, *bounding_sphere(views), cells=CELLS)
+    hull = visual_hull(views, *bounding_sphere(views), cells=CELLS)
+    assert start.kind == "depths"
+    counts = topology(start.mesh.faces)
+    assert counts.watertight and (counts.genus, counts.components) == (0, 1)
+    carved, filled = (surface_distances(mesh, truth, samples=4000) for mesh in (start.mesh, hull))
+    assert carved.chamfer < 0.6 * filled.chamfer
+    # Its deepest point lies at half a radius; a hull has it at the rim.
+    rays = start.mesh.vertices[start.mesh.vertices[:, :2].norm(dim=1) < 0.1]
+    assert abs(float(rays[rays[:, 2] > 0, 2].min()) - 0.5) < 0.12
+
+
+def test_photographs_that_say_nothing_leave_the_masks_alone() -> None:
+    """Without paint, and with noise in every photograph."""
+    views = scene(painted=False).train
+    noise = 12 * torch.randn(views.images[..., :3].shape, generator=torch.Generator().manual_seed(3))
+    images = views.images.clone()
+    images[..., :3] = (128 + noise).clamp(0, 255).byte()
+    views = replace(views, images=images)
+    where = bounding_sphere(views)
+    assert choose_start(views, *where, cells=32).kind == "sphere"
+    with pytest.raises(ValueError, match="init: photographs confirm no depths"):
+        depths_start(views, *where, cells=32)
+
+
+def test_without_patches_the_masks_decide() -> None:
+    views = scene().train
+    assert choose_start(views, *bounding_sphere(views), cells=32, patches=None).kind == "sphere"
+
+
+def flat_maps(term: PhotoConsistency, depth: float, score: float, confirmed: float) -> dict[int, DepthMap]:
+    """A plane in front of each camera, seen all over."""
+    made = {}
+    for index in (0, 1):
+        camera = term.cameras([index])
+        plane = torch.ones(camera.height, camera.width)
+        focal = float(camera.intrinsics[0, 0, 0])
+        made[index] = DepthMap(plane / depth, score * plane, confirmed * plane, focal, 0)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("score", "confirmed", "carves"), [(1.0, 8.0, True), (1.0, 1.0, False), (0.0, 8.0, False)]
+)
+def test_votes_count_by_confirmation_and_texture(score: float, confirmed: float, carves: bool) -> None:
+    """Depths far behind a full cube empty it, but for those that one other confirms, and those without texture."""
+    term, _, _ = swept()
+    grid = Grid(np.array([-0.5, -0.5, -0.5]), 0.1, (11, 11, 11))
+    fine, field = fused(grid, np.full(grid.shape, 0.3), flat_maps(term, 100.0, score, confirmed), term)
+    assert fine.shape == (21, 21, 21) and fine.cell == 0.05
+    assert (field < 0).all() if carves else (field > 0).all()
