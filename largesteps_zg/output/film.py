@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..reconstruct.loop import State
@@ -59,7 +61,7 @@ class Film:
     def save_animation(self, path: Path, target: Tensor) -> None:
         """Write all pictures as an animation, the bare surface and the photograph beside them."""
         pictures, labels = self._developed(range(len(self.frames)))
-        surfaces = [_linear(surface) for surface in self.surfaces]
+        surfaces = _Developed(self.surfaces)
         figures.save_progression(path, pictures, surfaces=surfaces, target=target.numpy(), labels=labels)
 
     def save_strip(self, path: Path, target: Tensor) -> None:
@@ -69,11 +71,10 @@ class Film:
         pictures, labels = self._developed(few)
         figures.save_filmstrip(path, pictures, target=target.numpy(), labels=labels)
 
-    def _developed(self, chosen: Iterable[int]) -> tuple[list[Any], list[str]]:
+    def _developed(self, chosen: Iterable[int]) -> tuple[_Developed, list[str]]:
         """Some of the pictures as linear arrays, and their titles."""
         chosen = list(chosen)
-        frames = [_linear(self.frames[i]) for i in chosen]
-        return frames, [f"step {self.steps[i]}" for i in chosen]
+        return _Developed([self.frames[i] for i in chosen]), [f"step {self.steps[i]}" for i in chosen]
 
     def state_dict(self) -> dict[str, Any]:
         """The pictures."""
@@ -90,8 +91,17 @@ def frame_steps(steps: int) -> set[int]:
     return {max(1, round(steps * (i / (FRAMES - 1)) ** 2)) for i in range(FRAMES)}
 
 
-def _linear(picture: Tensor) -> Any:
-    return picture.float().div(255).square().numpy()
+class _Developed(Sequence[NDArray[np.float32]]):
+    """Pictures as linear arrays, each made when it is asked for."""
+
+    def __init__(self, pictures: Sequence[Tensor]) -> None:
+        self._pictures = pictures
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._pictures[index].float().div(255).square().numpy()
 
 
 def to_bytes(image: Tensor) -> Tensor:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -75,24 +76,36 @@ def covered(targets: NDArray[np.float32], results: NDArray[np.float32]) -> NDArr
     return ~((targets[..., 3] <= 0) & (results[..., 3] <= 0) & np.isfinite(results).all(axis=-1))
 
 
-def cropped(groups: Sequence[NDArray[np.float32]], border: float = 0.03) -> list[NDArray[np.float32]]:
-    """Groups (N, H, W, 4) cut to their covered parts, all to one size and scale.
+def windows(
+    groups: Sequence[Iterable[NDArray[np.float32]]], border: float = 0.03
+) -> list[tuple[slice, slice]]:
+    """For each group of images (H, W, 4) the rows and columns of its covered part, all of one size.
 
-    Each group has one window, around the covered pixels of all its images.
+    Each group has one window, around the covered pixels of all its images, which are asked for one at a time.
     """
     bounds = []  # for each group: first and last covered row, first and last covered column
     for group in groups:
-        anything = np.any(~(group[..., 3] <= 0), axis=0)  # (H, W); NaN counts as covered
+        anything = functools.reduce(
+            np.logical_or, (~(image[..., 3] <= 0) for image in group)
+        )  # NaN is covered
         rows, columns = np.flatnonzero(np.any(anything, axis=1)), np.flatnonzero(np.any(anything, axis=0))
         if len(rows) == 0:
-            return list(groups)
+            return [(slice(None), slice(None))] * len(groups)
         bounds.append((rows[0], rows[-1], columns[0], columns[-1]))
     corners = np.array(bounds).reshape(len(groups), 2, 2)  # group, axis, first and last
-    shape = np.array(groups[0].shape[1:3])
+    shape = np.array(anything.shape)
     pad = 2 * round(border * max(shape))
     size = np.minimum((corners[..., 1] - corners[..., 0]).max(axis=0) + 1 + pad, shape)
     starts = np.clip((corners.sum(axis=-1) + 1 - size) // 2, 0, shape - size)
-    return [group[:, y : y + size[0], x : x + size[1]] for group, (y, x) in zip(groups, starts, strict=True)]
+    return [(slice(y, y + size[0]), slice(x, x + size[1])) for y, x in starts.tolist()]
+
+
+def cropped(groups: Sequence[NDArray[np.float32]], border: float = 0.03) -> list[NDArray[np.float32]]:
+    """Groups (N, H, W, 4) cut to their `windows`."""
+    return [
+        group[:, rows, columns]
+        for group, (rows, columns) in zip(groups, windows(groups, border), strict=True)
+    ]
 
 
 def nice_ceiling(value: float) -> float:

@@ -7,7 +7,7 @@ alpha last, row 0 on top; they are shown over white. Files are whole or absent.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -213,7 +213,7 @@ def save_progression(
     drawing.check_count("labels", labels, len(frames))
     if surfaces is not None and len(surfaces) != len(frames):
         raise ValueError(f"surfaces: expected {len(frames)}, one for each frame, got {len(surfaces)}")
-    pictures = _stages([*frames, *(surfaces or ())], target, None)
+    pictures = _stages(frames, target, None, surfaces or ())
     goal = pictures.pop() if target is not None else None
     pictures, shapes = pictures[: len(frames)], pictures[len(frames) :]
     side = PANEL
@@ -305,21 +305,30 @@ def save_filmstrip(
 
 
 def _stages(
-    frames: Sequence[ArrayLike], target: ArrayLike | None, labels: Sequence[str] | None
+    frames: Sequence[ArrayLike],
+    target: ArrayLike | None,
+    labels: Sequence[str] | None,
+    surfaces: Sequence[ArrayLike] = (),
 ) -> list[NDArray[np.uint8]]:
-    """The frames and then the target: checked, cropped alike, and converted for display."""
+    """The frames, their surfaces, and the target: checked, cropped alike, and converted for display."""
     if len(frames) == 0:
         raise ValueError(
             "frames: expected at least one image, got none; keep the first and the last of a run"
         )
     drawing.check_count("labels", labels, len(frames))
-    images = [np.asarray(frame) for frame in (*frames, *([target] if target is not None else []))]
-    for index, image in enumerate(images):
-        if image.shape != images[0].shape:
-            name = f"frames[{index}]" if index < len(frames) else "target"
-            raise ValueError(
-                f"{name}: expected the shape of the first frame, {images[0].shape}, got {image.shape}; "
-                "render all at one size"
-            )
-    [cut] = drawing.cropped([drawing.as_images("frames", np.stack(images))])
-    return list(drawing.displayed(cut))
+    shape = np.asarray(frames[0]).shape
+    named = {"frames": frames, "surfaces": surfaces, "target": () if target is None else (target,)}
+
+    def images() -> Iterator[NDArray[np.float32]]:  # one at a time: all of them are gigabytes
+        for name, given in named.items():
+            for index, image in enumerate(map(np.asarray, given)):
+                if image.shape != shape:
+                    which = name if name == "target" else f"{name}[{index}]"
+                    raise ValueError(
+                        f"{which}: expected the shape of the first frame, {shape}, got {image.shape}; "
+                        "render all at one size"
+                    )
+                yield drawing.as_images(name, image[None])[0]
+
+    [cut] = drawing.windows([images()])
+    return [drawing.displayed(image[cut]) for image in images()]
