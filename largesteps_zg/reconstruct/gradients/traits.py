@@ -48,8 +48,8 @@ class SourceTraits:
             )
         if colors and not self.reaches_colors:
             raise ValueError(
-                "gloss, exposure: expected gradients of the rasterizer or per-pixel, which alone reach them; leave them "
-                "off"
+                "gloss, exposure: expected gradients of the rasterizer or per-pixel, which alone reach them; leave "
+                "them off"
             )
 
 
