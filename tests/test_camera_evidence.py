@@ -165,6 +165,14 @@ def halves(run: Reconstruction) -> tuple[Comparison, Cameras]:
     return halves_compared(run.fit, run.fit.corrections, run.camera_trial.photographs)
 
 
+def test_a_run_that_reaches_the_decision_without_having_asked_keeps_its_cameras(scene: Scene) -> None:
+    run = Reconstruction(scene.train, Settings(max_vertices=500))
+    run.camera_trial.attend(0.1)
+    assert run.fit.corrections is not None and not run.fit.corrections.trial.decided
+    run.camera_trial.attend(0.7)
+    assert run.fit.corrections.trial.dropped and run.camera_trial.evidence() is None
+
+
 @pytest.mark.slow
 def test_a_wrong_surface_in_wrong_light_does_not_speak_against_exact_cameras(scene: Scene) -> None:
     dented = scene.mesh.vertices.clone()

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from largesteps_zg.cameras import Cameras, sphere_of_cameras
 from largesteps_zg.constants import Patches
-from largesteps_zg.mesh import icosphere
+from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.rasterizer import edge_table
+from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.reconstruct.batch import Batch
 from largesteps_zg.reconstruct.difference import Difference
 from largesteps_zg.reconstruct.photo_consistency import PhotoConsistency, Photograph, agreement, neighbors
@@ -271,6 +272,8 @@ def test_groups_are_drawn_anew_for_each_step_and_are_those_of_its_number() -> No
     assert groups == [two.group(5, number) for number in range(12)]
     assert all(group[0] == 5 and set(group[1:]) <= set(one.neighbors[5]) for group in groups)
     assert len({tuple(group) for group in groups}) > 3
+    other = PhotoConsistency(views, cameras, seed=4)
+    assert groups != [other.group(5, number) for number in range(12)]
 
 
 def test_photographs_without_neighbours_say_nothing() -> None:
@@ -369,6 +372,51 @@ def test_differences_of_colours_count_as_they_are_trusted() -> None:
     torch.testing.assert_close(
         Difference().of_channels(images, batch) * wanted.numel(), trust[..., None] * off[..., :3]
     )
+
+
+def test_what_patches_add_is_the_logarithm_of_their_loss_times_their_share_of_the_object() -> None:
+    """Half of the pixels with texture pull half as much as all of them: n log(mean) of n differences."""
+    views, cameras = ball_views()
+    plain = replace(views, images=views.images.clone())
+    plain.images[:, :48, :, :3] = 128  # the upper half says nothing
+    ball, pulls = icosphere(4), []
+    edges = edge_table(ball.faces.int())
+    for shown in (views, plain):
+        term = PhotoConsistency(shown, cameras)
+        at = torch.tensor(1.02, requires_grad=True)
+        surface = (at * ball.vertices.float(), ball.faces, edges)
+        added = Witness(term).loss(surface, 3, 0.04, number=7, progress=0.9, corrected=None)
+        (slope,) = torch.autograd.grad(added, at, retain_graph=True)
+        found = term.evidence(*surface, term.group(3, 7), level=term.level(0.9))
+        assert found is not None
+        relative = torch.autograd.grad(found.loss, at)[0] / found.loss
+        pulls.append(float(slope / (0.04 * relative)))
+        assert pulls[-1] == pytest.approx(found.share)
+    assert 0.35 * pulls[0] < pulls[1] < 0.65 * pulls[0]
+
+
+def test_the_vote_looks_at_all_photographs_of_the_step_at_full_size() -> None:
+    views, cameras = ball_views()
+    term = PhotoConsistency(views, cameras, constants=Patches(smallest=24, finer_at=(0.2, 0.9), decide=0.6))
+    witness, ball, seen = Witness(term), icosphere(4), []
+    surface = (ball.vertices.float(), ball.faces, edge_table(ball.faces.int()))
+
+    def draw(asked: Cameras, index: Tensor) -> Tensor:
+        seen.append((asked.height, index.tolist()))
+        return render(surface[0], ball.faces, torch.ones(len(ball.vertices), 3), asked)
+
+    for progress in (0.5, 0.6):
+        assert not term.trial.decided
+        witness.weigh(surface, draw, torch.tensor([0, 7]), number=1, progress=progress, corrected=None)
+    assert seen == [(48, [0]), (96, [0, 7])] and term.trial.decided
+
+
+@pytest.mark.parametrize(("radius", "start"), [(1.0, 0.0), (0.6, 0.3)])
+def test_patches_wait_in_a_run_that_starts_far_from_the_outlines(radius: float, start: float) -> None:
+    views, _ = ball_views(48)
+    ball = icosphere(3)
+    run = Reconstruction(views, Settings(), start=Mesh(radius * ball.vertices.float(), ball.faces))
+    assert run.fit.witness is not None and run.fit.witness.term.trial.start == start
 
 
 @pytest.mark.parametrize(("radius", "heard"), [(0.7, False), (1.0, True)])

@@ -9,11 +9,13 @@ import torch
 from largesteps_zg.constants import Mending
 from largesteps_zg.geometry import topology
 from largesteps_zg.geometry.connectivity import nonmanifold_vertices
-from largesteps_zg.mesh import degenerate_faces, flipped_faces, icosphere
+from largesteps_zg.mesh import Mesh, degenerate_faces, flipped_faces, icosphere
 from largesteps_zg.mesh.fairing import LocalSurface, diffused, faired, merged, wrong_around, wrong_faces
 from largesteps_zg.mesh.intersections import self_intersections
 from largesteps_zg.mesh.repair import untangled
 from largesteps_zg.parameterize import LargeSteps
+from largesteps_zg.reconstruct import Reconstruction, Settings
+from largesteps_zg.scenes.synthetic import scene_from_mesh
 
 
 def wrong(vertices, faces) -> int:
@@ -123,6 +125,21 @@ def test_a_tangled_finger_loses_triangles_and_the_rest_stays(generator) -> None:
     kept = untangled(vertices, faces, keep_faces=True)
     assert torch.equal(kept.faces, faces) and kept.gone == 0
     assert wrong(kept.vertices, kept.faces) < wrong(vertices, faces)
+
+
+def test_vertices_that_are_left_keep_their_own_colours(generator, monkeypatch) -> None:
+    """In the mesh of a run, some of whose vertices were merged."""
+    vertices, faces = finger(18, generator)
+    own = torch.linspace(0, 1, len(vertices), dtype=torch.float64)[:, None].expand(-1, 3)
+    shown = scene_from_mesh(icosphere(2), views=3, test_views=0, height=24, width=24)
+    run = Reconstruction(shown.train, Settings(max_vertices=1000))
+    monkeypatch.setattr(run.fit, "mesh", lambda: Mesh(vertices, faces, own))
+    mesh, given = run.mesh(), run.frame.outside(vertices)
+    assert 600 < len(mesh.vertices) < len(vertices)
+    for vertex, color in zip(mesh.vertices, mesh.colors, strict=True):
+        same = (given - vertex).norm(dim=1) < 1e-9
+        assert not same.any() or bool((own[same] == color).all())
+    assert sum(bool(((given - vertex).norm(dim=1) < 1e-9).any()) for vertex in mesh.vertices) > 600
 
 
 def test_a_seam_stays_closed() -> None:

@@ -144,9 +144,12 @@ class Checks(Group):
         0.12, "share", "Principal points that differ by less lie at one fraction of the image."
     )
     least_middle: float = constant(
-        0.3, "share", "If that fraction is smaller, images were resized after calibration."
+        0.3, "share", "If that fraction is smaller, images were resized after calibration.",
+        "derived: images twice as large as calibrated have 0.25, and all others but cropped ones 0.5",
+    )  # fmt: skip
+    most_middle: float = constant(
+        0.8, "share", "The same, if it is larger.", "derived: images half as large as calibrated have 1"
     )
-    most_middle: float = constant(0.8, "share", "The same, if it is larger.")
     overlap: float = constant(
         0.5, "share", "A start mesh whose outlines overlap the masks by less is told to lie elsewhere.",
         "vote: more of the pixels against it than for it",
