@@ -170,7 +170,7 @@ def test_a_run_that_reaches_the_decision_without_having_asked_keeps_its_cameras(
     run.camera_trial.attend(0.1)
     assert run.fit.corrections is not None and not run.fit.corrections.trial.decided
     run.camera_trial.attend(0.7)
-    assert run.fit.corrections.trial.dropped and run.camera_trial.evidence() is None
+    assert run.fit.corrections.trial.dropped and run.camera_trial.evidence() == Evidence()
 
 
 @pytest.mark.slow

@@ -390,7 +390,7 @@ def test_what_patches_add_is_the_logarithm_of_their_loss_times_their_share_of_th
         found = term.evidence(*surface, term.group(3, 7), level=term.level(0.9))
         assert found is not None
         relative = torch.autograd.grad(found.loss, at)[0] / found.loss
-        pulls.append(float(slope / (0.04 * relative)))
+        pulls.append(float((slope / (0.04 * relative)).detach()))
         assert pulls[-1] == pytest.approx(found.share)
     assert 0.35 * pulls[0] < pulls[1] < 0.65 * pulls[0]
 
