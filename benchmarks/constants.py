@@ -2,7 +2,7 @@
 
     python benchmarks/constants.py --results out/constants.json [--fields priors,schedule.color_step] [--gloss SCENE]
 
-A share or a cosine goes half of the way to either end of its range instead. Runs are of 150 steps and of 12 views of
+Where twice is out of its range, and for a cosine, a number goes half of the way to the end instead. Runs are of 150 steps and of 12 views of
 96². `KINDS` says on which of them the constants of a group are tried:
 
 * `clay`, the built-in fennec, and `leaf`, an open sheet, of known cameras;
@@ -151,7 +151,8 @@ def wrong_albedo(constants: Constants, seed: int) -> float:
     truth = egg().mesh
     assert mesh.colors is not None and truth is not None
     at = aligned(run, mesh)
-    true = albedo(closest_points(at.vertices.float(), truth).points.float())
+    there = closest_points(at.vertices.double(), truth.vertices.double(), truth.faces)
+    true = albedo(there.points.float())
     colors = mesh.colors.float()
     gain = (true * colors).sum(0) / colors.square().sum(0)
     return 1000 * float((gain * colors - true).square().mean().sqrt())
@@ -202,17 +203,15 @@ def watched() -> Iterator[set[str]]:
 
 
 def variants(group: str, name: str) -> list[Any]:
-    """Half and twice of a number, or of all in a tuple; a share or a cosine half of the way to either end."""
+    """Half and twice of a number, or of all in a tuple; at most half of the way to an end of its range."""
     part = next(part for part in fields(getattr(DEFAULTS, group)) if part.name == name)
     low, high = part.metadata["low"], part.metadata["high"]
 
     def end(value: Any, up: bool) -> Any:
         if isinstance(value, tuple):
             return tuple(end(part, up) for part in value)
-        if math.isinf(high):
-            other = 2 * value if up else value / 2
-        else:
-            other = (value + high) / 2 if up else (value + low) / 2
+        doubled = low >= 0 and 2 * value <= high
+        other = (2 * value if doubled else (value + high) / 2) if up else (value + min(low, 0.0)) / 2
         return max(round(other), int(low)) if isinstance(value, int) else other
 
     return [new for new in (end(part.default, False), end(part.default, True)) if new != part.default]
