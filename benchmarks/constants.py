@@ -2,8 +2,8 @@
 
     python benchmarks/constants.py --results out/constants.json [--fields priors,schedule.color_step] [--gloss SCENE]
 
-Where twice is out of its range, and for a cosine, a number goes half of the way to the end instead. Runs are of 150 steps and of 12 views of
-96². `KINDS` says on which of them the constants of a group are tried:
+Where twice is out of its range, and for a cosine, a number goes half of the way to the end instead. Runs are of 150
+steps and of 12 views of 96². `KINDS` says on which of them the constants of a group are tried:
 
 * `clay`, the built-in fennec, and `leaf`, an open sheet, of known cameras;
 * `paint`, an egg with painted patches, photographs of different exposures, and cameras that are off;
@@ -212,7 +212,7 @@ def variants(group: str, name: str) -> list[Any]:
             return tuple(end(part, up) for part in value)
         doubled = low >= 0 and 2 * value <= high
         other = (2 * value if doubled else (value + high) / 2) if up else (value + min(low, 0.0)) / 2
-        return max(round(other), int(low)) if isinstance(value, int) else other
+        return max(round(other), int(low)) if isinstance(value, int) else max(other, low)
 
     return [new for new in (end(part.default, False), end(part.default, True)) if new != part.default]
 
