@@ -18,6 +18,7 @@ from largesteps_zg.reconstruct.batch import Batch
 from largesteps_zg.reconstruct.difference import Difference
 from largesteps_zg.reconstruct.photo_consistency import PhotoConsistency, Photograph, agreement, neighbors
 from largesteps_zg.reconstruct.photo_consistency.pyramid import ROUNDING, noise_of
+from largesteps_zg.reconstruct.photo_consistency.vote import WindowLosses
 from largesteps_zg.reconstruct.photo_consistency.witness import Witness
 from largesteps_zg.renderers.rasterized import render
 from largesteps_zg.scenes import Views
@@ -357,6 +358,16 @@ def test_colours_count_less_where_neighbours_foretell_more() -> None:
     again = PhotoConsistency(views, cameras, constants=Patches(smallest=24))
     again.load_state_dict(term.state_dict())
     assert torch.equal(again.trust(torch.tensor([4, 5]), (48, 48)), trust)
+
+
+def test_windows_count_by_their_share_of_texture() -> None:
+    """Two of four have something to say: 0.1 + 0.25 * 0.8 of what others lose, over 0.4 + 0.25 * 0.2."""
+    weight, others, rendered = (
+        torch.tensor([row, [0.0, 0.0]]) for row in ([1.0, 0.25], [0.1, 0.8], [0.4, 0.2])
+    )
+    found = WindowLosses(weight, others, rendered)
+    assert float(found.trust(2)) == pytest.approx(0.3 / 0.45)
+    assert found.votes() == (1.0, 1.25)
 
 
 def test_differences_of_colours_count_as_they_are_trusted() -> None:
