@@ -17,7 +17,7 @@ from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.reconstruct.batch import Batch
 from largesteps_zg.reconstruct.difference import Difference
 from largesteps_zg.reconstruct.photo_consistency import PhotoConsistency, Photograph, agreement, neighbors
-from largesteps_zg.reconstruct.photo_consistency.pyramid import ROUNDING, noise_of
+from largesteps_zg.reconstruct.photo_consistency.pyramid import ROUNDING, Pyramid, noise_of
 from largesteps_zg.reconstruct.photo_consistency.vote import WindowLosses
 from largesteps_zg.reconstruct.photo_consistency.witness import Witness
 from largesteps_zg.renderers.rasterized import render
@@ -204,6 +204,15 @@ def test_noise_is_told_from_slopes() -> None:
     inside[:, 40:] = False
     assert noise_of(noisy, inside) == pytest.approx(0.02**2, rel=0.2)
     assert noise_of(noisy, torch.zeros_like(inside)) == ROUNDING
+
+
+def test_photographs_of_half_the_size_have_a_quarter_of_the_variance() -> None:
+    noise = 0.05 * torch.randn(1, 96, 96, 1, generator=torch.Generator().manual_seed(12))
+    images = torch.cat([(0.5 + noise).expand(-1, -1, -1, 3), torch.ones(1, 96, 96, 1)], -1)
+    cameras = sphere_of_cameras(1, distance=3.0, fov_y_degrees=40, height=96, width=96)
+    pyramid = Pyramid(Views((255 * images).round().byte(), cameras, ("a",)), 2, torch.device("cpu"))
+    whole, half = (pyramid.photograph(0, level).noise for level in (0, 1))
+    assert whole == pytest.approx(0.05**2, rel=0.1) and half == pytest.approx(0.05**2 / 4, rel=0.1)
 
 
 def test_neighbours_are_neither_too_near_nor_too_far() -> None:
