@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,23 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# What a whole file needs of a system, where not all of them have it.
+NEEDS = {
+    "limits of memory and devices as Linux has them": (
+        sys.platform == "linux",
+        ["test_exporters_fuzz.py", "test_hostile_files.py", "test_scene_fuzz.py"],
+    ),
+    "signals as POSIX has them": (os.name == "posix", ["test_kills.py", "test_stopping.py"]),
+}
+collect_ignore = [file for there, files in NEEDS.values() for file in files if not there]
+
+
+def pytest_report_header() -> list[str]:
+    """Say what is left out."""
+    return [
+        f"no {need}, so not run: {', '.join(files)}" for need, (there, files) in NEEDS.items() if not there
+    ]
 
 
 def checked_modules() -> Iterator[str]:

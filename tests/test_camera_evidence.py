@@ -13,12 +13,12 @@ from largesteps_zg.cameras import Cameras, look_at, sphere_of_cameras
 from largesteps_zg.cameras.evidence import Comparison, Evidence, standard_errors
 from largesteps_zg.cameras.model import rigid
 from largesteps_zg.cli.summary import cameras_lines
-from largesteps_zg.constants import Constants, Correcting
+from largesteps_zg.constants import Constants, Correcting, Matching
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.reconstruct.camera_halves import halves_compared
 from largesteps_zg.reconstruct.camera_matches import CameraMatches
-from largesteps_zg.scenes import Scene
+from largesteps_zg.scenes import Scene, Views
 from largesteps_zg.scenes.synthetic import render_views, scene_from_mesh, studio_light
 
 
@@ -115,8 +115,9 @@ def test_matches_that_are_chance_say_little_and_none_say_nothing(ring: Cameras, 
     assert CameraMatches([]).compared(ring, ring) is None
 
 
-def test_matches_are_of_photographs_not_of_the_cameras(generator) -> None:
-    """Features of pictures of a ball of blotches: its own cameras are better than others, given or found."""
+@pytest.fixture(scope="module")
+def blotched() -> Views:
+    """Pictures of a ball of blotches, each 12 degrees from the next."""
     ball = icosphere(5)
     waves = np.random.default_rng(5).normal(size=(60, 3)) * np.geomspace(4, 18, 60)[:, None]
     pattern = np.cos(ball.vertices.double().numpy() @ waves.T + np.arange(60)).sum(axis=1)
@@ -124,12 +125,26 @@ def test_matches_are_of_photographs_not_of_the_cameras(generator) -> None:
     painted = Mesh(ball.vertices, ball.faces, grey[:, None].expand(-1, 3).contiguous())
     angle = torch.deg2rad(12.0 * torch.arange(5, dtype=torch.float64))
     eyes = 4 * torch.stack([angle.cos(), angle.sin(), torch.full_like(angle, 0.3)], dim=1)
-    true = look_at(eyes, fov_y_degrees=35.0, height=200, width=200)
-    views = render_views(painted, true, light=studio_light())
+    return render_views(
+        painted, look_at(eyes, fov_y_degrees=35.0, height=200, width=200), light=studio_light()
+    )
+
+
+def test_matches_are_of_photographs_not_of_the_cameras(blotched: Views, generator) -> None:
+    """Their own cameras are better than others, given or found."""
+    true = blotched.cameras
     off = disturbed(true, 1.5, generator)
-    found = CameraMatches.of(dataclasses.replace(views, cameras=off))
+    found = CameraMatches.of(dataclasses.replace(blotched, cameras=off))
     assert len(found) > 50
     assert found.compared(off, true).errors > 5 and found.compared(true, off).errors < -5
+
+
+def test_matches_obey_their_constants(blotched: Views) -> None:
+    usual = len(CameraMatches.of(blotched))
+    assert len(CameraMatches.of(blotched, Matching(angle=13.0))) < usual  # four pairs in place of ten
+    assert len(CameraMatches.of(blotched, Matching(angle=11.0))) == 0
+    assert len(CameraMatches.of(blotched, Matching(ratio=0.0))) == 0
+    assert 0 < len(CameraMatches.of(blotched, Matching(features=20))) <= 10 * 20 < usual
 
 
 def bumpy() -> Mesh:
@@ -148,6 +163,14 @@ def scene() -> Scene:
 def halves(run: Reconstruction) -> tuple[Comparison, Cameras]:
     assert run.fit.corrections is not None
     return halves_compared(run.fit, run.fit.corrections, run.camera_trial.photographs)
+
+
+def test_a_run_that_reaches_the_decision_without_having_asked_keeps_its_cameras(scene: Scene) -> None:
+    run = Reconstruction(scene.train, Settings(max_vertices=500))
+    run.camera_trial.attend(0.1)
+    assert run.fit.corrections is not None and not run.fit.corrections.trial.decided
+    run.camera_trial.attend(0.7)
+    assert run.fit.corrections.trial.dropped and run.camera_trial.evidence() == Evidence()
 
 
 @pytest.mark.slow

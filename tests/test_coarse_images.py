@@ -104,6 +104,11 @@ def test_all_images_or_some_are_the_same_at_every_size(scene, monkeypatch):
         assert (kept.cameras.height, kept.cameras.width) == one.shape[1:3]
 
 
+def test_cameras_are_asked_on_halved_images_where_these_are_large(scene):
+    run = Reconstruction(scene.train, Settings())
+    assert next(run.camera_trial.photographs()).targets.shape[1:3] == (128, 129)
+
+
 def test_where_vertices_are_bounded_all_triangles_of_a_run_are_larger():
     plans = remeshings("auto", steps=100, pixel=0.01, edge_length=0.2)
     assert [plan.length(0.0) for plan in plans] == pytest.approx([0.05, 0.03, 0.02])

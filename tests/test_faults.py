@@ -92,6 +92,7 @@ def test_progress_in_a_log_is_a_line_every_half_minute(monkeypatch, capsys) -> N
     assert lines == [f"{step / 2:3.0f} %  step {step}" for step in range(30, 201, 30)]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names a folder that cannot be made on Linux")
 def test_without_a_home_the_cache_is_a_temporary_one() -> None:
     code = (
         "import os, largesteps_zg._support.caches as c; print(c.use_temporary_cache()); "

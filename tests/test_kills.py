@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -18,7 +17,6 @@ from largesteps_zg.output.destination import OF_A_RUN
 from largesteps_zg.scenes import save_scene
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="no signals of this kind")
 STEPS = 24
 OPTIONS = ["--steps", str(STEPS), "--views-per-step", "2", "--remesh", "6,14", "--max-vertices", "500"]
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}

@@ -11,12 +11,14 @@ from torch import Tensor
 
 from largesteps_zg.cameras import Cameras, sphere_of_cameras
 from largesteps_zg.constants import Patches
-from largesteps_zg.mesh import icosphere
+from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.rasterizer import edge_table
+from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.reconstruct.batch import Batch
 from largesteps_zg.reconstruct.difference import Difference
 from largesteps_zg.reconstruct.photo_consistency import PhotoConsistency, Photograph, agreement, neighbors
-from largesteps_zg.reconstruct.photo_consistency.pyramid import ROUNDING, noise_of
+from largesteps_zg.reconstruct.photo_consistency.pyramid import ROUNDING, Pyramid, noise_of
+from largesteps_zg.reconstruct.photo_consistency.vote import WindowLosses
 from largesteps_zg.reconstruct.photo_consistency.witness import Witness
 from largesteps_zg.renderers.rasterized import render
 from largesteps_zg.scenes import Views
@@ -204,6 +206,15 @@ def test_noise_is_told_from_slopes() -> None:
     assert noise_of(noisy, torch.zeros_like(inside)) == ROUNDING
 
 
+def test_photographs_of_half_the_size_have_a_quarter_of_the_variance() -> None:
+    noise = 0.05 * torch.randn(1, 96, 96, 1, generator=torch.Generator().manual_seed(12))
+    images = torch.cat([(0.5 + noise).expand(-1, -1, -1, 3), torch.ones(1, 96, 96, 1)], -1)
+    cameras = sphere_of_cameras(1, distance=3.0, fov_y_degrees=40, height=96, width=96)
+    pyramid = Pyramid(Views((255 * images).round().byte(), cameras, ("a",)), 2, torch.device("cpu"))
+    whole, half = (pyramid.photograph(0, level).noise for level in (0, 1))
+    assert whole == pytest.approx(0.05**2, rel=0.1) and half == pytest.approx(0.05**2 / 4, rel=0.1)
+
+
 def test_neighbours_are_neither_too_near_nor_too_far() -> None:
     angles = torch.deg2rad(torch.tensor([0.0, 2.0, 20.0, 30.0, 170.0]))
     centers = 3.0 * torch.stack([angles.cos(), angles.sin(), torch.zeros(5)], 1)
@@ -271,6 +282,8 @@ def test_groups_are_drawn_anew_for_each_step_and_are_those_of_its_number() -> No
     assert groups == [two.group(5, number) for number in range(12)]
     assert all(group[0] == 5 and set(group[1:]) <= set(one.neighbors[5]) for group in groups)
     assert len({tuple(group) for group in groups}) > 3
+    other = PhotoConsistency(views, cameras, seed=4)
+    assert groups != [other.group(5, number) for number in range(12)]
 
 
 def test_photographs_without_neighbours_say_nothing() -> None:
@@ -356,6 +369,16 @@ def test_colours_count_less_where_neighbours_foretell_more() -> None:
     assert torch.equal(again.trust(torch.tensor([4, 5]), (48, 48)), trust)
 
 
+def test_windows_count_by_their_share_of_texture() -> None:
+    """Two of four have something to say: 0.1 + 0.25 * 0.8 of what others lose, over 0.4 + 0.25 * 0.2."""
+    weight, others, rendered = (
+        torch.tensor([row, [0.0, 0.0]]) for row in ([1.0, 0.25], [0.1, 0.8], [0.4, 0.2])
+    )
+    found = WindowLosses(weight, others, rendered)
+    assert float(found.trust(2)) == pytest.approx(0.3 / 0.45)
+    assert found.votes() == (1.0, 1.25)
+
+
 def test_differences_of_colours_count_as_they_are_trusted() -> None:
     random = torch.Generator().manual_seed(11)
     images, targets = (torch.rand(2, 6, 5, 4, generator=random) for _ in range(2))
@@ -369,6 +392,51 @@ def test_differences_of_colours_count_as_they_are_trusted() -> None:
     torch.testing.assert_close(
         Difference().of_channels(images, batch) * wanted.numel(), trust[..., None] * off[..., :3]
     )
+
+
+def test_what_patches_add_is_the_logarithm_of_their_loss_times_their_share_of_the_object() -> None:
+    """Half of the pixels with texture pull half as much as all of them: n log(mean) of n differences."""
+    views, cameras = ball_views()
+    plain = replace(views, images=views.images.clone())
+    plain.images[:, :48, :, :3] = 128  # the upper half says nothing
+    ball, pulls = icosphere(4), []
+    edges = edge_table(ball.faces.int())
+    for shown in (views, plain):
+        term = PhotoConsistency(shown, cameras)
+        at = torch.tensor(1.02, requires_grad=True)
+        surface = (at * ball.vertices.float(), ball.faces, edges)
+        added = Witness(term).loss(surface, 3, 0.04, number=7, progress=0.9, corrected=None)
+        (slope,) = torch.autograd.grad(added, at, retain_graph=True)
+        found = term.evidence(*surface, term.group(3, 7), level=term.level(0.9))
+        assert found is not None
+        relative = torch.autograd.grad(found.loss, at)[0] / found.loss
+        pulls.append(float((slope / (0.04 * relative)).detach()))
+        assert pulls[-1] == pytest.approx(found.share)
+    assert 0.35 * pulls[0] < pulls[1] < 0.65 * pulls[0]
+
+
+def test_the_vote_looks_at_all_photographs_of_the_step_at_full_size() -> None:
+    views, cameras = ball_views()
+    term = PhotoConsistency(views, cameras, constants=Patches(smallest=24, finer_at=(0.2, 0.9), decide=0.6))
+    witness, ball, seen = Witness(term), icosphere(4), []
+    surface = (ball.vertices.float(), ball.faces, edge_table(ball.faces.int()))
+
+    def draw(asked: Cameras, index: Tensor) -> Tensor:
+        seen.append((asked.height, index.tolist()))
+        return render(surface[0], ball.faces, torch.ones(len(ball.vertices), 3), asked)
+
+    for progress in (0.5, 0.6):
+        assert not term.trial.decided
+        witness.weigh(surface, draw, torch.tensor([0, 7]), number=1, progress=progress, corrected=None)
+    assert seen == [(48, [0]), (96, [0, 7])] and term.trial.decided
+
+
+@pytest.mark.parametrize(("radius", "start"), [(1.0, 0.0), (0.6, 0.3)])
+def test_patches_wait_in_a_run_that_starts_far_from_the_outlines(radius: float, start: float) -> None:
+    views, _ = ball_views(48)
+    ball = icosphere(3)
+    run = Reconstruction(views, Settings(), start=Mesh(radius * ball.vertices.float(), ball.faces))
+    assert run.fit.witness is not None and run.fit.witness.term.trial.start == start
 
 
 @pytest.mark.parametrize(("radius", "heard"), [(0.7, False), (1.0, True)])

@@ -9,11 +9,13 @@ import torch
 from largesteps_zg.constants import Mending
 from largesteps_zg.geometry import topology
 from largesteps_zg.geometry.connectivity import nonmanifold_vertices
-from largesteps_zg.mesh import degenerate_faces, flipped_faces, icosphere
+from largesteps_zg.mesh import Mesh, degenerate_faces, flipped_faces, icosphere
+from largesteps_zg.mesh.fairing import LocalSurface, diffused, faired, merged, wrong_around, wrong_faces
 from largesteps_zg.mesh.intersections import self_intersections
-from largesteps_zg.mesh.patches import Surface, diffused, drawn, merged, wrong_around, wrong_faces
 from largesteps_zg.mesh.repair import untangled
 from largesteps_zg.parameterize import LargeSteps
+from largesteps_zg.reconstruct import Reconstruction, Settings
+from largesteps_zg.scenes.synthetic import scene_from_mesh
 
 
 def wrong(vertices, faces) -> int:
@@ -125,6 +127,21 @@ def test_a_tangled_finger_loses_triangles_and_the_rest_stays(generator) -> None:
     assert wrong(kept.vertices, kept.faces) < wrong(vertices, faces)
 
 
+def test_vertices_that_are_left_keep_their_own_colours(generator, monkeypatch) -> None:
+    """In the mesh of a run, some of whose vertices were merged."""
+    vertices, faces = finger(18, generator)
+    own = torch.linspace(0, 1, len(vertices), dtype=torch.float64)[:, None].expand(-1, 3)
+    shown = scene_from_mesh(icosphere(2), views=3, test_views=0, height=24, width=24)
+    run = Reconstruction(shown.train, Settings(max_vertices=1000))
+    monkeypatch.setattr(run.fit, "mesh", lambda: Mesh(vertices, faces, own))
+    mesh, given = run.mesh(), run.frame.outside(vertices)
+    assert 600 < len(mesh.vertices) < len(vertices)
+    for vertex, color in zip(mesh.vertices, mesh.colors, strict=True):
+        same = (given - vertex).norm(dim=1) < 1e-9
+        assert not same.any() or bool((own[same] == color).all())
+    assert sum(bool(((given - vertex).norm(dim=1) < 1e-9).any()) for vertex in mesh.vertices) > 600
+
+
 def test_a_seam_stays_closed() -> None:
     """Vertices in one place, as along the border of a texture, move together."""
     ball = icosphere(3, dtype=torch.float64)
@@ -142,14 +159,14 @@ def test_a_seam_stays_closed() -> None:
 def test_a_patch_lies_as_smoothly_as_its_rim_allows(generator) -> None:
     """Each vertex is the mean of its neighbours; or its offset from that mean is the mean of their offsets."""
     ball = icosphere(3, dtype=torch.float64)
-    surface = Surface(ball.vertices.numpy(), ball.faces.numpy())
+    surface = LocalSurface(ball.vertices.numpy(), ball.faces.numpy())
     inner = surface.grown(np.array([40]), 3)
     beside = [sorted({int(v) for f in ball.faces.tolist() if i in f for v in f} - {i}) for i in range(642)]
 
     def offsets(points):
         return np.stack([points[i] - points[beside[i]].mean(axis=0) for i in range(len(points))])
 
-    membrane, plate = (drawn(surface, inner, order) for order in (1, 2))
+    membrane, plate = (faired(surface, inner, order) for order in (1, 2))
     assert np.abs(offsets(membrane)[inner]).max() < 1e-12
     # The plate's energy is the sum of degree times offset²: no step of any inner vertex lowers it.
     degree = np.array([len(some) for some in beside])[:, None]
@@ -165,13 +182,13 @@ def test_a_patch_lies_as_smoothly_as_its_rim_allows(generator) -> None:
             assert energy(other) > lowest
     for points in (membrane, plate):
         assert np.array_equal(np.delete(points, inner, axis=0), np.delete(surface.vertices, inner, axis=0))
-    assert drawn(surface, np.arange(642), 1) is None
+    assert faired(surface, np.arange(642), 1) is None
 
 
 def test_smoothing_over_one_reach_everywhere_is_that_of_large_steps() -> None:
     """x with (I + λL) x = given, λ the square of the reach; the published parametrization solves the same."""
     ball = icosphere(2, dtype=torch.float64)
-    surface = Surface(ball.vertices.numpy(), ball.faces.numpy())
+    surface = LocalSurface(ball.vertices.numpy(), ball.faces.numpy())
     found = diffused(surface, np.full(162, 1.5))
     expected = LargeSteps(ball.faces, ball.vertices, 1.5**2).from_differential(ball.vertices)
     assert np.abs(found - expected.numpy()).max() < 1e-10
@@ -185,7 +202,7 @@ def test_merging_keeps_the_topology_and_leaves_no_short_edge(generator) -> None:
     shrunk = ball.vertices.clone()
     near = (shrunk - shrunk[40]).norm(dim=1) < 0.5
     shrunk[near] = shrunk[40] + 0.02 * (shrunk[near] - shrunk[40])
-    surface = Surface(shrunk.numpy(), ball.faces.numpy())
+    surface = LocalSurface(shrunk.numpy(), ball.faces.numpy())
     fewer, changed = merged(surface, np.flatnonzero(near.numpy()), 0.05)
     found = topology(torch.from_numpy(fewer.faces))
     assert found.watertight and found.euler == 2 and len(fewer.faces) < len(ball.faces) - 40
@@ -199,7 +216,7 @@ def test_merging_keeps_the_topology_and_leaves_no_short_edge(generator) -> None:
 def test_merging_shortens_a_finger_from_its_tip(generator) -> None:
     """Of three edges around none can be merged: their ends know a third vertex in common, across no face."""
     vertices, faces = finger(6, generator)
-    surface = Surface(vertices.numpy(), faces.numpy())
+    surface = LocalSurface(vertices.numpy(), faces.numpy())
     fewer, _ = merged(surface, np.arange(642, 660), 1.0)
     found = topology(torch.from_numpy(fewer.faces))
     assert found.watertight and found.euler == 2
@@ -209,9 +226,80 @@ def test_merging_shortens_a_finger_from_its_tip(generator) -> None:
     assert np.setdiff1d(fewer.faces, np.arange(642)).size == 0  # the whole finger went
 
 
+def merged_within(vertices, faces, inner, shortest: float):
+    """What merging leaves of the faces, as sets of corners."""
+    fewer, _ = merged(
+        LocalSurface(np.array(vertices, dtype=float), np.array(faces)), np.array(inner), shortest
+    )
+    return fewer.faces
+
+
+def test_a_tetrahedron_stays() -> None:
+    """Its edges have the two vertices across in common, and nobody else; two faces back to back would be left."""
+    corners = 0.01 * np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1.0]])
+    faces = [[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]]
+    assert merged_within(corners, faces, range(4), 1.0).tolist() == faces
+
+
+def test_an_edge_around_a_finger_stays() -> None:
+    """A tower of three rings of three; two vertices of the middle one nearly meet, and have the third in common."""
+    ring = np.array([[1, 0, 0], [-0.5, 0.9, 0], [-0.5, -0.9, 0]])
+    middle = np.array([[1, 0, 1], [-0.5, 0.005, 1], [-0.5, -0.005, 1]])
+    vertices = [[0, 0, -1], *ring, *middle, *(ring + np.array([0, 0, 2])), [0, 0, 3]]
+    sides = [(1, 2), (2, 3), (3, 1)]
+    faces = [[0, j, i] for i, j in sides] + [[i + 6, j + 6, 10] for i, j in sides]
+    for low in (0, 3):
+        faces += [[i + low, j + low, j + low + 3] for i, j in sides]
+        faces += [[i + low, j + low + 3, i + low + 3] for i, j in sides]
+    assert topology(torch.tensor(faces)).genus == 0
+    assert merged_within(vertices, faces, range(11), 0.1).tolist() == faces
+
+
+def test_an_edge_of_three_faces_stays() -> None:
+    """Two tips (0, 1) over three paths from 2 to 3: the ends of edge (0, 2) have in common only what lies across it."""
+    vertices = [[0, 0, 0.01], [0, 0, -9], [0, 0, 0], [9, 9, 0], [5, 0, 0], [0, 5, 0], [3, 3, 0]]
+    faces = [[tip, end, middle] for tip in (0, 1) for end in (2, 3) for middle in (4, 5, 6)]
+    assert merged_within(vertices, faces, range(7), 0.1).tolist() == faces
+
+
+def grid(rows: int, columns: int):
+    """A flat sheet of unit squares, cut along one diagonal each."""
+    vertices = [[i, j, 0] for i in range(rows) for j in range(columns)]
+    corners = [(i * columns + j) for i in range(rows - 1) for j in range(columns - 1)]
+    faces = [[c, c + columns, c + 1] for c in corners] + [
+        [c + 1, c + columns, c + columns + 1] for c in corners
+    ]
+    return np.array(vertices, dtype=float), np.array(faces)
+
+
+def test_a_sheet_is_never_pinched() -> None:
+    """The border keeps its vertices, and inner edges between two of them stay."""
+    vertices, faces = grid(2, 6)
+    assert merged_within(0.01 * vertices, faces, range(12), 1.0).tolist() == faces.tolist()
+    vertices, faces = grid(5, 6)
+    left = torch.from_numpy(merged_within(0.01 * vertices, faces, range(30), 1.0))
+    found = topology(left)
+    border = [v for v, (i, j, _) in enumerate(vertices) if i in (0, 4) or j in (0, 5)]
+    assert (found.euler, found.components, found.boundary_edges) == (1, 1, len(border))
+    assert len(nonmanifold_vertices(left, 30)) == 0
+    assert set(left.unique().tolist()) == set(border)  # all inner vertices went
+
+
+def test_a_region_that_moves_too_far_is_left_as_it_was() -> None:
+    """Two balls deep inside each other: no region mends them, and none may move by more than it is allowed to."""
+    ball = icosphere(4, dtype=torch.float64)
+    both = torch.cat([ball.vertices, ball.vertices + torch.tensor([1.0, 0.1, 0.2])])
+    faces = torch.cat([ball.faces, ball.faces + len(ball.vertices)])
+    ways = [
+        untangled(both, faces, constants=Mending(rings=(1, 2, 3, 4), farthest=farthest, rounds=1)).farthest
+        for farthest in (1.0, 4.0)
+    ]
+    assert ways[0] < 1.0 < ways[1]
+
+
 def test_wrong_faces_near_some_vertices_are_those_of_the_whole(generator) -> None:
     vertices, faces = dented(2.4)
-    surface = Surface(vertices.numpy(), faces.numpy())
+    surface = LocalSurface(vertices.numpy(), faces.numpy())
     everywhere = np.flatnonzero(wrong_faces(surface.vertices, surface.faces, 1e-3))
     for places in (np.unique(surface.faces[everywhere[:3]]), np.arange(0, 2562, 7)):
         own = surface.faces_at(places)

@@ -18,7 +18,6 @@ from largesteps_zg.scenes import save_scene
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
 ROOT = Path(__file__).resolve().parents[1]
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="no signals of this kind")
 
 
 def test_two_signals_ask_and_the_third_counts_as_before(capfd: pytest.CaptureFixture) -> None:

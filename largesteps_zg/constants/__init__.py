@@ -7,6 +7,7 @@ from .everything import DEFAULTS as DEFAULTS
 from .everything import Constants as Constants
 from .photographs import Carving as Carving
 from .photographs import Checks as Checks
+from .photographs import Matching as Matching
 from .photographs import Photographs as Photographs
 from .run import Correcting as Correcting
 from .run import Estimates as Estimates

@@ -88,6 +88,31 @@ class Photographs(Group):
 
 
 @dataclass(frozen=True)
+class Matching(Group):
+    """Spots that two photographs show, in `scenes.photographs.matching`: what speaks for cameras or against them."""
+
+    features: int = constant(
+        8192, "features", "Of a photograph, at most.", "derived: COLMAP's default", least=2
+    )
+    surroundings: int = constant(
+        32, "pixels", "Features may look so far beyond the mask.",
+        "chosen: a descriptor of SIFT reaches 6 times its scale to each side, and few scales exceed 5 pixels",
+    )  # fmt: skip
+    ratio: float = constant(
+        0.8, "share", "The best partner of a feature is nearer by this than the second best.",
+        "derived: as published for SIFT, Lowe 2004",
+    )  # fmt: skip
+    found: float = constant(
+        1.0, "pixels", "Features are found so exactly.",
+        "derived: the grid on which they are looked for", least=TINY,
+    )  # fmt: skip
+    angle: float = constant(
+        45.0, "degrees", "Views that look apart by more are not matched.",
+        "chosen: a bound of the work; SIFT finds fewer partners the farther views look apart",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Checks(Group):
     """Which cameras and meshes are refused, in `scenes.sanity`. A refusal can be overruled only here."""
 
@@ -119,9 +144,12 @@ class Checks(Group):
         0.12, "share", "Principal points that differ by less lie at one fraction of the image."
     )
     least_middle: float = constant(
-        0.3, "share", "If that fraction is smaller, images were resized after calibration."
+        0.3, "share", "If that fraction is smaller, images were resized after calibration.",
+        "derived: images twice as large as calibrated have 0.25, and all others but cropped ones 0.5",
+    )  # fmt: skip
+    most_middle: float = constant(
+        0.8, "share", "The same, if it is larger.", "derived: images half as large as calibrated have 1"
     )
-    most_middle: float = constant(0.8, "share", "The same, if it is larger.")
     overlap: float = constant(
         0.5, "share", "A start mesh whose outlines overlap the masks by less is told to lie elsewhere.",
         "vote: more of the pixels against it than for it",

@@ -77,7 +77,10 @@ class Schedule(Group):
         "Where the robust loss bends: a quarter of the influence is left there, a ninth at twice.",
         least=TINY,
     )
-    thrown: float = constant(100.0, "radii", "A vertex farther out has been thrown, and the run stops.")
+    thrown: float = constant(
+        100.0, "radii", "A vertex farther out has been thrown, and the run stops.",
+        "derived: a thousand steps of the first size in one direction",
+    )  # fmt: skip
     start_nearby: float = constant(
         2.0, "radii", "A start mesh no vertex of which is nearer to the object is refused.",
         "derived: the object ends at 1",

@@ -34,15 +34,15 @@ class Mending(Group):
     )
     largest_reach: float = constant(3.0, "edges", "up to so many.")
     rings: tuple[int, ...] = constant(
-        (1, 2, 3, 4, 6, 8), "edges", "Then patches of these radii are drawn anew, the smallest that helps."
+        (1, 2, 3, 4, 6, 8), "edges", "Then regions of these radii are faired, the smallest that helps."
     )
     early_rings: tuple[int, ...] = constant(
         (1, 2, 3), "edges", "The same before a body is remeshed; what is left has steps to go."
     )
-    rounds: int = constant(4, "rounds", "So often at most, where patches disturb each other.")
-    shortest: float = constant(0.2, "mean edges", "Shorter edges of a patch that was drawn anew are merged.")
+    rounds: int = constant(4, "rounds", "So often at most, where regions disturb each other.")
+    shortest: float = constant(0.2, "mean edges", "Shorter edges of a faired region are merged.")
     farthest: float = constant(
-        4.0, "mean edges", "A patch that moves farther and is still not mended stays as it was.",
+        4.0, "mean edges", "A region that moves farther and is still not mended stays as it was.",
         "measured: folds in a body gave way within 3.2; a fold at the rim of a sheet takes the rim away with it",
     )  # fmt: skip
 

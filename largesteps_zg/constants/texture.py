@@ -17,8 +17,9 @@ class Texture(Group):
         0.15, "cosine", "Pixels that see the surface flatter, by 81 degrees, do not count."
     )
     step: float = constant(
-        3.0, "times", "A step in depth larger by this than the slope leads to another surface."
-    )
+        3.0, "times", "A step in depth larger by this than the slope leads to another surface.",
+        "derived: from corner to corner of 3 x 3 pixels the depth of a plane changes by 2 root 2 slopes",
+    )  # fmt: skip
     rounds: int = constant(4, "rounds", "Of new weights, in which outliers are outvoted.")
     iterations: int = constant(8, "iterations", "Of conjugate gradients in each round.")
     softening: float = constant(0.02, "white", "Smaller differences count by their square.", least=TINY)
@@ -30,7 +31,10 @@ class Texture(Group):
         0.1, "of an average vertex's weight", "Smoothing of the vertices' colours."
     )
     grey: float = constant(0.5, "white", "Colour of parts that no view sees.", "derived: the middle")
-    grey_weight: float = constant(1e-6, "of an average vertex's weight", "What that colour counts.")
+    grey_weight: float = constant(
+        1e-6, "of an average vertex's weight", "What that colour counts.",
+        "derived: it changes seen colours by a millionth, and is far above rounding in float64",
+    )  # fmt: skip
     filled: float = constant(
         0.6, "share", "Charts fill about so much of an image, which decides its size.", least=TINY
     )

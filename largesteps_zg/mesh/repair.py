@@ -15,7 +15,7 @@ from torch import Tensor
 from ..constants import DEFAULTS, Mending
 from ..geometry.connectivity import check_mesh
 from ..geometry.half_edges import half_edge_table, mean_edge_length
-from .patches import Array, Surface, diffused, drawn, merged, wrong_around, wrong_faces
+from .fairing import Array, LocalSurface, diffused, faired, merged, wrong_around, wrong_faces
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def untangled(
 ) -> Untangled:
     """A surface of which no face is folded over, passes through another, or has hardly an area.
 
-    Where faces are wrong the surface is smoothed, over as few edges as helps. What is still wrong is drawn anew from
-    what is around it, in patches that grow: as a plate, or as a membrane that loses triangles where it shrinks.
+    Where faces are wrong the surface is smoothed, over as few edges as helps. Around what is still wrong it is faired,
+    in regions that grow: as a thin plate, or as a membrane that loses triangles where it shrinks.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def untangled(
     Returns
     -------
     Untangled
-        The given tensors themselves where nothing is wrong. What no patch mends, as parts that lie deep inside each
+        The given tensors themselves where nothing is wrong. What no region mends, as parts that lie deep inside each
         other, is left as it is or with fewer wrong faces.
 
     Raises
@@ -85,7 +85,7 @@ def untangled(
 
     Notes
     -----
-    Meant for results: not differentiable. Where a patch loses triangles, the surface keeps its topology.
+    Meant for results: not differentiable. Where a region loses triangles, the surface keeps its topology.
     """
     check_mesh(vertices, faces)
     given, place = _joined(vertices.detach().double().cpu().numpy(), faces.long().cpu().numpy())
@@ -100,7 +100,7 @@ def untangled(
             break
         before = int(wrong.sum())
         for places in _clusters(surface, wrong):
-            surface = _redrawn(surface, places, edge, keep_faces, constants)
+            surface = _faired(surface, places, edge, keep_faces, constants)
         wrong = wrong_faces(surface.vertices, surface.faces, constants.needle)
         if wrong.sum() >= before:
             break
@@ -123,17 +123,17 @@ def untangled(
     )
 
 
-def _joined(vertices: Array, faces: Array) -> tuple[Surface, Array]:
+def _joined(vertices: Array, faces: Array) -> tuple[LocalSurface, Array]:
     """The surface with vertices in one place as one, as along the seams of a texture, and which of them each is."""
     places, place = np.unique(vertices, axis=0, return_inverse=True)
     joined = place.reshape(-1)[faces]
     apart = len(places) == len(vertices) or (joined == np.roll(joined, 1, axis=1)).any()
     if apart or int(half_edge_table(torch.from_numpy(joined)).count.max()) > 2:
-        return Surface(vertices, faces), np.arange(len(vertices))
-    return Surface(places, joined), place.reshape(-1)
+        return LocalSurface(vertices, faces), np.arange(len(vertices))
+    return LocalSurface(places, joined), place.reshape(-1)
 
 
-def _smoothed(given: Surface, wrong: Array, constants: Mending) -> tuple[Surface, Array]:
+def _smoothed(given: LocalSurface, wrong: Array, constants: Mending) -> tuple[LocalSurface, Array]:
     """Each place with wrong faces smoothed until it has none; over more edges from round to round."""
     reach = np.zeros(len(given.vertices))
     surface, best, fewest = given, given, int(wrong.sum())
@@ -150,7 +150,7 @@ def _smoothed(given: Surface, wrong: Array, constants: Mending) -> tuple[Surface
     return best, wrong if best is surface else wrong_faces(best.vertices, best.faces, constants.needle)
 
 
-def _graded(surface: Surface, reach: Array) -> Array:
+def _graded(surface: LocalSurface, reach: Array) -> Array:
     """The least field above the given one that falls by no more than 1 over an edge."""
     ends = torch.from_numpy(surface.faces)
     pairs = torch.cat([ends[:, [0, 1]], ends[:, [1, 2]], ends[:, [2, 0]]])
@@ -161,7 +161,7 @@ def _graded(surface: Surface, reach: Array) -> Array:
     return field.clamp(min=0).numpy()
 
 
-def _clusters(surface: Surface, wrong: Array) -> list[Array]:
+def _clusters(surface: LocalSurface, wrong: Array) -> list[Array]:
     """The corners of wrong faces, in groups: of faces that are two edges apart at most, or whose boxes meet."""
     corners = np.unique(surface.faces[wrong])
     faces = surface.faces[surface.faces_at(corners)]
@@ -183,11 +183,13 @@ def _graph(start: Array, end: Array, count: int) -> csr_array:
     return coo_array((np.ones(len(start), dtype=bool), (start, end)), shape=(count, count)).tocsr()
 
 
-def _redrawn(surface: Surface, places: Array, edge: float, keep_faces: bool, constants: Mending) -> Surface:
-    """With a patch around some vertices drawn anew: the first that leaves no wrong face, or the one with the fewest."""
+def _faired(
+    surface: LocalSurface, places: Array, edge: float, keep_faces: bool, constants: Mending
+) -> LocalSurface:
+    """With a region around some vertices faired: the first that leaves no wrong face, or the one with the fewest."""
     best, most = surface, 0
     if not len(surface.faces_at(places)):
-        return surface  # another patch has done without these vertices
+        return surface  # another region has done without these vertices
     for rings in constants.rings:
         inner = surface.grown(places, rings)
         rim = surface.grown(inner, 1)
@@ -205,10 +207,10 @@ def _redrawn(surface: Surface, places: Array, edge: float, keep_faces: bool, con
 
 
 def _trials(
-    surface: Surface, inner: Array, edge: float, keep_faces: bool, constants: Mending
-) -> Iterator[Surface]:
-    """A patch as a plate, and as a membrane, in which what shrinks to nearly nothing is merged."""
-    plate, membrane = (drawn(surface, inner, order) for order in (2, 1))
+    surface: LocalSurface, inner: Array, edge: float, keep_faces: bool, constants: Mending
+) -> Iterator[LocalSurface]:
+    """A region as a thin plate, and as a membrane, in which what shrinks to nearly nothing is merged."""
+    plate, membrane = (faired(surface, inner, order) for order in (2, 1))
     if plate is None or membrane is None:
         return
     yield surface.moved(plate)
@@ -217,9 +219,9 @@ def _trials(
     if not len(changed):
         yield flat
         return
-    there = Surface(surface.vertices, fewer.faces)
+    there = LocalSurface(surface.vertices, fewer.faces)
     for left in (there.grown(changed, 1), inner):
         left = np.intersect1d(np.intersect1d(left, inner), fewer.faces)
-        positions = drawn(there, left, 1) if len(left) else None
+        positions = faired(there, left, 1) if len(left) else None
         if positions is not None:
             yield there.moved(positions)

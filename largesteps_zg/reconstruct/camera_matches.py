@@ -7,7 +7,8 @@ import torch
 
 from ..cameras.evidence import Comparison, standard_errors
 from ..cameras.model import Cameras
-from ..scenes.photographs.matching import EPIPOLAR, alike, epipolar_distances, features
+from ..constants import DEFAULTS, Matching
+from ..scenes.photographs.matching import alike, epipolar_distances, features
 from ..scenes.views import Views
 
 
@@ -18,22 +19,25 @@ class CameraMatches:
     ----------
     pairs : list of (int, int, (M, 2) array, (M, 2) array)
         Two views, and the pixels of features in both.
+    constants : Matching, optional
+        By which they were matched.
     """
 
-    def __init__(self, pairs: list[tuple[int, int, np.ndarray, np.ndarray]]) -> None:
-        self._pairs = pairs
+    def __init__(
+        self, pairs: list[tuple[int, int, np.ndarray, np.ndarray]], constants: Matching = DEFAULTS.matching
+    ) -> None:
+        self._pairs, self._constants = pairs, constants
 
     @classmethod
-    def of(cls, views: Views) -> CameraMatches:
+    def of(cls, views: Views, constants: Matching = DEFAULTS.matching) -> CameraMatches:
         """Of photographs."""
-        found = features(views)
-        return cls(
-            [
-                (i, j, found[i].pixels[pairs[:, 0]], found[j].pixels[pairs[:, 1]])
-                for i, j, pairs in alike(found, views.cameras)
-                if len(pairs)
-            ]
-        )
+        found = features(views, constants)
+        pairs = [
+            (i, j, found[i].pixels[both[:, 0]], found[j].pixels[both[:, 1]])
+            for i, j, both in alike(found, views.cameras, constants)
+            if len(both)
+        ]
+        return cls(pairs, constants)
 
     def __len__(self) -> int:
         return sum(len(pixels) for *_, pixels in self._pairs)
@@ -48,7 +52,7 @@ class CameraMatches:
             return None
         before, after = self._distances(given), self._distances(corrected)
         usual = float(np.median(before))
-        scale = max(EPIPOLAR, usual) if np.isfinite(usual) else EPIPOLAR
+        scale = max(self._constants.found, usual) if np.isfinite(usual) else self._constants.found
         costs = [torch.from_numpy(np.minimum(np.square(off / scale), 1.0)) for off in (before, after)]
         return Comparison(usual, float(np.median(after)), standard_errors(costs[0] - costs[1]), len(before))
 

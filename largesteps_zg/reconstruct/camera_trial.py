@@ -79,7 +79,7 @@ class CameraTrial:
 
     @cached_property
     def _matches(self) -> CameraMatches:
-        return CameraMatches.of(self._views[self._asked])
+        return CameraMatches.of(self._views[self._asked], self._fit.constants.matching)
 
     def _some(self, cameras: Cameras) -> Cameras:
         """Those of the views that are asked."""

@@ -66,7 +66,8 @@ class Fit:
         stopwatch: Stopwatch,
         patches: PhotoConsistency | None = None,
     ) -> None:
-        _check_reach(source, appearance, corrections)
+        found_colors = len(appearance.parameters()) > 1  # more than the light
+        source.traits.check_reach(colors=found_colors, cameras=corrections is not None)
         assert start.colors is not None
         self.options, self.source, self.stopwatch = options, source, stopwatch
         self.appearance, self.corrections = appearance, corrections
@@ -384,17 +385,3 @@ class Fit:
         self.source.load_state_dict(state["source"])
         if self.witness is not None:
             self.witness.term.load_state_dict(state["patches"])
-
-
-def _check_reach(
-    source: GradientSource, appearance: Appearance, corrections: CameraCorrections | None
-) -> None:
-    """ValueError for what would be asked for and never move."""
-    if corrections is not None and not source.traits.reaches_cameras:
-        raise ValueError(
-            "refine cameras: expected the gradients of the rasterizer, which alone reach cameras"
-        )
-    if len(appearance.parameters()) > 1 and not source.traits.reaches_colors:
-        raise ValueError(
-            "gloss, exposure: expected gradients of the rasterizer or per-pixel, which alone reach them; leave them off"
-        )

@@ -40,6 +40,18 @@ class SourceTraits:
     lambda_bound: float = 1.0
     bending_share: float = 1.0
 
+    def check_reach(self, *, colors: bool, cameras: bool) -> None:
+        """ValueError for what is to be found and would never move: gloss or exposure, and cameras."""
+        if cameras and not self.reaches_cameras:
+            raise ValueError(
+                "refine cameras: expected the gradients of the rasterizer, which alone reach cameras"
+            )
+        if colors and not self.reaches_colors:
+            raise ValueError(
+                "gloss, exposure: expected gradients of the rasterizer or per-pixel, which alone reach them; leave "
+                "them off"
+            )
+
 
 # The rasterizer's own gradients.
 EXACT = SourceTraits(

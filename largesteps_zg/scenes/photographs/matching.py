@@ -12,13 +12,9 @@ from torch import Tensor
 
 from ..._support.stopping import signal_handlers_kept
 from ...cameras.model import Cameras
+from ...constants import DEFAULTS, Matching
 from ..views import Views
 
-FEATURES = 8192  # of a photograph, at most; COLMAP's default
-RATIO = 0.8  # of the distances to the best and the second best; Lowe 2004
-EPIPOLAR = 1.0  # pixels from a feature to the line that the cameras draw for its partner
-FARTHEST = 45.0  # degrees between the viewing directions of views that are matched: a bound of the work
-BORDER = 32  # pixels around a mask that features may look at
 DIMENSIONS = 128  # of a descriptor of SIFT
 
 
@@ -38,7 +34,7 @@ class Features:
     descriptors: Tensor
 
 
-def features(views: Views) -> list[Features]:
+def features(views: Views, constants: Matching = DEFAULTS.matching) -> list[Features]:
     """SIFT features inside the masks, by pycolmap on the CPU."""
     with signal_handlers_kept():
         import pycolmap
@@ -46,24 +42,25 @@ def features(views: Views) -> list[Features]:
     options = pycolmap.FeatureExtractionOptions()
     options.use_gpu = False
     options.num_threads = torch.get_num_threads()
-    options.sift.max_num_features = FEATURES
+    options.sift.max_num_features = constants.features
     level = pycolmap.logging.minloglevel
     pycolmap.logging.minloglevel = 1  # it tells that it begins
     try:
         sift = pycolmap.FeatureExtractor.create(options, pycolmap.Device.cpu)
-        return [_of_view(sift, views.images[i].cpu().numpy()) for i in range(len(views))]
+        border = constants.surroundings
+        return [_of_view(sift, views.images[i].cpu().numpy(), border) for i in range(len(views))]
     finally:
         pycolmap.logging.minloglevel = level
 
 
-def _of_view(sift: Any, image: np.ndarray) -> Features:
+def _of_view(sift: Any, image: np.ndarray, border: int) -> Features:
     """Features of a photograph (H, W, 4); only the part around its mask is looked at."""
     mask = image[..., 3] > 127
     if not mask.any():
         return Features(np.zeros((0, 2)), torch.zeros(0, DIMENSIONS))
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    top, left = max(rows[0] - BORDER, 0), max(columns[0] - BORDER, 0)
-    part = image[top : rows[-1] + 1 + BORDER, left : columns[-1] + 1 + BORDER, :3].astype(np.float32)
+    top, left = max(rows[0] - border, 0), max(columns[0] - border, 0)
+    part = image[top : rows[-1] + 1 + border, left : columns[-1] + 1 + border, :3].astype(np.float32)
     grey = part @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     keys, descriptors = sift.extract_from_uint8_array(np.ascontiguousarray(grey.round().astype(np.uint8)))
     pixels = np.array([(key.x + left, key.y + top) for key in keys], dtype=np.float64).reshape(-1, 2)
@@ -76,37 +73,41 @@ def _of_view(sift: Any, image: np.ndarray) -> Features:
     return Features(pixels[inside], torch.nn.functional.normalize(found, dim=1))
 
 
-def matches(found: list[Features], cameras: Cameras) -> Iterator[tuple[int, int, np.ndarray]]:
+def matches(
+    found: list[Features], cameras: Cameras, constants: Matching = DEFAULTS.matching
+) -> Iterator[tuple[int, int, np.ndarray]]:
     """`alike`, less the features that do not lie on the lines that the cameras draw for their partners."""
-    for i, j, pairs in alike(found, cameras):
+    for i, j, pairs in alike(found, cameras, constants):
         off = epipolar_distances(
             cameras[i], cameras[j], found[i].pixels[pairs[:, 0]], found[j].pixels[pairs[:, 1]]
         )
-        yield i, j, pairs[off <= EPIPOLAR]
+        yield i, j, pairs[off <= constants.found]
 
 
-def alike(found: list[Features], cameras: Cameras) -> Iterator[tuple[int, int, np.ndarray]]:
+def alike(
+    found: list[Features], cameras: Cameras, constants: Matching = DEFAULTS.matching
+) -> Iterator[tuple[int, int, np.ndarray]]:
     """For each pair of views that may match: the two, and (M, 2) indices of features that look alike.
 
     Each is the other's nearest, clearly nearer than the second nearest. The cameras only tell which views look the same
     way.
     """
     forward = cameras.forward.double().cpu()
-    near = forward @ forward.T >= np.cos(np.radians(FARTHEST))
+    near = forward @ forward.T >= np.cos(np.radians(constants.angle))
     for i in range(len(found)):
         for j in range(i + 1, len(found)):
             if near[i, j] and min(len(found[i].pixels), len(found[j].pixels)) >= 2:
-                yield i, j, _mutual(found[i].descriptors, found[j].descriptors)
+                yield i, j, _mutual(found[i].descriptors, found[j].descriptors, constants.ratio)
 
 
-def _mutual(first: Tensor, second: Tensor) -> np.ndarray:
+def _mutual(first: Tensor, second: Tensor, ratio: float) -> np.ndarray:
     """(M, 2) nearest neighbours of each other that pass the ratio test."""
     likeness = first @ second.T
     best, at = likeness.topk(2, dim=1)
     nearest, back = at[:, 0], likeness.argmax(dim=0)
     here = torch.arange(len(first))
     distance = (2 - 2 * best).clamp(min=0).sqrt()
-    good = (back[nearest] == here) & (distance[:, 0] < RATIO * distance[:, 1])
+    good = (back[nearest] == here) & (distance[:, 0] < ratio * distance[:, 1])
     return torch.stack([here[good], nearest[good]], dim=1).numpy()
 
 

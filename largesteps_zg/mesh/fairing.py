@@ -1,4 +1,4 @@
-"""A part of a surface drawn anew from what is around it: by the positions of its vertices, and by fewer of them."""
+"""A region of a surface faired: positions as smooth as what is around them allows, and short edges merged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Surface:
+class LocalSurface:
     """A triangle mesh in which what is near a vertex is found without looking at the whole.
 
     Attributes
@@ -44,9 +44,9 @@ class Surface:
         corners = self.vertices[self.faces]
         return corners.min(axis=1), corners.max(axis=1)
 
-    def moved(self, vertices: Array) -> Surface:
+    def moved(self, vertices: Array) -> LocalSurface:
         """The same faces elsewhere."""
-        other = Surface(vertices, self.faces)
+        other = LocalSurface(vertices, self.faces)
         other.__dict__["_incident"] = self._incident
         return other
 
@@ -68,7 +68,7 @@ def wrong_faces(vertices: Array, faces: Array, needle: float) -> Array:
     return (wrong | (triangle_quality(positions, corners) < needle)).numpy()
 
 
-def wrong_around(surface: Surface, vertices: Array, needle: float) -> Array:
+def wrong_around(surface: LocalSurface, vertices: Array, needle: float) -> Array:
     """Which of the faces at some vertices are wrong, by number; only what may touch these faces is looked at."""
     own = surface.faces_at(vertices)
     low, high = surface.boxes
@@ -82,7 +82,7 @@ def wrong_around(surface: Surface, vertices: Array, needle: float) -> Array:
     return np.intersect1d(wrong, own, assume_unique=True)
 
 
-def drawn(surface: Surface, inner: Array, order: int) -> Array | None:
+def faired(surface: LocalSurface, inner: Array, order: int) -> Array | None:
     """(V, 3) positions at which some vertices lie as smoothly as the others allow; None if nothing holds them.
 
     Of first order they are a membrane, each in the middle of its neighbours: it lies within the hull of its rim, and
@@ -107,7 +107,7 @@ def drawn(surface: Surface, inner: Array, order: int) -> Array | None:
     return _solved(surface.vertices, inner, rows[:, np.flatnonzero(free)], -held)
 
 
-def diffused(surface: Surface, reach: Array) -> Array:
+def diffused(surface: LocalSurface, reach: Array) -> Array:
     """(V, 3) positions smoothed over `reach` edges, another number at each vertex; where it is 0 they stay.
 
     The positions of (x - given) / reach² + (uniform Laplacian of x) = 0: `LargeSteps` with a λ of each vertex.
@@ -136,13 +136,19 @@ def _solved(vertices: Array, inner: Array, matrix: csr_array, right: Array) -> A
     return result
 
 
-def merged(surface: Surface, inner: Array, shortest: float) -> tuple[Surface, Array]:
+def merged(surface: LocalSurface, inner: Array, shortest: float) -> tuple[LocalSurface, Array]:
     """Without edges of some vertices that are shorter, and the corners of the faces that this changed.
 
     The two ends become one vertex, and two faces go, one edge at a time.
 
-    The link condition keeps the topology: both ends know the two vertices across, and nobody else, in common. A finger
-    three edges around is shortened from its tip. Vertices stay in the table, unused.
+    The link condition keeps the topology: both ends know the two vertices across, and nobody else, in common; and a
+    tetrahedron stays. A border keeps its vertices. A finger three edges around is shortened from its tip. What was
+    merged stays in the table, unused.
+
+    References
+    ----------
+    Dey, Edelsbrunner, Guha, Nekhayev: Topology Preserving Edge Contraction. Publications de l'Institut Mathématique
+    66(80), 1999.
     """
     near = surface.faces_at(surface.grown(inner, 1)).tolist()
     faces = {number: surface.faces[number].tolist() for number in near}
@@ -166,9 +172,10 @@ def merged(surface: Surface, inner: Array, shortest: float) -> tuple[Surface, Ar
         if a in lost or b in lost or b not in around(a):
             continue
         shared = at[a] & at[b]
-        common = around(a) & around(b)
         across = {corner for number in shared for corner in faces[number]} - {a, b}
-        if len(shared) != 2 or common != across or any(len(at[corner]) <= 3 for corner in across):
+        border = len(around(a)) > len(at[a])  # an open fan has a neighbour more than faces
+        tetrahedron = around(a) | around(b) == across | {a, b}
+        if len(shared) != 2 or around(a) & around(b) != across or border or tetrahedron:
             continue
         for number in shared:
             for corner in faces[number]:
@@ -187,4 +194,4 @@ def merged(surface: Surface, inner: Array, shortest: float) -> tuple[Surface, Ar
         result[number] = corners
     other = (result != surface.faces).any(axis=1)
     other[list(gone)] = False
-    return Surface(points, np.delete(result, sorted(gone), axis=0)), np.unique(result[other])
+    return LocalSurface(points, np.delete(result, sorted(gone), axis=0)), np.unique(result[other])
