@@ -16,6 +16,7 @@ import warp as wp
 from torch import Tensor
 
 from .caches import use_temporary_cache
+from .errors import OwnWarning
 from .native_output import caught, hand_on
 
 _starting = threading.Lock()
@@ -25,7 +26,7 @@ _starting = threading.Lock()
 def initialize() -> None:
     """Start Warp, once: before its first use and not at import, which leaves the process as it was."""
     if told := use_temporary_cache():  # Warp is not to be had without one
-        warnings.warn(told, RuntimeWarning, stacklevel=2)
+        warnings.warn(told, OwnWarning, stacklevel=2)
     with _starting, caught("stderr") as lines, quiet():
         wp.init()
     if hasattr(os, "register_at_fork"):
