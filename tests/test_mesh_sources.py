@@ -133,7 +133,7 @@ def test_ply_that_says_what_it_does_not_hold(tmp_path):
         (ply([[0, 1, 2]], "").replace(b" 10 20 30", b" 10 20 300", 1), "of the type uchar, got 300"),
         (
             ply([[0, 1, 2]], "").replace(b" 10 20 30", b" 10 20 red", 1),
-            "blue of line 1: expected a number, got 'red'",
+            "blue, row 1: expected a number, got 'red'",
         ),
         (whole.replace(b"property float x", b"property quad x"), "'property quad x' is not understood"),
     ):
@@ -296,7 +296,7 @@ def test_a_line_of_numbers_that_are_none_is_named(name, word, cure, tmp_path):
     with pytest.raises(ValueError) as caught:
         load_mesh(tmp_path / name)
     message = str(caught.value)
-    place = "line 7:" if name.endswith("ply") else f"line {at + 1}"
+    place = "x, row 7:" if name.endswith("ply") else f"line {at + 1}"
     assert message.startswith(str(tmp_path / name)) and "\n" not in message
     assert place in message and f"got '{word}" in message and cure in message, message
 
@@ -306,7 +306,7 @@ def vertex_lines(name, lines):
     if name.endswith(("obj", "stl")):
         word = "v" if name.endswith("obj") else "vertex"
         return [at for at, line in enumerate(lines) if line.split()[:1] == [word]]
-    start = lines.index("end_header") + 1 if name.endswith("ply") else 2
+    start = lines.index("end_header") + 2 if name.endswith("ply") else 2
     return list(range(start, start + len(VERTICES)))
 
 

@@ -260,9 +260,8 @@ def _column(element: _Element, name: str, words: np.ndarray) -> np.ndarray:
         return _parsed(words, element.scalars.get(name) or element.lists[name][1])
     except (ValueError, OverflowError) as error:
         for index, word in enumerate(words.tolist()):
-            where = f"element {element.name[:40]!r}, {name[:40]} of line {index + 1}"
-            if name in element.lists:
-                where = f"element {element.name[:40]!r}, {name[:40]}, number {index + 1} of all its lines"
+            place = f"number {index + 1} in all rows" if name in element.lists else f"row {index + 1}"
+            where = f"element {element.name[:40]!r}, {name[:40]}, {place}"
             check_numbers(where, [word.decode("latin-1")], 1)
         raise ValueError(f"element {element.name[:40]!r}, {name[:40]}: {error}") from None
 

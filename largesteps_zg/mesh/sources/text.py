@@ -204,15 +204,16 @@ def _text_stl(text: str) -> np.ndarray:
         except ValueError:
             pass
     corners, number = 0, 0
-    for number, words in enumerate((line.lower().split() for line in text.split("\n")), start=1):
-        if words[:1] == ["vertex"]:
+    for number, words in enumerate((line.split() for line in text.split("\n")), start=1):
+        word = words[0].lower() if words else ""
+        if word == "vertex":
             corners += 1
             check_numbers(f"line {number} (vertex)", words[1:], 3)
             if len(words) > 4:
                 raise ValueError(
                     f"line {number} (vertex): expected 3 numbers, got {len(words) - 1}; is it damaged?"
                 )
-        elif words[:1] == ["endfacet"]:
+        elif word == "endfacet":
             if corners != 3:
                 raise ValueError(
                     f"line {number}: expected 3 vertices before endfacet, got {corners}; export it as triangles"

@@ -23,20 +23,20 @@ _TURNS = {"clockwise": -1, "counter-clockwise": 1}
 def tell_turned(record: Record, photos: Sequence[Photo], constants: Constants) -> None:
     """A note of photographs whose principal points fit them better turned; ValueError where the masks do as well.
 
-    The masks witness it if the space that all of them leave covers less of each mask than the constant `turned` as
-    they are, and more with those photographs turned.
+    The masks witness it if the space that all of them leave covers less than the constant `turned` of those
+    photographs' own as they are, and more with them turned.
     """
-    found = [photo for photo in photos if _seems_turned(photo)]
+    found = [index for index, photo in enumerate(photos) if _seems_turned(photo)]
     if not found:
         return
-    shot = found[0].shot
+    names, shot = [photos[index].shot.name for index in found], photos[found[0]].shot
     (width, height), point = image_size(shot.image), shot.intrinsics[:2, 2]
     place, whose = f"({point[0]:.0f}, {point[1]:.0f})", share(len(found), len(photos))
     if all(photo.shot.lens is None for photo in photos):
-        given = _explained(photos, constants)
-        ways = {} if given >= constants.checks.turned else _explained_turned(photos, constants)
-        way = max(ways, key=ways.__getitem__, default="")
-        if ways.get(way, 0.0) >= constants.checks.turned:
+        given = _explained(photos, found, constants)
+        ways = {} if given >= constants.checks.turned else _explained_turned(photos, found, constants)
+        way = max(ways, key=ways.__getitem__, default=None)
+        if way is not None and ways[way] >= constants.checks.turned:
             raise ValueError(
                 f"{shot.where}: expected a principal point near the middle of the {width}x{height} pixels of "
                 f"{shot.image.name}, got {place}, the middle of {height}x{width}; {whose} are turned against their "
@@ -45,7 +45,7 @@ def tell_turned(record: Record, photos: Sequence[Photo], constants: Constants) -
             )
     record.add(
         "images",
-        f"principal points of {whose} ({some([photo.shot.name for photo in found])}) are nearer to the middle of the "
+        f"principal points of {whose} ({some(names)}) are nearer to the middle of the "
         f"photograph turned by 90 degrees ({place} of {width}x{height} pixels); if the photographs were turned or cut "
         "after their cameras were calibrated, undo that",
     )
@@ -58,11 +58,15 @@ def _seems_turned(photo: Photo) -> bool:
     return float(np.linalg.norm(point - middle[::-1])) < float(np.linalg.norm(point - middle))
 
 
-def _explained_turned(photos: Sequence[Photo], constants: Constants) -> dict[str, float]:
-    """`_explained` with the photographs that seem to be turned put right, either way."""
+def _explained_turned(
+    photos: Sequence[Photo], found: Sequence[int], constants: Constants
+) -> dict[str, float]:
+    """`_explained` with those photographs put right, either way."""
     return {
         way: _explained(
-            [_turned(photo, turns) if _seems_turned(photo) else photo for photo in photos], constants
+            [_turned(photo, turns) if index in found else photo for index, photo in enumerate(photos)],
+            found,
+            constants,
         )
         for way, turns in _TURNS.items()
     }
@@ -73,8 +77,8 @@ def _turned(photo: Photo, turns: int) -> Photo:
     return replace(photo, pixels=np.rot90(photo.pixels, turns), known=known)
 
 
-def _explained(photos: Sequence[Photo], constants: Constants) -> float:
-    """The share of the masks that the space which all of them leave covers; 0 where they leave none."""
+def _explained(photos: Sequence[Photo], found: Sequence[int], constants: Constants) -> float:
+    """The share of some masks that the space which all masks leave covers; 0 where they leave none."""
     views = views_of([photo.at_most(COARSE) for photo in photos])
     if any(photo.source == "background" for photo in photos):
         views = consistent(views, constants.photographs)
@@ -82,4 +86,5 @@ def _explained(photos: Sequence[Photo], constants: Constants) -> float:
         sphere = bounding_sphere(views)
     except ValueError:
         return 0.0
-    return coverage(*carve(views, *sphere, 2 * CELLS, constants.carving))
+    grid, field, cones = carve(views, *sphere, 2 * CELLS, constants.carving)
+    return coverage(grid, field, [cones[index] for index in found])
