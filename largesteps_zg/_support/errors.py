@@ -1,4 +1,4 @@
-"""What an error says."""
+"""What an error says, and which warnings are shown."""
 
 from __future__ import annotations
 
