@@ -19,6 +19,7 @@ import torch.fx.experimental.proxy_tensor
 from PIL import Image
 from torch import Tensor
 
+from largesteps_zg._support.while_inside import WhileInside
 from largesteps_zg.geometry import compute_matrix, laplacian_uniform
 from largesteps_zg.images.files import read_image
 from largesteps_zg.mesh import icosphere
@@ -277,6 +278,23 @@ def test_reading_images_in_threads_leaves_the_filters_of_warnings_as_they_were(t
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(read_image, [file] * 64))
         assert warnings.filters == before
+
+
+def test_a_change_of_the_process_lasts_until_the_last_thread_leaves() -> None:
+    level = [0]
+
+    def change():
+        before, level[0] = level[0], 4
+        return lambda: level.__setitem__(0, before)
+
+    inside = WhileInside(change)
+    for _ in range(2):
+        inside.__enter__()  # one thread, and another
+        inside.__enter__()
+        inside.__exit__()
+        assert level == [4]
+        inside.__exit__()
+        assert level == [0]
 
 
 IMPORTED = """

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from .._support.regular_files import check_regular
-from .._support.silence import silence
+from .._support.while_inside import silence
 
 # Pillow knows a format by its first bytes, whatever the file is called. Left out are those that run other programs
 # (PostScript) or are no pixels.

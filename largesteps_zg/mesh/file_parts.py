@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from .._support.regular_files import check_regular
-from .._support.silence import silence
+from .._support.while_inside import silence
 from ..images.color import srgb_to_linear
 from ..images.opening import check_image
 from .sources.files_beside import FilesBeside

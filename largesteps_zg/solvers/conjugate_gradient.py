@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from .._support.silence import silence
+from .._support.while_inside import silence
 from .linear_system import checked_csr, from_columns, not_positive_definite, own_copy, to_columns
 
 _DERIVED = frozenset({"_matrix", "_inverse_diagonal"})

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..._support.silence import silence
+from ..._support.while_inside import silence
 from ..estimate import Parameters
 from .search import Search, check_integer, load_library
 

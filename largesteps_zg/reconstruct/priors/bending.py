@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..._support.silence import silence
+from ..._support.while_inside import silence
 from ...constants import DEFAULTS, Priors
 from ...geometry.half_edges import edges
 from ...geometry.normals import vertex_normals
