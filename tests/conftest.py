@@ -11,6 +11,8 @@ from pathlib import Path
 # Before torch is imported: on a machine that has other work to do its threads would spin while they wait.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["MPLBACKEND"] = "Agg"
+# Where it is set, each of a hundred processes that tests start would compile the whole package.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import hypothesis
 import jaxtyping

@@ -9,14 +9,19 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 import torch.fx.experimental.proxy_tensor
+from PIL import Image
 from torch import Tensor
 
+from largesteps_zg._support.while_inside import WhileInside
 from largesteps_zg.geometry import compute_matrix, laplacian_uniform
+from largesteps_zg.images.files import read_image
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.parameterize import LargeSteps, from_differential, to_differential
 from largesteps_zg.solvers import CholeskySolver, ConjugateGradientSolver, solve
@@ -262,6 +267,34 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 def test_a_forked_process_renders() -> None:
     made = run(FORKED)
     assert (made.returncode, made.stdout) == (0, "0\n"), made.stderr[-2000:]
+
+
+def test_reading_images_in_threads_leaves_the_filters_of_warnings_as_they_were(tmp_path: Path) -> None:
+    """`warnings.catch_warnings` in each thread leaves what one of them had set, in most of these rounds."""
+    file = tmp_path / "a.png"
+    Image.new("RGB", (64, 64)).save(file)
+    before = list(warnings.filters)
+    for _ in range(10):
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(read_image, [file] * 64))
+        assert warnings.filters == before
+
+
+def test_a_change_of_the_process_lasts_until_the_last_thread_leaves() -> None:
+    level = [0]
+
+    def change():
+        before, level[0] = level[0], 4
+        return lambda: level.__setitem__(0, before)
+
+    inside = WhileInside(change)
+    for _ in range(2):
+        inside.__enter__()  # one thread, and another
+        inside.__enter__()
+        inside.__exit__()
+        assert level == [4]
+        inside.__exit__()
+        assert level == [0]
 
 
 IMPORTED = """

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from largesteps_zg import meshes
+from largesteps_zg._support import errors
 from largesteps_zg.cli import compare as compare_command
 from largesteps_zg.cli import main
 from largesteps_zg.comparison import Budget, Progress, Result, Target, jobs, mesh_target, scene_target
@@ -264,10 +265,21 @@ def test_a_run_that_fails_says_why_and_the_others_go_on(target: Target) -> None:
 
 
 @pytest.mark.slow
-def test_a_process_of_its_own(target: Target, tmp_path: Path) -> None:
-    """One run that is killed, one that is left in the middle: the first is a row with its reason, nothing is left."""
+def test_a_process_of_its_own(target: Target, tmp_path: Path, monkeypatch, capfd) -> None:
+    """One run that is killed, one that is left in the middle: the first is a row with its reason, nothing is left.
+
+    The processes are as quiet about other packages as the command that starts them.
+    """
+    monkeypatch.setattr(errors, "_hushed", True)
     killer = tmp_path / "killer.py"
-    killer.write_text("import os\ndef render(*_):\n    os.kill(os.getpid(), 9)\n")
+    killer.write_text(
+        "import logging, os, warnings\n"
+        "def render(*_):\n"
+        "    warnings.warn('heard', RuntimeWarning)\n"
+        "    warnings.warn('heard', RuntimeWarning, stacklevel=2)  # at its caller, which is this package\n"
+        "    logging.getLogger('killer').warning('heard')\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
     records = jobs.compare(
         target,
         gradients=["spsa", "rasterizer"],
@@ -281,6 +293,7 @@ def test_a_process_of_its_own(target: Target, tmp_path: Path) -> None:
     assert (second.gradient, second.result) == ("rasterizer", None) and 0 < second.share < 1
     records.close()
     assert multiprocessing.active_children() == []
+    assert capfd.readouterr().err == ""
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
@@ -455,7 +468,7 @@ def test_a_fault_before_the_first_step_goes_through_the_pipe(target: Target, mon
     monkeypatch.setattr(jobs, "run_job", lost)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     receiver, sender = multiprocessing.Pipe(duplex=False)
-    jobs._work(sender, pickle.dumps(Job(target, "spsa", 0, Plan(budget=Budget(2, "steps")))))
+    jobs._work(sender, pickle.dumps(Job(target, "spsa", 0, Plan(budget=Budget(2, "steps")))), False)
     progress = pickle.loads(receiver.recv_bytes())
     assert (
         progress.result.state == "failed: AttributeError: no light" and "in lost" in progress.result.traceback

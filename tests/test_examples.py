@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,33 +41,66 @@ PROMISES = {
 }
 
 
+# A process that has loaded what takes seconds and started no thread. It forks for each example, which then runs as
+# `python example.py` does: in a process and a folder of its own, with its own modules.
+STARTER = """
+import os, runpy, signal, sys
+import numpy, torch, warp
+for line in sys.stdin:
+    path, folder = line.rstrip("\\n").split("\\t")
+    if child := os.fork():
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        continue
+    for name in ("stdout", "stderr"):
+        os.dup2(os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT), getattr(sys, name).fileno())
+    signal.alarm(300)
+    os.chdir(os.path.join(folder, "cwd"))
+    sys.path[0], sys.argv = os.path.dirname(path), [path]
+    runpy.run_path(path, run_name="__main__")
+    sys.exit()
+"""
+
+
+@pytest.fixture(scope="module")
+def starter() -> Iterator[subprocess.Popen[str]]:
+    # Threads that wait for each other in a busy loop (OpenMP's habit) take the processor from other tests.
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE", "MPLBACKEND": "Agg"}
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        yield process
+        process.stdin.close()
+
+
 def test_every_example_has_a_promise() -> None:
     assert [path.stem for path in EXAMPLES] == sorted(PROMISES)
     assert len(EXAMPLES) >= 7
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @every_example
-def test_keeps_its_promise_and_writes_only_to_out_examples(path: Path, tmp_path: Path) -> None:
-    # Threads that wait for each other in a busy loop (OpenMP's habit) take the processor from other tests.
-    environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE", "MPLBACKEND": "Agg"}
-    done = subprocess.run(
-        [sys.executable, str(path)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "Warning" not in done.stderr, done.stderr[-2000:]
+def test_keeps_its_promise_and_writes_only_to_out_examples(
+    path: Path, tmp_path: Path, starter: subprocess.Popen[str]
+) -> None:
+    folder = tmp_path / "cwd"
+    folder.mkdir()
+    print(path, tmp_path, sep="\t", file=starter.stdin, flush=True)
+    status = starter.stdout.readline()
+    out, err = ((tmp_path / name).read_text() for name in ("stdout", "stderr"))
+    assert status == "0\n", err[-2000:]
+    assert "Warning" not in err, err[-2000:]
     pattern, least, most = PROMISES[path.stem]
-    number = re.search(pattern, done.stdout)
-    assert number, f"nothing like {pattern!r} in:\n{done.stdout}"
-    assert least <= float(number[1]) <= most, done.stdout
-    written = [file for file in tmp_path.rglob("*") if file.is_file()]
+    number = re.search(pattern, out)
+    assert number, f"nothing like {pattern!r} in:\n{out}"
+    assert least <= float(number[1]) <= most, out
+    written = [file for file in folder.rglob("*") if file.is_file()]
     for file in written:
-        assert file.relative_to(tmp_path).parent == Path("out/examples") and file.stem == path.stem, file
+        assert file.relative_to(folder).parent == Path("out/examples") and file.stem == path.stem, file
         assert file.stat().st_size > 1000, f"{file} is nearly empty"
     # Pictures that the docstring speaks of are there, and no others.
     announced = set(

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from mesh_files import BALL, MESHES, TRIANGLES, VERTICES, glb_parts, obj, packed_glb, ply, with_quads
+from mesh_files import off as off_file
 from PIL import Image
 
 from largesteps_zg.geometry import topology
@@ -130,7 +131,10 @@ def test_ply_that_says_what_it_does_not_hold(tmp_path):
         (whole.replace(b"vertex_indices", b"vertex_iridices"), "expected a list vertex_indices"),
         (ply([[0, 1, 99]]), "expected indices in [0, 42), got 99"),
         (ply([[0, 1, 2]], "").replace(b" 10 20 30", b" 10 20 300", 1), "of the type uchar, got 300"),
-        (ply([[0, 1, 2]], "").replace(b" 10 20 30", b" 10 20 red", 1), "expected numbers"),
+        (
+            ply([[0, 1, 2]], "").replace(b" 10 20 30", b" 10 20 red", 1),
+            "blue, row 1: expected a number, got 'red'",
+        ),
         (whole.replace(b"property float x", b"property quad x"), "'property quad x' is not understood"),
     ):
         file.write_bytes(content)
@@ -242,17 +246,92 @@ def test_colours_of_off(tmp_path):
 def test_stl_that_is_not_of_triangles_or_not_whole(tmp_path):
     text = MESHES["text.stl"]
     binary = MESHES["binary.stl"]
-    first = text.index(b"vertex")
+    size, first = len(binary), text.index(b"vertex")
     end = text.index(b"\n", first)
-    for content, part in (
-        (text[:end] + b"\n" + text[first:], "3 vertices for each of 80 faces, got 241"),
-        (text[:first] + b"vertex 0 zero 0" + text[end:], "three numbers for each vertex"),
-        (binary[:-10], f"expected {len(binary):,} bytes for 80 faces, got {len(binary) - 10:,}"),
+    fourth = text[: text.index(b"endfacet")].count(b"\n") + 2
+    many = binary[:80] + (81).to_bytes(4, "little") + binary[84:]
+    named = b"solid by a program".ljust(80) + binary[80:]
+    for content, parts in (
+        (
+            text[:end] + b"\n" + text[first:],
+            (f"line {fourth}: ", "3 vertices before endfacet, got 4", "triangles"),
+        ),
+        (
+            text[:first] + b"vertex 0 zero 0" + text[end:],
+            ("line 4 (vertex): expected 3 numbers, got '0 zero 0'",),
+        ),
+        (text[: text.rindex(b"vertex")], ("endfacet before the file ends, got 2 vertices", "complete?")),
+        (text.replace(b"solid", b"body", 1), ("line 1: expected the word solid", "got 'body")),
+        (
+            binary[:-10],
+            (f"expected {size:,} bytes for 80 faces, got {size - 10:,}, 10 missing", "complete?"),
+        ),
+        (
+            binary + b"1234",
+            (f"expected {size:,} bytes for 80 faces, got {size + 4:,}, 4 too many", "cut them off"),
+        ),
+        (named + b"1234", (f"expected {size:,} bytes", "4 too many")),
+        (binary[:-50], ("bytes 80 to 83: expected 79 faces, as many as there are, got 80", "complete?")),
+        (many, ("bytes 80 to 83: expected 80 faces, as many as there are, got 81", "export it again")),
+        (binary[:60], ("expected a header of 84 bytes, got 60", "complete?")),
     ):
         (tmp_path / "a.stl").write_bytes(content)
         with pytest.raises(ValueError, match=r"a\.stl: ") as caught:
             load_mesh(tmp_path / "a.stl")
-        assert part in str(caught.value)
+        assert all(part in str(caught.value) for part in parts), caught.value
+
+
+@pytest.mark.parametrize("name", ["triangles.obj", "relative.obj", "text.off", "text.stl", "text.ply"])
+@pytest.mark.parametrize(
+    ("word", "cure"), [("0,5", "is that a decimal comma? Write points"), ("O.5", "is it damaged?")]
+)
+def test_a_line_of_numbers_that_are_none_is_named(name, word, cure, tmp_path):
+    """The seventh vertex of each file, written as programs with a comma in their locale do, or read by a scanner."""
+    lines = MESHES[name].decode("latin-1").split("\n")
+    at = vertex_lines(name, lines)[6]
+    front = lines[at].split()[:-3] if name.endswith(("obj", "stl")) else []
+    rest = lines[at].split()[len(front) + 3 :]
+    lines[at] = " ".join([*front, word, "1.25", "-2", *rest])
+    (tmp_path / name).write_bytes("\n".join(lines).encode("latin-1"))
+    with pytest.raises(ValueError) as caught:
+        load_mesh(tmp_path / name)
+    message = str(caught.value)
+    place = "x, row 7:" if name.endswith("ply") else f"line {at + 1}"
+    assert message.startswith(str(tmp_path / name)) and "\n" not in message
+    assert place in message and f"got '{word}" in message and cure in message, message
+
+
+def vertex_lines(name, lines):
+    """Where the vertices of a text file are, by its format's first words."""
+    if name.endswith(("obj", "stl")):
+        word = "v" if name.endswith("obj") else "vertex"
+        return [at for at, line in enumerate(lines) if line.split()[:1] == [word]]
+    start = lines.index("end_header") + 2 if name.endswith("ply") else 2
+    return list(range(start, start + len(VERTICES)))
+
+
+def test_counts_that_are_not_those_of_the_file(tmp_path):
+    """What follows the last face that a file announces, or is missing, would be lost without a word."""
+    off, glb = off_file(TRIANGLES.tolist()), MESHES["plain.glb"]
+    for name, content, part in (
+        (
+            "a.off",
+            off.replace(b"42 80", b"42 79"),
+            "line 2: expected 42 vertices and 79 faces, got 122 lines",
+        ),
+        (
+            "a.off",
+            off.replace(b"42 80", b"42 81"),
+            "line 2: expected 42 vertices and 81 faces, got 122 lines",
+        ),
+        ("a.ply", MESHES["text.ply"] + b"3 0 1 2\n", "numbers after the header"),
+        ("a.glb", glb + b"1234", f"expected {len(glb) + 4:,}, the length of the file, got {len(glb):,}"),
+        ("a.glb", glb[:-4], f"expected {len(glb) - 4:,}, the length of the file, got {len(glb):,}"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=r"[;?]") as caught:
+            load_mesh(tmp_path / name)
+        assert part in str(caught.value), caught.value
 
 
 def test_numbers_that_end_early_are_not_passed_over(tmp_path):

@@ -61,6 +61,8 @@ NAMES = [
     ("images/{}.png.mask.png", "images/NAME.EXT.mask.png"),  # RealityScan
     ("images/.mask/{}.png", "images/.mask/NAME.png"),
     ("masks/mask_{}.png", "masks/mask_NAME.png"),
+    ("images/mask-{}.png", "images/mask-NAME.png"),
+    ("images/{} mask.png", "images/NAME mask.png"),
     ("mask/00{}.png", "mask/ by number"),
     ("masks/images/{}.png", "masks/images/NAME.png"),
     ("silhouettes/{}.png", "silhouettes/NAME.png"),
@@ -100,6 +102,13 @@ def test_masks_whose_names_fit_nothing_are_told(tmp_path: Path, place: str) -> N
     folder = place.split("/")[0]
     assert f"{folder}/: {COUNT} masks that no photograph goes with" in said(scene, "not used")
     assert any(line.startswith("not used") and "--masks" in line for line in describe(scene))
+
+
+@pytest.mark.parametrize("name", ["m{}.png", "mask-{}.png", "IMG_{}_seg.png"])
+def test_images_beside_the_scene_that_fit_nothing_are_told(tmp_path: Path, name: str) -> None:
+    opaque(tmp_path, name, part=slice(0, 2))
+    told = said(load_scene(tmp_path, reading=WHOLE), "not used")
+    assert f"beside the scene's files: {COUNT} " in told and name.format(0) in told
 
 
 def test_masks_in_a_folder_that_the_user_names(tmp_path: Path) -> None:

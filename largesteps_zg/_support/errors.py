@@ -1,9 +1,12 @@
-"""What an error says."""
+"""What an error says, and which warnings are shown."""
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
+
+_hushed = False
 
 
 def one_line(error: BaseException) -> str:
@@ -17,7 +20,23 @@ class OutputError(OSError):
     """Standard output cannot be written; no input's fault."""
 
 
+class OwnWarning(RuntimeWarning):
+    """A warning of this package, which users of the command line see."""
+
+
 def hush_others() -> None:
-    """Show no warnings of other packages in this process: they are for programmers, who ask for them with -W."""
+    """Show no warnings and log lines of other packages in this process: programmers ask for them with -W.
+
+    A warning's module tells nothing: packages make theirs point at whoever called them, which is this package.
+    """
+    global _hushed
     if not sys.warnoptions:
-        warnings.filterwarnings("ignore", module=r"(?!largesteps_zg\b)")
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("default", category=OwnWarning)
+        logging.lastResort = logging.NullHandler()  # who takes what nobody has asked for
+        _hushed = True
+
+
+def hushed() -> bool:
+    """Whether `hush_others` was called: then processes that this one starts call it too."""
+    return _hushed

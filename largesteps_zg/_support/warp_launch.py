@@ -16,7 +16,9 @@ import warp as wp
 from torch import Tensor
 
 from .caches import use_temporary_cache
+from .errors import OwnWarning
 from .native_output import caught, hand_on
+from .while_inside import WhileInside
 
 _starting = threading.Lock()
 
@@ -25,8 +27,8 @@ _starting = threading.Lock()
 def initialize() -> None:
     """Start Warp, once: before its first use and not at import, which leaves the process as it was."""
     if told := use_temporary_cache():  # Warp is not to be had without one
-        warnings.warn(told, RuntimeWarning, stacklevel=2)
-    with _starting, caught("stderr") as lines, quiet():
+        warnings.warn(told, OwnWarning, stacklevel=2)
+    with _starting, caught("stderr") as lines, quiet:
         wp.init()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork)
@@ -35,39 +37,21 @@ def initialize() -> None:
     hand_on([line for line in lines if expected is None or expected not in line], "stderr")
 
 
-class _Quiet:
-    """Warp reports errors only, as long as anybody is inside; then the user's own level is back."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside, self._before = 0, 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._before, wp.config.log_level = wp.config.log_level, wp.LOG_ERROR
-            self._inside += 1
-
-    def __exit__(self, *exception: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                wp.config.log_level = self._before
+def _errors_only() -> Callable[[], object]:
+    before = wp.config.log_level
+    wp.config.log_level = wp.LOG_ERROR
+    return lambda: setattr(wp.config, "log_level", before)
 
 
-_QUIET = _Quiet()
-
-
-def quiet() -> _Quiet:
-    """Within ``with quiet():`` Warp doesn't tell standard output what it starts and compiles."""
-    return _QUIET
+# Warp doesn't tell standard output what it starts and compiles.
+quiet = WhileInside(_errors_only)
 
 
 def load(module: Any, device: torch.device) -> None:
     """Compile a module of kernels, or a module of that name: once, before two threads would."""
     initialize()
     module = wp.get_module(module) if isinstance(module, str) else module
-    with quiet():
+    with quiet:
         module.load(wp.device_from_torch(device))
 
 
@@ -129,7 +113,7 @@ def launch(
     """Launch on the tensor's device, on torch's current stream."""
     initialize()
     stream = wp.stream_from_torch(torch.cuda.current_stream(device)) if device.type == "cuda" else None
-    with quiet():  # a first launch compiles
+    with quiet:  # a first launch compiles
         wp.launch(kernel, dim=dim, inputs=inputs, device=wp.device_from_torch(device), stream=stream)
 
 

@@ -7,7 +7,6 @@ import contextlib
 import io
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
@@ -35,7 +34,6 @@ def run(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no degree sign is no reason to stop
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong with a file is said in one line
     debug = False
     try:
         arguments = _arguments(argv)

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 import torch
 from torch import Tensor
 
+from .._support.errors import hush_others, hushed
 from ..geometry.connectivity import check_start_mesh
 from ..mesh.mesh import Mesh
 from ..output.pictures.bare import bare_images
@@ -159,7 +160,7 @@ def _in_process(job: Job) -> Iterator[Progress]:
     context = multiprocessing.get_context("spawn")  # threads of torch and Warp do not survive a fork
     receiver, sender = context.Pipe(duplex=False)
     # Bytes: torch would send tensors by handles of shared memory, which containers are short of.
-    process = context.Process(target=_work, args=(sender, pickle.dumps(job)))
+    process = context.Process(target=_work, args=(sender, pickle.dumps(job), hushed()))
     with _deaf():
         process.start()
     sender.close()
@@ -191,11 +192,13 @@ def _end(code: int | None) -> str:
     return f"ended with status {code}"
 
 
-def _work(sender: Connection, job: bytes) -> None:
+def _work(sender: Connection, job: bytes, hush: bool) -> None:
     """What the process does: everything goes through the pipe, what cannot work as the error itself."""
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(1)
     )  # and not at once: folders and children are cleared away
+    if hush:
+        hush_others()
     work: Job = pickle.loads(job)
     try:
         for progress in run_job(work):

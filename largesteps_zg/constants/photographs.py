@@ -155,6 +155,11 @@ class Checks(Group):
         "vote: more of the pixels against it than for it",
     )  # fmt: skip
 
+    turned: float = constant(
+        0.5, "share", "Turned photographs are refused if masks agree on less of the object as they are, more turned.",
+        "vote: more of the pixels against it than for it",
+    )  # fmt: skip
+
     def ascending(self) -> tuple[tuple[str, str], ...]:
         """See `Group`."""
         return ("shortest_focal", "longest_focal"), ("least_middle", "most_middle")

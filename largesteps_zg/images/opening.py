@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -12,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from .._support.regular_files import check_regular
+from .._support.while_inside import silence
 
 # Pillow knows a format by its first bytes, whatever the file is called. Left out are those that run other programs
 # (PostScript) or are no pixels.
@@ -31,8 +31,7 @@ def opened_image(source: Path | BytesIO) -> Iterator[Image.Image]:
     """
     if isinstance(source, Path):
         check_regular(source)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the size, which is checked here, and of odd metadata
+    with silence:  # of the size, which is checked here, and of odd metadata
         Image.init()  # all of Pillow's readers, of which some builds have no AVIF
         with Image.open(source, formats=[name for name in _FORMATS if name in Image.OPEN]) as image:
             width, height = image.size

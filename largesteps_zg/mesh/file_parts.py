@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from .._support.regular_files import check_regular
+from .._support.while_inside import silence
 from ..images.color import srgb_to_linear
 from ..images.opening import check_image
 from .sources.files_beside import FilesBeside
@@ -136,8 +137,7 @@ def _unheard() -> Iterator[None]:
     for log in logs:
         log.addFilter(elsewhere)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silence:
             # NumPy then gives the numbers before the first word that is none.
             warnings.filterwarnings("error", message="string or file could not be read to its end")
             yield
@@ -169,7 +169,7 @@ def joined(parts: list[trimesh.Trimesh]) -> trimesh.Trimesh:
 
 def _one_line(error: Exception) -> str:
     """The first line of an error's text, cut to a readable length."""
-    return (str(error).strip().splitlines() or ["no message"])[0][:120]
+    return (str(error).strip().splitlines() or ["no message"])[0][:250]
 
 
 def linear_colors(part: trimesh.Trimesh, *, linear: bool) -> Tensor | None:

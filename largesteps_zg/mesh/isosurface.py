@@ -73,7 +73,7 @@ def isosurface(field: np.ndarray) -> tuple[Tensor, Tensor]:
 def _extract(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (V, 3) in cells, and faces (F, 3) that look towards the nodes of positive values."""
     initialize()
-    with quiet():
+    with quiet:
         grid: Any = wp.array(values, dtype=wp.float32, device="cpu")
         points, corners = IsoSurfaceMarchingCubes.extract(grid, 0.0)
     return points.numpy(), corners.numpy().reshape(-1, 3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from jaxtyping import Float
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from .._support.while_inside import silence
 from .linear_system import checked_csr, from_columns, not_positive_definite, own_copy, to_columns
 
 _DERIVED = frozenset({"_matrix", "_inverse_diagonal"})
@@ -95,8 +95,7 @@ class ConjugateGradientSolver:
         if not bool((diagonal > 0).all()):
             raise not_positive_definite()
         self._inverse_diagonal = diagonal.reciprocal()[:, None]
-        with warnings.catch_warnings():  # torch calls its CSR products a beta feature, once per process
-            warnings.simplefilter("ignore", UserWarning)
+        with silence:  # torch calls its CSR products a beta feature, once per process
             self._matrix = torch.sparse_csr_tensor(
                 torch.from_numpy(system.indptr).to(self.device),
                 torch.from_numpy(system.indices).to(self.device),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
 
+from ..._support.while_inside import silence
 from ..estimate import Parameters
 from .search import Search, check_integer, load_library
 
@@ -127,8 +127,7 @@ def _quietly() -> Iterator[None]:
     """Without cma's warnings, and NumPy's global generator put back: in 500 dimensions cma draws from it."""
     state = np.random.get_state()  # noqa: NPY002
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silence:
             yield
     finally:
         np.random.set_state(state)  # noqa: NPY002

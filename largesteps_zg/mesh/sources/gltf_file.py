@@ -154,6 +154,11 @@ def _container(data: bytes) -> tuple[dict[str, Any], bytes | None]:
     if data[:4] == b"glTF":
         if len(data) < 20 or int.from_bytes(data[4:8], "little") != 2:
             raise ValueError("expected version 2 of glTF; export it again")
+        said = int.from_bytes(data[8:12], "little")
+        if said != len(data):
+            raise ValueError(
+                f"bytes 8 to 11: expected {len(data):,}, the length of the file, got {said:,}; is the file complete?"
+            )
         parts, place = [], 12
         while place + 8 <= len(data):
             size, kind = struct.unpack_from("<I4s", data, place)

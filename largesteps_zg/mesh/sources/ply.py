@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .lines import check_numbers
 from .polygons import triangulated
 
 _TYPES = {
@@ -93,7 +94,7 @@ def _elements(data: bytes) -> tuple[list[str], list[_Element]]:
     # A line's end behind binary numbers is harmless, anything else means that they were read askew.
     if place != size and (form == "ascii" or body[place:].strip()):
         unit = "numbers" if form == "ascii" else "bytes"
-        raise ValueError(f"expected {place:,} {unit} after the header, got {size:,}")
+        raise ValueError(f"expected {place:,} {unit} after the header, got {size:,}; are its counts right?")
     return comments, elements
 
 
@@ -229,7 +230,7 @@ def _read_text(element: _Element, tokens: Sequence[bytes], place: int) -> int:
     if not element.lists:
         rows = np.array(tokens[place : place + element.count * width]).reshape(-1, width)
         for column, name in enumerate(element.order):
-            element.columns[name] = _parsed(rows[:, column], element.scalars[name])
+            element.columns[name] = _column(element, name, rows[:, column])
         return place + element.count * width
     words: dict[str, list[bytes]] = {name: [] for name in element.order}
     lengths: dict[str, list[int]] = {name: [] for name in element.lists}
@@ -248,20 +249,28 @@ def _read_text(element: _Element, tokens: Sequence[bytes], place: int) -> int:
     except (IndexError, ValueError):
         raise ValueError(f"ends within the element {element.name[:40]!r}, or a length is no number") from None
     for name in element.order:
-        kind = element.scalars.get(name) or element.lists[name][1]
-        element.columns[name] = _parsed(np.array(words[name], dtype=bytes), kind)
+        element.columns[name] = _column(element, name, np.array(words[name], dtype=bytes))
     element.lengths = {name: np.array(values, dtype=np.int64) for name, values in lengths.items()}
     return place
 
 
+def _column(element: _Element, name: str, words: np.ndarray) -> np.ndarray:
+    """A property's words as numbers; ValueError with the first that is none."""
+    try:
+        return _parsed(words, element.scalars.get(name) or element.lists[name][1])
+    except (ValueError, OverflowError) as error:
+        for index, word in enumerate(words.tolist()):
+            place = f"number {index + 1} in all rows" if name in element.lists else f"row {index + 1}"
+            where = f"element {element.name[:40]!r}, {name[:40]}, {place}"
+            check_numbers(where, [word.decode("latin-1")], 1)
+        raise ValueError(f"element {element.name[:40]!r}, {name[:40]}: {error}") from None
+
+
 def _parsed(words: np.ndarray, kind: str) -> np.ndarray:
     """Words as numbers; whole ones too may be written with a point."""
-    try:
-        if kind in ("i8", "u8"):  # more digits than a double holds
-            return words.astype(kind)
-        values = words.astype(np.float64)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"expected numbers, got {str(error)[-40:]}") from None
+    if kind in ("i8", "u8"):  # more digits than a double holds
+        return words.astype(kind)
+    values = words.astype(np.float64)
     if kind in ("f4", "f8"):
         with np.errstate(over="ignore"):
             return values.astype(kind)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .lines import check_numbers, check_obj
 from .polygons import triangulated
 
 # A face of four corners or more, one that counts from the end, and one that counts from zero.
@@ -38,14 +39,16 @@ def triangle_obj(data: bytes) -> bytes:
     Raises
     ------
     ValueError
-        A face that names what the file does not have.
+        A line that is no vertex or face, or a face that names what the file does not have.
     """
     # A line may go on behind a backslash; other readers miss lines that are indented.
     text = _TAB.sub(r"\1 ", _INDENT.sub("", decoded(data).replace("\\\n", " ")))
+    check_obj(text)
     if not _TO_REWRITE.search(text):
         return text.encode()
     lines = text.split("\n")
-    positions = np.array([_three(line) for line in lines if line.startswith("v ")]).reshape(-1, 3)
+    points = [line.split("#", 1)[0].split()[1:4] for line in lines if line.startswith("v ")]
+    positions = np.array(points, dtype=np.float64).reshape(-1, 3)
     faces, corners, sizes = [], list[list[str]](), list[int]()
     seen = {"v": 0, "vt": 0, "vn": 0}
     for at, line in enumerate(lines):
@@ -72,15 +75,6 @@ def triangle_obj(data: bytes) -> bytes:
     for at, new in zip(faces, replaced, strict=True):
         lines[at] = "\n".join(new)
     return "\n".join(lines).encode()
-
-
-def _three(line: str) -> list[float]:
-    """The position on a vertex line; NaN where it is none, which is told when the mesh is checked."""
-    try:
-        x, y, z = (float(word) for word in line.split()[1:4])
-        return [x, y, z]
-    except ValueError:
-        return [np.nan] * 3
 
 
 def _absolute(corner: str, seen: dict[str, int], line: int) -> list[str]:
@@ -115,29 +109,58 @@ def off_mesh(data: bytes) -> dict[str, Any]:
     header = _OFF.match(text)
     if header is None:
         raise ValueError("expected OFF, COFF or NOFF as its first word")
-    lines = [words for line in text[header.end() :].split("\n") if (words := line.split())]
+    first = text.count("\n", 0, header.end()) + 1
+    numbered = enumerate(text[header.end() :].split("\n"), start=first)
+    lines = [(number, words) for number, line in numbered if (words := line.split())]
+    vertices = _off_vertices(lines)
+    rows, polygons = lines[1 : 1 + vertices], lines[1 + vertices :]
     try:
-        vertices, faces = (int(word) for word in lines[0][:2])
-    except (IndexError, ValueError):
-        raise ValueError("expected the numbers of vertices and faces behind OFF") from None
-    if vertices < 0 or faces < 0 or vertices + faces > len(lines) - 1:
-        raise ValueError(f"expected {vertices:,} vertices and {faces:,} faces, got {len(lines) - 1:,} lines")
-    rows, polygons = lines[1 : 1 + vertices], lines[1 + vertices : 1 + vertices + faces]
-    try:
-        positions = np.array([[float(word) for word in row[:3]] for row in rows]).reshape(vertices, 3)
-        corners = [[int(word) for word in row[1 : 1 + int(row[0])]] for row in polygons]
+        positions = np.array([words[:3] for _, words in rows], dtype=np.float64).reshape(vertices, 3)
+        corners = [_corners(words) for _, words in polygons]
     except ValueError:
-        raise ValueError("expected three numbers for each vertex, and whole ones for each face") from None
+        _check_off(rows, polygons)
+        raise
     sizes = np.array([len(face) for face in corners], dtype=np.int64)
-    if any(size != int(row[0]) for size, row in zip(sizes, polygons, strict=True)):
-        raise ValueError("a face has fewer corners than it says")
     index = np.array([corner for face in corners for corner in face], dtype=np.int64)
     if index.size and not 0 <= index.min() <= index.max() < vertices:
         raise ValueError(f"expected indices in [0, {vertices}), got {index.min()} to {index.max()}")
     triangles, _ = triangulated(positions[index], sizes)
     mesh: dict[str, Any] = {"vertices": positions, "faces": index[triangles]}
-    colors = _off_colors(rows, 6 if header[3] else 3) if header[2] else None
+    colors = _off_colors([words for _, words in rows], 6 if header[3] else 3) if header[2] else None
     return mesh if colors is None else {**mesh, "vertex_colors": colors}
+
+
+def _corners(words: Sequence[str]) -> list[int]:
+    """As many as the first word says."""
+    face = [int(word) for word in words[1 : 1 + int(words[0])]]
+    if len(face) != int(words[0]):
+        raise ValueError("a face has fewer corners than it says")
+    return face
+
+
+def _check_off(rows: Sequence[tuple[int, list[str]]], polygons: Sequence[tuple[int, list[str]]]) -> None:
+    """ValueError that names the first line that is no vertex, or no face."""
+    for number, words in rows:
+        check_numbers(f"line {number}", words, 3)
+    for number, words in polygons:
+        check_numbers(f"line {number}", words, 1, whole=True)
+        if int(words[0]) < 0:
+            raise ValueError(f"line {number}: expected the number of a face's corners, got {words[0]}")
+        check_numbers(f"line {number}", words[1:], int(words[0]), whole=True)
+
+
+def _off_vertices(lines: Sequence[tuple[int, list[str]]]) -> int:
+    """Their number; ValueError where vertices and faces are not as many as there are lines."""
+    try:
+        vertices, faces = (int(word) for word in lines[0][1][:2])
+    except (IndexError, ValueError):
+        raise ValueError("expected the numbers of vertices and faces behind OFF") from None
+    if vertices < 0 or faces < 0 or vertices + faces != len(lines) - 1:
+        raise ValueError(
+            f"line {lines[0][0]}: expected {vertices:,} vertices and {faces:,} faces, got {len(lines) - 1:,} lines; "
+            "is the file complete, and are the counts right?"
+        )
+    return vertices
 
 
 def _off_colors(rows: Sequence[list[str]], place: int) -> np.ndarray | None:
@@ -162,23 +185,62 @@ def stl_mesh(data: bytes) -> dict[str, Any]:
         It is cut off, goes on, or has faces of another number of corners.
     """
     count = int.from_bytes(data[80:84], "little")
-    binary = len(data) >= 84 and len(data) == 84 + 50 * count
-    if not binary and _begins_with_solid(data[:512]):
-        text = decoded(data)
-        found = _VERTEX.findall(text)
-        facets = len(_FACET_END.findall(text))
-        if len(found) != 3 * facets:
-            raise ValueError(f"expected 3 vertices for each of {facets:,} faces, got {len(found):,} in all")
-        try:
-            corners = np.array([[float(word) for word in line.split()] for line in found]).reshape(-1, 3)
-        except ValueError:
-            raise ValueError("expected three numbers for each vertex") from None
-    elif binary:
+    if len(data) >= 84 and len(data) == 84 + 50 * count:
         row = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
         corners = np.frombuffer(data, row, count, 84)["corners"].reshape(-1, 3).astype(np.float64)
+    elif _begins_with_solid(data[:512]):
+        corners = _text_stl(decoded(data))
     else:
-        raise ValueError(f"expected {84 + 50 * count:,} bytes for {count:,} faces, got {len(data):,}")
+        raise ValueError(_stl_fault(data, count))
     return {"vertices": corners, "faces": np.arange(len(corners)).reshape(-1, 3)}
+
+
+def _text_stl(text: str) -> np.ndarray:
+    """(3 F, 3) corners."""
+    found = [line.split() for line in _VERTEX.findall(text)]
+    if len(found) == 3 * len(_FACET_END.findall(text)) and all(len(words) == 3 for words in found):
+        try:
+            return np.array(found, dtype=np.float64).reshape(-1, 3)
+        except ValueError:
+            pass
+    corners, number = 0, 0
+    for number, words in enumerate((line.split() for line in text.split("\n")), start=1):
+        word = words[0].lower() if words else ""
+        if word == "vertex":
+            corners += 1
+            check_numbers(f"line {number} (vertex)", words[1:], 3)
+            if len(words) > 4:
+                raise ValueError(
+                    f"line {number} (vertex): expected 3 numbers, got {len(words) - 1}; is it damaged?"
+                )
+        elif word == "endfacet":
+            if corners != 3:
+                raise ValueError(
+                    f"line {number}: expected 3 vertices before endfacet, got {corners}; export it as triangles"
+                )
+            corners = 0
+    raise ValueError(
+        f"line {number}: expected endfacet before the file ends, got {corners} vertices; is it complete?"
+    )
+
+
+def _stl_fault(data: bytes, count: int) -> str:
+    """What is wrong with a binary STL whose size is not that of its faces."""
+    size, needed = len(data), 84 + 50 * count
+    if b"\0" not in data[:512]:
+        return (
+            f"line 1: expected the word solid, or a binary STL, got {decoded(data[:40]).split(chr(10))[0]!r}"
+        )
+    if size < 84:
+        return f"expected a header of 84 bytes, got {size} bytes; is the file complete?"
+    if (size - 84) % 50 == 0:
+        return (
+            f"bytes 80 to 83: expected {(size - 84) // 50:,} faces, as many as there are, got {count:,}; is the file "
+            "complete? If it is, correct these bytes or export it again"
+        )
+    many = f"{size - needed:,} too many; cut them off or export it again"
+    off = many if size > needed else f"{needed - size:,} missing; is the file complete?"
+    return f"expected {needed:,} bytes for {count:,} faces, got {size:,}, {off}"
 
 
 def _begins_with_solid(data: bytes) -> bool:

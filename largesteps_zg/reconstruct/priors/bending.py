@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..._support.while_inside import silence
 from ...constants import DEFAULTS, Priors
 from ...geometry.half_edges import edges
 from ...geometry.normals import vertex_normals
@@ -68,8 +68,7 @@ class Bending:
         places = torch.stack([torch.cat([start, everyone]), torch.cat([end, everyone])])
         values = torch.cat([-1 / degree[start], (degree > 0).to(rest)])
         matrix = torch.sparse_coo_tensor(places, values, (len(rest), len(rest)), check_invariants=False)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # PyTorch warns that compressed rows are new
+        with silence:  # PyTorch warns that compressed rows are new
             self._offsets, self._spread = matrix.to_sparse_csr(), matrix.t().coalesce().to_sparse_csr()
 
     def __call__(self, vertices: Float[Tensor, "V 3"]) -> Float[Tensor, ""]:

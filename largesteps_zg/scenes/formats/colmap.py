@@ -17,7 +17,7 @@ import re
 import struct
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -26,6 +26,7 @@ import numpy as np
 
 from ..._support.regular_files import LARGEST_TEXT, LONGEST_PATH, names_a_file, read_regular
 from ..._support.stopping import signal_handlers_kept
+from ..._support.while_inside import WhileInside
 from ...images.files import image_size
 from ..photographs.assemble import assemble
 from ..photographs.lookup import Lookup
@@ -304,12 +305,18 @@ def _quiet() -> Iterator[Any]:
             import pycolmap
     except ImportError as error:
         raise ValueError(f"pycolmap cannot be imported ({error}); pip install pycolmap") from error
-    level = pycolmap.logging.minloglevel
-    pycolmap.logging.minloglevel = 4
-    try:
+    with _nothing_told:
         yield pycolmap
-    finally:
-        pycolmap.logging.minloglevel = level
+
+
+def _tell_nothing() -> Callable[[], object]:
+    from pycolmap import logging
+
+    before, logging.minloglevel = logging.minloglevel, 4
+    return lambda: setattr(logging, "minloglevel", before)
+
+
+_nothing_told = WhileInside(_tell_nothing)
 
 
 @contextmanager

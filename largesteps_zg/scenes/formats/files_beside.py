@@ -9,7 +9,11 @@ from pathlib import Path
 from ...images.files import SUFFIXES
 
 # a_mask.png, a.jpg.mask.png, a-mask.png and mask_a.png: masks of a.jpg where that lies beside them.
-_MARK = re.compile(r"(?P<front>.+)[_.\-]masks?|masks?_(?P<back>.+)", re.IGNORECASE | re.DOTALL)
+MARK_ENDS = "_.- "  # what may stand between the photograph's name and the word
+_MARK = re.compile(
+    rf"(?P<front>.+)[{re.escape(MARK_ENDS)}]masks?|masks?[{re.escape(MARK_ENDS)}](?P<back>.+)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def marked_for(file: Path) -> str:

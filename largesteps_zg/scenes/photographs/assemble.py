@@ -6,18 +6,17 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import torch
 
-from ...cameras.model import Cameras, check_cameras
+from ...cameras.model import check_cameras
 from ...constants import Photographs
 from ...images.files import bit_depth, image_header, in_turn, read_image, read_mask
 from ...images.headers import Header
-from ...images.resampling import covered, shrunk
 from ..provenance import UNUSED, Record, counted, share, some
 from ..reading import Reading
 from ..shots import Shot
@@ -28,6 +27,8 @@ from .lenses import undistorted
 from .mask_files import MaskFile, MaskFinder
 from .masking import background_color, check_mask, masks_from_background
 from .matting import matted
+from .photo import Photo, views_of
+from .turned import tell_turned
 
 # Until it is known where the object is, photographs are kept at this times the largest size, or at what lets all of
 # them together have so many pixels.
@@ -36,40 +37,6 @@ _PIXELS = 2**28
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
-
-
-@dataclass(frozen=True)
-class _Photo:
-    """A shot on its way: its pixels, the camera for them, where they are known, and what made the mask."""
-
-    shot: Shot
-    pixels: np.ndarray  # (H, W, 4) uint8
-    intrinsics: np.ndarray  # (3, 3)
-    source: str  # "alpha", "file", "background" or, where there is no mask yet, "none" and "opaque"
-    known: np.ndarray | None = None  # (H, W) bool
-    mask: Path | None = None  # the file that it was found in
-    rule: str = ""  # how the mask was found, in words
-
-    def cut(self, x0: int, y0: int, x1: int, y1: int) -> _Photo:
-        """The part from columns x0 to x1 and rows y0 to y1."""
-        shift = np.array([[0.0, 0.0, x0], [0.0, 0.0, y0], [0.0, 0.0, 0.0]])
-        known = None if self.known is None else self.known[y0:y1, x0:x1]
-        return replace(
-            self, pixels=self.pixels[y0:y1, x0:x1], intrinsics=self.intrinsics - shift, known=known
-        )
-
-    def at_most(self, size: int) -> _Photo:
-        """Made smaller where its longest side is more than `size` pixels."""
-        height, width = self.pixels.shape[:2]
-        factor = size / max(width, height)
-        if factor >= 1:
-            return self
-        new = max(1, round(factor * width)), max(1, round(factor * height))
-        scale = np.array([new[0] / width, new[1] / height, 1.0])
-        known = None if self.known is None else covered(self.known, new)
-        return replace(
-            self, pixels=shrunk(self.pixels, new), intrinsics=scale[:, None] * self.intrinsics, known=known
-        )
 
 
 def assemble(shots: Sequence[Shot], reading: Reading, record: Record | None = None) -> Views:
@@ -115,11 +82,12 @@ def assemble(shots: Sequence[Shot], reading: Reading, record: Record | None = No
     _check_masks_are_their_own(photos)
     photos = _with_masks(photos, reading)
     _tell(record, photos)
+    tell_turned(record, photos, reading.advanced)
     photos = _in_threads(lambda photo: _without_lens(photo, constants.least_left), photos)
     if any(photo.source == "background" for photo in photos):
         photos = _agreed(photos, constants)
     photos = _cut_to_object(photos, reading.max_size, constants)
-    return _views(_in_threads(lambda photo: photo.at_most(reading.max_size), photos))
+    return views_of(_in_threads(lambda photo: photo.at_most(reading.max_size), photos))
 
 
 def _in_threads(function: Callable[[_Given], _Made], items: Sequence[_Given]) -> list[_Made]:
@@ -199,13 +167,13 @@ def _given_masks(shots: Sequence[Shot], reading: Reading) -> list[MaskFile | Non
 
 def _read_at_most(
     shot: Shot, given: MaskFile | None, *, depth: int, size: int, constants: Photographs
-) -> _Photo:
+) -> Photo:
     """A photograph of at most so many pixels along its longest side, with its mask."""
     with in_turn(shot.image):
         return _read(shot, given, depth, constants).at_most(size)
 
 
-def _read(shot: Shot, given: MaskFile | None, depth: int, constants: Photographs) -> _Photo:
+def _read(shot: Shot, given: MaskFile | None, depth: int, constants: Photographs) -> Photo:
     """Pixels, with the mask as alpha where there is one."""
     pixels, has_alpha = read_image(shot.image, depth=depth)
     # An alpha channel that is opaque everywhere was only added by a program that saves nothing else.
@@ -226,10 +194,10 @@ def _read(shot: Shot, given: MaskFile | None, depth: int, constants: Photographs
     source = "file" if file is not None else "alpha" if not opaque else "opaque" if has_alpha else "none"
     if source in ("file", "alpha"):
         check_mask(pixels[..., 3], file or shot.image, constants)
-    return _Photo(shot, pixels, shot.intrinsics, source, mask=file, rule=rule if source == "file" else source)
+    return Photo(shot, pixels, shot.intrinsics, source, mask=file, rule=rule if source == "file" else source)
 
 
-def _tell(record: Record, photos: Sequence[_Photo]) -> None:
+def _tell(record: Record, photos: Sequence[Photo]) -> None:
     """Where the masks came from, which lenses there are, and what is left over."""
     total = len(photos)
     for about, kinds in (
@@ -255,7 +223,7 @@ def _tell(record: Record, photos: Sequence[_Photo]) -> None:
     tell_left_over(record, shots, [*used, *spare])
 
 
-def _check_masks_are_their_own(photos: Sequence[_Photo]) -> None:
+def _check_masks_are_their_own(photos: Sequence[Photo]) -> None:
     """ValueError where one file was found beside two photographs; a scene that names one for both means it."""
     owners: dict[Path, Path] = {}
     for photo in photos:
@@ -269,7 +237,7 @@ def _check_masks_are_their_own(photos: Sequence[_Photo]) -> None:
             )
 
 
-def _with_masks(photos: list[_Photo], reading: Reading) -> list[_Photo]:
+def _with_masks(photos: list[Photo], reading: Reading) -> list[Photo]:
     """Masks found by the background where there are none."""
     bare = [index for index, photo in enumerate(photos) if photo.source in ("none", "opaque")]
     if not bare:
@@ -295,7 +263,7 @@ def _with_masks(photos: list[_Photo], reading: Reading) -> list[_Photo]:
     return photos
 
 
-def _no_mask(photo: _Photo) -> str:
+def _no_mask(photo: Photo) -> str:
     if photo.source == "opaque":
         problem = "mask covers the whole image, so nothing outlines the object, and no background could be told apart"
     else:
@@ -308,7 +276,7 @@ def _no_mask(photo: _Photo) -> str:
     )
 
 
-def _without_lens(photo: _Photo, least_left: float) -> _Photo:
+def _without_lens(photo: Photo, least_left: float) -> Photo:
     """The ideal image, where the lens distorts."""
     if photo.shot.lens is None:
         return photo
@@ -329,9 +297,9 @@ def _without_lens(photo: _Photo, least_left: float) -> _Photo:
     return replace(photo, pixels=pixels, intrinsics=intrinsics, known=None if known.all() else known)
 
 
-def _agreed(photos: list[_Photo], constants: Photographs) -> list[_Photo]:
+def _agreed(photos: list[Photo], constants: Photographs) -> list[Photo]:
     """Masks found by the background, soft, without what other views deny: stray things, and holes that are none."""
-    views = without_pits(consistent(_views(photos), constants), constants)
+    views = without_pits(consistent(views_of(photos), constants), constants)
     agreed = []
     for photo, image in zip(photos, views.images.numpy(), strict=True):
         height, width = photo.pixels.shape[:2]
@@ -341,7 +309,7 @@ def _agreed(photos: list[_Photo], constants: Photographs) -> list[_Photo]:
     return agreed
 
 
-def _cut_to_object(photos: list[_Photo], max_size: int, constants: Photographs) -> list[_Photo]:
+def _cut_to_object(photos: list[Photo], max_size: int, constants: Photographs) -> list[Photo]:
     """The masks' surroundings alone, where that saves enough."""
     longest = max(max(photo.pixels.shape) for photo in photos)
     small = longest <= constants.small or all(photo.source == "alpha" for photo in photos)
@@ -363,7 +331,7 @@ def _cut_to_object(photos: list[_Photo], max_size: int, constants: Photographs) 
     return cut if after <= (1 - constants.saving) * before else photos
 
 
-def _window(photo: _Photo, share: float) -> np.ndarray:
+def _window(photo: Photo, share: float) -> np.ndarray:
     """Columns and rows, (2, 2), of the mask's bounding box and a margin, within the photograph."""
     mask = photo.pixels[..., 3] >= 128
     ends = []
@@ -373,19 +341,3 @@ def _window(photo: _Photo, share: float) -> np.ndarray:
         margin = round(share * (high - low)) + 1
         ends.append((max(0, low - margin), min(limit, high + margin)))
     return np.array(ends)
-
-
-def _views(photos: list[_Photo]) -> Views:
-    """All on a canvas that holds the largest."""
-    height, width = (max(photo.pixels.shape[axis] for photo in photos) for axis in (0, 1))
-    images = np.zeros((len(photos), height, width, 4), dtype=np.uint8)
-    known = np.zeros((len(photos), height, width), dtype=bool)
-    for image, seen, photo in zip(images, known, photos, strict=True):
-        h, w = photo.pixels.shape[:2]
-        image[:h, :w] = photo.pixels
-        seen[:h, :w] = True if photo.known is None else photo.known
-    matrices = np.stack([photo.shot.world_to_camera for photo in photos])
-    intrinsics = np.stack([photo.intrinsics for photo in photos])
-    cameras = Cameras(torch.from_numpy(matrices), torch.from_numpy(intrinsics), height, width)
-    names = tuple(photo.shot.name for photo in photos)
-    return Views(torch.from_numpy(images), cameras, names, None if known.all() else torch.from_numpy(known))

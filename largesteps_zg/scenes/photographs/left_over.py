@@ -25,11 +25,14 @@ def tell_left_over(record: Record, shots: Sequence[Shot], masks: Iterable[Path])
     for folder in _mask_folders(record.root, folders):
         _tell_masks(record, shots[0], folder, [file for file in _below(folder) if _real(file) not in used])
     around = _around(record.root, folders)
+    names = {key(name) for shot in shots for name in (shot.image.name, shot.image.stem)}
     for folder in around:
         if folder not in folders:
-            marked = [file for file in images_in(folder, masks=True) if marked_for(file)]
-            _tell_masks(record, shots[0], folder, [file for file in marked if _real(file) not in used])
-    _tell_namesakes(record, shots, around, used)
+            left = [file for file in images_in(folder, masks=True) if _real(file) not in used]
+            _tell_masks(record, shots[0], folder, [file for file in left if marked_for(file)])
+            others = [file for file in left if not marked_for(file) and not _named_as(file, names)]
+            _tell_others(record, folder, others, "that no photograph goes with")
+    _tell_namesakes(record, shots, around, names, used)
     common = Path(os.path.commonpath([folder.absolute() for folder in folders]))
     inner = common != record.root.absolute() and common.is_relative_to(record.root.absolute())
     for folder in [common] if inner and len(folders) > 1 else folders:
@@ -37,14 +40,8 @@ def tell_left_over(record: Record, shots: Sequence[Shot], masks: Iterable[Path])
         left = [file for file in files if _real(file) not in used and not _in_mask_folder(file, record.root)]
         marked = [file for file in left if marked_for(file)]
         others = [file for file in left if not marked_for(file)]
-        if marked:
-            _tell_masks(record, shots[0], folder, marked)
-        if others:
-            names = some([file.relative_to(folder).as_posix() for file in others])
-            record.add(
-                UNUSED,
-                f"{_shown(record, folder)}: {counted(len(others), 'image')} without a camera ({names})",
-            )
+        _tell_masks(record, shots[0], folder, marked)
+        _tell_others(record, folder, others, "without a camera")
 
 
 def _tell_masks(record: Record, shot: Shot, folder: Path, files: Sequence[Path]) -> None:
@@ -58,9 +55,16 @@ def _tell_masks(record: Record, shot: Shot, folder: Path, files: Sequence[Path])
         )
 
 
-def _tell_namesakes(record: Record, shots: Sequence[Shot], around: Sequence[Path], used: set[Path]) -> None:
+def _tell_others(record: Record, folder: Path, files: Sequence[Path], which: str) -> None:
+    if files:
+        names = some([file.relative_to(folder).as_posix() for file in files])
+        record.add(UNUSED, f"{_shown(record, folder)}: {counted(len(files), 'image')} {which} ({names})")
+
+
+def _tell_namesakes(
+    record: Record, shots: Sequence[Shot], around: Sequence[Path], names: set[str], used: set[Path]
+) -> None:
     """A note of folders, none of masks by their names, that hold images under the names of photographs."""
-    names = {key(name) for shot in shots for name in (shot.image.name, shot.image.stem)}
     photographs = {shot.image.parent for shot in shots}
     above = {place for folder in photographs for place in folder.parents}
     children = [child for folder in around for child in folders_in(folder) if not _is_for_masks(child.name)]

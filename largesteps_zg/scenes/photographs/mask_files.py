@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..formats.files_beside import by_number, folders_in, images_in, last_number, marked_for
+from ..formats.files_beside import MARK_ENDS, by_number, folders_in, images_in, last_number, marked_for
 from .lookup import key
 
 # NAME is the photograph's without its suffix, NAME.EXT with it. The first two are names of masks in a folder of masks
 # alone (COLMAP has the second); the others wherever they lie: Metashape and 3dgrut _mask, OpenMVS .mask, RealityScan
 # NAME.EXT.mask.
 _IN_FOLDERS = ("NAME", "NAME.EXT")
-_ANYWHERE = ("NAME_mask", "NAME.EXT_mask", "NAME.mask", "NAME.EXT.mask", "NAME-mask", "mask_NAME")
+_ANYWHERE = (
+    *(f"{name}{end}mask" for end in MARK_ENDS for name in ("NAME", "NAME.EXT")),
+    *(f"mask{end}{name}" for end in MARK_ENDS for name in ("NAME", "NAME.EXT")),
+)
 _FOLDERS = ("masks", "mask", "silhouettes", "silhouette", ".mask")  # the last one: RealityScan's layers
 
 

@@ -1,0 +1,67 @@
+"""Photographs turned by 90 degrees against their cameras: told by principal points, refused where masks say it too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from format_files import COUNT, HEIGHT, WIDTH, save, worst_miss, write_middlebury
+from PIL import Image
+
+from largesteps_zg.constants import Checks, Constants
+from largesteps_zg.scenes import Reading, load_scene
+
+WHOLE = Reading(hold_out=0)
+
+
+def rewrite(folder: Path, change, count: int = COUNT) -> None:
+    for file in sorted(folder.rglob("*.png"))[:count]:
+        save(file, change(np.array(Image.open(file))))
+
+
+@pytest.mark.parametrize(("turns", "way"), [(1, "clockwise"), (-1, "counter-clockwise")])
+def test_turned_photographs_are_refused_with_the_way_back(tmp_path: Path, turns: int, way: str) -> None:
+    write_middlebury(tmp_path)
+    rewrite(tmp_path, lambda pixels: np.rot90(pixels, turns))
+    with pytest.raises(ValueError, match=f"turned by 90 degrees {way}; turn images and masks so") as caught:
+        load_scene(tmp_path, reading=WHOLE)
+    message = str(caught.value)
+    assert (
+        "\n" not in message
+        and f"line 2: expected a principal point near the middle of the {HEIGHT}x{WIDTH}" in message
+    )
+    assert f"got (30, 23), the middle of {WIDTH}x{HEIGHT}; all {COUNT} photographs are turned" in message
+    rewrite(tmp_path, lambda pixels: np.rot90(pixels, -turns))
+    scene = load_scene(tmp_path, reading=WHOLE)
+    assert worst_miss(scene.train) < 0.1 and not [note for note in scene.notes if "turned" in note]
+
+
+def test_those_that_are_turned_among_others(tmp_path: Path) -> None:
+    """As a program leaves them that obeyed the EXIF orientation of photographs in portrait format."""
+    write_middlebury(tmp_path)
+    rewrite(tmp_path, np.rot90, 2)  # most masks still agree; who is right is not for masks to say
+    (note,) = [note for note in load_scene(tmp_path, reading=WHOLE).notes if "turned" in note]
+    assert note.startswith(f"images: principal points of 2 of {COUNT} photographs (dots0000, dots0001)")
+    write_middlebury(tmp_path)
+    rewrite(tmp_path, np.rot90, 4)
+    with pytest.raises(ValueError, match=f"4 of {COUNT} photographs are turned .* degrees clockwise"):
+        load_scene(tmp_path, reading=WHOLE)
+
+
+def test_photographs_that_were_cut_are_told_and_read(tmp_path: Path) -> None:
+    """Their principal points are where turned ones have theirs; the masks agree as they are."""
+    write_middlebury(tmp_path)
+    rewrite(tmp_path, lambda pixels: np.pad(pixels, [(0, 38), (0, 0), (0, 0)]))
+    scene = load_scene(tmp_path, reading=WHOLE)
+    (note,) = [note for note in scene.notes if "turned" in note]
+    assert note.startswith(f"images: principal points of all {COUNT} photographs") and "undo that" in note
+    assert f"of {WIDTH}x{HEIGHT + 38} pixels" in note
+    assert worst_miss(scene.train) < 0.1
+
+
+def test_the_refusal_can_be_overruled(tmp_path: Path) -> None:
+    write_middlebury(tmp_path)
+    rewrite(tmp_path, lambda pixels: np.rot90(pixels))
+    reading = Reading(hold_out=0, advanced=Constants(checks=Checks(turned=0.0)))
+    assert any("turned by 90 degrees" in note for note in load_scene(tmp_path, reading=reading).notes)
