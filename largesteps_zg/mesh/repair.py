@@ -16,6 +16,7 @@ from ..constants import DEFAULTS, Mending
 from ..geometry.connectivity import check_mesh
 from ..geometry.half_edges import half_edge_table, mean_edge_length
 from .fairing import Array, LocalSurface, diffused, faired, merged, wrong_around, wrong_faces
+from .threads import thread_cut
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Untangled:
         By how much at most, in mean edges.
     gone : int
         How many of the given ones were merged with others.
+    threads : int
+        How many handles without a thickness were cut.
     """
 
     vertices: Tensor
@@ -42,6 +45,7 @@ class Untangled:
     moved: int
     farthest: float
     gone: int = 0
+    threads: int = 0
 
     def report(self) -> dict[str, float]:
         """For ``run.json``."""
@@ -49,6 +53,7 @@ class Untangled:
             "moved_vertices": self.moved,
             "farthest_mean_edges": self.farthest,
             "merged_vertices": self.gone,
+            "cut_threads": self.threads,
         }
 
 
@@ -62,7 +67,8 @@ def untangled(
     """A surface of which no face is folded over, passes through another, or has hardly an area.
 
     Where faces are wrong the surface is smoothed, over as few edges as helps. Around what is still wrong it is faired,
-    in regions that grow: as a thin plate, or as a membrane that loses triangles where it shrinks.
+    in regions that grow: as a thin plate, or as a membrane that loses triangles where it shrinks. A handle that is then
+    wrong, and three edges around, is a thread without a thickness: it is cut, where that leaves fewer wrong faces.
 
     Parameters
     ----------
@@ -85,7 +91,8 @@ def untangled(
 
     Notes
     -----
-    Meant for results: not differentiable. Where a region loses triangles, the surface keeps its topology.
+    Meant for results: not differentiable. Where a region loses triangles, the surface keeps its topology; a cut
+    takes a handle away.
     """
     check_mesh(vertices, faces)
     given, place = _joined(vertices.detach().double().cpu().numpy(), faces.long().cpu().numpy())
@@ -94,7 +101,50 @@ def untangled(
         return Untangled(vertices, faces, torch.arange(len(vertices), device=vertices.device), 0, 0.0)
     keep_faces |= len(given.vertices) < len(vertices)
     edge = float(mean_edge_length(vertices.detach(), faces))
-    surface, wrong = _smoothed(given, wrong, constants)
+    surface, wrong = _faired_all(*_smoothed(given, wrong, constants), edge, keep_faces, constants)
+    origin = np.arange(len(given.vertices))
+    if not keep_faces:
+        surface, origin = _without_threads(surface, wrong, edge, constants)
+    threads = (len(origin) - len(given.vertices)) // 3
+    ways = np.linalg.norm(surface.vertices - given.vertices[origin], axis=1)
+    rows = place
+    if not np.array_equal(surface.faces, given.faces):  # then no vertices were joined
+        rows = np.union1d(surface.faces, np.setdiff1d(place, given.faces))
+        number = np.zeros(len(origin), dtype=np.int64)
+        number[rows] = np.arange(len(rows))
+        faces = torch.from_numpy(number[surface.faces]).to(faces.device)
+    kept = np.arange(len(vertices)) if rows is place else origin[rows]
+    stayed = vertices.detach().double().cpu().numpy()[kept]
+    return Untangled(
+        torch.from_numpy(np.where((ways[rows] > 0)[:, None], surface.vertices[rows], stayed)).to(vertices),
+        faces,
+        torch.from_numpy(kept).to(vertices.device),
+        int((ways[rows] > 0).sum()),
+        float(ways[rows].max()) / edge,
+        len(vertices) - len(np.unique(kept)),
+        threads,
+    )
+
+
+def _without_threads(
+    surface: LocalSurface, wrong: Array, edge: float, constants: Mending
+) -> tuple[LocalSurface, Array]:
+    """With threads cut and faired while wrong faces become fewer; and the vertex that each of its vertices was."""
+    origin = np.arange(len(surface.vertices))
+    while wrong.any() and (found := thread_cut(surface, np.unique(surface.faces[wrong]))) is not None:
+        cut, doubled = found
+        left = wrong_faces(cut.vertices, cut.faces, constants.needle)
+        cut, left = _faired_all(cut, left, edge, False, constants)
+        if left.sum() >= wrong.sum():
+            break
+        surface, wrong, origin = cut, left, np.r_[origin, origin[doubled]]
+    return surface, origin
+
+
+def _faired_all(
+    surface: LocalSurface, wrong: Array, edge: float, keep_faces: bool, constants: Mending
+) -> tuple[LocalSurface, Array]:
+    """Faired around all wrong faces, again and again while there are fewer of them; and the faces still wrong."""
     for _ in range(constants.rounds):
         if not wrong.any():
             break
@@ -104,23 +154,7 @@ def untangled(
         wrong = wrong_faces(surface.vertices, surface.faces, constants.needle)
         if wrong.sum() >= before:
             break
-    ways = np.linalg.norm(surface.vertices - given.vertices, axis=1)[place]
-    new = np.where((ways > 0)[:, None], surface.vertices[place], vertices.detach().double().cpu().numpy())
-    if len(surface.faces) < len(given.faces):
-        kept = np.setdiff1d(np.arange(len(vertices)), np.setdiff1d(given.faces, surface.faces))
-        number = np.zeros(len(vertices), dtype=np.int64)
-        number[kept] = np.arange(len(kept))
-        faces = torch.from_numpy(number[surface.faces]).to(faces.device)
-    else:
-        kept = np.arange(len(vertices))
-    return Untangled(
-        torch.from_numpy(new[kept]).to(vertices),
-        faces,
-        torch.from_numpy(kept).to(vertices.device),
-        int((ways[kept] > 0).sum()),
-        float(ways[kept].max()) / edge,
-        len(vertices) - len(kept),
-    )
+    return surface, wrong
 
 
 def _joined(vertices: Array, faces: Array) -> tuple[LocalSurface, Array]:
