@@ -30,6 +30,7 @@ from .photo_consistency.term import Corrected, PhotoConsistency
 from .photo_consistency.witness import Witness
 from .schedule import Remeshing, bending_weight, decay, refined_lambda, shortest_edge
 from .triangles import Triangles, near
+from .visibility import seen_first, seen_vertices, shortest_seen
 
 
 class Fit:
@@ -314,19 +315,29 @@ class Fit:
             found += [("cameras", grad) for grad in self.corrections.gradients()]
         return found
 
-    def remesh(self, plan: Remeshing, *, max_vertices: int, adaptive: bool = False) -> None:
-        """Better triangles, with longer edges than planned for the bound's sake; and less smoothing."""
+    def remesh(
+        self, plan: Remeshing, *, max_vertices: int, adaptive: bool = False, cameras: Cameras | None = None
+    ) -> None:
+        """Better triangles, with longer edges than planned for the bound's sake; and less smoothing.
+
+        Where the bound would make edges longer, those stay long that none of the cameras sees, if these are given.
+        """
         with torch.no_grad(), self.stopwatch("remesh"):
             vertices = self.surface()[0]
             area = 0.5 * float(face_normals(vertices, self.faces, normalize=False).norm(dim=1).sum())
             shortest = shortest_edge(area, max_vertices)
             planned = plan.length(shortest)
             if adaptive:
-                rules = self.constants.remeshing
-                lengths = curved_lengths(vertices, self.faces, plan.length(0.0), max_vertices, rules)
+                rules, planned = self.constants.remeshing, plan.length(0.0)
+                lengths = curved_lengths(vertices, self.faces, planned, max_vertices, rules)
+            elif cameras is not None and plan.length(0.0) < planned:
+                seen = seen_vertices(vertices, self.faces, cameras, backend=self.options.backend)
+                planned = plan.length(shortest_seen(shortest, vertices, self.faces, seen, max_vertices))
+                lengths = seen_first(planned, vertices, self.faces, seen)
+                planned = float(lengths.median())
             else:
                 lengths = torch.tensor(max(planned, shortest))
-        self.remesh_to(lengths, planned=plan.length(0.0) if adaptive else planned)
+        self.remesh_to(lengths, planned=planned)
 
     def remesh_to(self, lengths: Tensor, *, planned: float) -> None:
         """Triangles of one edge length or one at each vertex, where `planned` would have been the typical one."""

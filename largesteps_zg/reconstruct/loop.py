@@ -226,9 +226,12 @@ class Reconstruction:
 
     def _remesh(self, plan: Remeshing) -> Event:
         """Better triangles; a surface that is too tangled for it goes on with those that it has."""
-        adaptive = self.settings.remesh == "adaptive"
+        adaptive, corrections = self.settings.remesh == "adaptive", self.fit.corrections
+        cameras = self.targets.cameras
+        if corrections is not None and corrections.trial.running:
+            cameras = corrections.cameras()
         try:
-            self.fit.remesh(plan, max_vertices=self.max_vertices, adaptive=adaptive)
+            self.fit.remesh(plan, max_vertices=self.max_vertices, adaptive=adaptive, cameras=cameras)
         except (RemeshError, ValueError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             return Event(self.step, "not remeshed", reason)
