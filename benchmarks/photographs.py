@@ -1,6 +1,9 @@
 """Claim: that photographs have to agree brings meshes of real things much nearer to the truth, and others no farther.
 
-    python benchmarks/photographs.py SCENE [SCENE ...] [--steps N] [--variants patches,plain] [--damage none,...]
+    python benchmarks/photographs.py SCENE [SCENE ...] [--steps N] [--variants patches,...] [--damage none,...]
+
+Variants: `patches` is the default; `masks` starts from what the masks alone show; `plain` compares no photographs at
+all.
 
 Each scene is reconstructed from its training photographs, with the other settings as they are by default. A scene with
 a true mesh is measured to that (Chamfer, thousandths of the diagonal); any other to points triangulated from all of
@@ -24,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.evaluation.evaluate import points_to_mesh
 from largesteps_zg.evaluation.reference import read_reference
 from largesteps_zg.evaluation.triangulation import triangulated_points
@@ -35,7 +39,8 @@ from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.reconstruct.starts import choose_start
 from largesteps_zg.scenes import Scene, Views, bounding_sphere, load_scene
 
-VARIANTS = {"patches": {}, "plain": {"patches": "off"}}
+# Settings, and whether the start may compare photographs.
+VARIANTS = {"patches": ({}, True), "masks": ({}, False), "plain": ({"patches": "off"}, False)}
 
 
 def exposure(views: Views, lots: torch.Generator) -> Views:
@@ -106,11 +111,13 @@ def distance(mesh: Mesh, scene: Scene, points: np.ndarray | None) -> str:
     return f"{found[len(found) // 2]:.3g}, {found[int(0.9 * len(found))]:.3g}"
 
 
-def row(scene: Scene, views: Views, points: np.ndarray | None, **settings: object) -> list[str]:
+def row(
+    scene: Scene, views: Views, points: np.ndarray | None, compared: bool, **settings: object
+) -> list[str]:
     """Everything about one run."""
     before = time.process_time()
     center, radius = bounding_sphere(views)
-    start = choose_start(views, center, radius)
+    start = choose_start(views, center, radius, patches=DEFAULTS.patches if compared else None)
     run = Reconstruction(views, Settings(**settings), start=start.mesh)  # type: ignore[arg-type]
     while run.step < run.settings.steps:
         run.advance()
@@ -155,7 +162,8 @@ def main() -> None:
         for damage in given.damage.split(","):
             views = DAMAGES[damage](scene.train, torch.Generator().manual_seed(given.seed))
             for variant in given.variants.split(","):
-                found = row(scene, views, points, steps=given.steps, seed=given.seed, **VARIANTS[variant])
+                settings, compared = VARIANTS[variant]
+                found = row(scene, views, points, compared, steps=given.steps, seed=given.seed, **settings)
                 print(f"| {path.name} | {damage} | {variant} | {' | '.join(found)} |", flush=True)
 
 
