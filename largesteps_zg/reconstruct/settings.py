@@ -81,7 +81,7 @@ class Settings:
         All other numbers that decide about the result; docs/constants.md lists them.
     """
 
-    steps: int = field(default=1500, metadata=option("gradient steps", "N", int))
+    steps: int = field(default=1000, metadata=option("gradient steps", "N", int))
     lambda_: float | None = field(
         default=None,
         metadata=option(
