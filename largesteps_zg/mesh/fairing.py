@@ -72,10 +72,8 @@ def wrong_around(surface: LocalSurface, vertices: Array, needle: float) -> Array
     """Which of the faces at some vertices are wrong, by number; only what may touch these faces is looked at."""
     own = surface.faces_at(vertices)
     low, high = surface.boxes
+    # Faces that share a corner with them, which make the normals there, are among these.
     near = (low <= high[own].max(axis=0)).all(axis=1) & (high >= low[own].min(axis=0)).all(axis=1)
-    near[surface.faces_at(np.unique(surface.faces[own]))] = (
-        True  # they make the normals at the corners of `own`
-    )
     rows = np.flatnonzero(near)
     used, faces = np.unique(surface.faces[rows], return_inverse=True)
     wrong = rows[wrong_faces(surface.vertices[used], faces.reshape(-1, 3), needle)]
