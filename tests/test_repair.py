@@ -216,21 +216,18 @@ def test_merging_keeps_the_topology_and_leaves_no_short_edge(generator) -> None:
     near = (shrunk - shrunk[40]).norm(dim=1) < 0.5
     shrunk[near] = shrunk[40] + 0.02 * (shrunk[near] - shrunk[40])
     surface = LocalSurface(shrunk.numpy(), ball.faces.numpy())
-    fewer, changed = merged(surface, np.flatnonzero(near.numpy()), 0.05)
+    fewer = merged(surface, np.flatnonzero(near.numpy()), 0.05)
     found = topology(torch.from_numpy(fewer.faces))
     assert found.watertight and found.euler == 2 and len(fewer.faces) < len(ball.faces) - 40
     ends = np.concatenate([fewer.faces[:, [0, 1]], fewer.faces[:, [1, 2]], fewer.faces[:, [2, 0]]])
     assert np.linalg.norm(fewer.vertices[ends[:, 0]] - fewer.vertices[ends[:, 1]], axis=1).min() > 0.05
-    old = {tuple(sorted(face)) for face in ball.faces.tolist()}
-    new = [face for face in fewer.faces.tolist() if tuple(sorted(face)) not in old]
-    assert sorted({corner for face in new for corner in face}) == changed.tolist()
 
 
 def test_merging_shortens_a_finger_from_its_tip(generator) -> None:
     """Of three edges around none can be merged: their ends know a third vertex in common, across no face."""
     vertices, faces = finger(6, generator)
     surface = LocalSurface(vertices.numpy(), faces.numpy())
-    fewer, _ = merged(surface, np.arange(642, 660), 1.0)
+    fewer = merged(surface, np.arange(642, 660), 1.0)
     found = topology(torch.from_numpy(fewer.faces))
     assert found.watertight and found.euler == 2
     assert len(nonmanifold_vertices(torch.from_numpy(fewer.faces), len(vertices))) == 0
@@ -240,11 +237,9 @@ def test_merging_shortens_a_finger_from_its_tip(generator) -> None:
 
 
 def merged_within(vertices, faces, inner, shortest: float):
-    """What merging leaves of the faces, as sets of corners."""
-    fewer, _ = merged(
-        LocalSurface(np.array(vertices, dtype=float), np.array(faces)), np.array(inner), shortest
-    )
-    return fewer.faces
+    """The faces that merging leaves."""
+    surface = LocalSurface(np.array(vertices, dtype=float), np.array(faces))
+    return merged(surface, np.array(inner), shortest).faces
 
 
 def test_a_tetrahedron_stays() -> None:

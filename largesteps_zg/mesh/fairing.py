@@ -134,8 +134,8 @@ def _solved(vertices: Array, inner: Array, matrix: csr_array, right: Array) -> A
     return result
 
 
-def merged(surface: LocalSurface, inner: Array, shortest: float) -> tuple[LocalSurface, Array]:
-    """Without edges of some vertices that are shorter, and the corners of the faces that this changed.
+def merged(surface: LocalSurface, inner: Array, shortest: float) -> LocalSurface:
+    """Without edges of some vertices that are shorter.
 
     The two ends become one vertex, and two faces go, one edge at a time.
 
@@ -190,6 +190,4 @@ def merged(surface: LocalSurface, inner: Array, shortest: float) -> tuple[LocalS
     result = surface.faces.copy()
     for number, corners in faces.items():
         result[number] = corners
-    other = (result != surface.faces).any(axis=1)
-    other[list(gone)] = False
-    return LocalSurface(points, np.delete(result, sorted(gone), axis=0)), np.unique(result[other])
+    return LocalSurface(points, np.delete(result, sorted(gone), axis=0))
