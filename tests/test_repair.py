@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
 
 from largesteps_zg.constants import Mending
 from largesteps_zg.geometry import topology
@@ -12,7 +14,7 @@ from largesteps_zg.geometry.connectivity import nonmanifold_vertices
 from largesteps_zg.mesh import Mesh, degenerate_faces, flipped_faces, icosphere
 from largesteps_zg.mesh.fairing import LocalSurface, diffused, faired, merged, wrong_around, wrong_faces
 from largesteps_zg.mesh.intersections import self_intersections
-from largesteps_zg.mesh.repair import untangled
+from largesteps_zg.mesh.repair import _graded, untangled
 from largesteps_zg.parameterize import LargeSteps
 from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.scenes.synthetic import scene_from_mesh
@@ -196,6 +198,18 @@ def test_smoothing_that_makes_it_worse_is_taken_back() -> None:
     mended = untangled(both, faces)
     assert wrong(mended.vertices, mended.faces) == 0
     assert mended.moved < 60  # of 1284; from what was smoothed most, 219 would move
+
+
+def test_the_reach_of_smoothing_falls_by_one_an_edge() -> None:
+    """Else what is smoothed far would break off at what is not: the highest cone of slope 1 over each vertex."""
+    ball = icosphere(2, dtype=torch.float64)
+    reach = np.zeros(162)
+    reach[[3, 40, 41, 100]] = 2.5, 1.0, 0.4, 3.0
+    a, b = ball.faces.numpy()[:, [0, 1, 2, 1, 2, 0]].T.reshape(2, -1)
+    edges = csr_array((np.ones(len(a)), (a, b)), shape=(162, 162))
+    apart = dijkstra(edges, directed=False, unweighted=True)
+    expected = np.maximum((reach - apart).max(axis=1), 0.0)
+    assert np.allclose(_graded(LocalSurface(ball.vertices.numpy(), ball.faces.numpy()), reach), expected)
 
 
 def test_smoothing_over_one_reach_everywhere_is_that_of_large_steps() -> None:
