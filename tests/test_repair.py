@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
 
 from largesteps_zg.constants import Mending
 from largesteps_zg.geometry import topology
@@ -12,7 +14,7 @@ from largesteps_zg.geometry.connectivity import nonmanifold_vertices
 from largesteps_zg.mesh import Mesh, degenerate_faces, flipped_faces, icosphere
 from largesteps_zg.mesh.fairing import LocalSurface, diffused, faired, merged, wrong_around, wrong_faces
 from largesteps_zg.mesh.intersections import self_intersections
-from largesteps_zg.mesh.repair import untangled
+from largesteps_zg.mesh.repair import _graded, untangled
 from largesteps_zg.parameterize import LargeSteps
 from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.scenes.synthetic import scene_from_mesh
@@ -130,6 +132,7 @@ def test_a_tangled_finger_loses_triangles_and_the_rest_stays(generator) -> None:
 def test_vertices_that_are_left_keep_their_own_colours(generator, monkeypatch) -> None:
     """In the mesh of a run, some of whose vertices were merged."""
     vertices, faces = finger(18, generator)
+    vertices, faces = vertices.flip(0), len(vertices) - 1 - faces  # the finger, which is merged, comes first
     own = torch.linspace(0, 1, len(vertices), dtype=torch.float64)[:, None].expand(-1, 3)
     shown = scene_from_mesh(icosphere(2), views=3, test_views=0, height=24, width=24)
     run = Reconstruction(shown.train, Settings(max_vertices=1000))
@@ -185,6 +188,30 @@ def test_a_patch_lies_as_smoothly_as_its_rim_allows(generator) -> None:
     assert faired(surface, np.arange(642), 1) is None
 
 
+def test_smoothing_that_makes_it_worse_is_taken_back() -> None:
+    """Of two shells that nearly touch the inner one has a spike: the wider it is smoothed, the more they cross."""
+    ball = icosphere(3, dtype=torch.float64)
+    turn = torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    inner = 0.988 * ball.vertices @ torch.linalg.qr(turn)[0].T
+    inner[40] *= 1.3
+    both, faces = torch.cat([ball.vertices, inner]), torch.cat([ball.faces, ball.faces + 642])
+    mended = untangled(both, faces)
+    assert wrong(mended.vertices, mended.faces) == 0
+    assert mended.moved < 60  # of 1284; from what was smoothed most, 219 would move
+
+
+def test_the_reach_of_smoothing_falls_by_one_an_edge() -> None:
+    """Else what is smoothed far would break off at what is not: the highest cone of slope 1 over each vertex."""
+    ball = icosphere(2, dtype=torch.float64)
+    reach = np.zeros(162)
+    reach[[3, 40, 41, 100]] = 2.5, 1.0, 0.4, 3.0
+    a, b = ball.faces.numpy()[:, [0, 1, 2, 1, 2, 0]].T.reshape(2, -1)
+    edges = csr_array((np.ones(len(a)), (a, b)), shape=(162, 162))
+    apart = dijkstra(edges, directed=False, unweighted=True)
+    expected = np.maximum((reach - apart).max(axis=1), 0.0)
+    assert np.allclose(_graded(LocalSurface(ball.vertices.numpy(), ball.faces.numpy()), reach), expected)
+
+
 def test_smoothing_over_one_reach_everywhere_is_that_of_large_steps() -> None:
     """x with (I + λL) x = given, λ the square of the reach; the published parametrization solves the same."""
     ball = icosphere(2, dtype=torch.float64)
@@ -203,21 +230,18 @@ def test_merging_keeps_the_topology_and_leaves_no_short_edge(generator) -> None:
     near = (shrunk - shrunk[40]).norm(dim=1) < 0.5
     shrunk[near] = shrunk[40] + 0.02 * (shrunk[near] - shrunk[40])
     surface = LocalSurface(shrunk.numpy(), ball.faces.numpy())
-    fewer, changed = merged(surface, np.flatnonzero(near.numpy()), 0.05)
+    fewer = merged(surface, np.flatnonzero(near.numpy()), 0.05)
     found = topology(torch.from_numpy(fewer.faces))
     assert found.watertight and found.euler == 2 and len(fewer.faces) < len(ball.faces) - 40
     ends = np.concatenate([fewer.faces[:, [0, 1]], fewer.faces[:, [1, 2]], fewer.faces[:, [2, 0]]])
     assert np.linalg.norm(fewer.vertices[ends[:, 0]] - fewer.vertices[ends[:, 1]], axis=1).min() > 0.05
-    old = {tuple(sorted(face)) for face in ball.faces.tolist()}
-    new = [face for face in fewer.faces.tolist() if tuple(sorted(face)) not in old]
-    assert sorted({corner for face in new for corner in face}) == changed.tolist()
 
 
 def test_merging_shortens_a_finger_from_its_tip(generator) -> None:
     """Of three edges around none can be merged: their ends know a third vertex in common, across no face."""
     vertices, faces = finger(6, generator)
     surface = LocalSurface(vertices.numpy(), faces.numpy())
-    fewer, _ = merged(surface, np.arange(642, 660), 1.0)
+    fewer = merged(surface, np.arange(642, 660), 1.0)
     found = topology(torch.from_numpy(fewer.faces))
     assert found.watertight and found.euler == 2
     assert len(nonmanifold_vertices(torch.from_numpy(fewer.faces), len(vertices))) == 0
@@ -227,11 +251,9 @@ def test_merging_shortens_a_finger_from_its_tip(generator) -> None:
 
 
 def merged_within(vertices, faces, inner, shortest: float):
-    """What merging leaves of the faces, as sets of corners."""
-    fewer, _ = merged(
-        LocalSurface(np.array(vertices, dtype=float), np.array(faces)), np.array(inner), shortest
-    )
-    return fewer.faces
+    """The faces that merging leaves."""
+    surface = LocalSurface(np.array(vertices, dtype=float), np.array(faces))
+    return merged(surface, np.array(inner), shortest).faces
 
 
 def test_a_tetrahedron_stays() -> None:

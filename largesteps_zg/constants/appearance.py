@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .group import TINY, TRIED, Group, constant
+from .group import TINY, UNASKED, Group, constant
 
 PAGE = "benchmarks/measurements/path_traced.md"
 
@@ -32,7 +32,7 @@ class Highlights(Group):
     sizes: tuple[int, ...] = constant(
         (4, 8, 16, 32), "texels", "Sides of the pictures whose sum is the surroundings."
     )
-    step: float = constant(0.03, "nepers", "First step of the surroundings.", TRIED)
+    step: float = constant(0.03, "nepers", "First step of the surroundings.", UNASKED)
     strength_step: float = constant(0.003, "white", "First step of the strength.")
     grazing_step: float = constant(0.01, "nepers", "First step of the factor at grazing angles.")
     nearness_step: float = constant(0.003, "1 / radii", "First step of the surroundings' nearness.")
@@ -55,7 +55,7 @@ class Gains(Group):
     start: float = constant(0.1, "share", "From so much of the run on, gains change.")
     decide: float = constant(0.5, "share", "At so much of the run they are kept or dropped.")
     step: float = constant(
-        0.02, "nepers", "First step of a gain, for each time that its view is seen.", TRIED
+        0.02, "nepers", "First step of a gain, for each time that its view is seen.", UNASKED
     )
     least: float = constant(
         0.01, "nepers", "Gains that come to less, root mean square, are dropped.",

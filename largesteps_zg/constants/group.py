@@ -7,7 +7,10 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 CHOSEN = "chosen, not measured"
-TRIED = "chosen; half and twice measured: benchmarks/constants.py, fennec and leaf"
+TRIED = "measured: benchmarks/constants.py; half and twice differ little on fennec and leaf"
+UNASKED = (
+    "chosen; half and twice do no harm where nothing asks for it: benchmarks/constants.py, fennec and leaf"
+)
 TINY = 1e-9  # a bound of what must not be 0
 
 
@@ -31,7 +34,7 @@ def constant(
         What it decides, a sentence.
     basis : str
         "derived: ", "measured: " with the command or the page that says so, "vote: " for a majority that needs no
-        measuring, or `CHOSEN`, or `TRIED`.
+        measuring, or one of the constants above.
     least : float, optional
         In place of those lower bounds.
     length : int, optional

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .group import TINY, TRIED, Group, constant
+from .group import TINY, TRIED, UNASKED, Group, constant
 
 TABLES = "benchmarks/measurements/choosing.md"
 PAGE = "benchmarks/measurements/path_traced.md"
@@ -118,7 +118,7 @@ class Correcting(Group):
         "With fewer, cameras stay as they are.",
         "derived: two share their motions with the surface",
     )
-    step: float = constant(4e-3, "radians, distances", "First step of turns and shifts.", TRIED)
+    step: float = constant(4e-3, "radians, distances", "First step of turns and shifts.", UNASKED)
     focal_step: float = constant(2e-3, "nepers", "First step of the focal length.")
     ball: float = constant(0.6, "radii", "Corrections are measured on a ball of this radius.")
     widths: tuple[float, ...] = constant(

@@ -72,10 +72,8 @@ def wrong_around(surface: LocalSurface, vertices: Array, needle: float) -> Array
     """Which of the faces at some vertices are wrong, by number; only what may touch these faces is looked at."""
     own = surface.faces_at(vertices)
     low, high = surface.boxes
+    # Faces that share a corner with them, which make the normals there, are among these.
     near = (low <= high[own].max(axis=0)).all(axis=1) & (high >= low[own].min(axis=0)).all(axis=1)
-    near[surface.faces_at(np.unique(surface.faces[own]))] = (
-        True  # they make the normals at the corners of `own`
-    )
     rows = np.flatnonzero(near)
     used, faces = np.unique(surface.faces[rows], return_inverse=True)
     wrong = rows[wrong_faces(surface.vertices[used], faces.reshape(-1, 3), needle)]
@@ -136,8 +134,8 @@ def _solved(vertices: Array, inner: Array, matrix: csr_array, right: Array) -> A
     return result
 
 
-def merged(surface: LocalSurface, inner: Array, shortest: float) -> tuple[LocalSurface, Array]:
-    """Without edges of some vertices that are shorter, and the corners of the faces that this changed.
+def merged(surface: LocalSurface, inner: Array, shortest: float) -> LocalSurface:
+    """Without edges of some vertices that are shorter.
 
     The two ends become one vertex, and two faces go, one edge at a time.
 
@@ -192,6 +190,4 @@ def merged(surface: LocalSurface, inner: Array, shortest: float) -> tuple[LocalS
     result = surface.faces.copy()
     for number, corners in faces.items():
         result[number] = corners
-    other = (result != surface.faces).any(axis=1)
-    other[list(gone)] = False
-    return LocalSurface(points, np.delete(result, sorted(gone), axis=0)), np.unique(result[other])
+    return LocalSurface(points, np.delete(result, sorted(gone), axis=0))

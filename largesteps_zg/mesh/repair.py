@@ -249,13 +249,11 @@ def _trials(
         return
     yield surface.moved(plate)
     flat = surface.moved(membrane)
-    fewer, changed = merged(flat, inner, 0.0 if keep_faces else constants.shortest * edge)
-    if not len(changed):
+    fewer = merged(flat, inner, 0.0 if keep_faces else constants.shortest * edge)
+    if len(fewer.faces) == len(flat.faces):
         yield flat
         return
-    there = LocalSurface(surface.vertices, fewer.faces)
-    for left in (there.grown(changed, 1), inner):
-        left = np.intersect1d(np.intersect1d(left, inner), fewer.faces)
-        positions = faired(there, left, 1) if len(left) else None
-        if positions is not None:
-            yield there.moved(positions)
+    there, left = LocalSurface(surface.vertices, fewer.faces), np.intersect1d(inner, fewer.faces)
+    positions = faired(there, left, 1) if len(left) else None
+    if positions is not None:
+        yield there.moved(positions)
