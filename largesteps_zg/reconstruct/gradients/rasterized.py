@@ -24,15 +24,31 @@ class Rasterized(GradientSource):
     ) -> LossResult:
         """See `GradientSource`."""
         self.renders += len(batch)
+        if batch.trust is not None:
+            return self._apart(fit, vertices, albedo, batch)
         colors = fit.shaded(vertices, albedo, batch)
         images = render(vertices, fit.faces, colors, batch.cameras, edges=fit.edges, backend=fit.backend)
         difference = fit.difference
         loss = difference.loss(images, batch)
-        shown = loss
-        if difference.brightness not in (None, 1.0) or batch.trust is not None:
-            whole = difference if difference.brightness is None else replace(difference, brightness=1.0)
-            shown = whole.loss(images.detach(), replace(batch, trust=None))
-        return LossResult(loss, float(shown.detach()))
+        return LossResult(loss, self._shown(fit, loss, images, batch))
+
+    def _apart(self, fit: Surface, vertices: Tensor, albedo: Tensor, batch: Batch) -> LossResult:
+        """Colours learn from all pixels in full, and the shape as much as they are trusted beside other witnesses."""
+        self.renders += len(batch)
+        whole, losses = replace(batch, trust=None), []
+        for place, paint, views in ((vertices, albedo.detach(), batch), (vertices.detach(), albedo, whole)):
+            colors = fit.shaded(place, paint, views)
+            images = render(place, fit.faces, colors, views.cameras, edges=fit.edges, backend=fit.backend)
+            losses.append(fit.difference.loss(images, views))
+        return LossResult(losses[0] + losses[1], self._shown(fit, losses[1], images, whole))
+
+    @staticmethod
+    def _shown(fit: Surface, loss: Tensor, images: Tensor, batch: Batch) -> float:
+        """A loss with brightness in full."""
+        difference = fit.difference
+        if difference.brightness not in (None, 1.0):
+            loss = replace(difference, brightness=1.0).loss(images.detach(), batch)
+        return float(loss.detach())
 
 
 def rasterized(renderer: BlackBox, seed: int, constants: Estimates) -> Rasterized:
