@@ -71,3 +71,32 @@ def test_photographs_that_have_to_agree_hold_the_surface_where_colours_mislead()
     assert truth is not None
     both, colors = off(views, truth), off(views, truth, patches="off")
     assert both < 0.7 * colors
+
+
+def test_colours_that_are_not_trusted_move_paint_but_not_the_surface() -> None:
+    """Without trust the albedo's gradient is that of full trust, and of the shape's only what outlines say is left."""
+    scene = scene_from_mesh(painted(), views=4, test_views=0, height=48, width=48)
+    run = Reconstruction(
+        scene.train, Settings(steps=10, views_per_step=4, patches="off", refine_cameras="off")
+    )
+    batch = run.targets.batch(torch.arange(4))
+
+    def slopes(trust: float | None) -> tuple[torch.Tensor, torch.Tensor, float]:
+        given = None if trust is None else torch.full(batch.targets.shape[:3], trust)
+        vertices, albedo = (part.detach().requires_grad_() for part in run.fit.surface())
+        result = run.fit.source.loss(run.fit, vertices, albedo, replace(batch, trust=given), progress=0.5)
+        found = torch.autograd.grad(result.loss, [vertices, albedo])
+        return *found, result.shown
+
+    (whole, paint, shown), (full, full_paint, full_shown), (none, none_paint, none_shown) = map(
+        slopes, (None, 1.0, 0.0)
+    )
+    torch.testing.assert_close(full, whole)
+    for found in (full_paint, none_paint):
+        torch.testing.assert_close(found, paint)
+    assert full_shown == pytest.approx(shown) and none_shown == pytest.approx(shown)
+    assert float(none.norm()) < 0.9 * float(whole.norm())
+    # The middle of the ball is in no outline.
+    toward = torch.nn.functional.normalize(batch.cameras.centers[0], dim=0)
+    middle = (run.fit.surface()[0] @ toward).argmax()
+    assert float(none[middle].norm()) == 0 < float(whole[middle].norm())
