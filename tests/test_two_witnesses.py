@@ -15,6 +15,8 @@ import torch
 from largesteps_zg.images import linear_to_srgb
 from largesteps_zg.mesh import Mesh, icosphere, surface_distances
 from largesteps_zg.reconstruct import Reconstruction, Settings
+from largesteps_zg.reconstruct.batch import Batch
+from largesteps_zg.reconstruct.photo_consistency.witness import Witness
 from largesteps_zg.scenes import Views
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
@@ -65,12 +67,22 @@ def off(views: Views, truth: Mesh, patches: str = "auto") -> float:
 
 
 @pytest.mark.slow
-def test_photographs_that_have_to_agree_hold_the_surface_where_colours_mislead() -> None:
+def test_both_witnesses_beat_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patches hold the surface where colours mislead, and colours where there is no texture."""
     scene = scene_from_mesh(painted(), views=VIEWS, test_views=0, height=SIDE, width=SIDE)
     truth, views = scene.mesh, spoilt(scene.train)
     assert truth is not None
     both, colors = off(views, truth), off(views, truth, patches="off")
-    assert both < 0.7 * colors
+    nothing = torch.zeros(1, 1, 1)
+
+    def untrusted(
+        _: Witness, batch: Batch
+    ) -> Batch:  # then outlines and patches move the surface, and nothing else
+        return replace(batch, trust=nothing.expand(batch.targets.shape[:3]))
+
+    monkeypatch.setattr(Witness, "trusting", untrusted)
+    patches = off(views, truth)
+    assert both < 0.8 * patches and both < 0.6 * colors
 
 
 def test_colours_that_are_not_trusted_move_paint_but_not_the_surface() -> None:
