@@ -54,11 +54,8 @@ SUMS = """
     };
 """
 
-# The windows' correlations z, their losses min(1 - z, cap), and what each loss changes with the values `there`:
-# d loss / d b = A a + B b + C in all of its pixels.
-SCORE = (
-    SUMS
-    + """
+# Of both photographs: how many pixels, their sums, and the sums of their products.
+MOMENTS = """
     const auto terms = [&](int row, int from, int count, auto& tall) {
         const size_t at = (size_t)row * stride + from;
         const real *m = valid.data + at, *a = here.data + at, *b = there.data + at;
@@ -71,6 +68,14 @@ SCORE = (
             tall[5][x] += a[x] * b[x];
         }
     };
+"""
+
+# The windows' correlations z, their losses min(1 - z, cap), and what each loss changes with the values `there`:
+# d loss / d b = A a + B b + C in all of its pixels.
+SCORE = (
+    SUMS
+    + MOMENTS
+    + """
     for (int item = first; item < last; ++item) {
         real loss = 0, weight = 0;
         each_window(item, []() { return 6; }, terms, [&](int at, int count, auto& sums) {

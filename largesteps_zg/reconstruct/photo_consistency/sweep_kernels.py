@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import torch
 
 from ..._support.warp_kernels import INTS, KernelModule, compiled
-from .kernels import SUMS, sized
+from .kernels import MOMENTS, SUMS, sized
 
 # Sheets of memory lie below one another, one for each surface, each with room for windows around it. Whatever the other
 # photograph does not show is 0.
@@ -33,19 +33,8 @@ SAMPLE = """
 # ZNCC times the share of the variance here that is no noise; windows that are seen by less than half say nothing.
 RATE = (
     SUMS
+    + MOMENTS
     + """
-    const auto terms = [&](int row, int from, int count, auto& tall) {
-        const size_t at = (size_t)row * stride + from;
-        const real *m = valid.data + at, *a = here.data + at, *b = there.data + at;
-        for (int x = 0; x < count; ++x) {
-            tall[0][x] += m[x];
-            tall[1][x] += a[x];
-            tall[2][x] += b[x];
-            tall[3][x] += a[x] * a[x];
-            tall[4][x] += b[x] * b[x];
-            tall[5][x] += a[x] * b[x];
-        }
-    };
     for (int item = first; item < last; ++item)
         each_window(item, []() { return 6; }, terms, [&](int at, int count, auto& sums) {
             for (int x = 0; x < count; ++x) {
