@@ -16,7 +16,7 @@ from largesteps_zg.rasterizer import edge_table, interpolate, rasterize
 from largesteps_zg.reconstruct.frame import Frame
 from largesteps_zg.reconstruct.photo_consistency import DepthMap, PhotoConsistency, depth_maps
 from largesteps_zg.reconstruct.starts import choose_start, depths_start, visual_hull
-from largesteps_zg.reconstruct.starts.fused import fused
+from largesteps_zg.reconstruct.starts.fused import _closed, fused
 from largesteps_zg.renderers.rasterized import homogeneous_pixels
 from largesteps_zg.scenes import Scene, bounding_sphere
 from largesteps_zg.scenes.carving.grid import Grid
@@ -143,6 +143,18 @@ def test_votes_count_by_confirmation_and_texture(score: float, confirmed: float,
     """Depths far behind a full cube empty it, but for those that one other confirms, and those without texture."""
     term, _, _ = swept()
     grid = Grid(np.array([-0.5, -0.5, -0.5]), 0.1, (11, 11, 11))
-    fine, field = fused(grid, np.full(grid.shape, 0.3), flat_maps(term, 100.0, score, confirmed), term)
-    assert fine.shape == (21, 21, 21) and fine.cell == 0.05
+    fine, outer, field = fused(grid, np.full(grid.shape, 0.3), flat_maps(term, 100.0, score, confirmed), term)
+    assert fine.shape == (21, 21, 21) and fine.cell == 0.05 and (outer > 0).all()
     assert (field < 0).all() if carves else (field > 0).all()
+
+
+def test_closing_keeps_gaps_that_the_masks_show() -> None:
+    """Two slits in a block, of which the hull has one: the other one is closed, though both are as narrow."""
+    outer = np.full((20, 20, 20), 3.0)
+    outer[:, 9] = -1.0
+    field = outer.copy()
+    field[:, 5] = -1.0
+    first, *wider = _closed(field, outer)
+    assert (first == field).all()
+    for closed in wider[1:]:  # a cell is too little: from node to node it is two
+        assert (closed[8:-8, 5, 8:-8] > 0).all() and (closed[:, 9] < 0).all()

@@ -53,20 +53,20 @@ def carved_by_photographs(
         return None
     middle, radius = frame.center.numpy(), frame.radius
     grid = Grid((hull.grid.corner - middle) / radius, hull.grid.cell / radius, hull.grid.shape)
-    fine, field = fused(grid, hull.field / radius, maps, term)
+    fine, outer, field = fused(grid, hull.field / radius, maps, term)
     scene = Grid(fine.corner * radius + middle, fine.cell * radius, fine.shape)
-    for closed in _closed(field / fine.cell):
+    for closed in _closed(field / fine.cell, outer / fine.cell):
         found = surface_of(scene, closed * scene.cell, constants)
         if found is not None and found.genus <= hull.genus and found.parts <= hull.parts:
             return found if _more_agree(found, hull, term, frame) else None
     return None
 
 
-def _closed(field: np.ndarray) -> Iterator[np.ndarray]:
-    """Distances in cells as they are, then with ever wider gaps closed."""
+def _closed(field: np.ndarray, outer: np.ndarray) -> Iterator[np.ndarray]:
+    """Distances in cells as they are, then with ever wider gaps closed, but for those that the masks show."""
     yield field
     for width in range(1, _WIDEST + 1):
-        yield np.maximum(field, _distances(_distances(field) + width) - width)
+        yield np.minimum(np.maximum(field, _distances(_distances(field) + width) - width), outer)
 
 
 def _distances(field: np.ndarray) -> np.ndarray:
@@ -96,8 +96,8 @@ def fused(
     hull: np.ndarray,
     maps: dict[int, DepthMap],
     term: PhotoConsistency,
-) -> tuple[Grid, np.ndarray]:
-    """Signed distances on a grid twice as fine, positive inside: those to the hull, and to depths in it.
+) -> tuple[Grid, np.ndarray, np.ndarray]:
+    """Signed distances on a grid twice as fine, positive inside: to the hull, and to the hull with depths in it.
 
     Each depth votes on the nodes before it, which it sees to be empty, and on those just behind it, which belong to the
     object: by how far they are from it, up to some cells. It counts as often as others confirm it, but for the first
@@ -128,7 +128,7 @@ def fused(
     near = np.abs(inner) < 2 * grid.cell
     inner[near] = _voted(fine.points()[near.reshape(-1)], outer[near], maps, term, band * fine.cell)
     inner = gaussian_filter(np.clip(inner, -band * fine.cell, band * fine.cell), 1.0)
-    return fine, np.minimum(outer, inner)
+    return fine, outer, np.minimum(outer, inner)
 
 
 def _between(field: np.ndarray) -> np.ndarray:
