@@ -112,11 +112,11 @@ def test_the_starting_sphere_lies_in_the_ball() -> None:
 
 def test_a_hull_is_the_start_where_most_photographs_cut_the_object_off(views: Views) -> None:
     cut, ball = replace(views, ball=BALL), Ball(CENTER, 4.0)
-    start = choose_start(cut, *bounding_sphere(cut), cells=32)
+    start = choose_start(cut, *bounding_sphere(cut), cells=32, patches=None)
     assert (
         start.kind == "hull"
         and f"{len(views)} of {len(views)} photographs cut the object off" in start.reason
     )
     some = whole()
     some = replace(some, ball=ball)
-    assert choose_start(some, *bounding_sphere(some), cells=32).kind == "sphere"
+    assert choose_start(some, *bounding_sphere(some), cells=32, patches=None).kind == "sphere"

@@ -71,13 +71,13 @@ def test_shared_intrinsics(tmp_path: Path, shared: dict, fx, fy, cx, cy) -> None
 
 
 def test_intrinsics_of_a_frame_go_before_shared_ones(tmp_path: Path) -> None:
-    content = write_scene(tmp_path, fl_x=40, cx=10)
+    content = write_scene(tmp_path, fl_x=40, cx=14)
     content["frames"][2].update(fl_x=50, cy=5)
     content["frames"][3].update(camera_angle_x=2 * math.atan(0.5))
     rewrite(tmp_path, content)
     k = load_scene(tmp_path).train.cameras.intrinsics
     assert k[:, 0, 0].tolist() == pytest.approx([40, 40, 50, 32])
-    assert k[:, 0, 2].tolist() == [10] * 4
+    assert k[:, 0, 2].tolist() == [14] * 4
     assert k[:, 1, 2].tolist() == [12, 12, 5, 12]
 
 
