@@ -17,7 +17,7 @@ from largesteps_zg.reconstruct.frame import Frame
 from largesteps_zg.reconstruct.photo_consistency import DepthMap, PhotoConsistency, depth_maps
 from largesteps_zg.reconstruct.starts import choose_start, depths_start, visual_hull
 from largesteps_zg.reconstruct.starts.fused import _closed, fused
-from largesteps_zg.renderers.rasterized import homogeneous_pixels
+from largesteps_zg.renderers.rasterized import depth_images, homogeneous_pixels
 from largesteps_zg.scenes import Scene, bounding_sphere
 from largesteps_zg.scenes.carving.grid import Grid
 from largesteps_zg.scenes.synthetic import scene_from_mesh
@@ -62,10 +62,7 @@ def true_depths(index: int) -> Tensor:
     vertices, faces = frame.inside(mesh.vertices), mesh.faces.int()
     size = camera.height, camera.width
     fragments = rasterize(homogeneous_pixels(vertices, camera), faces, size, edges=edge_table(faces))
-    depths = torch.zeros(size)
-    matrix = camera.world_to_camera[0]
-    depths.view(-1)[fragments.pixels.long()] = interpolate(vertices, fragments) @ matrix[2, :3] + matrix[2, 3]
-    return depths
+    return depth_images(interpolate(vertices, fragments), fragments, camera)[0]
 
 
 def test_what_others_confirm_is_right() -> None:
@@ -155,6 +152,7 @@ def test_closing_keeps_gaps_that_the_masks_show() -> None:
     field = outer.copy()
     field[:, 5] = -1.0
     first, *wider = _closed(field, outer)
+    assert len(wider) == 4  # 1, 2, 4 and 8 cells of 20
     assert (first == field).all()
     for closed in wider[1:]:  # a cell is too little: from node to node it is two
         assert (closed[8:-8, 5, 8:-8] > 0).all() and (closed[:, 9] < 0).all()

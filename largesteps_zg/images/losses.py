@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._support.warp_launch import as_flat, as_warp, chunks_of, launch_items, load, run_chunks
+from .._support.warp_launch import as_flat, as_warp, load, run_items
 from ..constants import DEFAULTS
 from .loss_kernels import MODULE, compare_pixels, compare_rows
 
@@ -40,10 +40,7 @@ class _ImageLoss(torch.autograd.Function):
         if device.type == "cpu":
             load(MODULE, device)
 
-        def run(_: int, chunk: range) -> None:
-            launch_items(compare_rows, chunk.start, chunk.stop, inputs, device)
-
-        run_chunks(run, chunks_of(rows, device))
+        run_items(compare_rows, rows, inputs, device)
         ctx.save_for_backward(gradient)
         return sums.double().sum().float()
 
@@ -122,10 +119,7 @@ def pixel_losses(
     if device.type == "cpu":
         load(MODULE, device)
 
-    def run(_: int, chunk: range) -> None:
-        launch_items(compare_pixels, chunk.start, chunk.stop, inputs, device)
-
-    run_chunks(run, chunks_of(losses.numel(), device))
+    run_items(compare_pixels, losses.numel(), inputs, device)
     return losses
 
 

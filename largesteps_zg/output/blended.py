@@ -10,7 +10,7 @@ from ..cameras.model import Cameras
 from ..mesh.mesh import Mesh
 from ..rasterizer.api import interpolate, rasterize
 from ..rasterizer.silhouette_edges import edge_table
-from ..renderers.rasterized import homogeneous_pixels
+from ..renderers.rasterized import depth_images, homogeneous_pixels
 from ..scenes.views import Views
 
 ASKED = 8  # the photographs taken nearest to a new place
@@ -79,10 +79,8 @@ class Blended:
         fragments = rasterize(
             homogeneous_pixels(self._vertices, camera), self._faces, size, edges=self._edges
         )
-        points, matrix = interpolate(self._vertices, fragments), camera.world_to_camera[0]
-        depths = torch.zeros(size[0] * size[1])
-        depths[fragments.pixels.long()] = points @ matrix[2, :3] + matrix[2, 3]
-        return points, fragments.pixels, depths.view(size)
+        points = interpolate(self._vertices, fragments)
+        return points, fragments.pixels, depth_images(points, fragments, camera)[0]
 
     def _seen(
         self, index: int, points: Float[Tensor, "N 3"], toward: Float[Tensor, "N 3"]

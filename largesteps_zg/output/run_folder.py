@@ -266,15 +266,13 @@ class RunFolder:
         seen_from = held_out_cameras(result, rendering, test)
         for name, cameras in seen_from.items():
             measured[name] = _quality(rendering, replace(test, cameras=cameras))
-        if result.gains is not None:
-            views = replace(test, cameras=seen_from.get("held_out_predicted", test.cameras))
-            measured["held_out_exposed"] = _quality(rendering, views, exposures=True)
-        *_, best = seen_from.values()  # the last fit best
-        blended = Blended(result.mesh, result.views, result.cameras, result.gains)
         views = replace(test, cameras=seen_from.get("held_out_predicted", test.cameras))
-        measured["held_out_blended"] = _quality(
-            rendering, views, exposures=result.gains is not None, blended=blended
-        )
+        exposures = result.gains is not None
+        if exposures:
+            measured["held_out_exposed"] = _quality(rendering, views, exposures=True)
+        blended = Blended(result.mesh, result.views, result.cameras, result.gains)
+        measured["held_out_blended"] = _quality(rendering, views, exposures=exposures, blended=blended)
+        *_, best = seen_from.values()  # the last fit best
         return measured, replace(test, cameras=best)
 
     def _draw(self, result: Result, rendering: Rendering, views: Views) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..cameras.model import Cameras
 from ..geometry.normals import vertex_normals
 from ..rasterizer.api import antialias, interpolate, rasterize
+from ..rasterizer.fragments import Fragments
 from ..rasterizer.silhouette_edges import edge_table
 from .light import SphericalHarmonicsLight
 
@@ -20,6 +22,19 @@ def homogeneous_pixels(vertices: Float[Tensor, "V 3"], cameras: Cameras) -> Floa
     matrix = (cameras.intrinsics @ cameras.world_to_camera[:, :3]).to(vertices)  # (B, 3, 4)
     flat = vertices @ matrix[:, :, :3].reshape(-1, 3).T  # one product for all views: (V, 3B)
     return flat.view(len(vertices), -1, 3).transpose(0, 1) + matrix[:, None, :, 3]
+
+
+@torch.no_grad()
+def depth_images(
+    surface: Float[Tensor, "N 3"], fragments: Fragments, cameras: Cameras
+) -> Float[Tensor, "B H W"]:
+    """Depth of the surface at every pixel, 0 where there is none, of the point of each fragment; no derivatives."""
+    size, ends = (len(cameras), cameras.height, cameras.width), fragments.view_ends.tolist()
+    depths = surface.new_zeros(size[0] * size[1] * size[2])
+    for view, matrix in enumerate(cameras.world_to_camera.to(surface)):
+        seen = slice(ends[view], ends[view + 1])
+        depths[fragments.pixels[seen].long()] = surface[seen] @ matrix[2, :3] + matrix[2, 3]
+    return depths.view(size)
 
 
 def shade(

@@ -14,7 +14,7 @@ from ..._support.trial import Trial
 from ...cameras.model import Cameras
 from ...constants import DEFAULTS, Patches
 from ...rasterizer.api import interpolate, rasterize
-from ...renderers.rasterized import homogeneous_pixels
+from ...renderers.rasterized import depth_images, homogeneous_pixels
 from ...scenes.views import Views
 from .agreement import Agreement, Photograph, agreement
 from .neighbors import neighbors
@@ -249,7 +249,7 @@ class PhotoConsistency:
         fragments = rasterize(points, faces, size, edges=edges, backend=self._backend)
         surface, ends = interpolate(vertices, fragments), fragments.view_ends.tolist()
         photographs = [self._pyramid.photograph(i, level) for i in numbers]
-        depths = _depths(surface, fragments.pixels, ends, cameras)
+        depths = depth_images(surface, fragments, cameras)
         for i, j in ((numbers.index(first), numbers.index(second)) for first, second in pairs):
             seen = slice(ends[i], ends[i + 1])
             there = homogeneous_pixels(surface[seen], cameras[[j]])[0]
@@ -268,14 +268,3 @@ class PhotoConsistency:
         self.trial.load_state_dict(state["trial"])
         self.foretold = state["foretold"]
         self._trust.copy_(state["trust"])
-
-
-@torch.no_grad()
-def _depths(surface: Tensor, pixels: Tensor, ends: list[int], cameras: Cameras) -> Tensor:
-    """(B, H, W): depth of the surface at every pixel, 0 where there is none."""
-    size = len(cameras), cameras.height, cameras.width
-    depths = surface.new_zeros(size[0] * size[1] * size[2])
-    for view, matrix in enumerate(cameras.world_to_camera.to(surface)):
-        seen = slice(ends[view], ends[view + 1])
-        depths[pixels[seen].long()] = surface[seen] @ matrix[2, :3] + matrix[2, 3]
-    return depths.view(size)

@@ -20,7 +20,6 @@ from ..photo_consistency.term import PhotoConsistency
 from .hull import Hull, surface_of
 
 _AT_ONCE = 1 << 20  # nodes
-_WIDEST = 5  # cells to either side: no wider gap is closed
 
 
 def carved_by_photographs(
@@ -63,10 +62,14 @@ def carved_by_photographs(
 
 
 def _closed(field: np.ndarray, outer: np.ndarray) -> Iterator[np.ndarray]:
-    """Distances in cells as they are, then with ever wider gaps closed, but for those that the masks show."""
+    """Distances in cells as they are, then with gaps twice as wide from time to time closed, but for those of masks."""
     yield field
-    for width in range(1, _WIDEST + 1):
-        yield np.minimum(np.maximum(field, _distances(_distances(field) + width) - width), outer)
+    width = 1
+    while 2 * width <= min(field.shape):
+        inner = (slice(width, -width),) * 3  # grown solids reach beyond the grid
+        closed = _distances(_distances(np.pad(field, width, constant_values=-1.0)) + width) - width
+        yield np.minimum(np.maximum(field, closed[inner]), outer)
+        width *= 2
 
 
 def _distances(field: np.ndarray) -> np.ndarray:
