@@ -172,6 +172,10 @@ class Patches(Group):
     neighbors: int = constant(8, "photographs", "The nearest of them, for each photograph.")
     compared: int = constant(2, "photographs", "Neighbours that a step looks at.")
     swept: int = constant(4, "photographs", "Neighbours that a map of depths looks at.")
+    detailed: int = constant(
+        8000, "vertices", "Of a start that has the cavities of such maps.",
+        "measured: benchmarks/photographs.py; 4,000 and 16,000 on gear and painted fennec",
+    )  # fmt: skip
     band: float = constant(
         3.0, "cells", "So far from a confirmed depth a hull is carved or kept by it.", least=TINY
     )

@@ -15,7 +15,7 @@ from ...scenes.carving.inscribed import inscribed_sphere
 from ...scenes.views import Views
 from ..frame import Frame
 from .fused import carved_by_photographs
-from .hull import CELLS, DETAILED, Hull, carved_hull, remeshed
+from .hull import CELLS, Hull, carved_hull, remeshed
 from .sphere import starting_sphere
 
 
@@ -117,7 +117,7 @@ def _carved(
     """See `carved_by_photographs`."""
     frame = Frame(center.double().cpu(), radius, torch.device("cpu"))
     found = carved_by_photographs(hull, views, frame, constants=constants, patches=patches)
-    return None if found is None else remeshed(found, DETAILED)
+    return None if found is None else remeshed(found, patches.detailed)
 
 
 def _by_masks(hull: Hull, views: Views, center: Tensor, radius: float, constants: Carving) -> Start:

@@ -21,7 +21,6 @@ from ...scenes.views import Views
 
 CELLS = 96  # along the bounding sphere's cube
 VERTICES = 3000
-DETAILED = 8000  # of a hull with cavities
 _LONGEST = 2.5  # edge in cells: thin parts need several triangles around them
 
 
