@@ -1,7 +1,5 @@
 """`python -m largesteps_zg` is the command `largesteps-zg`."""
 
-import sys
+from .cli.main import command
 
-from .cli.main import main
-
-sys.exit(main())
+command()

@@ -7,6 +7,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,5 +35,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(argv)
 
 
+def command() -> NoReturn:
+    """The command `largesteps-zg`: `main`, and the end of the process.
+
+    Python itself would take PyTorch apart for up to a second, in which a signal finds no handler.
+    """
+    status = main()
+    import atexit
+    import os
+
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # was said, or can't be
+            pass
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()
