@@ -401,11 +401,18 @@ def test_what_patches_add_is_the_logarithm_of_their_loss_times_their_share_of_th
     plain.images[:, :48, :, :3] = 128  # the upper half says nothing
     ball, pulls = icosphere(4), []
     edges = edge_table(ball.faces.int())
+
+    def draw(asked: Cameras, index: Tensor) -> Tensor:
+        return torch.ones(len(index), asked.height, asked.width, 4)
+
     for shown in (views, plain):
         term = PhotoConsistency(shown, cameras)
+        term.trial.settle(keep=True)
         at = torch.tensor(1.02, requires_grad=True)
         surface = (at * ball.vertices.float(), ball.faces, edges)
-        added = Witness(term).loss(surface, 3, 0.04, number=7, progress=0.9, corrected=None)
+        added = Witness(term).hear(
+            surface, draw, torch.tensor([3]), 0.04, number=7, progress=0.9, corrected=None
+        )
         (slope,) = torch.autograd.grad(added, at, retain_graph=True)
         found = term.evidence(*surface, term.group(3, 7), level=term.level(0.9))
         assert found is not None
@@ -427,8 +434,9 @@ def test_the_vote_looks_at_all_photographs_of_the_step_at_full_size() -> None:
 
     for progress in (0.5, 0.6):
         assert not term.trial.decided
-        witness.weigh(surface, draw, torch.tensor([0, 7]), number=1, progress=progress, corrected=None)
-    assert seen == [(48, [0]), (96, [0, 7])] and term.trial.decided
+        witness.hear(surface, draw, torch.tensor([0, 7]), 0.1, number=1, progress=progress, corrected=None)
+    assert seen[:2] == [(48, [0]), (96, [0, 7])] and term.trial.decided
+    assert seen[2:] == ([(48, [0])] if term.trial.kept else [])
 
 
 @pytest.mark.parametrize(("radius", "start"), [(1.0, 0.0), (0.6, 0.3)])

@@ -253,9 +253,9 @@ class Fit:
         if not witness.called(draw, batch, progress):
             return 0.0
         surface, corrected = (vertices, self.faces, self.edges), self._moved()
-        witness.weigh(surface, draw, batch.index, number=number, progress=progress, corrected=corrected)
-        first = int(batch.index[0])
-        return witness.loss(surface, first, shown, number=number, progress=progress, corrected=corrected)
+        return witness.hear(
+            surface, draw, batch.index, shown, number=number, progress=progress, corrected=corrected
+        )
 
     def _moved(self) -> Corrected | None:
         """What corrects cameras at present."""

@@ -109,9 +109,28 @@ def render(
             f"colors: expected ({len(vertices)}, C) or ({len(cameras)}, {len(vertices)}, C), "
             f"got {tuple(colors.shape)}"
         )
+    return drawn(colors, fragments_of(vertices, faces, cameras, edges=edges, near=near, backend=backend))
+
+
+def fragments_of(
+    vertices: Float[Tensor, "V 3"],
+    faces: Int[Tensor, "F 3"],
+    cameras: Cameras,
+    *,
+    edges: Int[Tensor, "E 6"] | None = None,
+    near: float = 1e-3,
+    backend: str = "auto",
+) -> Fragments:
+    """What cameras see of a mesh, before it has colours; arguments as for `render`."""
     if edges is None:
         edges = edge_table(faces, vertices)
     points = homogeneous_pixels(vertices, cameras)
     size = (cameras.height, cameras.width)
-    fragments = rasterize(points, faces, size, edges=edges, near=near, backend=backend)
+    return rasterize(points, faces, size, edges=edges, near=near, backend=backend)
+
+
+def drawn(
+    colors: Float[Tensor, "V C"] | Float[Tensor, "B V C"], fragments: Fragments
+) -> Float[Tensor, "B H W D"]:
+    """`render`, of what cameras see."""
     return antialias(interpolate(colors, fragments), fragments)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...constants import Estimates
 from ...renderers.black_box import BlackBox
-from ...renderers.rasterized import render
+from ...renderers.rasterized import drawn, fragments_of, render
 from ..batch import Batch
 from .source import GradientSource, LossResult, Surface
 from .traits import EXACT
@@ -34,13 +34,14 @@ class Rasterized(GradientSource):
 
     def _apart(self, fit: Surface, vertices: Tensor, albedo: Tensor, batch: Batch) -> LossResult:
         """Colours learn from all pixels in full, and the shape as much as they are trusted beside other witnesses."""
-        self.renders += len(batch)
-        whole, losses = replace(batch, trust=None), []
-        for place, paint, views in ((vertices, albedo.detach(), batch), (vertices.detach(), albedo, whole)):
-            colors = fit.shaded(place, paint, views)
-            images = render(place, fit.faces, colors, views.cameras, edges=fit.edges, backend=fit.backend)
-            losses.append(fit.difference.loss(images, views))
-        return LossResult(losses[0] + losses[1], self._shown(fit, losses[1], images, whole))
+        whole = replace(batch, trust=None)
+        seen = fragments_of(vertices, fit.faces, batch.cameras, edges=fit.edges, backend=fit.backend)
+        images = drawn(fit.shaded(vertices, albedo.detach(), batch), seen)
+        loss = fit.difference.loss(images, batch)
+        still = replace(seen, points=seen.points.detach())
+        images = drawn(fit.shaded(vertices.detach(), albedo, whole), still)
+        of_colors = fit.difference.loss(images, whole)
+        return LossResult(loss + of_colors, self._shown(fit, of_colors, images, whole))
 
     @staticmethod
     def _shown(fit: Surface, loss: Tensor, images: Tensor, batch: Batch) -> float:

@@ -163,14 +163,15 @@ class _Agreement(torch.autograd.Function):
             run(k.back, len(pixels), inputs)
             ctx.save_for_backward(grad_points)
         loss, share = sums.double().sum(1).to(dtype)
-        ctx.mark_non_differentiable(share)
         if not images:
+            ctx.mark_non_differentiable(share)
             return loss, share, None, None
         whole = torch.zeros(2, height, width, dtype=dtype, device=device)
         inner = room[-2:, radius : radius + rows, radius : radius + columns]
         whole[:, top : top + rows, left : left + columns] = inner
-        ctx.mark_non_differentiable(whole[0], whole[1])
-        return loss, share, whole[0], whole[1]
+        of_scores, of_shares = whole
+        ctx.mark_non_differentiable(share, of_scores, of_shares)  # in one call: a second one would undo the first
+        return loss, share, of_scores, of_shares
 
     @staticmethod
     def backward(ctx, grad, *_):

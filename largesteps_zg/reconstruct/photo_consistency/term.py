@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
@@ -13,8 +13,8 @@ from torch import Tensor
 from ..._support.trial import Trial
 from ...cameras.model import Cameras
 from ...constants import DEFAULTS, Patches
-from ...rasterizer.api import interpolate, rasterize
-from ...renderers.rasterized import depth_images, homogeneous_pixels
+from ...rasterizer.api import interpolate
+from ...renderers.rasterized import depth_images, fragments_of, homogeneous_pixels
 from ...scenes.views import Views
 from .agreement import Agreement, Photograph, agreement
 from .neighbors import neighbors
@@ -38,6 +38,15 @@ class Evidence:
 
     loss: Tensor
     share: float
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """How another photograph agrees with a first one."""
+
+    first: int
+    here: Photograph
+    agreement: Agreement
 
 
 class PhotoConsistency:
@@ -140,13 +149,7 @@ class PhotoConsistency:
         corrected : callable, optional
             Makes better cameras of cameras and their numbers.
         """
-        loss, share, inside = vertices.new_zeros(()), 0.0, 0.0
-        pairs = [(i, j) for i, j in permutations(group, 2) if j in self.neighbors[i]]
-        for here, found in self._compared(vertices, faces, edges, pairs, level, corrected):
-            loss = loss + found.loss
-            share += float(found.share)
-            inside += float((here.weight > 0.5).sum())
-        return Evidence(loss / share, min(share / max(inside, 1.0), 1.0)) if share > 0 else None
+        return _summed(self._compared(vertices, faces, edges, self._pairs(group), level, corrected))
 
     @torch.no_grad()
     def report(
@@ -198,10 +201,37 @@ class PhotoConsistency:
             Of the step.
         """
         pairs = [(first, other) for other in self.group(first, number)[1:]]
-        found = list(self._compared(vertices, faces, edges, pairs, level, corrected, images=True))
+        found = self._compared(vertices, faces, edges, pairs, level, corrected, shown=first)
+        return self._foretold(found, image)
+
+    def heard(
+        self,
+        vertices: Tensor,
+        faces: Tensor,
+        edges: Tensor,
+        image: Tensor,
+        first: int,
+        *,
+        number: int,
+        level: int = 0,
+        corrected: Corrected | None = None,
+    ) -> tuple[Evidence | None, WindowLosses | None]:
+        """`evidence` of the group of a photograph, and `against` of the photograph, for little more than the first."""
+        pairs = self._pairs(self.group(first, number))
+        found = self._compared(vertices, faces, edges, pairs, level, corrected, shown=first)
+        return _summed(found), self._foretold([pair for pair in found if pair.first == first], image)
+
+    def _pairs(self, group: list[int]) -> list[tuple[int, int]]:
+        """Each photograph of a group with each that is its neighbour."""
+        return [(i, j) for i, j in permutations(group, 2) if j in self.neighbors[i]]
+
+    @torch.no_grad()
+    def _foretold(self, found: list[_Pair], image: Tensor) -> WindowLosses | None:
+        """How the first photograph of all pairs agrees with the second ones, and with its rendering."""
         if not found:
             return None
-        return compared(found[0][0], [part for _, part in found], gray_of(image), self.constants)
+        others = [pair.agreement for pair in found]
+        return compared(found[0].here, others, gray_of(image), self.constants)
 
     def judge(self, comparisons: Iterable[WindowLosses | None]) -> None:
         """Decide whether a run goes on with it: if a neighbouring photograph, carried over the surface, is more like a
@@ -235,29 +265,32 @@ class PhotoConsistency:
         level: int,
         corrected: Corrected | None,
         *,
-        images: bool = False,
-    ) -> Iterator[tuple[Photograph, Agreement]]:
-        """The first photograph of each pair, and how the second agrees with it."""
+        shown: int | None = None,
+    ) -> list[_Pair]:
+        """How the second photograph of each pair agrees with the first; with all scores where that is the one shown."""
         numbers = sorted({number for pair in pairs for number in pair})
         if not numbers:
-            return
+            return []
         cameras = self._cameras[level][numbers]
         if corrected is not None:
             cameras = corrected(cameras, torch.tensor(numbers))
         size = cameras.height, cameras.width
-        points = homogeneous_pixels(vertices, cameras)
-        fragments = rasterize(points, faces, size, edges=edges, backend=self._backend)
+        fragments = fragments_of(vertices, faces, cameras, edges=edges, backend=self._backend)
         surface, ends = interpolate(vertices, fragments), fragments.view_ends.tolist()
-        photographs = [self._pyramid.photograph(i, level) for i in numbers]
+        photographs = {i: self._pyramid.photograph(i, level) for i in numbers}
         depths = depth_images(surface, fragments, cameras)
-        for i, j in ((numbers.index(first), numbers.index(second)) for first, second in pairs):
+        found = []
+        for first, second in pairs:
+            i, j = numbers.index(first), numbers.index(second)
             seen = slice(ends[i], ends[i + 1])
             there = homogeneous_pixels(surface[seen], cameras[[j]])[0]
-            yield photographs[i], agreement(
-                there, fragments.pixels[seen] - i * size[0] * size[1], photographs[i], photographs[j], depths[j],
-                pixel=1.0 / float(cameras.intrinsics[j, 0, 0]), radius=self.constants.radius, cap=self.constants.cap,
-                images=images,
+            part = agreement(
+                there, fragments.pixels[seen] - i * size[0] * size[1], photographs[first], photographs[second],
+                depths[j], pixel=1.0 / float(cameras.intrinsics[j, 0, 0]), radius=self.constants.radius,
+                cap=self.constants.cap, images=first == shown,
             )  # fmt: skip
+            found.append(_Pair(first, photographs[first], part))
+        return found
 
     def state_dict(self) -> dict[str, Any]:
         """All that later steps depend on."""
@@ -268,3 +301,13 @@ class PhotoConsistency:
         self.trial.load_state_dict(state["trial"])
         self.foretold = state["foretold"]
         self._trust.copy_(state["trust"])
+
+
+def _summed(found: list[_Pair]) -> Evidence | None:
+    """All that some pairs say."""
+    share = sum(float(pair.agreement.share) for pair in found)
+    if not share > 0:
+        return None
+    loss = torch.stack([pair.agreement.loss for pair in found]).sum()
+    inside = sum(float((pair.here.weight > 0.5).sum()) for pair in found)
+    return Evidence(loss / share, min(share / max(inside, 1.0), 1.0))

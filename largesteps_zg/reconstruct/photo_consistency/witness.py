@@ -34,7 +34,7 @@ class Witness:
     def called(self, draw: Callable[[Cameras, Tensor], Tensor], batch: Batch, progress: float) -> bool:
         """Whether it is heard in a step: for the first time once outlines are nearly where they belong.
 
-        Far away from the surface patches are alike by chance, and would hold it where it is. `draw` is as for `weigh`.
+        Far away from the surface patches are alike by chance, and would hold it where it is. `draw` is as for `hear`.
         """
         trial = self.term.trial
         if not (trial.started or trial.dropped) and progress >= trial.start:
@@ -48,17 +48,18 @@ class Witness:
         size = batch.cameras.height, batch.cameras.width
         return replace(batch, trust=self.term.trust(batch.index, size)) if self.heard else batch
 
-    def loss(
+    def hear(
         self,
         surface: tuple[Tensor, Tensor, Tensor],
-        first: int,
+        draw: Callable[[Cameras, Tensor], Tensor],
+        index: Tensor,
         shown: float,
         *,
         number: int,
         progress: float,
         corrected: Corrected | None,
     ) -> Tensor | float:
-        """What the agreement of photographs adds to a loss.
+        """What the agreement of photographs adds to a loss; and what colours count beside patches is learned.
 
         The noise of neither is known. Laplacian noise of a size that has to be found as well makes the likelihood of n
         differences n log of their mean, so the loss adds up like n_1 log(mean_1) + n_2 log(mean_2).
@@ -67,8 +68,11 @@ class Witness:
         ----------
         surface : vertices, faces, edges
             As for `PhotoConsistency.evidence`.
-        first : int
-            A photograph of the step.
+        draw : callable
+            Renders the surface in some cameras, which are those of the photographs of these numbers.
+        index : (B,) tensor
+            Photographs of the step. The first one's windows are compared; once in a run, those of all of them, which
+            decide whether to go on.
         shown : float
             The first mean, with all colours in full: what they count less, patches count more.
         number : int
@@ -78,44 +82,32 @@ class Witness:
         corrected : callable, optional
             See `PhotoConsistency.evidence`.
         """
-        group, level = self.term.group(first, number), self.term.level(progress)
-        found = self.term.evidence(*surface, group, level=level, corrected=corrected)
+        if self.term.trial.due(progress):
+            images = self._drawn(draw, index, 0, corrected)
+            self.term.judge(
+                self.term.against(*surface, image, first, number=number, corrected=corrected)
+                for first, image in zip(index.tolist(), images, strict=True)
+            )
+            if self.term.trial.dropped:
+                return 0.0
+        first, level = int(index[0]), self.term.level(progress)
+        (image,) = self._drawn(draw, index[:1], level, corrected)
+        found, comparison = self.term.heard(
+            *surface, image, first, number=number, level=level, corrected=corrected
+        )
+        self.term.learn(comparison, first, level)
         if found is None or not found.loss > 0:
             return 0.0
         return shown * found.share * torch.log(found.loss)
 
     @torch.no_grad()
-    def weigh(
+    def _drawn(
         self,
-        surface: tuple[Tensor, Tensor, Tensor],
         draw: Callable[[Cameras, Tensor], Tensor],
         index: Tensor,
-        *,
-        number: int,
-        progress: float,
+        level: int,
         corrected: Corrected | None,
-    ) -> None:
-        """Learn from a photograph what colours count beside patches; once in a run, from all of them whether to go on.
-
-        Parameters
-        ----------
-        surface, number, progress, corrected
-            As for `loss`.
-        draw : callable
-            Renders the surface in some cameras, which are those of the photographs of these numbers.
-        index : (B,) tensor
-            Photographs of the step.
-        """
-        due, level = self.term.trial.due(progress), self.term.level(progress)
-        index, level = (index, 0) if due else (index[:1], level)
+    ) -> Tensor:
+        """Some photographs as the run renders them."""
         cameras = self.term.cameras(index, level)
-        cameras = cameras if corrected is None else corrected(cameras, index)
-        found = []
-        for first, image in zip(index.tolist(), draw(cameras, index), strict=True):
-            comparison = self.term.against(
-                *surface, image, first, number=number, level=level, corrected=corrected
-            )
-            self.term.learn(comparison, first, level)
-            found.append(comparison)
-        if due:
-            self.term.judge(found)
+        return draw(cameras if corrected is None else corrected(cameras, index), index)

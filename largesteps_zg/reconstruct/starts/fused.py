@@ -54,15 +54,19 @@ def carved_by_photographs(
     grid = Grid((hull.grid.corner - middle) / radius, hull.grid.cell / radius, hull.grid.shape)
     fine, outer, field = fused(grid, hull.field / radius, maps, term)
     scene = Grid(fine.corner * radius + middle, fine.cell * radius, fine.shape)
-    for closed in _closed(field / fine.cell, outer / fine.cell):
-        found = surface_of(scene, closed * scene.cell, constants)
-        if found is not None and found.genus <= hull.genus and found.parts <= hull.parts:
-            return found if _more_agree(found, hull, term, frame) else None
-    return None
+    bound = np.full(fine.shape, np.inf)
+    for whole in (outer, field):  # between its nodes, the hull may have got handles, too
+        for bound in _closed(whole / fine.cell, bound):
+            found = surface_of(scene, bound * scene.cell, constants)
+            if found is not None and found.genus <= hull.genus and found.parts <= hull.parts:
+                break
+        else:
+            return None
+    return found if _more_agree(found, hull, term, frame) else None
 
 
 def _closed(field: np.ndarray, outer: np.ndarray) -> Iterator[np.ndarray]:
-    """Distances in cells as they are, then with gaps twice as wide from time to time closed, but for those of masks."""
+    """Distances in cells as they are, then with ever wider gaps closed, twice as wide each time, as far as `outer`."""
     yield field
     width = 1
     while 2 * width <= min(field.shape):
