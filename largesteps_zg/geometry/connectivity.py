@@ -87,7 +87,7 @@ def check_mesh(vertices: Tensor, faces: Tensor, *, name: str = "", allow_no_face
     if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype not in integers:
         raise ValueError(
             f"{prefix}faces: expected an (F, 3) tensor of integers, got {tuple(faces.shape)} {faces.dtype}; "
-            "triangulate polygons first"
+            + ("triangulate polygons first" if faces.dtype in integers else "convert them to torch.int64")
         )
     if vertices.shape[0] == 0:
         raise ValueError(f"{prefix}vertices: expected at least 3, got none; the mesh is empty")
