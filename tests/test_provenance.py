@@ -276,6 +276,17 @@ def test_fields_that_are_null_are_as_if_they_were_not_there(tmp_path: Path) -> N
     assert worst_miss(load_scene(tmp_path, reading=WHOLE).train) < 0.1
 
 
+def test_arrays_of_another_name_in_a_file_of_cameras_are_told(tmp_path: Path) -> None:
+    write_idr(tmp_path)
+    file = tmp_path / "cameras_sphere.npz"
+    arrays = dict(np.load(file))
+    assert said(load_scene(tmp_path, reading=WHOLE), "not used") == ""
+    inverse = np.linalg.inv(arrays["world_mat_0"])
+    np.savez(file, **arrays, world_mat_inv_0=inverse, exposure=np.ones(3), depth_range=np.ones(2))
+    told = said(load_scene(tmp_path, reading=WHOLE), "not used")
+    assert told == "cameras_sphere.npz: arrays exposure, depth_range"
+
+
 def test_masks_of_a_kind_that_is_not_read_are_told(tmp_path: Path) -> None:
     opaque(tmp_path, "masks/{}.png")
     for file in (tmp_path / "masks").iterdir():
