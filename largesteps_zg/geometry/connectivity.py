@@ -79,6 +79,8 @@ def check_mesh(vertices: Tensor, faces: Tensor, *, name: str = "", allow_no_face
     """
     # Plain types in the signature: this is where wrong shapes get their message.
     prefix = f"{name}: " if name else ""
+    check_tensor(f"{prefix}vertices", vertices)
+    check_tensor(f"{prefix}faces", faces)
     if vertices.ndim != 2 or vertices.shape[1] != 3 or not vertices.is_floating_point():
         raise ValueError(
             f"{prefix}vertices: expected a (V, 3) tensor of floats, got {tuple(vertices.shape)} {vertices.dtype}"
