@@ -281,9 +281,22 @@ def test_images_of_another_shape(tmp_path: Path, size: tuple, parts: tuple) -> N
     ("camera", "parts"),
     [
         ("1 EQUIRECTANGULAR 96 72 96 72", ("EQUIRECTANGULAR is a panorama", "perspective")),
-        ("1 HOLGA 96 72 110 50 35", ("not readable as a COLMAP model", "complete?")),
+        (
+            "1 HOLGA 96 72 110 50 35",
+            ("cameras.txt: line 2: camera model 'HOLGA' is not known, expected one of SIMPLE_",),
+        ),
         ("2 PINHOLE 96 72 110 108 50 35", ("not readable as a COLMAP model",)),
-        ("1 PINHOLE 96 72 110 108 50", ("not readable as a COLMAP model",)),
+        (
+            "# none\n1 PINHOLE 96 72 110 108 50",
+            ("cameras.txt: line 3: ", "HEIGHT and 4 numbers, got", "damaged?"),
+        ),
+        ("1 PINHOLE 96 72 110 108 50 35 0.1", ("cameras.txt: line 2: ", "HEIGHT and 4 numbers, got")),
+        (
+            "1 PINHOLE 96 72 110,5 108 50 35",
+            ("cameras.txt: line 2: ", "is that a decimal comma? Write points"),
+        ),
+        ("1 PINHOLE 96.5 72 110 108 50 35", ("cameras.txt: line 2: ", "got '1 PINHOLE 96.5")),
+        ("1", ("cameras.txt: line 2: expected CAMERA_ID MODEL",)),
         ("1 PINHOLE 96 72 -110 108 50 35", ("images.txt: a.png: expected focal lengths > 0",)),
         ("", ("not readable as a COLMAP model",)),
     ],
@@ -314,12 +327,16 @@ def test_what_is_cut_off_or_announces_too_much_is_refused(tmp_path: Path) -> Non
     refused(tmp_path, "images.bin: ends in the middle of an image")
     file.write_bytes(whole.replace(b"c.png\0", b"c\npng\0"))
     refused(tmp_path, "image name 'c\\npng'")
+    file.write_bytes(whole + b"1234")
+    refused(tmp_path, "images.bin: expected its end behind the last image, got 4 bytes more")
     file.write_bytes(whole)
     cameras = tmp_path / "sparse" / "cameras.bin"
     data = cameras.read_bytes()
     for keep in (0, 20, len(data) - 4):
         cameras.write_bytes(data[:keep])
         refused(tmp_path, "cameras.bin: ends in the middle of a camera; is the file complete?")
+    cameras.write_bytes(data + b"1")
+    refused(tmp_path, "cameras.bin: expected its end behind the last camera, got 1 bytes more")
     cameras.write_bytes(data.replace(struct.pack("<ii", 1, 1), struct.pack("<ii", 1, 99)))
     refused(tmp_path, "cameras.bin: camera model number 99 is not known")
 
@@ -388,6 +405,13 @@ def test_a_line_without_a_name_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "sparse" / "images.txt"
     file.write_text(file.read_text().replace(" 1 a.png", ""))
     refused(tmp_path, "images.txt: line 4: expected IMAGE_ID", "is it complete?")
+    write_text(tmp_path / "sparse")
+    head, line, *rest = file.read_text().split("\n")
+    number, _, *words = line.split(" ")
+    file.write_text("\n".join([head, " ".join([number, "0,5", *words]), *rest]))
+    refused(
+        tmp_path, "images.txt: line", "expected 9 numbers and a name, got '0,5'; is that a decimal comma?"
+    )
 
 
 def test_models_under_other_names_are_taken_where_there_is_no_numbered_one(tmp_path: Path) -> None:

@@ -282,3 +282,34 @@ def test_regularisation_by_hand() -> None:
     assert baselines.bilaplacian_loss(SQUARE, laplacian).item() == pytest.approx(20 / 12)
     vertices = SQUARE.clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda v: baselines.bilaplacian_loss(v, laplacian), vertices)
+
+
+@pytest.mark.parametrize(
+    ("verts", "faces", "message"),
+    [
+        (lambda v: v[None], lambda f: f, r"verts: expected shape .*\(V, 3\), got \(1, 4, 3\); pass one mesh"),
+        (lambda v: v[:, 0], lambda f: f, r"verts: expected shape .*\(V, 3\), got \(4,\)"),
+        (lambda v: v, lambda f: f[None], r"faces: expected shape \(F, 3\), got \(1, 2, 3\)"),
+        (
+            lambda v: v,
+            lambda f: f[:, [0, 1, 2, 2]],
+            r"faces: expected shape \(F, 3\), got \(2, 4\); triangulate",
+        ),
+        (lambda v: v, lambda f: f[:, :2], r"faces: expected shape \(F, 3\), got \(2, 2\)"),
+        (lambda v: v, lambda f: f[:, 0], r"faces: expected shape \(F, 3\), got \(2,\)"),
+        (lambda v: v, lambda f: f > 1, r"faces: expected whole numbers, got torch.bool"),
+        (lambda v: v, lambda f: f + 0j, r"faces: expected whole numbers, got torch.complex64"),
+        (lambda v: v, lambda f: f + 0.5, r"faces: expected whole numbers, got fractions"),
+    ],
+)
+def test_shapes_and_types_that_would_give_a_wrong_matrix(verts, faces, message, unchecked):
+    """Indexing with them gives a matrix of the right size, or an error about something else."""
+    square = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])
+    triangles = torch.tensor([[0, 1, 2], [2, 1, 3]])
+    for build in (
+        geometry.laplacian_uniform,
+        geometry.laplacian_cot,
+        lambda v, f: geometry.compute_matrix(v, f, 19),
+    ):
+        with pytest.raises(ValueError, match=f"^{message}"):
+            build(verts(square), faces(triangles))

@@ -129,7 +129,17 @@ def test_ply_that_says_what_it_does_not_hold(tmp_path):
         (whole[:-3], "ends within the element 'face'"),
         (whole + b"1234", "bytes after the header"),
         (whole.replace(b"vertex_indices", b"vertex_iridices"), "expected a list vertex_indices"),
-        (ply([[0, 1, 99]]), "expected indices in [0, 42), got 99"),
+        (ply([[0, 1, 2, 3], [0, 1, 99]]), "element 'face', row 2: expected indices in [0, 42), got 99"),
+        (
+            whole.replace(b"element face", b"element vertex 0\nproperty int a\nelement face"),
+            "each element once",
+        ),
+        (
+            whole.replace(b"uchar int vertex", b"uchar float vertex"),
+            "expected whole numbers in vertex_indices, got",
+        ),
+        (whole.replace(b"float z", b"float w"), "expected vertices with x, y and z, got x, y, w"),
+        (whole.replace(b"end_header", b"the_header"), "expected a line end_header, got none"),
         (ply([[0, 1, 2]], "").replace(b" 10 20 30", b" 10 20 300", 1), "of the type uchar, got 300"),
         (
             ply([[0, 1, 2]], "").replace(b" 10 20 30", b" 10 20 red", 1),
@@ -141,6 +151,23 @@ def test_ply_that_says_what_it_does_not_hold(tmp_path):
         with pytest.raises(ValueError, match=r"a\.ply: ") as caught:
             load_mesh(file)
         assert part in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("names", [("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b")])
+def test_other_names_of_colours(names, tmp_path):
+    """Those of Bundler, PMVS and older programs."""
+    data = ply(TRIANGLES.tolist())
+    (tmp_path / "known.ply").write_bytes(data)
+    for old, new in zip(("red", "green", "blue"), names, strict=True):
+        data = data.replace(f"uchar {old}\n".encode(), f"uchar {new}\n".encode())
+    (tmp_path / "a.ply").write_bytes(data)
+    assert torch.equal(load_mesh(tmp_path / "a.ply").colors, load_mesh(tmp_path / "known.ply").colors)
+
+
+def test_the_end_of_a_header_is_a_line(tmp_path):
+    text = ply(with_quads(), "", comment="comment no end_header here")
+    (tmp_path / "a.ply").write_bytes(b"\xef\xbb\xbf" + text)
+    assert load_mesh(tmp_path / "a.ply").faces.shape == (80, 3)
 
 
 def test_big_numbers_in_lists_of_different_lengths_keep_their_width(tmp_path):
@@ -204,16 +231,105 @@ def test_obj_as_other_programs_write_it(tmp_path):
         ("f 0 1 2", "indices from 1 on"),
         ("f 1 2 0", "is it 0-indexed"),
         ("f -4 -2 -1", "indices from 1 on"),
-        ("f 1 2 3 9", "count up to 3, the lines 'v'"),
+        ("f 1 2 3 9", "line 4 (f): expected indices up to 3, as many as there are lines 'v', got '9'"),
         ("f 1 2 3 x", "whole numbers"),
-        ("f 1 2 9", "is it damaged"),
+        ("f 1 2 9", "line 4 (f): expected indices up to 3, as many as there are lines 'v', got '9'"),
+        ("f 1 2 99999999999999999999", "line 4 (f): expected indices up to 3"),
+        ("f 1 2 \\\n 3\nf 1 2 9", "line 6 (f): "),
+        (
+            "vt 0 0\nf 1/1 2/1 3/2",
+            "line 5 (f): expected indices up to 1, as many as there are lines 'vt', got '3/2'",
+        ),
+        ("f 1//1 2//1 3//1", "line 4 (f): expected indices up to 0, as many as there are lines 'vn'"),
+        ("f 1\u00a02 3", "line 4 (f): expected a face of whole numbers"),
+        ("v \u0661 0 0\nf 1 2 3", "line 4 (v): expected 3 numbers"),
     ],
 )
 def test_faces_that_name_what_is_not_there(face, part, tmp_path):
-    (tmp_path / "a.obj").write_text(f"v 0 0 0\nv 1 0 0\nv 0 1 0\n{face}\n")
+    (tmp_path / "a.obj").write_text(f"v 0 0 0\nv 1 0 0\nv 0 1 0\n{face}\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"a\.obj: ") as caught:
         load_mesh(tmp_path / "a.obj")
     assert part in str(caught.value)
+
+
+def test_lines_that_go_on_keep_the_numbers_of_the_others(tmp_path):
+    """Of a decimal comma behind two lines that are three and two in the file."""
+    lines = ["v 0 \\", "0 \\ ", "0", "v 1 0 \\", "0", "v 0,5 1 0", "f 1 2 3"]
+    (tmp_path / "a.obj").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=r"a\.obj: .*line 6 \(v\): .*got '0,5 1 0'; is that a decimal comma"):
+        load_mesh(tmp_path / "a.obj")
+
+
+@pytest.mark.parametrize("line", ["# from C:\\scans\\", "mtllib C:\\scans\\", "f 1 2 3 # or \\"])
+def test_a_backslash_in_a_comment_or_a_path_swallows_no_line(line, tmp_path):
+    """The vertex below it would be lost, and all faces would count from the next one."""
+    lines = [line, "v 0 0 0", "v 1 0 0", "v 0 2 0", "v 9 9 9", "f 1 2 3"]
+    (tmp_path / "a.obj").write_text("\n".join(lines))
+    mesh = load_mesh(tmp_path / "a.obj")
+    assert len(mesh.vertices) == 4 and mesh.vertices[mesh.faces].amax(dim=(0, 1)).tolist() == [1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    "faces",
+    [
+        ["f 1/1 2/2 3", "f 1 3 4"],
+        ["f 1/1 2/2 3/3", "f 1 3 4"],
+        ["f 1//1 2//1 3/1/1", "f 1/1/1 3//1 4//1"],
+        ["f 1/1/ 2/2/ 3/3/", "f 1// 3// 4//"],
+        ["f 1/1 2/2 3/3 4", "# f 1 2 9"],
+    ],
+)
+def test_corners_of_which_only_some_have_texture_coordinates(faces, tmp_path):
+    """A unit square. Readers that count numbers and not slashes take the place in the image for a vertex."""
+    lines = ["v 0 0 0", "v 1 0 0", "v 1 1 0", "v 0 1 0", "vt 0 0", "vt 1 0", "vt 1 1", "vn 0 0 1", *faces]
+    (tmp_path / "a.obj").write_text("\n".join(lines))
+    start = start_from_file(tmp_path / "a.obj")
+    assert start.mesh.faces.shape == (2, 3) and area(start.mesh) == pytest.approx((1.0, 1.0))
+    assert start.layout is None and start.fault == "not all corners of its faces have them"
+
+
+def test_what_a_file_has_and_is_not_used_is_said(tmp_path):
+    square = ["v 0 0 0", "v 1 0 0", "v 1 1 0", "v 0 1 0"]
+    half = ["v 0 0 0 1 0 0", *square[1:]]
+    for name, lines, phrase in (
+        ("a.obj", [*square, "f 1 2 3", "f 1 3 4"], None),
+        ("a.obj", [*square, "#MRGB ffff0000ffff0000", "f 1 2 3", "f 1 3 4"], "#MRGB"),
+        ("a.obj", [*half, "f 1 2 3", "f 1 3 4"], "some vertices have none"),
+        (
+            "a.obj",
+            [*square, "f 1 2 3", "f 1 3 4", "f 1 2", "f 3"],
+            "fewer than three corners are not used (2)",
+        ),
+        ("a.off", ["OFF", "3 1 0", *(f"{row[2:]} 255 0 0" for row in square[:3]), "3 0 1 2"], "write COFF"),
+        (
+            "a.off",
+            ["COFF", "3 1 0", *(f"{row[2:]} 7" for row in square[:3]), "3 0 1 2"],
+            "colours of vertices",
+        ),
+        ("a.off", ["OFF", "3 2 0", *(row[2:] for row in square[:3]), "3 0 1 2", "2 0 1"], "not used (1)"),
+    ):
+        (tmp_path / name).write_text("\n".join(lines))
+        unread = start_from_file(tmp_path / name).unread
+        assert unread == [] if phrase is None else len(unread) == 1 and phrase in unread[0], unread
+
+
+def test_text_that_is_no_mesh(tmp_path):
+    for name, text, part in (
+        (
+            "a.obj",
+            "<!DOCTYPE html>\n<p>Not found",
+            "expected lines of vertices, `v x y z`, got none, and '<!DOCTYPE",
+        ),
+        ("a.off", "<!DOCTYPE html>\n<p>Not found", "as its first word, got '<!DOCTYPE'"),
+        ("a.ply", "<!DOCTYPE html>\n<p>Not found", "as its first line, got b'<!DOCTYPE html>"),
+        ("a.off", "OFF BINARY\n", "a binary OFF, which is not read here"),
+        ("a.off", "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n", "line 6: expected indices in [0, 3), got 7"),
+        ("a.off", f"OFF\n1 1 0\n0 0 0\n1 {'9' * 30}\n", "line 4: expected indices in [0, 1), got 999"),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ValueError, match=re.escape(f"{name}: ")) as caught:
+            load_mesh(tmp_path / name)
+        assert part in str(caught.value) and "\n" not in str(caught.value), caught.value
 
 
 def test_zero_for_no_texture_coordinate(tmp_path):
@@ -238,9 +354,29 @@ def test_colours_of_off(tmp_path):
     rows = ["COFF", "3 1 0", "0 0 0 255 0 0 255", "1 0 0 0 255 0 255", "0 1 0 0 0 255 255", "3 0 1 2"]
     (tmp_path / "a.off").write_text("\n".join(rows))
     assert torch.equal(load_mesh(tmp_path / "a.off").colors, torch.eye(3))
-    fractions = [row.replace("255", "1.0") for row in rows]
-    (tmp_path / "a.off").write_text("\n".join(fractions))
-    assert torch.equal(load_mesh(tmp_path / "a.off").colors, torch.eye(3))
+    for one in ("1.0", "1"):
+        fractions = [row.replace("255", one) for row in rows]
+        (tmp_path / "a.off").write_text("\n".join(fractions))
+        assert torch.equal(load_mesh(tmp_path / "a.off").colors, torch.eye(3))
+    faces = ["OFF", "4 2 0", "0 0 0", "1 0 0", "0 1 0", "0 0 1", "3 0 1 2 255 0 0", "3 0 2 3 255 0 0"]
+    (tmp_path / "a.off").write_text("\n".join(faces))
+    assert load_mesh(tmp_path / "a.off").colors.tolist() == [[1, 0, 0]] * 4
+
+
+def test_headers_of_off(tmp_path):
+    """ModelNet's numbers follow the word at once; some write it small."""
+    rest = ["0 0 0", "1 0 0", "0 1 0", "3 0 1 2"]
+    for head in (["OFF3 1 0"], ["OFF 3 1 0"], ["off", "3 1"], ["# made by hand", "OFF", "", "3 1 0"]):
+        (tmp_path / "a.off").write_text("\n".join([*head, *rest]))
+        assert load_mesh(tmp_path / "a.off").faces.tolist() == [[0, 1, 2]]
+
+
+def test_stl_in_one_line(tmp_path):
+    """White space is all that the format asks for between words; the name may hold any of them."""
+    text = MESHES["text.stl"].decode()
+    name, rest = text.split("\n", 1)
+    (tmp_path / "a.stl").write_text(f"{name} " + " ".join(rest.split()))
+    assert load_mesh(tmp_path / "a.stl").faces.shape == (80, 3)
 
 
 def test_stl_that_is_not_of_triangles_or_not_whole(tmp_path):
@@ -370,6 +506,24 @@ def one_primitive(mode: int, points: list, indices: list[int] | None, **attribut
     tree["meshes"] = [{"primitives": [part]}]
     tree["buffers"] = [{"byteLength": len(chunk)}]
     return packed_glb(tree, chunk)
+
+
+def test_what_a_gltf_has_and_is_not_used_is_said(tmp_path):
+    whole, chunk = glb_parts(MESHES["plain.glb"])
+    part = whole["meshes"][0]["primitives"][0]
+    for edit, phrase in (
+        (lambda tree: None, None),
+        (lambda tree: tree["scenes"].append({"nodes": []}), "other scenes than the one to show first"),
+        (lambda tree: tree["nodes"][-1].update(skin=0), "skins"),
+        (lambda tree: tree.update(animations=[{"channels": []}]), "animations"),
+        (lambda tree: tree["meshes"][0]["primitives"].append({**part, "mode": 1}), "points and lines"),
+        (lambda tree: tree["meshes"][0]["primitives"][0].update(targets=[{"POSITION": 1}]), "morph targets"),
+    ):
+        tree = copy.deepcopy(whole)
+        edit(tree)
+        (tmp_path / "a.glb").write_bytes(packed_glb(tree, chunk))
+        unread = start_from_file(tmp_path / "a.glb").unread
+        assert unread == [] if phrase is None else len(unread) == 1 and phrase in unread[0], unread
 
 
 def paths_to(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
@@ -563,7 +717,7 @@ def test_other_packages_are_not_heard(tmp_path, caplog, recwarn, capfd):
 def test_what_could_not_be_read_is_said(tmp_path):
     (tmp_path / "a.obj").write_bytes(b"mtllib none.mtl\nusemtl skin\n" + obj(with_quads()))
     (said,) = start_from_file(tmp_path / "a.obj").unread
-    assert said == "none.mtl is not used (no file 'none.mtl' in the folder of the mesh)"
+    assert said == "none.mtl is not used (no file 'none.mtl' in the folder of the mesh; copy it there)"
     tree, chunk = glb_parts(BALL.export(file_type="glb"))
     (tmp_path / "a.gltf").write_text(json.dumps({**tree, "images": [{"uri": "none.png"}]}))
     tree["buffers"][0]["uri"] = "a.bin"

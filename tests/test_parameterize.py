@@ -15,6 +15,7 @@ import largesteps_zg.parameterize as parameterize
 from largesteps_zg.geometry import compute_matrix
 from largesteps_zg.mesh import icosphere
 from largesteps_zg.parameterize import LargeSteps, from_differential, to_differential
+from largesteps_zg.solvers import CholeskySolver, ConjugateGradientSolver, solve
 
 FACES = torch.tensor([[0, 1, 2], [2, 1, 3]])
 SQUARE = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]], dtype=torch.float64)
@@ -229,3 +230,32 @@ def test_works_where_nothing_is_recorded() -> None:
     with torch.inference_mode():
         matrix = compute_matrix(SQUARE, FACES, 1.0)
         torch.testing.assert_close(from_differential(matrix, to_differential(matrix, SQUARE)), SQUARE)
+
+
+@pytest.mark.parametrize("kind", ["a NumPy array of shape (162, 3)", "list"])
+def test_what_is_no_tensor_is_named_by_every_way_in(kind, unchecked):
+    """In one line, which a dispatcher's list of types and values is not."""
+    ball = icosphere(2)
+    p = LargeSteps(ball.faces, ball.vertices)
+    solver = CholeskySolver(p.matrix)
+    given = ball.vertices.numpy() if "NumPy" in kind else ball.vertices.tolist()
+    for name, call in (
+        ("u", p.from_differential),
+        ("v", p.to_differential),
+        ("u", lambda values: from_differential(p.matrix, values)),
+        ("v", lambda values: to_differential(p.matrix, values)),
+        ("u", lambda values: solve(solver, values)),
+        ("b", solver.solve),
+        ("b", ConjugateGradientSolver(p.matrix).solve),
+    ):
+        with pytest.raises(ValueError, match=f"^{name}: expected a tensor, got ") as caught:
+            call(given)
+        assert kind in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_faces_of_a_type_that_counts_nothing_are_to_be_converted(unchecked):
+    ball = icosphere(1)
+    with pytest.raises(ValueError, match=r"got \(80, 3\) torch.float32; convert them to torch.int64"):
+        LargeSteps(ball.faces.float(), ball.vertices)
+    with pytest.raises(ValueError, match="triangulate polygons first"):
+        LargeSteps(torch.zeros(4, 4, dtype=torch.long), ball.vertices)

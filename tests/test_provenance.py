@@ -245,6 +245,8 @@ def test_the_lens_that_was_undone_is_told(tmp_path: Path) -> None:
         ),
         (unicodedata.normalize("NFC", "Höfe/Ä{}.PNG"), unicodedata.normalize("NFD", "höfe/ä{}.tif")),
         ("images/{}.png", "images/{}.HEIC"),
+        ("images/a b+{}.png", "images/a%20b%2B{}.png"),  # as in a URL
+        ("images/{}.png", "../data/images/{}.png"),  # as seen from another folder
     ],
 )
 def test_names_that_differ_from_the_record(tmp_path: Path, disk: str, record: str) -> None:
@@ -262,6 +264,48 @@ def test_names_that_differ_from_the_record(tmp_path: Path, disk: str, record: st
     assert f"in all {COUNT} photographs: {disk.format(0)} is read for {record.format(0)}" in said(
         scene, "images"
     )
+
+
+def test_fields_that_are_null_are_as_if_they_were_not_there(tmp_path: Path) -> None:
+    write_transforms(tmp_path)
+    content = json.loads((tmp_path / "transforms.json").read_text())
+    for frame in content["frames"]:
+        frame["camera_angle_x"] = 2 * float(np.arctan(frame["w"] / 2 / frame["fl_x"]))
+        frame.update(fl_x=None, fl_y=None, camera_angle_y=None, k1=None, camera_model=None)
+    (tmp_path / "transforms.json").write_text(json.dumps(content))
+    assert worst_miss(load_scene(tmp_path, reading=WHOLE).train) < 0.1
+
+
+def test_arrays_of_another_name_in_a_file_of_cameras_are_told(tmp_path: Path) -> None:
+    write_idr(tmp_path)
+    file = tmp_path / "cameras_sphere.npz"
+    arrays = dict(np.load(file))
+    assert said(load_scene(tmp_path, reading=WHOLE), "not used") == ""
+    inverse = np.linalg.inv(arrays["world_mat_0"])
+    np.savez(file, **arrays, world_mat_inv_0=inverse, exposure=np.ones(3), depth_range=np.ones(2))
+    told = said(load_scene(tmp_path, reading=WHOLE), "not used")
+    assert told == "cameras_sphere.npz: arrays exposure, depth_range"
+
+
+def test_masks_of_a_kind_that_is_not_read_are_told(tmp_path: Path) -> None:
+    opaque(tmp_path, "masks/{}.png")
+    for file in (tmp_path / "masks").iterdir():
+        Image.open(file).save(file.with_suffix(".gif"))
+        file.unlink()
+    (tmp_path / "masks" / "readme.txt").write_text("made by hand")
+    scene = load_scene(tmp_path, reading=WHOLE)
+    told = said(scene, "not used")
+    assert (
+        f"masks/: {COUNT} files of a kind that is not read (0.gif" in told and "convert masks to PNG" in told
+    )
+    assert "readme" not in told
+
+
+def test_a_mask_of_small_values_says_which(tmp_path: Path) -> None:
+    opaque(tmp_path, "masks/{}.png")
+    file = tmp_path / "masks" / "0.png"
+    save(file, np.array(Image.open(file)) // 2)
+    refused(tmp_path, "masks/0.png: mask is empty (its largest value is 127, expected 255 on the object)")
 
 
 def test_a_name_that_fits_several_files_or_none_says_what_lies_there(tmp_path: Path) -> None:
@@ -420,7 +464,7 @@ def test_absolute_paths_of_another_machine_are_found_by_their_ends(tmp_path: Pat
     (tmp_path / "transforms.json").write_text(json.dumps(content))
     scene = load_scene(tmp_path, reading=WHOLE)
     assert worst_miss(scene.train) < 0.1
-    told = f"absolute paths of another place in all {COUNT} photographs: images/0.png is read for {root[:2]}"
+    told = f"paths of another place in all {COUNT} photographs: images/0.png is read for {root[:2]}"
     assert told in said(scene, "images")
     (tmp_path / "images" / "3.png").unlink()
     with pytest.raises(FileNotFoundError, match="frame 3"):

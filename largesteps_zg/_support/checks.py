@@ -19,7 +19,8 @@ def check_tensor(name: str, value: Any) -> None:
     """
     if isinstance(value, Tensor):
         return
-    cure = f"torch.from_numpy({name})" if isinstance(value, np.ndarray) else f"torch.as_tensor({name})"
+    own = name.rsplit(": ", 1)[-1]  # without the file or function before it
+    cure = f"torch.from_numpy({own})" if isinstance(value, np.ndarray) else f"torch.as_tensor({own})"
     raise ValueError(f"{name}: expected a tensor, got {_named(value)}; use {cure}")
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .._support.checks import check_tensor
 from .estimate import Parameters
 
 # Points that exist at one time: so many, and so many numbers in all of them (32 MB of float32). Enough to keep the
@@ -38,8 +40,12 @@ class Packing:
     """
 
     def __init__(self, parameters: Parameters) -> None:
+        if isinstance(parameters, np.ndarray):
+            check_tensor("parameters", parameters)
         self._single = isinstance(parameters, Tensor)
         tensors = (parameters,) if isinstance(parameters, Tensor) else tuple(parameters)
+        for tensor in tensors:
+            check_tensor("parameters", tensor)
         _check_types(tensors)
         self._shapes = [t.shape for t in tensors]
         self._sizes = [t.numel() for t in tensors]

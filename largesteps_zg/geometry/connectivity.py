@@ -79,6 +79,8 @@ def check_mesh(vertices: Tensor, faces: Tensor, *, name: str = "", allow_no_face
     """
     # Plain types in the signature: this is where wrong shapes get their message.
     prefix = f"{name}: " if name else ""
+    check_tensor(f"{prefix}vertices", vertices)
+    check_tensor(f"{prefix}faces", faces)
     if vertices.ndim != 2 or vertices.shape[1] != 3 or not vertices.is_floating_point():
         raise ValueError(
             f"{prefix}vertices: expected a (V, 3) tensor of floats, got {tuple(vertices.shape)} {vertices.dtype}"
@@ -87,7 +89,7 @@ def check_mesh(vertices: Tensor, faces: Tensor, *, name: str = "", allow_no_face
     if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype not in integers:
         raise ValueError(
             f"{prefix}faces: expected an (F, 3) tensor of integers, got {tuple(faces.shape)} {faces.dtype}; "
-            "triangulate polygons first"
+            + ("triangulate polygons first" if faces.dtype in integers else "convert them to torch.int64")
         )
     if vertices.shape[0] == 0:
         raise ValueError(f"{prefix}vertices: expected at least 3, got none; the mesh is empty")
@@ -105,16 +107,28 @@ def check_mesh(vertices: Tensor, faces: Tensor, *, name: str = "", allow_no_face
 
 
 def check_faces(faces: Int[Tensor, "F 3"], vertex_count: int, *, prefix: str = "") -> None:
-    """Refuse faces that name a vertex that is not there.
+    """Refuse faces that are no triangles, and those that name a vertex that is not there.
+
+    Whole numbers may be of a floating-point type, as some bindings hand them over.
 
     Raises
     ------
     ValueError
-        An index out of [0, vertex_count); names the first face that has one.
+        Another shape, no whole numbers, or an index out of [0, vertex_count); names the first face that has one.
     """
     check_tensor(f"{prefix}faces", faces)
+    if faces.ndim != 2 or faces.shape[1] != 3:
+        raise ValueError(
+            f"{prefix}faces: expected shape (F, 3), got {tuple(faces.shape)}; triangulate polygons first"
+        )
+    if faces.dtype == torch.bool or faces.is_complex():
+        raise ValueError(
+            f"{prefix}faces: expected whole numbers, got {faces.dtype}; convert them to torch.int64"
+        )
     if faces.numel() == 0:
         return
+    if faces.is_floating_point() and bool((faces != faces.round()).any()):
+        raise ValueError(f"{prefix}faces: expected whole numbers, got fractions; are these positions?")
     low, high = (int(x) for x in torch.aminmax(faces))
     if low >= 0 and high < vertex_count:
         return

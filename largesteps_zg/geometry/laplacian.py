@@ -145,18 +145,25 @@ def _weights(lambda_: float | int | None, alpha: float | int | None) -> tuple[fl
     return 1.0, lambda_
 
 
+def _check(verts: Tensor, faces: Tensor, dimensions: tuple[int, ...]) -> None:
+    """ValueError unless vertices are a row each, of as many coordinates as one of `dimensions`, and faces triangles."""
+    check_tensor("verts", verts)
+    if verts.ndim != 2 or verts.shape[1] not in dimensions:
+        wanted = " or ".join(f"(V, {count})" for count in dimensions)
+        raise ValueError(f"verts: expected shape {wanted}, got {tuple(verts.shape)}; pass one mesh at a time")
+    check_faces(faces, len(verts))
+
+
 def _uniform_weights(verts: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
     """Edges (E, 2) and a one for each."""
-    check_tensor("verts", verts)
-    check_faces(faces, len(verts))
+    _check(verts, faces, (2, 3))
     pairs = edges(faces)
     return pairs, torch.ones(len(pairs), dtype=torch.float64, device=verts.device)
 
 
 def _cotangent_weights(verts: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
     """Sides of the faces (3F, 2) and the cotangents opposite to them; an edge comes once for each of its faces."""
-    check_tensor("verts", verts)
-    check_faces(faces, len(verts))
+    _check(verts, faces, (3,))
     faces = faces.long()
     corners = verts.detach().double()[faces]  # (F, 3, 3); in double, for cotangents of thin triangles cancel
     following, preceding = corners.roll(-1, dims=1), corners.roll(1, dims=1)

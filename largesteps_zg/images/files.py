@@ -147,7 +147,7 @@ def _pixels(image: Image.Image, mode: str) -> np.ndarray:
 def _eight_bit(path: Path, image: Image.Image, depth: int | None) -> Image.Image:
     """Numbers of 16 bits as 8, of which white fills `depth`; None for a mask, in which the brightest value is white."""
     if image.mode == "F":
-        raise ValueError("floating-point pixels; expected 8-bit or 16-bit sRGB")
+        raise ValueError("floating-point pixels; expected 8-bit or 16-bit sRGB; convert it")
     if not is_deep(image):
         return image
     values = deep_pixels(path, image)

@@ -23,8 +23,10 @@ from ..images.color import srgb_to_linear
 from ..images.opening import check_image
 from .sources.files_beside import FilesBeside
 from .sources.gltf import plain_glb
+from .sources.obj import triangle_obj
+from .sources.off import off_mesh
 from .sources.ply import triangle_ply
-from .sources.text import off_mesh, stl_mesh, triangle_obj
+from .sources.text import stl_mesh
 
 if TYPE_CHECKING:
     import trimesh
@@ -101,16 +103,20 @@ def _loaded(path: Path, kind: str) -> trimesh.Scene:
     if kind == "ply":
         data = triangle_ply(data)
     elif kind == "obj":
-        data = triangle_obj(data)
+        data, unread = triangle_obj(data)
     elif kind in ("glb", "gltf"):
         data, unread = plain_glb(data, beside.bytes_of, check_image)
         kind = "glb"
+    elif kind == "off":
+        mesh, unread = off_mesh(data)
     else:
-        mesh = off_mesh(data) if kind == "off" else stl_mesh(data)
+        mesh = stl_mesh(data)
     if mesh:
-        return (
+        scene = (
             trimesh.Scene(trimesh.Trimesh(**mesh, process=False)) if len(mesh["faces"]) else trimesh.Scene()
         )
+        scene.metadata[_UNREAD] = unread
+        return scene
     resolver: Any = beside
     loaded: Any = trimesh.load_scene(
         # No merging, no reordering. With maintain_order the two sides of a seam would get the same coordinates.

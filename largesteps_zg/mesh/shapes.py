@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from .._support.checks import as_number
 from .mesh import Mesh
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def icosphere(
     >>> icosphere(1).faces.shape
     torch.Size([80, 3])
     """
-    if not 0 <= subdivisions <= 9:
-        raise ValueError(f"subdivisions: expected a number in [0, 9], got {subdivisions}")
+    if as_number("subdivisions", subdivisions, "an integer in [0, 9]") not in range(10):
+        raise ValueError(f"subdivisions: expected an integer in [0, 9], got {subdivisions}")
     if not radius > 0:
         raise ValueError(f"radius: expected a length > 0, got {radius}")
     golden = (1 + 5**0.5) / 2
@@ -57,7 +58,7 @@ def icosphere(
     faces = triples[near[i, j] & near[j, k] & near[k, i]]  # (20, 3)
     inward = torch.linalg.det(points[faces]) < 0
     faces[inward] = faces[inward].flip(1)
-    for _ in range(subdivisions):
+    for _ in range(int(subdivisions)):
         points, faces = _split_in_four(torch.nn.functional.normalize(points, dim=1), faces)
     points = torch.nn.functional.normalize(points, dim=1) * radius + torch.tensor(center, dtype=torch.float64)
     return Mesh(points.to(device=device, dtype=dtype), faces.to(device=device))

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from .._support.regular_files import check_regular, irregular
+from .foreign import told
 from .formats import colmap, idr, middlebury, mitsuba, mvsnet, transforms
 from .provenance import UNUSED, Note
 from .reading import Reading
@@ -87,5 +88,5 @@ def _module(place: Path, format: str) -> ModuleType:
     if not place.is_dir():
         check_regular(place)
     known = "; ".join(f"{module.LOOKS_FOR} ({name})" for name, module in FORMATS.items())
-    pipes = [f"; {name} is {kind}, copy its content into a file" for name, kind in irregular(place).items()]
-    raise ValueError(f"{place}: not a scene in a known format{''.join(pipes[:3])}; looked for {known}")
+    hints = told(place, lambda folder: any(module.recognises(folder) for module in FORMATS.values()))
+    raise ValueError(f"{place}: not a scene in a known format{hints}; looked for {known}")

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .._support.checks import check_tensor
 from .linear_system import eagerly
 from .operations import batched_axis, solved
 
@@ -78,4 +79,5 @@ def solve(solver: Solver, u: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
             f"solver: expected an object with a method solve, got {type(solver).__name__}; "
             "make CholeskySolver(M) of a matrix"
         )
+    check_tensor("u", u)
     return DifferentiableSolve.apply(solver, u)

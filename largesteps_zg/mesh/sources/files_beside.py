@@ -36,7 +36,7 @@ class FilesBeside:
             path = (self.folder / candidate).resolve()
             if candidate and path.is_relative_to(self.folder) and path.exists() and not path.is_dir():
                 return read_regular(path)
-        raise FileNotFoundError(f"no file {name[:80]!r} in the folder of the mesh")
+        raise FileNotFoundError(f"no file {name[:80]!r} in the folder of the mesh; copy it there")
 
     def get(self, name: str) -> bytes:
         """A file of materials as UTF-8, or an image; raises as `bytes_of`, and where it is neither.

@@ -69,6 +69,7 @@ class _Plain:
         """The bytes of a GLB."""
         meshes = [self._mesh(mesh, index) for index, mesh in enumerate(self.tree.get("meshes", []))]
         nodes, roots = self._nodes(len(meshes))
+        self._list_unread()
         self._check_copies(meshes, nodes, roots)
         tree = {
             "asset": {"version": "2.0"},
@@ -100,6 +101,22 @@ class _Plain:
                 body,
             ]
         )
+
+    def _list_unread(self) -> None:
+        """Takes down what would change or add triangles and is left out."""
+        others = len(self.tree.get("scenes") or []) - 1
+        parts = [part for mesh in self.tree.get("meshes", []) for part in mesh["primitives"]]
+        if others > 0:
+            self.unread.append(f"other scenes than the one to show first are not used ({others:,})")
+        if any(part.get("targets") for part in parts):
+            self.unread.append("morph targets are not used; the mesh is taken without them")
+        if any("skin" in node for node in self.tree.get("nodes", [])):
+            self.unread.append("skins are not used; the mesh is taken in its rest pose")
+        if self.tree.get("animations"):
+            self.unread.append("animations are not used; the nodes are taken where they rest")
+        kinds = {part.get("mode", _TRIANGLES) for part in parts}
+        if kinds - {_TRIANGLES, _STRIP, _FAN} and kinds & {_TRIANGLES, _STRIP, _FAN}:
+            self.unread.append("points and lines are not used")
 
     def _mesh(self, mesh: dict[str, Any], index: int) -> dict[str, Any]:
         """Its triangles; other kinds of primitives are no surface."""

@@ -33,7 +33,7 @@ def _is_number(word: str, whole: bool) -> bool:
         (int if whole else float)(word)
     except ValueError:
         return False
-    return "_" not in word  # Python's own
+    return word.isascii() and "_" not in word  # Python's own
 
 
 def check_obj(text: str) -> None:
@@ -44,7 +44,7 @@ def check_obj(text: str) -> None:
         place = suspect.start()
         end = text.find("\n", place)
         line = text[place : len(text) if end < 0 else end]
-        kind, *words = line.split("#", 1)[0].split() or [""]
+        kind, *words = (word for word in re.split(r"[ \t]+", line) if word)
         if kind in _LEAST:
             check_numbers(f"line {number} ({kind})", words, max(_LEAST[kind], len(words)))
         elif kind == "f" and not all(_CORNER.fullmatch(word) for word in words):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ _CODES = {
 _NAMES = {"i1": "char", "u1": "uchar", "i2": "short", "u2": "ushort", "i4": "int", "u4": "uint"}
 _NAMES |= {"i8": "int64", "u8": "uint64", "f4": "float", "f8": "double"}
 _INDICES = ("vertex_indices", "vertex_index")
-_ENDING = b"end_header"
+_ENDING = re.compile(rb"[\r\n][ \t]*(end_header)[ \t]*(?=[\r\n])")
 _LONGEST = 400  # characters of a number: the longest double written without an exponent has 327
 
 
@@ -65,7 +66,18 @@ def triangle_ply(data: bytes) -> bytes:
         raise ValueError("expected an element face, got strips of triangles; export it as triangles")
     if "vertex" not in found or "face" not in found or not found["face"].count:
         raise ValueError("expected at least one triangle, got no faces; is this a point cloud?")
+    _name_colors(found["vertex"])
     return _written(comments, found["vertex"], found["face"])
+
+
+def _name_colors(vertex: _Element) -> None:
+    """Gives colours that go by other names those that readers know."""
+    names = ("red", "green", "blue")
+    for others in (("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b")):
+        if set(others) <= set(vertex.scalars) and not set(names) & set(vertex.scalars):
+            known = dict(zip(others, names, strict=True))
+            vertex.scalars = {known.get(name, name): kind for name, kind in vertex.scalars.items()}
+            vertex.columns = {known.get(name, name): column for name, column in vertex.columns.items()}
 
 
 def ply_points(data: bytes) -> tuple[np.ndarray, bool]:
@@ -100,12 +112,15 @@ def _elements(data: bytes) -> tuple[list[str], list[_Element]]:
 
 def _header(data: bytes) -> tuple[str, list[str], list[_Element], bytes]:
     """Form, comments, elements and what follows."""
+    data = data.removeprefix(b"\xef\xbb\xbf")
     if data[:3].lower() != b"ply":
-        raise ValueError("expected `ply` as its first line")
-    end = data.find(_ENDING)
-    line_end = min((at for at in (data.find(b"\n", end), data.find(b"\r", end)) if at >= 0), default=-1)
-    if end < 0 or line_end < 0:
-        raise ValueError("its header has no end")
+        raise ValueError(
+            f"expected `ply` as its first line, got {data[:20]!r}; is it damaged, or no PLY file?"
+        )
+    ending = _ENDING.search(data)  # a comment may hold the word
+    if ending is None:
+        raise ValueError("expected a line end_header, got none; is the file complete?")
+    end, line_end = ending.start(1), ending.end()
     form, comments, elements = "", [], list[_Element]()
     for line in data[:end].decode("utf-8", errors="replace").splitlines()[1:]:
         words = line.split()
@@ -126,6 +141,9 @@ def _header(data: bytes) -> tuple[str, list[str], list[_Element], bytes]:
             raise ValueError(f"header line {line[:60]!r} is not understood") from None
     if form not in ("ascii", "binary_little_endian", "binary_big_endian"):
         raise ValueError(f"expected format ascii or binary, got {form[:40]!r}")
+    names = [element.name for element in elements]
+    if len(set(names)) < len(names):
+        raise ValueError(f"expected each element once, got {', '.join(names)[:80]}; export it again")
     for element in elements:
         if any(count[0] == "f" for count, _ in element.lists.values()):
             raise ValueError(f"element {element.name[:40]!r}: the length of a list is no whole number")
@@ -288,14 +306,17 @@ def _written(comments: Sequence[str], vertex: _Element, face: _Element) -> bytes
             f"expected a list {' or '.join(_INDICES)} of its faces, got {', '.join(face.order)[:60]}"
         )
     if face.lists[name][1][0] == "f":
-        raise ValueError(f"expected whole numbers in {name}")
+        raise ValueError(
+            f"expected whole numbers in {name}, got numbers of the type {_NAMES[face.lists[name][1]]}; export it again"
+        )
     if not {"x", "y", "z"} <= set(vertex.scalars):
-        raise ValueError("expected vertices with x, y and z")
+        raise ValueError(f"expected vertices with x, y and z, got {', '.join(vertex.order)[:60]}")
     corners = face.columns[name].astype(np.int64)
     wrong = np.flatnonzero((corners < 0) | (corners >= vertex.count))
     if len(wrong):
+        row = int(np.searchsorted(face.lengths[name].cumsum(), wrong[0], side="right")) + 1
         raise ValueError(
-            f"expected indices in [0, {vertex.count}), got {corners[wrong[0]]} at corner {wrong[0]}"
+            f"element 'face', row {row:,}: expected indices in [0, {vertex.count}), got {corners[wrong[0]]}"
         )
     positions = np.stack([vertex.columns[axis].astype(np.float64) for axis in "xyz"], axis=1)
     triangles, owners = triangulated(positions[corners], face.lengths[name])

@@ -36,7 +36,7 @@ from ..reading import Reading
 from ..sanity import check_shots
 from ..shots import Lens, Shot
 from ..views import Scene
-from .colmap_text import image_lines
+from .colmap_text import check_camera_lines, image_lines
 from .files_beside import folders_in
 from .text_files import read_text
 
@@ -244,7 +244,7 @@ def _is_pinhole(lens: Lens, intrinsics: np.ndarray, width: int, height: int) -> 
 def _read(model: Path) -> tuple[dict[str, tuple[np.ndarray, int]], dict[int, Any]]:
     """Names -> world-to-camera (4, 4) and the camera's number; numbers -> cameras."""
     suffix = _suffix(model)
-    with _quiet() as pycolmap, _essentials(model, suffix) as (copy, names):
+    with _quiet() as pycolmap, _essentials(model, suffix, pycolmap) as (copy, names):
         if suffix == ".bin":
             _check_cameras(Path(copy, "cameras.bin"), model / "cameras.bin", pycolmap)
         try:
@@ -320,7 +320,7 @@ _nothing_told = WhileInside(_tell_nothing)
 
 
 @contextmanager
-def _essentials(model: Path, suffix: str) -> Iterator[tuple[str, dict[str, str]]]:
+def _essentials(model: Path, suffix: str, pycolmap: Any) -> Iterator[tuple[str, dict[str, str]]]:
     """A copy of cameras and images alone; and of a text model the names, which stand there without their spaces.
 
     Points may be missing or millions. Rigs and frames are in the poses of the images already, and a damaged file of
@@ -334,6 +334,7 @@ def _essentials(model: Path, suffix: str) -> Iterator[tuple[str, dict[str, str]]
             _copy_without_points(model / "images.bin", os.path.join(folder, "images.bin"))
         else:
             content = read_text(model / "cameras.txt")
+            check_camera_lines(content, model / "cameras.txt", _models_known(pycolmap))
             Path(folder, "cameras.txt").write_text(content, encoding="utf-8")
             lines = image_lines(model / "images.txt")
             for index, line in enumerate(lines):
@@ -364,8 +365,28 @@ def _copy_without_points(file: Path, target: str) -> None:
                     raise ValueError
                 given.seek(past)
                 made.write(image[:end] + bytes(8))
+            more = size - given.tell()
     except (struct.error, ValueError):
         raise ValueError(f"{file}: ends in the middle of an image; is the file complete?") from None
+    if more:
+        raise ValueError(_goes_on(file, more, "image"))
+
+
+def _parameters(model: Any, pycolmap: Any) -> int:
+    """How many numbers belong to a camera model."""
+    return len(pycolmap.Camera.create_from_model_id(1, model, 1.0, 1, 1).params)
+
+
+def _models_known(pycolmap: Any) -> dict[str, int]:
+    """Camera models by name, and how many numbers each has."""
+    found = {
+        str(name): model for name, model in pycolmap.CameraModelId.__members__.items() if int(model) >= 0
+    }
+    return {name: _parameters(model, pycolmap) for name, model in found.items()}
+
+
+def _goes_on(file: Path, count: int, what: str) -> str:
+    return f"{file}: expected its end behind the last {what}, got {count:,} bytes more; is it damaged?"
 
 
 def _check_cameras(copy: Path, file: Path, pycolmap: Any) -> None:
@@ -381,8 +402,10 @@ def _check_cameras(copy: Path, file: Path, pycolmap: Any) -> None:
             if model not in {int(known) for known in pycolmap.CameraModelId.__members__.values()} - {-1}:
                 raise ValueError(f"{file}: camera model number {model} is not known; is the file damaged?")
             named = pycolmap.CameraModelId(model)
-            position += 24 + 8 * len(pycolmap.Camera.create_from_model_id(1, named, 1.0, 1, 1).params)
+            position += 24 + 8 * _parameters(named, pycolmap)
             if position > len(data):
                 raise struct.error
+        if position < len(data):
+            raise ValueError(_goes_on(file, len(data) - position, "camera"))
     except struct.error:
         raise ValueError(f"{file}: ends in the middle of a camera; is the file complete?") from None

@@ -150,7 +150,14 @@ def _numbers(arrays: Mapping[str, np.ndarray]) -> list[int]:
 
 
 def _tell_left_out(file: Path, arrays: Mapping[str, np.ndarray], keys: list[int], record: Record) -> None:
-    """A note of cameras without an image: photographs that were taken out, or are numbered from 1."""
+    """Notes of other arrays, and of cameras without an image: photographs taken out, or numbered from 1."""
+    with ZipFile(file) as content:
+        names = [name.removesuffix(".npy") for name in content.namelist()]
+    # Inverses and camera_mat say again what the others say.
+    known = r"(world|scale|camera)_mat(_inv)?_[0-9]{1,9}"
+    others = [name[:40] for name in names if not re.fullmatch(known, name)]
+    if others:
+        record.add(UNUSED, f"{file.name}: arrays {some(others)}")
     lost = [number for number in _numbers(arrays) if number not in keys]
     if lost:
         plural = "s" * (len(lost) > 1)

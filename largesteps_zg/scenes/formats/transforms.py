@@ -321,10 +321,10 @@ def _intrinsics(frame: _Frame, width: int, height: int) -> torch.Tensor:
 def _focal(frame: _Frame, axis: str, size: float) -> float | None:
     """Focal length along an axis in pixels; what the frame says goes before what all share."""
     for fields in (frame.fields, frame.shared):
-        if f"fl_{axis}" in fields:
+        if fields.get(f"fl_{axis}") is not None:
             return number(fields, f"fl_{axis}", frame.where, positive=True)
         key = f"camera_angle_{axis}"
-        if key in fields:
+        if fields.get(key) is not None:
             angle = number(fields, key, frame.where, positive=True)
             if not 1e-6 < angle < math.pi:
                 raise ValueError(
@@ -340,7 +340,7 @@ def _image(folder: Path, frame: _Frame, lookup: Lookup) -> Path:
     if image is None:
         raise FileNotFoundError(
             f"{frame.where}: image not found; looked for {folder / frame.file_path}, also with {', '.join(SUFFIXES)}"
-            + lookup.hint(folder, frame.file_path)
+            + (lookup.hint(folder, frame.file_path) or "; put it there, or take the frame out")
         )
     return image
 

@@ -189,7 +189,9 @@ def _read(shot: Shot, given: MaskFile | None, depth: int, constants: Photographs
             sizes = (
                 f"{mask.shape[1]}x{mask.shape[0]} pixels, expected the {pixels.shape[1]}x{pixels.shape[0]}"
             )
-            raise ValueError(f"{file}: mask has {sizes} of its image {shot.image}")
+            raise ValueError(
+                f"{file}: mask has {sizes} of its image {shot.image}; resize it, or make it anew"
+            )
         pixels[..., 3] = mask
     source = "file" if file is not None else "alpha" if not opaque else "opaque" if has_alpha else "none"
     if source in ("file", "alpha"):

@@ -24,6 +24,7 @@ def tell_left_over(record: Record, shots: Sequence[Shot], masks: Iterable[Path])
     folders = list(dict.fromkeys(shot.image.parent for shot in shots))
     for folder in _mask_folders(record.root, folders):
         _tell_masks(record, shots[0], folder, [file for file in _below(folder) if _real(file) not in used])
+        _tell_other_kinds(record, shots, folder)
     around = _around(record.root, folders)
     names = {key(name) for shot in shots for name in (shot.image.name, shot.image.stem)}
     for folder in around:
@@ -52,6 +53,19 @@ def _tell_masks(record: Record, shot: Shot, folder: Path, files: Sequence[Path])
             f"{_shown(record, folder)}: {counted(len(files), 'mask')} that no photograph goes with "
             f"({some([file.name for file in files])}); for {name} expected {stem}.png, {name}.png, {stem}_mask.png, "
             f"{stem}.mask.png or {name}.mask.png in a folder 'masks', or the folder named by --masks",
+        )
+
+
+def _tell_other_kinds(record: Record, shots: Sequence[Shot], folder: Path) -> None:
+    """A note of files under the names of photographs whose suffix is none of an image that is read here."""
+    stems = {key(name) for shot in shots for name in (shot.image.name, shot.image.stem)}
+    left = [file for file in folder.iterdir() if file.is_file() and file.suffix.lower() not in SUFFIXES]
+    named = sorted(file.name for file in left if _named_as(file, stems) or key(file.stem) in stems)
+    if named:
+        record.add(
+            UNUSED,
+            f"{_shown(record, folder)}: {counted(len(named), 'file')} of a kind that is not read ({some(named)}); "
+            "convert masks to PNG",
         )
 
 

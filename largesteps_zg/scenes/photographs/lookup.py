@@ -10,6 +10,7 @@ import os
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from urllib.parse import unquote
 
 from ...images.files import NEEDS_CONVERSION, SUFFIXES
 from ..provenance import Record, share, some
@@ -32,13 +33,19 @@ class Lookup:
         """The image of that name, with its own suffix, without one, or with another; None where nothing fits.
 
         `name` may hold folders, with `/` or, as some programs write it, with a backslash. Of several that fit, the one
-        of the name's own suffix goes first; if that leaves more than one, none is taken. Of an absolute path that is
-        not there, as another machine's, the end counts: as much of it as leads to a file in the folder.
+        of the name's own suffix goes first; if that leaves more than one, none is taken. Of a path that leads out of
+        the folder and to no file, as on another machine, the end counts, as much of it as leads to a file in the
+        folder. Names with `%20` and the like are undone where there is no such file.
         """
         found = self._find(folder, name)
-        if found is not None or not (PureWindowsPath(name).drive or name.startswith(("/", "\\"))):
-            return found
         parts = PureWindowsPath(name).parts  # both kinds of separators
+        elsewhere = PureWindowsPath(name).drive or name.startswith(("/", "\\")) or ".." in parts
+        if found is None and "%" in name:  # as in a URL
+            found = self._find(folder, unquote(name))
+            if found is not None:
+                self.differing.append((name, found))
+        if found is not None or not elsewhere:
+            return found
         for start in range(1, len(parts)):
             found = self._find(folder, "/".join(parts[start:]))
             if found is not None:
@@ -112,7 +119,7 @@ class Lookup:
             said, found = self.moved[0]
             record.add(
                 "images",
-                f"absolute paths of another place in {share(len(self.moved), total)}: {record.short(found)} is read "
+                f"paths of another place in {share(len(self.moved), total)}: {record.short(found)} is read "
                 f"for {said}",
             )
         if self.differing:

@@ -30,8 +30,9 @@ _Result = TypeVar("_Result")
 def check_mask(mask: np.ndarray, source: object, constants: Photographs = DEFAULTS.photographs) -> None:
     """ValueError for a mask (H, W) uint8 that is empty, full or inverted; `source` begins the message."""
     if mask.max() < 128:
+        found = f" (its largest value is {mask.max()}, expected 255 on the object)" if mask.max() else ""
         raise ValueError(
-            f"{source}: mask is empty, so the view sees no object; correct the mask or remove the view"
+            f"{source}: mask is empty{found}, so the view sees no object; correct the mask or remove the view"
         )
     if mask.min() >= 128:
         raise ValueError(
