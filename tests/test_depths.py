@@ -10,13 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.geometry import topology
 from largesteps_zg.mesh import Mesh, icosphere, surface_distances
 from largesteps_zg.rasterizer import edge_table, interpolate, rasterize
 from largesteps_zg.reconstruct.frame import Frame
 from largesteps_zg.reconstruct.photo_consistency import DepthMap, PhotoConsistency, depth_maps
 from largesteps_zg.reconstruct.starts import choose_start, depths_start, visual_hull
-from largesteps_zg.reconstruct.starts.fused import _closed, fused
+from largesteps_zg.reconstruct.starts.fused import _as_simple, _closed, fused
+from largesteps_zg.reconstruct.starts.hull import surface_of
 from largesteps_zg.renderers.rasterized import depth_images, homogeneous_pixels
 from largesteps_zg.scenes import Scene, bounding_sphere
 from largesteps_zg.scenes.carving.grid import Grid
@@ -156,3 +158,19 @@ def test_closing_keeps_gaps_that_the_masks_show() -> None:
     assert (first == field).all()
     for closed in wider[1:]:  # a cell is too little: from node to node it is two
         assert (closed[8:-8, 5, 8:-8] > 0).all() and (closed[:, 9] < 0).all()
+
+
+def test_handles_of_the_hull_between_its_nodes_are_closed_before_it_is_a_bound() -> None:
+    """A tunnel through a block that is said to have none; a bound with the tunnel would never let it be closed."""
+    field = np.full((20, 20, 20), -1.0)
+    field[3:17, 3:17, 3:17] = 1.0
+    grid = Grid(np.zeros(3), 1.0, field.shape)
+    block = surface_of(grid, field, DEFAULTS.carving)
+    field[:, 9:11, 9:11] = -1.0
+    assert block is not None and block.genus == 0
+    anywhere = np.full(field.shape, np.inf)
+    whole = _as_simple(field, anywhere, block, grid, DEFAULTS.carving)
+    assert whole is not None and whole[0].genus == 0 and whole[0].parts == 1
+    assert _as_simple(field, field, block, grid, DEFAULTS.carving) is None
+    carved = _as_simple(field, whole[1], block, grid, DEFAULTS.carving)
+    assert carved is not None and carved[0].genus == 0

@@ -54,15 +54,21 @@ def carved_by_photographs(
     grid = Grid((hull.grid.corner - middle) / radius, hull.grid.cell / radius, hull.grid.shape)
     fine, outer, field = fused(grid, hull.field / radius, maps, term)
     scene = Grid(fine.corner * radius + middle, fine.cell * radius, fine.shape)
-    bound = np.full(fine.shape, np.inf)
-    for whole in (outer, field):  # between its nodes, the hull may have got handles, too
-        for bound in _closed(whole / fine.cell, bound):
-            found = surface_of(scene, bound * scene.cell, constants)
-            if found is not None and found.genus <= hull.genus and found.parts <= hull.parts:
-                break
-        else:
-            return None
-    return found if _more_agree(found, hull, term, frame) else None
+    # Between its nodes the hull may have got handles, too: these are closed first.
+    whole = _as_simple(outer / fine.cell, np.full(fine.shape, np.inf), hull, scene, constants)
+    carved = whole and _as_simple(field / fine.cell, whole[1], hull, scene, constants)
+    return carved[0] if carved and _more_agree(carved[0], hull, term, frame) else None
+
+
+def _as_simple(
+    field: np.ndarray, outer: np.ndarray, hull: Hull, scene: Grid, constants: Carving
+) -> tuple[Hull, np.ndarray] | None:
+    """The surface of a field, and the field, with gaps closed until it has no more handles and parts than the hull."""
+    for closed in _closed(field, outer):
+        found = surface_of(scene, closed * scene.cell, constants)
+        if found is not None and found.genus <= hull.genus and found.parts <= hull.parts:
+            return found, closed
+    return None
 
 
 def _closed(field: np.ndarray, outer: np.ndarray) -> Iterator[np.ndarray]:
