@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .group import TINY, UNASKED, Group, constant
+from .group import TINY, TRIED, UNASKED, Group, constant
 
 PAGE = "benchmarks/measurements/path_traced.md"
 
@@ -52,8 +52,8 @@ class Highlights(Group):
 class Gains(Group):
     """A gain for each photograph, in `reconstruct.appearance.exposure`. Held-out pixels say whether there is one."""
 
-    start: float = constant(0.1, "share", "From so much of the run on, gains change.")
-    decide: float = constant(0.5, "share", "At so much of the run they are kept or dropped.")
+    start: float = constant(0.1, "share", "From so much of the run on, gains change.", TRIED)
+    decide: float = constant(0.5, "share", "At so much of the run they are kept or dropped.", UNASKED)
     step: float = constant(
         0.02, "nepers", "First step of a gain, for each time that its view is seen.", UNASKED
     )

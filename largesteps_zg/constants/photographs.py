@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .group import TINY, Group, constant
+from .group import TINY, TRIED, UNASKED, Group, constant
 
 MASKS = (
     "measured: benchmarks/masks.py, all numbers of masks together, on path-traced clay and painted fennecs"
@@ -171,33 +171,38 @@ class Carving(Group):
 
     tolerances: tuple[tuple[float, float], ...] = constant(
         ((0.0, 0.0), (0.0, 1.0), (0.03, 1.0), (0.06, 2.0), (0.12, 3.0)), "(share of views, pixels)",
-        "So many views may disagree, by so many pixels of a mask; tried in this order.",
+        "So many views may disagree, by so many pixels of a mask; tried in this order.", UNASKED,
     )  # fmt: skip
     covered: float = constant(
-        0.98, "share", "A hull that explains so much of the masks needs no larger tolerance."
+        0.98, "share", "A hull that explains so much of the masks needs no larger tolerance.", UNASKED
     )
-    confirmed: float = constant(0.05, "radii", "A view confirms points of a hull within this distance.")
+    confirmed: float = constant(
+        0.05, "radii", "A view confirms points of a hull within this distance.", UNASKED
+    )
     erosions: tuple[float, ...] = constant(
-        (0.5, 1.0, 1.5, 2.0), "cells", "Taken off the parts that no view confirms, in this order."
+        (0.5, 1.0, 1.5, 2.0), "cells", "Taken off the parts that no view confirms, in this order.", UNASKED
     )
     thickenings: tuple[float, ...] = constant(
-        (0.5, 0.75, 1.0), "cells", "Added where the grid has torn holes that no mask shows, in this order."
+        (0.5, 0.75, 1.0),
+        "cells",
+        "Added where the grid has torn holes that no mask shows, in this order.",
+        TRIED,
     )
     smallest_hole: float = constant(
-        3e-4, "share", "Holes smaller than this, of their mask, are noise at an outline."
+        3e-4, "share", "Holes smaller than this, of their mask, are noise at an outline.", UNASKED
     )
-    fewest_pixels: float = constant(4.0, "pixels", "The same, whatever the mask's size.")
+    fewest_pixels: float = constant(4.0, "pixels", "The same, whatever the mask's size.", UNASKED)
     speck: float = constant(
-        0.05, "share", "Parts of a hull that extend less, of the largest one, are dropped."
+        0.05, "share", "Parts of a hull that extend less, of the largest one, are dropped.", UNASKED
     )
     speck_volume: float = constant(
-        0.001, "share", "Parts of less volume, of the largest one, are dropped too."
+        0.001, "share", "Parts of less volume, of the largest one, are dropped too.", UNASKED
     )
     sheet: float = constant(
         0.13, "radii", "If the largest sphere inside the masks is smaller, a run starts from the hull.",
         "measured: benchmarks/starts.py, 16 shapes",
     )  # fmt: skip
-    smallest_sphere: float = constant(0.05, "radii", "The sphere to start from is no smaller.")
+    smallest_sphere: float = constant(0.05, "radii", "The sphere to start from is no smaller.", UNASKED)
     start_share: float = constant(
-        0.9, "share", "Of the largest sphere inside all masks, so much is the start."
+        0.9, "share", "Of the largest sphere inside all masks, so much is the start.", TRIED
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .group import TINY, TRIED, UNASKED, Group, constant
+from .group import SHARP, TINY, TRIED, UNASKED, Group, constant
 
 TABLES = "benchmarks/measurements/choosing.md"
 PAGE = "benchmarks/measurements/path_traced.md"
@@ -20,7 +20,7 @@ class Schedule(Group):
         f"chosen; with and without measured: {TABLES}, Remeshing; fennec",
     )  # fmt: skip
     remesh_pixels: tuple[float, ...] = constant(
-        (5.0, 3.0, 2.0), "pixels", "Edges after each of these remeshings."
+        (5.0, 3.0, 2.0), "pixels", "Edges after each of these remeshings.", SHARP
     )
     coarse_until: float = constant(
         0.3,
@@ -29,7 +29,7 @@ class Schedule(Group):
         f"measured: {PAGE}, Image size; bunny, cow",
     )
     coarse_smallest: int = constant(
-        256, "pixels", "Images of a shorter side are not halved; thin parts would vanish."
+        256, "pixels", "Images of a shorter side are not halved; thin parts would vanish.", UNASKED
     )
     lambda_factor: float = constant(
         0.25,
@@ -56,7 +56,7 @@ class Schedule(Group):
     bending_factor: float = constant(
         4.0, "times", "The weight of bending at the start of a run, over that at its end.", TRIED, least=TINY
     )
-    color_lambda: float = constant(1.0, "lambda", "Smoothing of colours at first.")
+    color_lambda: float = constant(1.0, "lambda", "Smoothing of colours at first.", TRIED)
     sharp_lambda: float = constant(
         0.1, "lambda", "Smoothing of colours once the shape is there.",
         f"measured: {PAGE}, Number of vertices; temple, fennec",
@@ -75,6 +75,7 @@ class Schedule(Group):
         0.2,
         "white",
         "Where the robust loss bends: a quarter of the influence is left there, a ninth at twice.",
+        UNASKED,
         least=TINY,
     )
     thrown: float = constant(
@@ -103,6 +104,7 @@ class Correcting(Group):
         0.3,
         "share",
         "At so much of the run photographs say whether cameras are off, and then these begin to move.",
+        TRIED,
     )
     decide: float = constant(
         0.6, "share", "At so much of the run matches are asked again, and corrections are kept or dropped.",
@@ -119,8 +121,8 @@ class Correcting(Group):
         "derived: two share their motions with the surface",
     )
     step: float = constant(4e-3, "radians, distances", "First step of turns and shifts.", UNASKED)
-    focal_step: float = constant(2e-3, "nepers", "First step of the focal length.")
-    ball: float = constant(0.6, "radii", "Corrections are measured on a ball of this radius.")
+    focal_step: float = constant(2e-3, "nepers", "First step of the focal length.", TRIED)
+    ball: float = constant(0.6, "radii", "Corrections are measured on a ball of this radius.", TRIED)
     widths: tuple[float, ...] = constant(
         (0.2, 0.4, 0.8, 1.6), "radians", "Widths of the weights of neighbours, of which the best foretells a camera.",
         "derived: the best of them is found on the run's own cameras, each left out in turn",
@@ -137,10 +139,13 @@ class Correcting(Group):
         least=3,
     )
     asked_steps: int = constant(
-        2, "steps", "Of Gauss and Newton to what a part of a photograph asks of its camera.", least=1
+        2, "steps", "Of Gauss and Newton to what a part of a photograph asks of its camera.", TRIED, least=1
     )
     asked_ridge: float = constant(
-        1e-3, "share", "Of the mean curvature, added where a part of a photograph does not tell a direction."
+        1e-3,
+        "share",
+        "Of the mean curvature, added where a part of a photograph does not tell a direction.",
+        UNASKED,
     )
     align_steps: int = constant(60, "steps", "Cameras of held-out views are fitted in so many.")
     align_step: float = constant(1e-3, "radians, distances", "First of these steps.")
@@ -158,20 +163,26 @@ class Patches(Group):
     """Patches of photographs that are compared, in `reconstruct.photo_consistency`."""
 
     finer_at: tuple[float, ...] = constant(
-        (0.15, 0.4), "share", "Of the run, when it looks at photographs of twice the size."
+        (0.15, 0.4), "share", "Of the run, when it looks at photographs of twice the size.", UNASKED
     )
     start: float = constant(
-        0.3, "share", "From so much of the run on patches count, where it starts far away."
+        0.3, "share", "From so much of the run on patches count, where it starts far away.", TRIED
     )
-    near: float = constant(0.9, "share", "Outlines have to overlap the masks by more before patches count.")
-    decide: float = constant(0.6, "share", "At so much of the run patches are kept or dropped.")
-    smallest: int = constant(128, "pixels", "Photographs of a shorter side are not halved.")
+    near: float = constant(
+        0.9, "share", "Outlines have to overlap the masks by more before patches count.", TRIED
+    )
+    decide: float = constant(0.6, "share", "At so much of the run patches are kept or dropped.", TRIED)
+    smallest: int = constant(128, "pixels", "Photographs of a shorter side are not halved.", UNASKED)
     angles: tuple[float, float] = constant(
-        (5.0, 45.0), "degrees", "Between two views of the object whose photographs are compared.", length=2
+        (5.0, 45.0),
+        "degrees",
+        "Between two views of the object whose photographs are compared.",
+        SHARP,
+        length=2,
     )
-    neighbors: int = constant(8, "photographs", "The nearest of them, for each photograph.")
-    compared: int = constant(2, "photographs", "Neighbours that a step looks at.")
-    swept: int = constant(4, "photographs", "Neighbours that a map of depths looks at.")
+    neighbors: int = constant(8, "photographs", "The nearest of them, for each photograph.", UNASKED)
+    compared: int = constant(2, "photographs", "Neighbours that a step looks at.", UNASKED)
+    swept: int = constant(4, "photographs", "Neighbours that a map of depths looks at.", UNASKED)
     detailed: int = constant(
         8000, "vertices", "Of a start that has the cavities of such maps.",
         "measured: benchmarks/photographs.py; 4,000 and 16,000 on gear and painted fennec",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .group import TINY, TRIED, Group, constant
+from .group import TINY, TRIED, UNASKED, Group, constant
 
 SHEETS = "benchmarks/measurements/path_traced.md, Sheets: a leaf and three leaves"
 
@@ -18,6 +18,7 @@ class Mending(Group):
         0.2,
         "share",
         "A file with so many of its edges between more than two faces is no surface, and refused.",
+        UNASKED,
     )
     full: float = constant(
         0.01, "volume / area^1.5", "Above, an open surface has an inside.",
@@ -27,20 +28,27 @@ class Mending(Group):
         math.sqrt(8) * math.pi, "border² / area", "Above, an open part is a sheet.",
         "derived: the geometric mean of half a ball, 2 pi, and the least of any flat sheet, 4 pi",
     )  # fmt: skip
-    needle: float = constant(1e-3, "share", "Faces of less quality have hardly an area, and count as wrong.")
-    least_reach: float = constant(0.7, "edges", "Wrong faces are smoothed over so many edges at first,")
-    reach_growth: float = constant(
-        math.sqrt(2), "times", "and over more by this where that does not help,", least=1.01
+    needle: float = constant(
+        1e-3, "share", "Faces of less quality have hardly an area, and count as wrong.", UNASKED
     )
-    largest_reach: float = constant(3.0, "edges", "up to so many.")
+    least_reach: float = constant(
+        0.7, "edges", "Wrong faces are smoothed over so many edges at first,", TRIED
+    )
+    reach_growth: float = constant(
+        math.sqrt(2), "times", "and over more by this where that does not help,", UNASKED, least=1.01
+    )
+    largest_reach: float = constant(3.0, "edges", "up to so many.", UNASKED)
     rings: tuple[int, ...] = constant(
-        (1, 2, 3, 4, 6, 8), "edges", "Then regions of these radii are faired, the smallest that helps."
+        (1, 2, 3, 4, 6, 8),
+        "edges",
+        "Then regions of these radii are faired, the smallest that helps.",
+        UNASKED,
     )
     early_rings: tuple[int, ...] = constant(
-        (1, 2, 3), "edges", "The same before a body is remeshed; what is left has steps to go."
+        (1, 2, 3), "edges", "The same before a body is remeshed; what is left has steps to go.", UNASKED
     )
-    rounds: int = constant(4, "rounds", "So often at most, where regions disturb each other.")
-    shortest: float = constant(0.2, "mean edges", "Shorter edges of a faired region are merged.")
+    rounds: int = constant(4, "rounds", "So often at most, where regions disturb each other.", UNASKED)
+    shortest: float = constant(0.2, "mean edges", "Shorter edges of a faired region are merged.", UNASKED)
     farthest: float = constant(
         4.0, "mean edges", "A region that moves farther and is still not mended stays as it was.",
         "measured: folds in a body gave way within 3.2; a fold at the rim of a sheet takes the rim away with it",
@@ -54,22 +62,24 @@ class Remeshing(Group):
     rim: float = constant(
         -0.2, "cosine", "A ridge between faces of a smaller cosine is the rim of a sheet.", TRIED
     )
-    rim_edges: int = constant(8, "edges", "If it is so long; folds in a noisy surface are a few.")
-    corner: float = constant(0.7, "cosine", "A border that turns by a smaller cosine keeps its vertex.")
+    rim_edges: int = constant(8, "edges", "If it is so long; folds in a noisy surface are a few.", TRIED)
+    corner: float = constant(
+        0.7, "cosine", "A border that turns by a smaller cosine keeps its vertex.", UNASKED
+    )
     stray: float = constant(
         0.1, "target lengths", "How far a seam may move when one of its vertices goes.", TRIED
     )
     upright: float = constant(
         0.3, "cosine", "A new face may be turned so far against the surface around it.", TRIED
     )
-    turned: float = constant(0.2, "cosine", "A face may turn so far where an edge is merged.")
-    merged_quality: float = constant(0.25, "share", "Merging leaves faces of at least this quality,")
-    merged_loss: float = constant(0.5, "share", "or of at least so much of what they had.")
+    turned: float = constant(0.2, "cosine", "A face may turn so far where an edge is merged.", TRIED)
+    merged_quality: float = constant(0.25, "share", "Merging leaves faces of at least this quality,", TRIED)
+    merged_loss: float = constant(0.5, "share", "or of at least so much of what they had.", TRIED)
     flipped_quality: float = constant(
-        0.4, "share", "Turning an edge leaves faces of at least this quality, or better."
+        0.4, "share", "Turning an edge leaves faces of at least this quality, or better.", TRIED
     )
-    crease: float = constant(0.7, "cosine", "Turning an edge makes no sharper crease than this.")
-    poor: float = constant(0.05, "share", "Faces of less quality are relaxed afterwards.")
+    crease: float = constant(0.7, "cosine", "Turning an edge makes no sharper crease than this.", TRIED)
+    poor: float = constant(0.05, "share", "Faces of less quality are relaxed afterwards.", TRIED)
     finest: float = constant(0.5, "mean edges", "Adaptive remeshing makes edges no shorter.")
     coarsest: float = constant(1.5, "mean edges", "Adaptive remeshing makes edges no longer.")
     tolerance: float = constant(
@@ -102,10 +112,10 @@ class Priors(Group):
         0.7, "cosine", "Parts face each other from this cosine on; a sharp edge is no sheet.", TRIED
     )
     bent: float = constant(
-        0.98, "cosine", "Where faces meet at a larger one, edges cross only where vertices do."
+        0.98, "cosine", "Where faces meet at a larger one, edges cross only where vertices do.", TRIED
     )
-    refresh: int = constant(5, "steps", "Between two searches for near parts.")
-    sweeps: int = constant(3, "times", "Parts are pushed so often in each step.")
+    refresh: int = constant(5, "steps", "Between two searches for near parts.", TRIED)
+    sweeps: int = constant(3, "times", "Parts are pushed so often in each step.", TRIED)
     push: float = constant(
         2.0, "times", "So much of what parts lack to be apart goes into the latent.", TRIED
     )
