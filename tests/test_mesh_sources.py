@@ -236,11 +236,6 @@ def test_obj_as_other_programs_write_it(tmp_path):
         ("f 1 2 9", "line 4 (f): expected indices up to 3, as many as there are lines 'v', got '9'"),
         ("f 1 2 99999999999999999999", "line 4 (f): expected indices up to 3"),
         ("f 1 2 \\\n 3\nf 1 2 9", "line 6 (f): "),
-        (
-            "vt 0 0\nf 1/1 2/1 3/2",
-            "line 5 (f): expected indices up to 1, as many as there are lines 'vt', got '3/2'",
-        ),
-        ("f 1//1 2//1 3//1", "line 4 (f): expected indices up to 0, as many as there are lines 'vn'"),
         ("f 1\u00a02 3", "line 4 (f): expected a face of whole numbers"),
         ("v \u0661 0 0\nf 1 2 3", "line 4 (v): expected 3 numbers"),
     ],
@@ -250,6 +245,12 @@ def test_faces_that_name_what_is_not_there(face, part, tmp_path):
     with pytest.raises(ValueError, match=r"a\.obj: ") as caught:
         load_mesh(tmp_path / "a.obj")
     assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("face", ["vt 0 0\nf 1/1 2/1 3/2", "f 1//1 2//1 3//1", "f 1/1/1 2/1/1 3/1/1"])
+def test_a_surface_is_whole_without_the_coordinates_and_normals_that_its_faces_name(face, tmp_path):
+    (tmp_path / "a.obj").write_text(f"v 0 0 0\nv 1 0 0\nv 0 1 0\n{face}\n")
+    assert load_mesh(tmp_path / "a.obj").faces.tolist() == [[0, 1, 2]]
 
 
 def test_lines_that_go_on_keep_the_numbers_of_the_others(tmp_path):

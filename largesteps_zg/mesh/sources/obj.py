@@ -145,9 +145,11 @@ def _absolute(corner: str, seen: dict[str, int], counts: dict[str, int], line: i
                 f"line {line} (f): expected indices from 1 on, or from -1 backwards, got {corner[:40]!r}; is it "
                 "0-indexed?"
             )
-        if number > counts[kind]:
+        if number > counts[kind] and kind != "v":
+            number = 0  # the surface is whole without it
+        elif number > counts[kind]:
             raise ValueError(
-                f"line {line} (f): expected indices up to {counts[kind]:,}, as many as there are lines {kind!r}, got "
+                f"line {line} (f): expected indices up to {counts[kind]:,}, as many as there are lines 'v', got "
                 f"{corner[:40]!r}; is the file complete?"
             )
         found.append(number)
