@@ -17,6 +17,7 @@ from largesteps_zg.rasterizer import edge_table, interpolate, rasterize
 from largesteps_zg.reconstruct.frame import Frame
 from largesteps_zg.reconstruct.photo_consistency import DepthMap, PhotoConsistency, depth_maps
 from largesteps_zg.reconstruct.starts import choose_start, depths_start, visual_hull
+from largesteps_zg.reconstruct.starts import fused as carving
 from largesteps_zg.reconstruct.starts.fused import _as_simple, _closed, fused
 from largesteps_zg.reconstruct.starts.hull import surface_of
 from largesteps_zg.renderers.rasterized import depth_images, homogeneous_pixels
@@ -160,7 +161,7 @@ def test_closing_keeps_gaps_that_the_masks_show() -> None:
         assert (closed[8:-8, 5, 8:-8] > 0).all() and (closed[:, 9] < 0).all()
 
 
-def test_handles_of_the_hull_between_its_nodes_are_closed_before_it_is_a_bound() -> None:
+def test_handles_of_the_hull_between_its_nodes_are_closed_before_it_is_a_bound(monkeypatch) -> None:
     """A tunnel through a block that is said to have none; a bound with the tunnel would never let it be closed."""
     field = np.full((20, 20, 20), -1.0)
     field[3:17, 3:17, 3:17] = 1.0
@@ -168,9 +169,12 @@ def test_handles_of_the_hull_between_its_nodes_are_closed_before_it_is_a_bound()
     block = surface_of(grid, field, DEFAULTS.carving)
     field[:, 9:11, 9:11] = -1.0
     assert block is not None and block.genus == 0
-    anywhere = np.full(field.shape, np.inf)
-    whole = _as_simple(field, anywhere, block, grid, DEFAULTS.carving)
-    assert whole is not None and whole[0].genus == 0 and whole[0].parts == 1
     assert _as_simple(field, field, block, grid, DEFAULTS.carving) is None
-    carved = _as_simple(field, whole[1], block, grid, DEFAULTS.carving)
-    assert carved is not None and carved[0].genus == 0
+    term, _, _ = swept()
+    monkeypatch.setattr(carving, "PhotoConsistency", lambda *_, **__: term)
+    monkeypatch.setattr(carving, "depth_maps", lambda *_: {0: None})
+    monkeypatch.setattr(carving, "fused", lambda *_: (grid, field, field))
+    monkeypatch.setattr(carving, "_more_agree", lambda *_: True)
+    frame = Frame(torch.zeros(3, dtype=torch.float64), 1.0, torch.device("cpu"))
+    found = carving.carved_by_photographs(block, scene().train, frame)
+    assert found is not None and found.genus == 0 and found.parts == 1
