@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...constants import Estimates
 from ...renderers.black_box import BlackBox
-from ...renderers.rasterized import drawn, fragments_of, render
+from ...renderers.rasterized import drawn, fragments_of, homogeneous_pixels, render
 from ..batch import Batch
 from .source import GradientSource, LossResult, Surface
 from .traits import EXACT
@@ -38,7 +38,8 @@ class Rasterized(GradientSource):
         seen = fragments_of(vertices, fit.faces, batch.cameras, edges=fit.edges, backend=fit.backend)
         images = drawn(fit.shaded(vertices, albedo.detach(), batch), seen)
         loss = fit.difference.loss(images, batch)
-        still = replace(seen, points=seen.points.detach())
+        points = homogeneous_pixels(vertices.detach(), batch.cameras)  # cameras learn from both
+        still = replace(seen, points=points.contiguous())
         images = drawn(fit.shaded(vertices.detach(), albedo, whole), still)
         of_colors = fit.difference.loss(images, whole)
         return LossResult(loss + of_colors, self._shown(fit, of_colors, images, whole))

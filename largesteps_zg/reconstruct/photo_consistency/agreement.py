@@ -170,9 +170,8 @@ class _Agreement(torch.autograd.Function):
         inner = room[-2:, radius : radius + rows, radius : radius + columns]
         whole[:, top : top + rows, left : left + columns] = inner
         of_scores, of_shares = whole
-        ctx.mark_non_differentiable(
-            share, of_scores, of_shares
-        )  # in one call: a second one would undo the first
+        # In one call: a second one would undo the first.
+        ctx.mark_non_differentiable(share, of_scores, of_shares)
         return loss, share, of_scores, of_shares
 
     @staticmethod
