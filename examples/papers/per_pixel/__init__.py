@@ -1,0 +1,3 @@
+from ..records import Experiment
+
+EXPERIMENTS: dict[str, Experiment] = {}
