@@ -147,6 +147,14 @@ def test_matches_obey_their_constants(blotched: Views) -> None:
     assert 0 < len(CameraMatches.of(blotched, Matching(features=20))) <= 10 * 20 < usual
 
 
+def test_matches_of_halved_photographs_lie_where_they_lie_in_the_photographs(blotched: Views) -> None:
+    """So the true cameras put them on each other's lines, to about a pixel of the smaller ones."""
+    halved = CameraMatches.of(blotched, level=1)
+    found = halved.compared(blotched.cameras, blotched.cameras)
+    assert found is not None and 30 < len(halved) < len(CameraMatches.of(blotched))
+    assert found.given < 1.0
+
+
 def bumpy() -> Mesh:
     """A surface without symmetry."""
     ball = icosphere(4)

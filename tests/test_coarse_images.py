@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from largesteps_zg.cameras import sphere_of_cameras
+from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.reconstruct.batch import Batch, halved
-from largesteps_zg.reconstruct.schedule import image_level, remeshings
+from largesteps_zg.reconstruct.schedule import image_level, remeshings, views_of_step
 from largesteps_zg.renderers import render
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
@@ -86,6 +87,27 @@ def test_images_are_as_fine_as_triangles_can_show():
     assert [image_level(early, edge, 2000) for edge in (1.0, 4.0, 8.0)] == [1, 1, 2]
     # Sides shorter than 256 are not halved.
     assert [image_level(early, 64.0, side) for side in (255, 256, 511, 512, 1024)] == [0, 1, 1, 2, 3]
+
+
+def test_a_step_compares_fewer_images_where_they_are_large():
+    assert [views_of_step(side, side, 0) for side in (100, 800, 801, 1131, 1600, 5000)] == [8, 8, 7, 4, 2, 1]
+    assert views_of_step(1600, 1600, 1) == views_of_step(800, 800, 0)
+
+
+def test_a_run_compares_as_many_images_as_it_was_told_or_as_are_not_too_many(scene, monkeypatch):
+    def compared(**settings) -> int:
+        run, seen = Reconstruction(scene.train, Settings(remesh="off", **settings)), []
+        step = run.fit.step
+        monkeypatch.setattr(
+            run.fit, "step", lambda batch, **rest: (seen.append(len(batch)), step(batch, **rest))[1]
+        )
+        run.advance()
+        return seen[0]
+
+    pixels = scene.train.images[0, ..., 0].numel()
+    few = replace(DEFAULTS, schedule=replace(DEFAULTS.schedule, step_pixels=3 * pixels))
+    usual = min(DEFAULTS.schedule.step_views, len(scene.train))
+    assert [compared(), compared(advanced=few), compared(advanced=few, views_per_step=4)] == [usual, 3, 4]
 
 
 def test_all_images_or_some_are_the_same_at_every_size(scene, monkeypatch):

@@ -286,6 +286,17 @@ def test_groups_are_drawn_anew_for_each_step_and_are_those_of_its_number() -> No
     assert groups != [other.group(5, number) for number in range(12)]
 
 
+def test_groups_are_smaller_where_photographs_are_large() -> None:
+    views, cameras = ball_views()
+    sizes = []
+    for photographs in (0, 1, 2, 3, 9):
+        term = PhotoConsistency(
+            views, cameras, constants=Patches(smallest=48), most_pixels=photographs * 96**2
+        )
+        sizes.append([len(term.group(5, 1, level)) for level in (0, 1)])
+    assert sizes == [[2, 2], [2, 3], [2, 3], [3, 3], [3, 3]]
+
+
 def test_photographs_without_neighbours_say_nothing() -> None:
     views, cameras = ball_views()
     term = PhotoConsistency(views, cameras, constants=Patches(angles=(0.001, 0.002)))
@@ -314,24 +325,32 @@ def test_corrected_cameras_are_those_that_count() -> None:
     assert right.loss.item() < 0.5 * wrong.loss.item()
 
 
-def judged(spoilt: bool) -> PhotoConsistency:
-    """After it was decided about the true ball, whose renderings are right, or have stripes that no photograph has."""
+VIEWS = 24  # of the ball
+
+
+def witness(spoilt: bool, times: int) -> PhotoConsistency:
+    """After comparisons over the true ball, whose renderings are right, or have stripes that no photograph has."""
     views, cameras = ball_views()
-    term, ball, index = PhotoConsistency(views, cameras), icosphere(5), torch.tensor([0, 5, 9])
-    images = views.linear(index)
+    term, ball, images = PhotoConsistency(views, cameras), icosphere(5), views.linear([0, 5, 9])
     if spoilt:
         stripes = 0.5 + 0.5 * torch.sin(torch.arange(96.0) * 0.7)
         images[..., :3] *= stripes[:, None, None]
     edges = edge_table(ball.faces.int())
-    term.judge(
-        term.against(ball.vertices.float(), ball.faces, edges, image, int(i), number=1)
-        for image, i in zip(images, index, strict=True)
-    )
+    found = [
+        (term.heard(ball.vertices.float(), ball.faces, edges, image, i, number=1)[1], i)
+        for image, i in zip(images, (0, 5, 9), strict=True)
+    ]
+    for number in range(times):
+        term.learn(*found[number % 3], 0)
     return term
 
 
 def test_patches_are_kept_where_neighbours_foretell_more_than_renderings() -> None:
-    right, wrong = judged(False), judged(True)
+    right, wrong = witness(False, 3), witness(True, 3)
+    for term in (right, wrong):
+        term.judge(0.59)
+        assert not term.trial.decided  # too early, with so few
+        term.judge(0.6)
     assert right.foretold is not None and wrong.foretold is not None
     assert right.foretold < 0.1 and right.trial.dropped
     assert wrong.foretold > 0.9 and wrong.trial.kept
@@ -340,13 +359,30 @@ def test_patches_are_kept_where_neighbours_foretell_more_than_renderings() -> No
     assert again.trial.kept and again.foretold == wrong.foretold
 
 
+def test_patches_are_dropped_as_soon_as_as_many_as_there_are_photographs_are_against_them() -> None:
+    right, wrong = witness(False, VIEWS - 1), witness(True, VIEWS)
+    right.judge(0.1)
+    assert not right.trial.decided
+    again = PhotoConsistency(*ball_views())
+    again.load_state_dict(right.state_dict())
+    again.learn(None, 0, 0)
+    again.judge(0.1)
+    assert again.trial.dropped and again.foretold is not None and again.foretold < 0.1
+    wrong.judge(0.1)
+    assert not wrong.trial.decided  # that they are for them may change
+    for _ in range(VIEWS):
+        wrong.learn(WindowLosses(*torch.tensor([[[2.0]], [[0.3]], [[0.1]]])), 0, 0)
+    wrong.judge(0.2)
+    assert wrong.trial.dropped and wrong.foretold == 0.0
+
+
 def test_patches_that_nobody_can_compare_are_dropped() -> None:
     views, cameras = ball_views()
     term, ball = PhotoConsistency(views, cameras, constants=Patches(angles=(0.001, 0.002))), icosphere(3)
     edges = edge_table(ball.faces.int())
-    alone = term.against(ball.vertices.float(), ball.faces, edges, views.linear([0])[0], 0, number=1)
-    assert alone is None
-    term.judge([alone])
+    evidence, alone = term.heard(ball.vertices.float(), ball.faces, edges, views.linear([0])[0], 0, number=1)
+    assert evidence is None and alone is None
+    term.judge(0.6)
     assert term.trial.dropped and term.foretold is None
     assert term.report(ball.vertices.float(), ball.faces, edges) is None
 
@@ -356,7 +392,7 @@ def test_colours_count_less_where_neighbours_foretell_more() -> None:
     term, ball = PhotoConsistency(views, cameras, constants=Patches(smallest=24)), icosphere(5)
     image, edges = views.linear([4])[0], edge_table(ball.faces.int())
     image[:, :48, :3] *= 0.5 + 0.5 * torch.sin(torch.arange(96.0) * 0.7)[:, None, None]
-    found = term.against(ball.vertices.float(), ball.faces, edges, image, 4, number=1)
+    _, found = term.heard(ball.vertices.float(), ball.faces, edges, image, 4, number=1)
     term.learn(found, 4, 0)
     trust = term.trust(torch.tensor([4, 5]), (48, 48))
     assert trust.shape == (2, 48, 48) and bool((trust[1] == 1).all())

@@ -56,6 +56,16 @@ class Schedule(Group):
     bending_factor: float = constant(
         4.0, "times", "The weight of bending at the start of a run, over that at its end.", TRIED, least=TINY
     )
+    step_views: int = constant(
+        8, "images", "Compared in a step.", f"measured: {TABLES}, Views per step", least=1
+    )
+    step_pixels: int = constant(
+        8 * 800**2,
+        "pixels",
+        "Compared in a step, where it may choose.",
+        "chosen: a bound of the work",
+        least=1,
+    )
     color_lambda: float = constant(1.0, "lambda", "Smoothing of colours at first.", TRIED)
     sharp_lambda: float = constant(
         0.1, "lambda", "Smoothing of colours once the shape is there.",
@@ -138,6 +148,9 @@ class Correcting(Group):
         "chosen: a bound of the work",
         least=3,
     )
+    asked_features: int = constant(
+        2048, "features", "Of a photograph that says so, at most.", "chosen: a bound of the work", least=2
+    )
     asked_steps: int = constant(
         2, "steps", "Of Gauss and Newton to what a part of a photograph asks of its camera.", TRIED, least=1
     )
@@ -171,7 +184,12 @@ class Patches(Group):
     near: float = constant(
         0.9, "share", "Outlines have to overlap the masks by more before patches count.", TRIED
     )
-    decide: float = constant(0.6, "share", "At so much of the run patches are kept or dropped.", TRIED)
+    decide: float = constant(
+        0.6,
+        "share",
+        "At so much of the run patches are kept for good, unless they were dropped before.",
+        TRIED,
+    )
     smallest: int = constant(128, "pixels", "Photographs of a shorter side are not halved.", UNASKED)
     angles: tuple[float, float] = constant(
         (5.0, 45.0),

@@ -29,9 +29,9 @@ class CameraMatches:
         self._pairs, self._constants = pairs, constants
 
     @classmethod
-    def of(cls, views: Views, constants: Matching = DEFAULTS.matching) -> CameraMatches:
-        """Of photographs."""
-        found = features(views, constants)
+    def of(cls, views: Views, constants: Matching = DEFAULTS.matching, *, level: int = 0) -> CameraMatches:
+        """Of photographs, halved `level` times."""
+        found = features(views, constants, level=level)
         pairs = [
             (i, j, found[i].pixels[both[:, 0]], found[j].pixels[both[:, 1]])
             for i, j, both in alike(found, views.cameras, constants)

@@ -79,7 +79,14 @@ class CameraTrial:
 
     @cached_property
     def _matches(self) -> CameraMatches:
-        return CameraMatches.of(self._views[self._asked], self._fit.constants.matching)
+        constants, (height, width) = self._fit.constants, self._views.images.shape[1:3]
+        usual, level = constants.schedule.step_pixels // constants.schedule.step_views, 0
+        while (height >> level) * (width >> level) > usual:
+            level += 1
+        fewer = min(constants.matching.features, constants.correcting.asked_features)
+        return CameraMatches.of(
+            self._views[self._asked], replace(constants.matching, features=fewer), level=level
+        )
 
     def _some(self, cameras: Cameras) -> Cameras:
         """Those of the views that are asked."""

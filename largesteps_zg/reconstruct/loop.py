@@ -39,7 +39,7 @@ from .photo_consistency.term import PhotoConsistency
 from .rendering import Rendering
 from .result import Event, Result
 from .resume import check_same, go_on
-from .schedule import Remeshing, decay, image_level, remeshings, starting_lambda
+from .schedule import Remeshing, decay, image_level, remeshings, starting_lambda, views_of_step
 from .settings import Settings
 from .starts.overlap import silhouette_overlap
 from .starts.sphere import placed_start, starting_sphere
@@ -188,6 +188,7 @@ class Reconstruction:
             surface = Mesh(self.frame.outside(begin.vertices), begin.faces)
             patches = PhotoConsistency(
                 self.views, self.targets.cameras, seed=settings.seed, constants=constants.patches, backend=self.backend,
+                most_pixels=constants.schedule.step_pixels,
                 near=silhouette_overlap(surface, self.views) > constants.patches.near,
             )  # fmt: skip
         return Fit(begin, options, source, appearance, corrections, self.stopwatch, patches)
@@ -206,12 +207,13 @@ class Reconstruction:
         with self.stopwatch("cameras"):
             self.camera_trial.attend(progress)
         with self.stopwatch("targets"):
-            level, side = 0, min(self.views.images.shape[1:3])
+            level, (side, longer) = 0, sorted(self.views.images.shape[1:3])
             if self.coarse_first:
                 level = image_level(
                     progress, self.fit.short_edge / self.targets.pixel, side, constants=schedule
                 )
-            batch = self.targets.batch(self.targets.draw(self.settings.views_per_step), level)
+            count = self.settings.views_per_step or views_of_step(side, longer, level, constants=schedule)
+            batch = self.targets.batch(self.targets.draw(count), level)
         factor = decay(progress, late=self.source.traits.exact_colors, constants=schedule)
         loss = self.fit.step(batch, number=self.step + 1, factor=factor, progress=progress)
         self.step += 1

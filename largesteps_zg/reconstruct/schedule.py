@@ -137,6 +137,11 @@ def image_level(progress: float, edge: float, side: int, *, constants: Schedule 
     return level
 
 
+def views_of_step(height: int, width: int, level: int, *, constants: Schedule = DEFAULTS.schedule) -> int:
+    """How many images of a size, halved `level` times, a step compares: the usual number, or as many as it may."""
+    return max(min(constants.step_pixels // ((height >> level) * (width >> level)), constants.step_views), 1)
+
+
 def shortest_edge(area: float, max_vertices: int) -> float:
     """Edge length of equilateral triangles that cover an area with `max_vertices` vertices.
 

@@ -46,8 +46,9 @@ class Settings:
     step_size : float
         The first step size of the positions' optimiser, > 0, in a scene scaled to the unit sphere. It falls to 3 %;
         where gradients are exact, it falls later in the run.
-    views_per_step : int
-        Images compared in each step, >= 1. A run sees all images before it sees one again.
+    views_per_step : int, optional
+        Images compared in each step, >= 1. A run sees all images before it sees one again. By default 8, and fewer
+        where these would have more than `Schedule.step_pixels` pixels: so larger images take no longer.
     remesh : "auto", "adaptive", "off" or tuple of steps
         When to remesh. "adaptive" remeshes when "auto" does, to edges that are shorter where the surface is curved and
         longer where it is flat.
@@ -89,7 +90,10 @@ class Settings:
         ),
     )
     step_size: float = field(default=0.1, metadata=option("first step size, in scene radii", "S", float))
-    views_per_step: int = field(default=8, metadata=option("images compared in a step", "K", int))
+    views_per_step: int | None = field(
+        default=None,
+        metadata=option("images compared in a step", "K", int, default="8, and fewer above 800 x 800 pixels"),
+    )
     remesh: str | tuple[int, ...] = field(
         default="auto", metadata=option("at which steps", "|".join((*REMESHING, "N,...")), remeshing_of)
     )
@@ -159,7 +163,9 @@ class Settings:
             "step_size": check_number(
                 "step size", self.step_size, "> 0", lambda value: value > 0, cure=_good(self, "step_size")
             ),
-            "views_per_step": _count(self, "views_per_step"),
+            "views_per_step": self.views_per_step if self.views_per_step is None else check_count(
+                "views per step", self.views_per_step, cure=f"{DEFAULTS.schedule.step_views} is a good start"
+            ),
             "remesh": check_remeshing(self.remesh, steps=self.steps),
             "max_vertices": self.max_vertices if self.max_vertices is None else _count(self, "max_vertices"),
             "device": check_device(self.device),

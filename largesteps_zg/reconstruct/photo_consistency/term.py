@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
@@ -62,6 +63,8 @@ class PhotoConsistency:
     constants : Patches, optional
     backend : str
         Of the rasterizer.
+    most_pixels : int
+        A step compares fewer neighbours where they would have more.
     near : bool
         The run starts near the surface. If not, light and colour come first.
 
@@ -83,11 +86,14 @@ class PhotoConsistency:
         seed: int = 0,
         constants: Patches = DEFAULTS.patches,
         backend: str = "auto",
+        most_pixels: int = DEFAULTS.schedule.step_pixels,
         near: bool = True,
     ) -> None:
         self.constants, self._backend, self._seed = constants, backend, seed
+        self._most_pixels = most_pixels
         self.trial = Trial(0.0 if near else constants.start, constants.decide)
         self.foretold: float | None = None
+        self._votes: deque[tuple[float, float]] = deque(maxlen=len(views))
         self.neighbors = neighbors(cameras.centers, constants)
         smallest, levels = min(views.images.shape[1:3]), 1
         while smallest >> levels >= constants.smallest:
@@ -117,11 +123,12 @@ class PhotoConsistency:
         finer = sum(progress >= at for at in self.constants.finer_at)
         return min(max(len(self.constants.finer_at) - finer, 0), len(self._pyramid) - 1)
 
-    def group(self, first: int, number: int) -> list[int]:
+    def group(self, first: int, number: int, level: int = 0) -> list[int]:
         """A photograph and some of its neighbours, by lot; the same ones for the same number of a step."""
-        others = self.neighbors[first]
+        others, cameras = self.neighbors[first], self._cameras[level]
         lots = torch.Generator().manual_seed((self._seed * 1_000_003 + number) % 2**63)
-        drawn = torch.randperm(len(others), generator=lots)[: self.constants.compared].tolist()
+        most = max(self._most_pixels // (cameras.height * cameras.width) - 1, 1)
+        drawn = torch.randperm(len(others), generator=lots)[: min(self.constants.compared, most)].tolist()
         return [first, *(others[i] for i in drawn)]
 
     def evidence(
@@ -174,36 +181,6 @@ class PhotoConsistency:
         decided = {"foretold": self.foretold, "kept": not self.trial.dropped}
         return {"agreement": 1.0 - loss, "share": share / len(self.neighbors), **decided}
 
-    @torch.no_grad()
-    def against(
-        self,
-        vertices: Tensor,
-        faces: Tensor,
-        edges: Tensor,
-        image: Tensor,
-        first: int,
-        *,
-        number: int,
-        level: int = 0,
-        corrected: Corrected | None = None,
-    ) -> WindowLosses | None:
-        """How a photograph agrees with its neighbours, and with its rendering; None if it has no neighbours.
-
-        Parameters
-        ----------
-        vertices, faces, edges, level, corrected
-            As for `evidence`.
-        image : (H, W, 4) tensor
-            The photograph as the run renders it at that level, linear, premultiplied.
-        first : int
-            Which one it is.
-        number : int
-            Of the step.
-        """
-        pairs = [(first, other) for other in self.group(first, number)[1:]]
-        found = self._compared(vertices, faces, edges, pairs, level, corrected, shown=first)
-        return self._foretold(found, image)
-
     def heard(
         self,
         vertices: Tensor,
@@ -216,8 +193,21 @@ class PhotoConsistency:
         level: int = 0,
         corrected: Corrected | None = None,
     ) -> tuple[Evidence | None, WindowLosses | None]:
-        """`evidence` of the group of a photograph, and `against` of the photograph, for little more than the first."""
-        pairs = self._pairs(self.group(first, number))
+        """`evidence` of the group of a photograph; and how the photograph agrees with the others of it, and with its
+        rendering, None if it has no neighbours.
+
+        Parameters
+        ----------
+        vertices, faces, edges, level, corrected
+            As for `evidence`.
+        image : (H, W, 4) tensor
+            The photograph as the run renders it at that level, linear, premultiplied.
+        first : int
+            Which one it is.
+        number : int
+            Of the step.
+        """
+        pairs = self._pairs(self.group(first, number, level))
         found = self._compared(vertices, faces, edges, pairs, level, corrected, shown=first)
         return _summed(found), self._foretold([pair for pair in found if pair.first == first], image)
 
@@ -233,24 +223,32 @@ class PhotoConsistency:
         others = [pair.agreement for pair in found]
         return compared(found[0].here, others, gray_of(image), self.constants)
 
-    def judge(self, comparisons: Iterable[WindowLosses | None]) -> None:
-        """Decide whether a run goes on with it: if a neighbouring photograph, carried over the surface, is more like a
-        photograph than the run's own rendering of it, in most of the windows.
-
-        Where light, colour, gloss and exposure explain photographs, pixels say more of the shape than patches.
-        """
-        better = windows = 0.0
-        for comparison in comparisons:
-            won, all_of_them = (0.0, 0.0) if comparison is None else comparison.votes()
-            better, windows = better + won, windows + all_of_them
-        self.foretold = better / windows if windows > 0 else None
-        self.trial.settle(keep=2.0 * better > windows)
-
     def learn(self, comparison: WindowLosses | None, first: int, level: int) -> None:
-        """Keep in mind what the colours of a photograph count, until it is compared again."""
+        """Keep in mind what the colours of a photograph count, until it is compared again; and how its windows vote."""
+        self._votes.append((0.0, 0.0) if comparison is None else comparison.votes())
         if comparison is not None:
             found = comparison.trust(2 ** (len(self._pyramid) - 1 - level))
             self._trust[first] = found[: self._trust.shape[1], : self._trust.shape[2]]
+
+    def judge(self, progress: float) -> None:
+        """Decide whether a run goes on with it: if a neighbouring photograph, carried over the surface, is more like a
+        photograph than the run's own rendering of it, in most of the windows.
+
+        Where light, colour, gloss and exposure explain photographs, pixels say more of the shape than patches, which
+        then do harm. Renderings only get better, so the run goes on without patches as soon as the last comparisons, as
+        many as there are photographs, are against them. They are kept for good if that has not come by
+        `Patches.decide`.
+        """
+        due = self.trial.due(progress)
+        if self.trial.decided or not (due or len(self._votes) == self._votes.maxlen):
+            return
+        better, windows = (
+            (sum(part) for part in zip(*self._votes, strict=True)) if self._votes else (0.0, 0.0)
+        )
+        keep = 2.0 * better > windows
+        if due or not keep:
+            self.foretold = better / windows if windows > 0 else None
+            self.trial.settle(keep=keep)
 
     def trust(self, index: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, H, W): what the colours of some photographs count at that size; see `WindowLosses.trust`."""
@@ -294,12 +292,14 @@ class PhotoConsistency:
 
     def state_dict(self) -> dict[str, Any]:
         """All that later steps depend on."""
-        return {"trial": self.trial.state_dict(), "foretold": self.foretold, "trust": self._trust}
+        votes = {"foretold": self.foretold, "votes": list(self._votes)}
+        return {"trial": self.trial.state_dict(), "trust": self._trust, **votes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self.trial.load_state_dict(state["trial"])
         self.foretold = state["foretold"]
+        self._votes.extend(state["votes"])
         self._trust.copy_(state["trust"])
 
 

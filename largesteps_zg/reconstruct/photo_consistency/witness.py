@@ -71,8 +71,7 @@ class Witness:
         draw : callable
             Renders the surface in some cameras, which are those of the photographs of these numbers.
         index : (B,) tensor
-            Photographs of the step. The first one's windows are compared; once in a run, those of all of them, which
-            decide whether to go on.
+            Photographs of the step. The first one's windows are compared.
         shown : float
             The first mean, with all colours in full: what they count less, patches count more.
         number : int
@@ -82,16 +81,13 @@ class Witness:
         corrected : callable, optional
             See `PhotoConsistency.evidence`.
         """
-        if self.term.trial.due(progress):
-            images = self._drawn(draw, index, 0, corrected)
-            self.term.judge(
-                self.term.against(*surface, image, first, number=number, corrected=corrected)
-                for first, image in zip(index.tolist(), images, strict=True)
-            )
-            if self.term.trial.dropped:
-                return 0.0
+        self.term.judge(progress)
+        if self.term.trial.dropped:
+            return 0.0
         first, level = int(index[0]), self.term.level(progress)
-        (image,) = self._drawn(draw, index[:1], level, corrected)
+        cameras = self.term.cameras(index[:1], level)
+        with torch.no_grad():
+            (image,) = draw(cameras if corrected is None else corrected(cameras, index[:1]), index[:1])
         found, comparison = self.term.heard(
             *surface, image, first, number=number, level=level, corrected=corrected
         )
@@ -99,15 +95,3 @@ class Witness:
         if found is None or not found.loss > 0:
             return 0.0
         return shown * found.share * torch.log(found.loss)
-
-    @torch.no_grad()
-    def _drawn(
-        self,
-        draw: Callable[[Cameras, Tensor], Tensor],
-        index: Tensor,
-        level: int,
-        corrected: Corrected | None,
-    ) -> Tensor:
-        """Some photographs as the run renders them."""
-        cameras = self.term.cameras(index, level)
-        return draw(cameras if corrected is None else corrected(cameras, index), index)

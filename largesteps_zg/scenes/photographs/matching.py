@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ..._support.stopping import signal_handlers_kept
@@ -34,8 +35,8 @@ class Features:
     descriptors: Tensor
 
 
-def features(views: Views, constants: Matching = DEFAULTS.matching) -> list[Features]:
-    """SIFT features inside the masks, by pycolmap on the CPU."""
+def features(views: Views, constants: Matching = DEFAULTS.matching, *, level: int = 0) -> list[Features]:
+    """SIFT features inside the masks, by pycolmap on the CPU, of photographs halved `level` times."""
     with signal_handlers_kept():
         import pycolmap
 
@@ -43,18 +44,18 @@ def features(views: Views, constants: Matching = DEFAULTS.matching) -> list[Feat
     options.use_gpu = False
     options.num_threads = torch.get_num_threads()
     options.sift.max_num_features = constants.features
-    level = pycolmap.logging.minloglevel
+    quiet = pycolmap.logging.minloglevel
     pycolmap.logging.minloglevel = 1  # it tells that it begins
     try:
         sift = pycolmap.FeatureExtractor.create(options, pycolmap.Device.cpu)
         border = constants.surroundings
-        return [_of_view(sift, views.images[i].cpu().numpy(), border) for i in range(len(views))]
+        return [_of_view(sift, views.images[i].cpu().numpy(), border, level) for i in range(len(views))]
     finally:
-        pycolmap.logging.minloglevel = level
+        pycolmap.logging.minloglevel = quiet
 
 
-def _of_view(sift: Any, image: np.ndarray, border: int) -> Features:
-    """Features of a photograph (H, W, 4); only the part around its mask is looked at."""
+def _of_view(sift: Any, image: np.ndarray, border: int, level: int) -> Features:
+    """Features of a photograph (H, W, 4), in its own pixels; only the part around its mask is looked at."""
     mask = image[..., 3] > 127
     if not mask.any():
         return Features(np.zeros((0, 2)), torch.zeros(0, DIMENSIONS))
@@ -62,15 +63,15 @@ def _of_view(sift: Any, image: np.ndarray, border: int) -> Features:
     top, left = max(rows[0] - border, 0), max(columns[0] - border, 0)
     part = image[top : rows[-1] + 1 + border, left : columns[-1] + 1 + border, :3].astype(np.float32)
     grey = part @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    keys, descriptors = sift.extract_from_uint8_array(np.ascontiguousarray(grey.round().astype(np.uint8)))
-    pixels = np.array([(key.x + left, key.y + top) for key in keys], dtype=np.float64).reshape(-1, 2)
+    bytes_ = Image.fromarray(grey.round().astype(np.uint8)).reduce(2**level)
+    keys, descriptors = sift.extract_from_uint8_array(np.array(bytes_))
+    found = np.array([(key.x, key.y) for key in keys], dtype=np.float64).reshape(-1, 2)
+    pixels = 2**level * found + (left, top)
     at = np.floor(pixels).astype(np.int64)
     x, y = at[:, 0].clip(0, mask.shape[1] - 1), at[:, 1].clip(0, mask.shape[0] - 1)
     inside = mask[y, x]
-    found = torch.from_numpy(
-        np.asarray(descriptors.data, dtype=np.float32).reshape(len(pixels), DIMENSIONS)[inside]
-    )
-    return Features(pixels[inside], torch.nn.functional.normalize(found, dim=1))
+    kept = np.asarray(descriptors.data, dtype=np.float32).reshape(len(pixels), DIMENSIONS)[inside]
+    return Features(pixels[inside], torch.nn.functional.normalize(torch.from_numpy(kept), dim=1))
 
 
 def matches(
