@@ -1,3 +1,7 @@
-from ..records import Experiment
+"""Metappearance: a start and step sizes, learned for a family of tasks."""
 
-EXPERIMENTS: dict[str, Experiment] = {}
+from ..records import Experiment
+from .brdf import brdf
+from .shapes import shape
+
+EXPERIMENTS: dict[str, Experiment] = {"brdf": brdf, "shape": shape}

@@ -110,8 +110,18 @@ class Measured:
     SCALE = torch.tensor([1.0, 1.15, 1.66]) / 1500
 
     def __init__(self, files: list[Path]) -> None:
-        self.count = len(files)
         self.tables = torch.stack([self._read(file) for file in files])
+
+    @property
+    def count(self) -> int:
+        """N."""
+        return len(self.tables)
+
+    def some(self, count: int, generator: torch.Generator) -> Measured:
+        """So many of them, drawn at random."""
+        drawn = Measured.__new__(Measured)
+        drawn.tables = self.tables[torch.randint(self.count, (count,), generator=generator)]
+        return drawn
 
     def _read(self, file: Path) -> Tensor:
         """(90 · 90 · 180, 3) float32."""
