@@ -55,10 +55,10 @@ def test_half_and_difference_angles_are_those_of_the_directions() -> None:
 @pytest.mark.parametrize("lobe", [0, 1, 2])
 def test_no_surface_reflects_more_than_it_gets(lobe: int) -> None:
     """The integral of BRDF times cosine over the lights of a view, by a grid in solid angle; white, no diffuse part."""
-    brdf = Analytic(40, torch.Generator().manual_seed(0))
+    brdf = Analytic(10, torch.Generator().manual_seed(0))
     brdf.lobe[:], brdf.diffuse[:], brdf.head_on[:] = lobe, 0.0, 1.0
     cosines, azimuths = torch.meshgrid(
-        (torch.arange(400) + 0.5) / 400, (torch.arange(400) + 0.5) / 400 * 2 * math.pi, indexing="ij"
+        (torch.arange(200) + 0.5) / 200, (torch.arange(200) + 0.5) / 200 * 2 * math.pi, indexing="ij"
     )
     sines = (1 - cosines.square()).sqrt()
     light = torch.stack([sines * azimuths.cos(), sines * azimuths.sin(), cosines], -1).view(-1, 3)
@@ -85,12 +85,10 @@ def test_measured_tables_are_read_as_merl_writes_them(tmp_path: Path) -> None:
     """Red, green and blue planes of 90 x 90 x 180 doubles, of which the scale of each is fixed."""
     table = np.zeros((3, 90, 90, 180))
     table[:, 30, 40, 50] = 1500.0
-    for name in ("a", "b"):
-        content = struct.pack("<3i", 90, 90, 180) + table.astype("<f8").tobytes()
-        (tmp_path / f"{name}.binary").write_bytes(content)
+    (tmp_path / "a.binary").write_bytes(struct.pack("<3i", 90, 90, 180) + table.astype("<f8").tobytes())
     place = [(30.5 / 90) ** 2 * math.pi / 2, math.radians(40.5), math.radians(50.5)]
     found = Measured(sorted(tmp_path.iterdir()))(of_angles(torch.tensor([place, [0.1, 0.1, 0.1]])))
-    torch.testing.assert_close(found, torch.tensor([[[1.0, 1.15, 1.66], [0.0, 0.0, 0.0]]] * 2))
+    torch.testing.assert_close(found, torch.tensor([[[1.0, 1.15, 1.66], [0.0, 0.0, 0.0]]]))
     (tmp_path / "a.binary").write_bytes(struct.pack("<3i", 9, 9, 18))
     with pytest.raises(ValueError, match="expected a table of 90 x 90 x 180, got 9 x 9 x 18"):
         Measured([tmp_path / "a.binary"])

@@ -41,8 +41,8 @@ def brdf(setup: Setup) -> Iterator[Record]:
     """Metappearance on BRDFs: ten steps against a thousand
 
     A network of 675 weights is fitted to each of many BRDFs that the learning has not seen. Overfitted: Adam from
-    random weights. General: one network for all. Fine-tuned: that one, and then Adam. Meta: gradient descent from a learned
-    start with learned rates. Adam's step sizes are the best of three on BRDFs that were not held out.
+    random weights. General: one network for all. Fine-tuned: that one, and then Adam. Meta: gradient descent from a
+    learned start with learned rates. Adam's step sizes are the best of three on BRDFs that were not held out.
     """
     family, held_out = families(setup.small)
     longest = 100 if setup.small else 1000

@@ -66,9 +66,12 @@ def shape(setup: Setup) -> Iterator[Record]:
 def learn(setup: Setup, shapes: Shapes, mean: Tensor, quick: int, generator: torch.Generator) -> Learned:
     """A start and rates for the family, beginning with its mean and Large Steps' one rate."""
     start = shapes.latent(mean)
+    one_rate = torch.full(
+        (1, 1), 0.1 * len(mean) ** 0.5
+    )  # a mode has length 1, whatever the number of vertices
     return meta_learn(
         iter(lambda: shapes.task(shapes.draw(generator)), None), start,
-        rates={name: torch.full((1, 1), 0.1 * len(mean) ** 0.5) for name in start}, steps=8 if setup.small else 300, inner_steps=quick,
+        rates=dict.fromkeys(start, one_rate), steps=8 if setup.small else 300, inner_steps=quick,
         rule="uniform-adam", order=1, start_step=3e-3, rate_step=5e-2,
         watch=lambda step, loss: setup.say(f"meta: step {step}, {loss:.4f}"),
     )  # fmt: skip
