@@ -2,6 +2,7 @@
 
 from ..records import Experiment
 from .brdf import brdf
+from .scenes import scene
 from .shapes import shape
 
-EXPERIMENTS: dict[str, Experiment] = {"brdf": brdf, "shape": shape}
+EXPERIMENTS: dict[str, Experiment] = {"brdf": brdf, "shape": shape, "scene": scene}

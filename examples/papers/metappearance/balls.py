@@ -40,6 +40,7 @@ def on_ball(lamp: Tensor, size: int) -> tuple[Directions, Tensor]:
     return of_angles(angles), inside.flatten().nonzero()[:, 0][lit]
 
 
+@torch.no_grad()
 def balls(brdf: Analytic | Measured | Weights, count: int, size: int = 96) -> Tensor:
     """(N, size, size, 3) sRGB: a BRDF, or networks of it, on a ball."""
     picture = torch.zeros(count, size * size, 3)

@@ -70,7 +70,7 @@ def compared(
     setup: Setup, family: Family, held_out: Analytic | Measured, generator: torch.Generator
 ) -> tuple[dict[str, Run], dict[str, float]]:
     """The run of each method, and how many seconds its learning took."""
-    learning, longest = (100, 100) if setup.small else (6000, 1000)
+    learning, longest, batch = (150, 100, 64) if setup.small else (6000, 1000, 256)
     watch, seen = sampled(1024 if setup.small else 4096, generator), sampled(BATCH, generator)
     truth, training, spent = encoded(held_out(watch), watch), family(8, generator), {}
 
@@ -88,7 +88,7 @@ def compared(
         spent["general"] = spent["fine-tuned"] = seconds()
     with clock() as seconds:
         learned = meta_learn(
-            tasks(family, 8, 256, generator), fresh(generator), rates=0.3, steps=learning, inner_steps=STEPS,
+            tasks(family, 8, batch, generator), fresh(generator), rates=0.3, steps=learning, inner_steps=STEPS,
             start_step=2e-3, rate_step=2e-2, watch=lambda step, loss: setup.say(f"meta: step {step}, {loss:.4f}"),
         )  # fmt: skip
         spent["meta"] = seconds()
@@ -116,4 +116,4 @@ def _after(
     """The error that Adam comes to."""
     *_, last = followed(start, brdfs, rate, steps, generator)
     asked = sampled(1024, generator)
-    return float(error(last, asked, encoded(brdfs(asked), asked)).mean())
+    return float(error(last, asked, encoded(brdfs(asked), asked)).detach().mean())

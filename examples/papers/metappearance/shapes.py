@@ -51,7 +51,7 @@ def shape(setup: Setup) -> Iterator[Record]:
         least = runs["overfitted"].mean(longest)
         for name, run in runs.items():
             steps = max(run.errors)
-            label = f"{name}, {steps} steps"
+            label = f"{name.split(',')[0]}, {steps} steps"
             given = {"seconds": run.seconds[steps], "evaluations": steps}
             yield setup.record(label, seed, MEASURE, run.mean(steps), **given)
             yield setup.record(label, seed, RATIO, run.mean(steps) / least, **given)
@@ -71,7 +71,7 @@ def learn(setup: Setup, shapes: Shapes, mean: Tensor, quick: int, generator: tor
     )  # a mode has length 1, whatever the number of vertices
     return meta_learn(
         iter(lambda: shapes.task(shapes.draw(generator)), None), start,
-        rates=dict.fromkeys(start, one_rate), steps=8 if setup.small else 300, inner_steps=quick,
+        rates=dict.fromkeys(start, one_rate), steps=12 if setup.small else 300, inner_steps=quick,
         rule="uniform-adam", order=1, start_step=3e-3, rate_step=5e-2,
         watch=lambda step, loss: setup.say(f"meta: step {step}, {loss:.4f}"),
     )  # fmt: skip
