@@ -32,9 +32,20 @@ def test_ten_learned_steps_beat_a_hundred_of_adam_after_little_learning(tmp_path
 
 
 @pytest.mark.slow
+def test_rates_of_groups_are_learned_through_whole_runs(tmp_path: Path) -> None:
+    setup = Setup("metappearance", "scene", True, (0,), tmp_path, lambda text: None)
+    records = list(EXPERIMENTS["scene"](setup))
+    factors = [one.value for one in records if one.measure == "factor"]
+    assert len(factors) == 4 and all(0.5 < factor < 2 and factor != 1 for factor in factors)
+    half, learned = (one.evaluations for one in records if "6 steps" in one.method and "L1" in one.measure)
+    assert half == learned == 24
+
+
+@pytest.mark.slow
 def test_learned_rates_of_bands_beat_one_rate_from_the_familys_mean(tmp_path: Path) -> None:
     errors = values("shape", tmp_path, "image error")
     assert errors["meta, 5 steps"] < 0.8 * errors["fine-tuned, 5 steps"]
+    assert errors["meta, 5 steps"] < errors["bands, not learned, 5 steps"]
     assert {path.name for path in tmp_path.iterdir()} == {"curves.png", "rates.png", "shapes.png"}
 
 

@@ -21,7 +21,7 @@ LAMPS = (
     torch.tensor([0.5, 0.6, 0.62]),
     torch.tensor([-0.8, -0.1, 0.3]),
 )  # from the upper right, and from the left
-STRENGTHS = (2.6, 1.0)
+STRENGTHS = (3.5, 1.5)
 
 
 def on_ball(lamp: Tensor, size: int) -> tuple[Directions, Tensor]:
@@ -44,6 +44,8 @@ def on_ball(lamp: Tensor, size: int) -> tuple[Directions, Tensor]:
 def balls(brdf: Analytic | Measured | Weights, count: int, size: int = 96) -> Tensor:
     """(N, size, size, 3) sRGB: a BRDF, or networks of it, on a ball."""
     picture = torch.zeros(count, size * size, 3)
+    x, y = torch.meshgrid(*2 * [torch.linspace(-1, 1, size)], indexing="xy")
+    picture[:, (x.square() + y.square() >= 0.98).flatten()] = 1
     for lamp, strength in zip(LAMPS, STRENGTHS, strict=True):
         directions, pixels = on_ball(lamp, size)
         known = isinstance(brdf, dict)

@@ -70,7 +70,7 @@ def compared(
     setup: Setup, family: Family, held_out: Analytic | Measured, generator: torch.Generator
 ) -> tuple[dict[str, Run], dict[str, float]]:
     """The run of each method, and how many seconds its learning took."""
-    learning, longest, batch = (150, 100, 64) if setup.small else (6000, 1000, 256)
+    learning, longest, batch = (100, 100, 64) if setup.small else (6000, 1000, 256)
     watch, seen = sampled(1024 if setup.small else 4096, generator), sampled(BATCH, generator)
     truth, training, spent = encoded(held_out(watch), watch), family(8, generator), {}
 
@@ -84,7 +84,7 @@ def compared(
 
     with clock() as seconds:
         general = General(generator)
-        general.learn(family, 2 * learning, 8, generator, lambda step: setup.say(f"general: step {step}"))
+        general.learn(family, learning, 8, generator, lambda step: setup.say(f"general: step {step}"))
         spent["general"] = spent["fine-tuned"] = seconds()
     with clock() as seconds:
         learned = meta_learn(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from largesteps_zg import LargeSteps, UniformAdam, icosphere, sphere_of_cameras
+from largesteps_zg.cameras import Cameras
 from largesteps_zg.geometry import laplacian_uniform
 from largesteps_zg.images.losses import image_loss
 from largesteps_zg.learning import Task
@@ -45,10 +46,10 @@ class Shapes:
         lean = (0.1 + 0.5 * numbers[6:]) * (0.5 * (z + 1)) ** 2
         return torch.cat([plan + lean, z], 1) * size
 
-    def images(self, vertices: Tensor) -> Tensor:
+    def images(self, vertices: Tensor, cameras: Cameras | None = None) -> Tensor:
         """(B, H, W, 4)."""
         colors = shade(vertices, self.faces, torch.full_like(vertices, CLAY), self.light)
-        return render(vertices, self.faces, colors, self.cameras)
+        return render(vertices, self.faces, colors, cameras or self.cameras)
 
     def latent(self, vertices: Tensor) -> dict[str, Tensor]:
         """The latent u of positions, band by band."""

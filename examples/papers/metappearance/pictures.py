@@ -43,12 +43,15 @@ def draw_rates(path: Path, shapes: Shapes, learned: Learned) -> None:
     """The learned rate of each band beside Large Steps' one, both as they move positions."""
     frequencies = torch.tensor(shapes.frequencies)
     smoothed = 1 / (1 + LAMBDA * frequencies)  # from the latent to positions
+    frequencies = frequencies.clamp(min=0.05)  # the first band is 0
     rates = torch.cat([rate.flatten() for rate in learned.rates.values()])
     equal = torch.full_like(rates, float(rates.log().mean().exp()))
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
     axes.plot(frequencies, rates * smoothed, marker="o", label="learned, a rate for each band")
     axes.plot(frequencies, equal * smoothed, marker="o", label="one rate, as Large Steps has it")
-    axes.set(xscale="log", yscale="log", xlabel="eigenvalue of the Laplacian", ylabel="step of positions")
+    axes.set(
+        xscale="log", yscale="log", xlabel="eigenvalue of the Laplacian (left: 0)", ylabel="step of positions"
+    )
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     figure.savefig(path, dpi=110)
@@ -59,7 +62,7 @@ def draw_shapes(
     path: Path, shapes: Shapes, truths: list[Tensor], columns: dict[str, dict[str, Tensor]], rows: int = 4
 ) -> None:
     """A row for each of some shapes, a column for each method, and the truth."""
-    rows = min(rows, len(truths))
+    rows, cameras = min(rows, len(truths)), shapes.cameras[1].resized(128, 128)
     figure, axes = pyplot.subplots(
         rows, len(columns) + 1, figsize=(1.5 * (len(columns) + 1), 1.5 * rows), layout="constrained", squeeze=False
     )  # fmt: skip
@@ -69,7 +72,7 @@ def draw_shapes(
             for name, latent in columns.items()
         }
         for cell, (name, vertices) in zip(axes[row], [*cells.items(), ("truth", truths[row])], strict=True):
-            image = shapes.images(vertices)[1].detach()
+            image = shapes.images(vertices, cameras)[0].detach()
             cell.imshow(linear_to_srgb((image[..., :3] + 1 - image[..., 3:]).clamp(0, 1)).numpy())
             cell.set_axis_off()
             if row == 0:

@@ -24,7 +24,8 @@ def shape(setup: Setup) -> Iterator[Record]:
 
     Shapes of one family are found from six pictures each: from a ball by Large Steps (overfitted), as the mean of the
     family (general), from that mean by Large Steps (fine-tuned), or from a learned start with a learned rate for each
-    band of the Laplacian (meta). The learning is of first order: no second derivative passes the rasterizer.
+    band of the Laplacian (meta; not learned: the mean, and one rate). The learning is of first order: no second
+    derivative passes the rasterizer.
     """
     shapes = Shapes(2 if setup.small else 3, 32 if setup.small else 64)
     longest, quick, held = (20, 5, 2) if setup.small else (300, 10, 8)
@@ -33,7 +34,8 @@ def shape(setup: Setup) -> Iterator[Record]:
         generator = torch.Generator().manual_seed(seed)
         mean = torch.stack([shapes.draw(generator) for _ in range(100)]).mean(0)
         with clock() as seconds:
-            learned = learn(setup, shapes, mean, quick, generator)
+            begin = unlearned(shapes, mean)
+            learned = learn(setup, shapes, begin, quick, generator)
             learning = seconds()
         tasks, training = ([shapes.task(one) for one in some] for some in (tests, [shapes.draw(generator)]))
 
@@ -47,11 +49,12 @@ def shape(setup: Setup) -> Iterator[Record]:
         setup.say("held-out shapes")
         runs = {"overfitted": best(shapes.ball, longest), "overfitted, short": best(shapes.ball, quick)}
         runs |= {"fine-tuned": best(mean, quick), "meta": _adapted(tasks, learned, quick)}
+        runs["bands, not learned"] = _adapted(tasks, begin, quick)
         runs["general"] = Run({0: runs["fine-tuned"].errors[0]}, {0: 0.0})
         least = runs["overfitted"].mean(longest)
         for name, run in runs.items():
             steps = max(run.errors)
-            label = f"{name.split(',')[0]}, {steps} steps"
+            label = f"{name.removesuffix(', short')}, {steps} steps"
             given = {"seconds": run.seconds[steps], "evaluations": steps}
             yield setup.record(label, seed, MEASURE, run.mean(steps), **given)
             yield setup.record(label, seed, RATIO, run.mean(steps) / least, **given)
@@ -63,16 +66,18 @@ def shape(setup: Setup) -> Iterator[Record]:
     )
 
 
-def learn(setup: Setup, shapes: Shapes, mean: Tensor, quick: int, generator: torch.Generator) -> Learned:
-    """A start and rates for the family, beginning with its mean and Large Steps' one rate."""
+def unlearned(shapes: Shapes, mean: Tensor) -> Learned:
+    """Where the learning begins: the family's mean, and one rate for all bands."""
     start = shapes.latent(mean)
-    one_rate = torch.full(
-        (1, 1), 0.1 * len(mean) ** 0.5
-    )  # a mode has length 1, whatever the number of vertices
+    rate = torch.full((1, 1), 0.1 * len(mean) ** 0.5)  # a mode has length 1, whatever the number of vertices
+    return Learned(start, dict.fromkeys(start, rate), "uniform-adam", ())
+
+
+def learn(setup: Setup, shapes: Shapes, begin: Learned, quick: int, generator: torch.Generator) -> Learned:
+    """A start and rates for the family."""
     return meta_learn(
-        iter(lambda: shapes.task(shapes.draw(generator)), None), start,
-        rates=dict.fromkeys(start, one_rate), steps=12 if setup.small else 300, inner_steps=quick,
-        rule="uniform-adam", order=1, start_step=3e-3, rate_step=5e-2,
+        iter(lambda: shapes.task(shapes.draw(generator)), None), begin.start, rates=begin.rates, rule=begin.rule,
+        steps=12 if setup.small else 300, inner_steps=quick, order=1, start_step=3e-3, rate_step=5e-2,
         watch=lambda step, loss: setup.say(f"meta: step {step}, {loss:.4f}"),
     )  # fmt: skip
 
