@@ -145,9 +145,9 @@ def meta_learn(
 
     Notes
     -----
-    The rasterizer and `images.losses.image_loss` have first derivatives only and do not refuse a second one: take order 1
-    with them. Memory and time of second order grow with `inner_steps`. Learned rates are positive; published ones [1]_ may be of
-    either sign.
+    The rasterizer and `images.losses.image_loss` have first derivatives alone and do not refuse a second one: take
+    order 1 with them. Memory and time of second order grow with `inner_steps`. Learned rates are positive; published
+    ones [1]_ may be of either sign.
 
     References
     ----------
