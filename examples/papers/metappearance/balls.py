@@ -64,7 +64,7 @@ def draw_balls(path: Path, truth: Analytic | Measured, columns: dict[str, Weight
         gridspec_kw={"wspace": 0, "hspace": 0, "left": 0, "right": 1, "bottom": 0, "top": rows / (rows + 0.24)},
     )  # fmt: skip
     for column, (name, images) in enumerate(pictures.items()):
-        axes[0, column].set_title(name, fontsize=9)
+        axes[0, column].set_title(name, fontsize=7)
         for row in range(rows):
             axes[row, column].imshow(images[row].numpy())
             axes[row, column].set_axis_off()
