@@ -1,5 +1,6 @@
 """Gradients of functions that are only called."""
 
+from ..images.contributors import Contributors as Contributors
 from .differentiable import SampledLoss as SampledLoss
 from .differentiable import differentiable as differentiable
 from .estimate import Estimator as Estimator

@@ -61,7 +61,8 @@ class PerPixel:
 
     Notes
     -----
-    f returns `PixelLosses`. Parameters have shape (R, ...), R rows; all entries of a row belong to the same primitives.
+    f returns `PixelLosses`, whose ids are those of one primitive a pixel, of K, or lists (`Contributors`). Parameters
+    have shape (R, ...), R rows; all entries of a row belong to the same primitives.
 
     Bias: (1) that of any difference over a finite step, O(e^2) where f is smooth; at silhouettes it is the gradient of
     the loss smoothed over +-e, which is what makes them visible at all. (2) A pixel tells nothing to what is hidden in
@@ -218,9 +219,7 @@ class PerPixel:
             rows = len(tensor) if tensor.dim() else 1
             key = arguments[i] if isinstance(pair[0].primitives, tuple) else 0, which, rows
             if key not in found:
-                made_plus, made_minus = (
-                    one.of(arguments[i]).to(device, torch.int32).contiguous() for one in pair
-                )
+                made_plus, made_minus = (one.on(device, arguments[i]) for one in pair)
                 table = self._tables[which]
                 table = None if table is None else table.to(device)
                 separate = self.views is not None

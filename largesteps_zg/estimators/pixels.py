@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..images.contributors import Contributors
+
 # A wider type than the losses' own would not make their differences any better.
 _TYPES = (torch.float32, torch.float64)
 
@@ -20,20 +22,28 @@ class PixelLosses:
     ----------
     values : (...) float
         The loss of every pixel; the loss is their sum. (B, H, W) for instance.
-    primitives : (...) or (..., K) integers, or a tuple of such
+    primitives : (...) or (..., K) integers, Contributors, or a tuple of such
         What made each pixel: a triangle of the id buffer, a texel (or the K = 4 between which it was interpolated), a
-        negative number for none. One for all parameter tensors or, in a tuple, one for each argument of the function.
+        negative number for none; or a list of any length for each pixel. One for all parameter tensors or, in a tuple,
+        one for each argument of the function.
     """
 
     values: Tensor
-    primitives: Tensor | tuple[Tensor, ...]
+    primitives: Tensor | Contributors | tuple[Tensor | Contributors, ...]
 
     def __float__(self) -> float:
         return float(self.values.sum(dtype=torch.float64))
 
-    def of(self, tensor: int) -> Tensor:
+    def of(self, tensor: int) -> Tensor | Contributors:
         """What made each pixel, for one argument of the function."""
         return self.primitives[tensor] if isinstance(self.primitives, tuple) else self.primitives
+
+    def on(self, device: torch.device, tensor: int) -> Tensor | Contributors:
+        """Likewise, as the sums take it."""
+        made = self.of(tensor)
+        return (
+            made.to(device) if isinstance(made, Contributors) else made.to(device, torch.int32).contiguous()
+        )
 
 
 def ready(value: Tensor, device: torch.device) -> Tensor:
@@ -55,12 +65,25 @@ def check_pair(plus: Any, minus: Any, arguments: int, views: int | None) -> None
         if made.values.shape != plus.values.shape or not made.values.numel():
             raise ValueError(f"f: expected values of shape {tuple(plus.values.shape)}, got {shape}")
         several = isinstance(made.primitives, tuple)
-        ids = made.primitives if several else (made.primitives,)
+        ids = made.primitives if isinstance(made.primitives, tuple) else (made.primitives,)
         if several and len(ids) != arguments:
             raise ValueError(
                 f"f: expected primitives for each of {arguments} tensors, or one for all, got {len(ids)}"
             )
-        for one, first in zip(ids, plus.primitives if several else (plus.primitives,), strict=True):
+        firsts = plus.primitives if isinstance(plus.primitives, tuple) else (plus.primitives,)
+        if len(firsts) != len(ids) or any(
+            isinstance(one, Contributors) != isinstance(first, Contributors)
+            for one, first in zip(ids, firsts, strict=True)
+        ):
+            raise ValueError("f: expected primitives of one kind in both pictures, got lists and buffers")
+        for one, first in zip(ids, firsts, strict=True):
+            if isinstance(one, Contributors):
+                if one.pixels != made.values.numel():
+                    raise ValueError(
+                        f"f: expected a list of primitives for each of {made.values.numel()} pixels, got {one.pixels}"
+                    )
+                continue
+            assert isinstance(first, Tensor)
             whole = not (one.is_floating_point() or one.is_complex() or one.dtype == torch.bool)
             if not whole or tuple(one.shape[: len(shape)]) != shape or one.dim() > len(shape) + 1:
                 raise ValueError(

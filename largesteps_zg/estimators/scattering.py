@@ -9,6 +9,8 @@ from torch import Tensor
 
 from .._support.warp_kernels import INTS, KernelModule, compiled
 from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch_items, run_chunks
+from ..images.contributors import Contributors
+from .list_scattering import scatter_lists
 
 # A row that several of a pixel's primitives share, in either picture, receives the pixel once. The candidates before it
 # are looked through again rather than kept, so that their number has no bound. Neighbours that the same primitives made
@@ -88,8 +90,8 @@ kernels_for = compiled(build)
 def scatter(
     plus: Tensor,
     minus: Tensor,
-    made_plus: Tensor,
-    made_minus: Tensor,
+    made_plus: Tensor | Contributors,
+    made_minus: Tensor | Contributors,
     table: Tensor | None,
     rows: int,
     *,
@@ -101,8 +103,8 @@ def scatter(
     ----------
     plus, minus : (...) float32 or float64
         The pixels' losses in the two pictures; views first, if `separate`.
-    made_plus, made_minus : (...) or (..., K) int32
-        Primitives that made each pixel, below 0 for none.
+    made_plus, made_minus : (...) or (..., K) int32, or Contributors
+        Primitives that made each pixel, below 0 for none; both buffers or both lists.
     table : (F, C) int32, or None
         Rows of each primitive, below 0 for none; None where primitives are rows themselves.
     rows : int
@@ -122,6 +124,17 @@ def scatter(
     count, corners = (rows, 1) if table is None else table.shape
     if table is not None and (most := int(table.max()) if len(table) else -1) >= rows:
         raise ValueError(f"primitives: expected rows below {rows}, those of the parameters, got {most}")
+    if isinstance(made_plus, Contributors) and isinstance(made_minus, Contributors):
+        if in_chunks(device):
+            sums, wrong = scatter_lists(
+                plus, minus, made_plus, made_minus, table, count, rows, separate=separate
+            )
+            _check_ids(wrong, count)
+            return sums
+        # Threads on CUDA share no memory of what a row has received: they look through buffers.
+        places = max(1, made_plus.longest, made_minus.longest)
+        made_plus, made_minus = made_plus.padded(places), made_minus.padded(places)
+    assert isinstance(made_plus, Tensor) and isinstance(made_minus, Tensor)
     views = len(plus) if separate else 1
     chunked = in_chunks(device)
     chunks = chunks_of(views if separate else pixels, device)
@@ -140,6 +153,11 @@ def scatter(
         launch_items(kernel, chunk.start * scale, chunk.stop * scale, given, device)
 
     run_chunks(run, chunks)
-    if (wrong := int(fault.max())) >= 0:
-        raise ValueError(f"primitives: expected ids below {count}, got {wrong}; are they of this mesh?")
+    _check_ids(int(fault.max()), count)
     return sums if separate or len(sums) == 1 else sums.sum(0, keepdim=True)
+
+
+def _check_ids(wrong: int, count: int) -> None:
+    """Raise ValueError where an id was found that does not exist."""
+    if wrong >= 0:
+        raise ValueError(f"primitives: expected ids below {count}, got {wrong}; are they of this mesh?")

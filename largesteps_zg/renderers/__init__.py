@@ -1,5 +1,6 @@
 """Renderers: a differentiable one, and those that are only called."""
 
+from ..images.contributors import Contributors as Contributors
 from .black_box import BlackBox as BlackBox
 from .black_box import Pictures as Pictures
 from .function import FunctionRenderer as FunctionRenderer

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..cameras.model import Cameras
 from ..geometry.connectivity import check_faces
+from ..images.contributors import Contributors
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,19 @@ class Pictures:
     depth : (B, H, W) float32, or None
         The camera's z at the pixel (along the axis, world units), inf where nothing is; None if the engine does not
         say.
+    contributors : Contributors, or None
+        Which parameters made each pixel, where that is not one triangle: splats, voxels, texels.
     """
 
     images: Tensor
     triangles: Tensor | None = None
     depth: Tensor | None = None
+    contributors: Contributors | None = None
+
+    @property
+    def primitives(self) -> Tensor | Contributors | None:
+        """What made each pixel, for `PixelLosses`: lists, or else triangles; None if the engine says neither."""
+        return self.triangles if self.contributors is None else self.contributors
 
 
 class BlackBox(ABC):

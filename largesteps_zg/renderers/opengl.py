@@ -118,7 +118,8 @@ class OpenGL(BlackBox):
                 canvas.draw(*mesh, self.near, images, triangles, depth)
             except canvas.errors as error:
                 raise RuntimeError(f"renderer: OpenGL failed on {canvas.device}: {error}") from error
-        return Pictures(*(t.to(vertices.device) for t in (images, triangles, depth)))
+        images, triangles, depth = (t.to(vertices.device) for t in (images, triangles, depth))
+        return Pictures(images, triangles, depth)
 
     def _ready(self) -> Canvas:
         """The canvas of this process, made on first use."""
