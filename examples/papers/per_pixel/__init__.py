@@ -1,3 +1,5 @@
 from ..records import Experiment
+from .soups import opengl, soup
+from .splatting import splats
 
-EXPERIMENTS: dict[str, Experiment] = {}
+EXPERIMENTS: dict[str, Experiment] = {"soup": soup, "splats": splats, "opengl": opengl}
