@@ -43,13 +43,21 @@ def descend(
 ) -> Course:
     """Adam at rates that fall to a tenth; the parameters are changed in place.
 
-    `error` is measured some thirty times, while the clock stands.
+    `error` is measured some thirty times, without gradients, while the clock stands.
     """
     moving = [p.requires_grad_() for p in parameters]
     loss = differentiable(losses, estimator, generator=generator)
     optimizer = torch.optim.Adam([{"params": [p], "lr": r} for p, r in zip(moving, rates, strict=True)])
     slower = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.1 ** (1 / steps))
-    course = Course([0.0], [0], [error(*moving)])
+    course = Course()
+
+    def watch(spent: float) -> None:
+        course.seconds.append(spent)
+        course.evaluations.append(loss.evaluations)
+        with torch.no_grad():
+            course.errors.append(error(*moving))
+
+    watch(0.0)
     watched = {round(steps ** (k / 30)) for k in range(31)}
     spent = 0.0
     for step in range(1, steps + 1):
@@ -62,9 +70,7 @@ def descend(
             after(step, optimizer)
         spent += time.process_time() - start
         if step in watched:
-            course.seconds.append(spent)
-            course.evaluations.append(loss.evaluations)
-            course.errors.append(error(*moving))
+            watch(spent)
             say(f"step {step} of {steps}, error {course.errors[-1]:.3g}")
     return course
 

@@ -59,7 +59,7 @@ class Soup:
 
     def error(self, triangles: Tensor, colors: Tensor) -> float:
         """Mean squared difference of red, green and blue."""
-        images, _ = self.draw(triangles.detach(), colors.detach())
+        images, _ = self.draw(triangles, colors)
         return float((images - self.target)[..., :3].square().mean())
 
     def age(self) -> None:
