@@ -63,7 +63,7 @@ def soup(setup: Setup) -> Iterator[Record]:
     small form). The full-image estimator gives every number the difference of the whole image, the per-pixel one only
     that of the pixels that show its triangle. Triangles that nobody sees become halves of large ones.
     """
-    size, count, steps = (64, 1024, 150) if setup.small else (512, 102_400, 200)
+    size, count, steps = (64, 1024, 150) if setup.small else (512, 102_400, 150)
     for seed in setup.seeds:
         methods: dict[str, tuple[Estimator, bool]] = {
             "per pixel, resampled": (PerPixel(EPSILON), True),
