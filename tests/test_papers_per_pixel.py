@@ -52,12 +52,12 @@ def test_pixels_teach_what_the_whole_image_does_not(name: str, tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_a_soup_becomes_a_photograph_and_dead_triangles_help(tmp_path: Path) -> None:
+def test_a_soup_becomes_a_photograph(tmp_path: Path) -> None:
     found = records("soup", tmp_path)
     resampled, plain, whole = (
         value(found, name) for name in ("per pixel, resampled", "per pixel", "full image (SPSA)")
     )
-    assert resampled < 0.85 * plain < 0.3 * whole
+    assert max(resampled, plain) < 0.009 and whole > 0.1
     assert any(
         r.measure == "seconds to 1/8 of the error" for r in found if r.method == "per pixel, resampled"
     )

@@ -75,11 +75,14 @@ def descend(
     return course
 
 
-def forget(optimizer: torch.optim.Optimizer, rows: Tensor) -> None:
-    """What Adam knows of rows that are something else from now on."""
+def inherit(optimizer: torch.optim.Optimizer, rows: Tensor, parents: Tensor) -> None:
+    """Adam's scales of rows that are from now on parts of others; neither has a direction yet.
+
+    With scales of nothing the first step would be three times as long as any other.
+    """
     for state in optimizer.state.values():
-        state["exp_avg"][rows] = 0
-        state["exp_avg_sq"][rows] = 0
+        state["exp_avg_sq"][rows] = state["exp_avg_sq"][parents]
+        state["exp_avg"][rows] = state["exp_avg"][parents] = 0
 
 
 def save_curves(path: Path, courses: dict[str, Course], label: str) -> None:

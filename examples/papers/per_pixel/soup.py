@@ -10,10 +10,11 @@ from largesteps_zg.estimators import PixelLosses
 from largesteps_zg.images.losses import pixel_losses
 from largesteps_zg.renderers import BlackBox
 
-from .descent import forget
+from .descent import inherit
 
 UNSEEN = 16  # steps after which a triangle that no pixel showed is dead
 SMALLEST = 0.05  # pixels of area, below which it is dead, too
+AT_ONCE = 50  # of so many triangles one is made anew at a time
 LARGE = 3.0  # times the smallest area that can be cut in two
 
 
@@ -35,11 +36,11 @@ class Soup:
         self.cameras = Cameras(pose[None], intrinsics[None], height, width)
         self.unseen = torch.zeros(0)
 
-    def start(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Grey triangles anywhere, which cover the image twice."""
+    def start(self, count: int, generator: torch.Generator, spread: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Grey triangles, together twice as large as the image, around whose middle they lie."""
         size = torch.tensor([self.shape[1], self.shape[0], 10.0])
         edge = (4 * self.shape[0] * self.shape[1] / count) ** 0.5
-        middle = torch.rand(count, 1, 3, generator=generator) * size
+        middle = size * (0.5 + spread * (torch.rand(count, 1, 3, generator=generator) - 0.5))
         corners = edge * torch.randn(count, 3, 2, generator=generator)
         self.unseen = torch.zeros(count)
         flat = torch.nn.functional.pad(corners, (0, 1))
@@ -73,7 +74,7 @@ class Soup:
         area = 0.5 * (edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]).abs()
         dead = ((self.unseen >= UNSEEN) | (area < SMALLEST)).nonzero().flatten()
         large = (area >= LARGE * SMALLEST) & (self.unseen < UNSEEN)
-        number = min(len(dead), int(large.sum()))
+        number = min(len(dead), int(large.sum()), max(1, len(area) // AT_ONCE))
         if not number:
             return 0
         whole = torch.where(large, area, 0).topk(number).indices
@@ -87,7 +88,6 @@ class Soup:
         triangles[whole, (corner + 1) % 3] = middle
         triangles[dead] = halves
         colors[dead] = colors[whole]
-        changed = torch.cat([dead, whole])
-        forget(optimizer, changed)
-        self.unseen[changed] = 0
+        inherit(optimizer, dead, whole)
+        self.unseen[dead] = self.unseen[whole] = 0
         return number

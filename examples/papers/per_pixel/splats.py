@@ -102,8 +102,8 @@ def turns(quaternions: Tensor) -> Tensor:
     return torch.stack(rows, -1).unflatten(-1, (3, 3))
 
 
-def resample(places: Tensor, shapes: Tensor, paints: Tensor, unseen: Tensor) -> Tensor:
-    """Each dead splat becomes half of a large one, parted along its longest axis; the rows that changed."""
+def resample(places: Tensor, shapes: Tensor, paints: Tensor, unseen: Tensor) -> tuple[Tensor, Tensor]:
+    """Each dead splat becomes half of a large one, parted along its longest axis; which, and of which."""
     opacity, radii = paints[:, 3].sigmoid(), shapes[:, :3].exp()
     gone = (unseen >= UNSEEN) | (opacity < FAINT)
     dead = gone.nonzero().flatten()
@@ -115,4 +115,4 @@ def resample(places: Tensor, shapes: Tensor, paints: Tensor, unseen: Tensor) -> 
     shapes[dead], paints[dead] = shapes[whole], paints[whole]
     places[dead] = places[whole] + 0.6 * axis
     places[whole] -= 0.6 * axis
-    return torch.cat([dead, whole])
+    return dead, whole

@@ -16,7 +16,7 @@ from largesteps_zg.renderers import HardRasterizer
 
 from ..records import Record, Setup
 from .comparing import compare
-from .descent import Course, descend, forget
+from .descent import Course, descend, inherit
 from .splats import draw, resample
 
 EPSILON = (0.01, 0.05, 0.05)  # of the scene, whose radius is 1; of logarithms; of white
@@ -64,9 +64,9 @@ def run(
         chosen = torch.randperm(views, generator=generator)[:AT_ONCE]
         unseen.add_(1)
         if step % EVERY == 0 and step < 0.8 * steps:
-            changed = resample(places, shapes, paints, unseen)
-            forget(optimizer, changed)
-            unseen[changed] = 0
+            dead, whole = resample(places, shapes, paints, unseen)
+            inherit(optimizer, dead, whole)
+            unseen[dead] = unseen[whole] = 0
 
     course = descend(
         losses, (places, shapes, paints), RATES, estimator, error,
