@@ -21,9 +21,8 @@ from .soups import EPSILON, RATES, photograph
 def cost(setup: Setup) -> Iterator[Record]:
     """Milliseconds of a step, by the number of parameters
 
-    The same image of a soup of ever more triangles. Calls of the renderer are two a step whatever the number, and the
-    sums over pixels hardly grow. What is paid for each parameter is its sign, its two places, its geometry and Adam's
-    pass over it.
+    The same image of a soup of ever more triangles. Calls of the renderer are two a step whatever the number. What is
+    paid for each parameter is its sign, its two places, its geometry and Adam's pass over it.
     """
     size = 64 if setup.small else 256
     counts = (1_000, 10_000) if setup.small else (10_000, 40_000, 160_000, 640_000, 1_280_000, 4_000_000)
