@@ -66,7 +66,8 @@ def test_same_seed_same_mesh_and_a_resumed_run_ends_where_the_whole_one_does(sce
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "each"), [("rasterizer", 1), ("per-pixel", 2), ("smoothed", 20), ("spsa", 20), ("zerograds", 20)]
+    ("name", "each"),
+    [("rasterizer", 1), ("soft", 1), ("per-pixel", 2), ("smoothed", 20), ("spsa", 20), ("zerograds", 20)],
 )
 def test_counts_every_image(scene, name, each) -> None:
     drawn = 0
@@ -81,7 +82,7 @@ def test_counts_every_image(scene, name, each) -> None:
     # Per-pixel averages more pairs on fine triangles.
     source = make_source(name, Counting(), 0, Estimates(most_pairs=1))
     state = last(reconstruct(scene.train, SHORT, source=source))
-    assert source.renders == 6 * 3 * each == (drawn if name != "rasterizer" else 18)
+    assert source.renders == 6 * 3 * each == (18 if name in ("rasterizer", "soft") else drawn)
     assert state.run.source is source
 
 

@@ -55,7 +55,7 @@ WRITTEN: dict[type, list[tuple[str, str, Any]]] = {
     ],
     Plan: [
         ("gradients", "--gradients spsa,zerograds", ("spsa", "zerograds")),
-        ("gradients", "--gradients=", ("rasterizer", "per-pixel", "zerograds", "smoothed", "spsa")),
+        ("gradients", "--gradients=", ("rasterizer", "soft", "per-pixel", "zerograds", "smoothed", "spsa")),
         ("seeds", "--seeds 3", (0, 1, 2)),
         ("renderer", "--renderer opengl", "opengl"),
         ("lambda_", "--lambda 7", 7.0),

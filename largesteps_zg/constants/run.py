@@ -8,6 +8,7 @@ from .group import SHARP, TINY, TRIED, UNASKED, Group, constant
 
 TABLES = "benchmarks/measurements/choosing.md"
 PAGE = "benchmarks/measurements/path_traced.md"
+SOFT = "benchmarks/measurements/gradients.md, Soft rasterizer"
 ESTIMATES = "benchmarks/measurements/gradients.md; bunny and cow"
 
 
@@ -216,7 +217,7 @@ class Patches(Group):
 
 @dataclass(frozen=True)
 class Estimates(Group):
-    """Sizes and numbers of perturbations, in `reconstruct.gradients`."""
+    """Sizes and numbers of perturbations, and blur, in `reconstruct.gradients`."""
 
     epsilon: tuple[float, float] = constant(
         (0.6, 0.2),
@@ -244,6 +245,10 @@ class Estimates(Group):
     settling: float = constant(
         3.0, "times", "Steps on fine triangles end shorter by this.", f"measured: {ESTIMATES}", least=TINY
     )
+    soft_sigma: float = constant(
+        1.0, "pixels", "Blur of the soft rasterizer.", f"measured: {SOFT}", least=TINY
+    )
+    soft_gamma: float = constant(1e-3, "share", "Its blur in depth.", least=TINY)
     pairs: int = constant(10, "pairs", "Of a whole-image estimate.", "derived: as published for ZeroGrads")
     latent_widths: tuple[float, float] = constant(
         (0.3, 0.1), "radii", "Its perturbations of the latent, first and last.", least=TINY, length=2

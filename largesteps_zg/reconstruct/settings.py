@@ -19,6 +19,7 @@ PATCHES = ("auto", "off")
 LOSSES = ("l1", "l2", "robust")
 REMESHING = ("auto", "adaptive", "off")
 RENDERER = "rasterizer"
+DIFFERENTIATED = "rasterizer", "soft"  # gradients that call no renderer
 MOST_SEEDS = 2**63 - 1  # that PyTorch's generators take
 ESTIMATED = SourceTraits()
 
@@ -59,7 +60,7 @@ class Settings:
     backend : {"auto", "warp", "nvdiffrast"}
     seed : int
         Fixes the order in which views are drawn, and the perturbations.
-    gradients : {"rasterizer", "per-pixel", "zerograds", "smoothed", "spsa"}
+    gradients : {"rasterizer", "soft", "per-pixel", "zerograds", "smoothed", "spsa"}
         Where gradients come from; see `reconstruct.gradients.GRADIENTS`.
     renderer : str
         The renderer that estimates call: "rasterizer", "opengl", or "FILE.py:FUNCTION"; see
@@ -110,8 +111,8 @@ class Settings:
     gradients: str = field(
         default="rasterizer",
         metadata=option(
-            "rasterizer, or estimates through a renderer that is only called: "
-            + ", ".join(name for name in GRADIENTS if name != "rasterizer"),
+            "rasterizer, its blurred kind soft, or estimates through a renderer that is only called: "
+            + ", ".join(name for name in GRADIENTS if name not in DIFFERENTIATED),
             "NAME",
         ),
     )
@@ -228,7 +229,7 @@ def check_renderer(name: Any, gradients: str) -> str:
         return RENDERER
     from ..renderers.registry import check_name  # loads torch, which the default does without
 
-    if gradients == "rasterizer" and check_name(name):
+    if gradients in DIFFERENTIATED and check_name(name):
         raise ValueError(
             f"renderer: {name} is called for estimates alone; choose gradients that are, such as per-pixel"
         )

@@ -12,3 +12,4 @@ from .rasterized import homogeneous_pixels as homogeneous_pixels
 from .rasterized import render as render
 from .rasterized import shade as shade
 from .registry import load_renderer as load_renderer
+from .soft import render_soft as render_soft

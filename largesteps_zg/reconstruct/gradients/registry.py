@@ -25,9 +25,10 @@ def _late(module: str, name: str) -> Callable[[BlackBox, int, Estimates], Gradie
     return make
 
 
-# Each is called with the renderer (which the first has no use for), a seed and sizes.
+# Each is called with the renderer (which the first two have no use for), a seed and sizes.
 GRADIENTS: dict[str, Callable[[BlackBox, int, Estimates], GradientSource]] = {
     "rasterizer": _late("rasterized", "rasterized"),
+    "soft": _late("soft", "Soft"),
     "per-pixel": _late("per_pixel", "PerPixelSource"),
     "zerograds": _late("latent", "zerograds"),
     "smoothed": _late("latent", "smoothed"),
