@@ -22,8 +22,8 @@ def values(name: str, folder: Path) -> dict[str, dict[str, float]]:
 
 def test_blur_pulls_a_disc_that_does_not_touch_its_target(tmp_path: Path) -> None:
     found = {method: row["pixels from the target"] for method, row in values("beside", tmp_path).items()}
-    assert found["no blur"] == pytest.approx(24.0, abs=1.5)  # Adam follows the pixel grid
-    assert found["blur of 1 pixel"] == pytest.approx(24.0, abs=1.5)  # 10 pixels lie between, 3 sigma are 3
+    # 10 pixels lie between. Without blur Adam follows the pixel grid, which is the same everywhere.
+    assert found["no blur"] > 8 and found["blur of 1 pixel"] > 8
     assert found["blur of 9, then 0.5"] < 1.0
 
 
@@ -31,14 +31,14 @@ def test_blur_makes_the_ball_that_is_found_smaller(tmp_path: Path) -> None:
     found = {
         method: row["radius found, pixels too large"] for method, row in values("edge", tmp_path).items()
     }
-    assert found["80 triangles, blur of 2 pixels"] < found["80 triangles, blur of 0.5 pixels"] < 0.05
-    assert found["320 triangles, blur of 2 pixels"] < found["80 triangles, blur of 2 pixels"]
-    assert -3.0 < found["320 triangles, blur of 2 pixels"]
+    assert found["80 triangles, blur of 2 pixels"] < found["80 triangles, blur of 0.5 pixels"] < -0.2
+    assert found["320 triangles, blur of 2 pixels"] < found["80 triangles, blur of 2 pixels"] < -2.0
+    assert -4.0 < found["320 triangles, blur of 2 pixels"]
 
 
 @pytest.mark.slow
 def test_blur_costs_time_and_still_finds_the_shape(tmp_path: Path) -> None:
     found = values("mesh", tmp_path)
-    blurred, sharp = found["blur of 1 pixels"], found["no blur"]
+    blurred, sharp = found["blur of 1 px"], found["no blur"]
     assert blurred["ms a step"] > sharp["ms a step"]
     assert blurred["Chamfer distance, ‰ of the diagonal"] < 40

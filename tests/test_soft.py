@@ -118,7 +118,7 @@ def test_without_blur_the_silhouette_is_the_hard_one() -> None:
 
 
 def test_a_silhouette_beside_its_target_feels_it() -> None:
-    """A ball of 4 pixels, 12 pixels off: its overlap with the target has a gradient with blur alone, and that points there."""
+    """A ball of 4 pixels, 12 pixels off: blur alone gives its overlap with the target a slope."""
     ball, cameras = icosphere(2), sphere_of_cameras(1, distance=8.0, fov_y_degrees=45.0, height=64, width=64)
     shift = torch.tensor([0.0, 0.0, 1.3])
     points = homogeneous_pixels(torch.stack([torch.zeros(3), shift]), cameras)[0]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..records import Record, Setup
 from .methods import Descent, LargeStepsDescent, PenaltyDescent, run
 from .pictures import curves, strip
-from .studio import Studio, energy, flips, sphere, target_mesh
+from .studio import Studio, energy, flips, smoothing, sphere, target_mesh
 
 TARGETS = "fennec", "gear", "urchin"
 PENALIZED = {
@@ -23,7 +23,7 @@ def comparison(setup: Setup) -> Iterator[Record]:
     Large Steps takes its steps, and the others as many as fit into its processor time: a few more, since they solve
     nothing. Curves show the Hausdorff distance and the energy |Lv|² along the way.
     """
-    level, steps, views, side = (3, 40, 6, 64) if setup.small else (4, 240, 12, 128)
+    level, steps, views, side = (3, 90, 6, 64) if setup.small else (4, 240, 9, 96)
     for seed in setup.seeds:
         for name in TARGETS[:1] if setup.small else TARGETS:
             studio, ways, surfaces = Studio(target_mesh(name), views, side, seed), {}, {}
@@ -32,7 +32,7 @@ def comparison(setup: Setup) -> Iterator[Record]:
                 setup.say(f"seed {seed}, {name}: {method}")
                 ours = method == "Large Steps"
                 descent: Descent = (
-                    LargeStepsDescent(sphere(level))
+                    LargeStepsDescent(sphere(level), lambda_=smoothing(level))
                     if ours
                     else PenaltyDescent(sphere(level), **PENALIZED[method])
                 )

@@ -16,7 +16,7 @@ def influence(setup: Setup) -> Iterator[Record]:
     The paper's alpha is lambda / (1 + lambda), from 0, which is Adam's uniform kind on the vertices, to 0.999. Small
     ones tear the surface, large ones are slow to form what is thin; there is much room between.
     """
-    level, steps, views, side = (3, 40, 6, 64) if setup.small else (4, 240, 12, 128)
+    level, steps, views, side = (3, 90, 6, 64) if setup.small else (4, 240, 9, 96)
     values = (0.0, 19.0, 999.0) if setup.small else (0.0, 1.0, 5.0, 19.0, 99.0, 999.0)
     for seed in setup.seeds:
         studio, ways, surfaces = Studio(target_mesh("fennec"), views, side, seed), {}, {}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..records import Record, Setup
 from .methods import LargeStepsDescent, run
 from .pictures import curves, strip
-from .studio import Studio, flips, sphere, target_mesh
+from .studio import Studio, flips, smoothing, sphere, target_mesh
 
 
 def multiscale(setup: Setup) -> Iterator[Record]:
@@ -17,7 +17,7 @@ def multiscale(setup: Setup) -> Iterator[Record]:
     move far in few steps; the fine sphere that takes the same steps from the beginning is slower, and its surface has
     to carry all of its vertices into the spikes.
     """
-    level, steps, views, side = (2, 40, 6, 64) if setup.small else (3, 300, 12, 128)
+    level, steps, views, side = (2, 90, 6, 64) if setup.small else (3, 240, 9, 96)
     halvings = (steps // 3,) if setup.small else (steps // 3, steps * 2 // 3)
     rows = {
         "coarse to fine": (level, halvings),
@@ -28,7 +28,7 @@ def multiscale(setup: Setup) -> Iterator[Record]:
         studio, ways, surfaces = Studio(target_mesh("urchin"), views, side, seed), {}, {}
         for method, (first, remesh_at) in rows.items():
             setup.say(f"seed {seed}: {method}")
-            descent = LargeStepsDescent(sphere(first))
+            descent = LargeStepsDescent(sphere(first), lambda_=smoothing(level))
             mesh, way = run(studio, descent, steps, remesh_at=remesh_at, points=10)
             ways[method], surfaces[method] = way, mesh
             found = studio.distances(mesh)

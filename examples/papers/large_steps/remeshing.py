@@ -13,7 +13,7 @@ from largesteps_zg.mesh.remeshing import remesh
 from ..records import Record, Setup
 from .methods import LargeStepsDescent, run
 from .pictures import strip
-from .studio import Studio, flips, sphere, target_mesh
+from .studio import Studio, flips, smoothing, sphere, target_mesh
 
 
 def uneven(level: int) -> Mesh:
@@ -42,7 +42,7 @@ def remeshing(setup: Setup) -> Iterator[Record]:
     The start is a sphere whose vertices crowd at one side. As it is, the other side stays coarse. Remeshed before,
     triangles are even at the start; remeshed during, also where the surface has been stretched.
     """
-    level, steps, views, side = (3, 40, 6, 64) if setup.small else (4, 240, 12, 128)
+    level, steps, views, side = (3, 90, 6, 64) if setup.small else (4, 240, 9, 96)
     for seed in setup.seeds:
         studio, surfaces = Studio(target_mesh("fennec"), views, side, seed), {}
         crowded = uneven(level)
@@ -54,11 +54,14 @@ def remeshing(setup: Setup) -> Iterator[Record]:
         ):
             setup.say(f"seed {seed}: remeshed {method}")
             first = steps // 2 if during else steps
-            mesh, way = run(studio, LargeStepsDescent(start), first, points=2)
+            mesh, way = run(studio, LargeStepsDescent(start, lambda_=smoothing(level)), first, points=2)
             seconds = way.seconds[-1]
             if during:
                 mesh, way = run(
-                    studio, LargeStepsDescent(equilateral(mesh), rate=0.05), steps - first, points=2
+                    studio,
+                    LargeStepsDescent(equilateral(mesh), lambda_=smoothing(level), rate=0.05),
+                    steps - first,
+                    points=2,
                 )
                 seconds += way.seconds[-1]
             surfaces[method] = mesh

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..records import Record, Setup
 from .methods import Descent, LargeStepsDescent, PenaltyDescent, run
 from .pictures import curves, strip
-from .studio import Studio, energy, flips, sphere, target_mesh
+from .studio import Studio, energy, flips, smoothing, sphere, target_mesh
 
 
 def silhouettes(setup: Setup) -> Iterator[Record]:
@@ -16,9 +16,9 @@ def silhouettes(setup: Setup) -> Iterator[Record]:
     Pixels are compared by coverage, squared. Only vertices at an outline have a gradient. A weak penalty leaves them
     torn from the rest, and a strong one shrinks thin parts; Large Steps moves their neighbourhood with them.
     """
-    level, steps, views, side = (3, 40, 6, 64) if setup.small else (4, 300, 16, 96)
+    level, steps, views, side = (3, 90, 6, 64) if setup.small else (4, 240, 12, 96)
     rows: dict[str, tuple[type, dict]] = {
-        "Large Steps": (LargeStepsDescent, {}),
+        "Large Steps": (LargeStepsDescent, {"lambda_": smoothing(level)}),
         "Laplacian, weight 0.1": (PenaltyDescent, {"weight": 0.1}),
         "Laplacian, weight 1": (PenaltyDescent, {"weight": 1.0}),
         "Laplacian, weight 10": (PenaltyDescent, {"weight": 10.0}),

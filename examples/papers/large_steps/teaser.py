@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..records import Record, Setup
 from .methods import Descent, LargeStepsDescent, PenaltyDescent, run
 from .pictures import curves, strip
-from .studio import Studio, flips, sphere, target_mesh
+from .studio import Studio, flips, smoothing, sphere, target_mesh
 
 
 def teaser(setup: Setup) -> Iterator[Record]:
@@ -16,7 +16,7 @@ def teaser(setup: Setup) -> Iterator[Record]:
     The paper reconstructs Nefertiti's bust from a sphere with one remeshing. The fennec takes her place here, from
     photographs of a clay model in a known light. Adam on the vertices takes the same steps and tears the surface.
     """
-    level, steps, views, side = (3, 40, 6, 64) if setup.small else (4, 300, 12, 128)
+    level, steps, views, side = (3, 90, 6, 64) if setup.small else (4, 240, 9, 96)
     rows = {
         "Large Steps, remeshed": (LargeStepsDescent, (steps * 2 // 3,)),
         "Large Steps": (LargeStepsDescent, ()),
@@ -30,7 +30,8 @@ def teaser(setup: Setup) -> Iterator[Record]:
         )
         for method, (kind, remesh_at) in rows.items():
             setup.say(f"seed {seed}: {method}")
-            descent: Descent = kind(sphere(level))
+            options = {"lambda_": smoothing(level)} if kind is LargeStepsDescent else {}
+            descent: Descent = kind(sphere(level), **options)
             mesh, way = run(studio, descent, steps, remesh_at=remesh_at, points=10)
             ways[method], surfaces[method] = way, mesh
             found = studio.distances(mesh)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ..records import Record, Setup
 from .methods import LargeStepsDescent, run
 from .pictures import COLORS, strip
-from .studio import Studio, sphere, target_mesh
+from .studio import Studio, smoothing, sphere, target_mesh
 
 
 def viewpoints(setup: Setup) -> Iterator[Record]:
@@ -18,9 +18,9 @@ def viewpoints(setup: Setup) -> Iterator[Record]:
     The same number of renderings, so fewer steps where more cameras look. Shading tells of the surface between
     outlines, and few views are enough; what none sees is smooth and invented.
     """
-    counts, renders, level, side = (1, 4, 9), 180, 3, 64
+    counts, renders, level, side = (1, 4, 9), 540, 3, 64
     if not setup.small:
-        counts, renders, level, side = (1, 2, 4, 9, 16, 25, 49), 3_600, 4, 128
+        counts, renders, level, side = (1, 2, 4, 9, 16, 25, 49), 2_400, 4, 96
     figure = Figure(figsize=(4.6, 3.1), layout="constrained")
     axis = figure.subplots()
     for seed in setup.seeds:
@@ -29,7 +29,7 @@ def viewpoints(setup: Setup) -> Iterator[Record]:
             setup.say(f"seed {seed}: {views} views")
             seen = studio.of_views(views)
             steps = min(renders // views, 400)
-            mesh, way = run(seen, LargeStepsDescent(sphere(level)), steps, points=1)
+            mesh, way = run(seen, LargeStepsDescent(sphere(level), lambda_=smoothing(level)), steps, points=1)
             surfaces[f"{views}"] = mesh
             found.append(studio.distances(mesh))
             method, last = f"{views} views", found[-1]

@@ -14,7 +14,7 @@ from largesteps_zg.renderers import render, render_soft
 
 from ..records import Record, Setup, clock
 
-SIDE, RADIUS, AWAY = 64, 7.0, 24.0  # pixels
+SIDE, RADIUS, AWAY = 128, 7.0, 24.0  # pixels; wide enough that no blur reaches the border
 COLORS = ("#8c8c8c", "#b8962e", "#3b8f5a", "#1f5fa8", "#d1622b")
 WIDTHS: dict[str, Callable[[float], float]] = {  # by the share of the run
     "no blur": lambda share: 0.0,
@@ -29,7 +29,7 @@ class Disc:
     """A ball before a camera that makes it a disc, moved by an offset in pixels."""
 
     def __init__(self) -> None:
-        self.ball = icosphere(2)
+        self.ball = icosphere(1)
         self.edges = edge_table(self.ball.faces)
         self.camera = sphere_of_cameras(1, distance=40.0, fov_y_degrees=10.0, height=SIDE, width=SIDE)
         axes = self.camera.world_to_camera[0, :2, :3]  # the image's, in the world
@@ -52,7 +52,7 @@ def beside(setup: Setup) -> Iterator[Record]:
     A disc of 14 pixels begins 24 pixels away, and Adam moves it by the squared difference of the silhouettes. Without
     blur nothing pulls. Blur pulls within its reach, three sigma and the two radii.
     """
-    steps, disc = (60 if setup.small else 300), Disc()
+    steps, disc = (100 if setup.small else 300), Disc()
     still = disc.coverage(torch.zeros(2), 0.0).detach()
     figure = Figure(figsize=(8.4, 3.0), layout="constrained")
     slopes, ways = figure.subplots(1, 2)

@@ -13,7 +13,7 @@ from largesteps_zg.output.pictures import save_filmstrip
 from largesteps_zg.rasterizer import edge_table
 from largesteps_zg.renderers import render, render_soft, shade
 
-from ..large_steps.studio import Studio, sphere, target_mesh
+from ..large_steps.studio import Studio, smoothing, sphere, target_mesh
 from ..records import Record, Setup, clock
 
 
@@ -23,14 +23,14 @@ def mesh(setup: Setup) -> Iterator[Record]:
     Large Steps from a sphere, the same number of steps. Photographs are not blurred, so blur keeps its bias in the
     result, and each rendering goes through every pixel near each triangle.
     """
-    level, steps, views, side = (2, 30, 4, 48) if setup.small else (3, 150, 8, 96)
+    level, steps, views, side = (2, 60, 4, 48) if setup.small else (3, 150, 8, 96)
     widths = (0.0, 1.0) if setup.small else (0.0, 0.5, 1.0, 2.0)
     start = sphere(level)
     edges, clay = edge_table(start.faces), torch.full_like(start.vertices, 0.5)
     for seed in setup.seeds:
         studio, surfaces = Studio(target_mesh("fennec"), views, side, seed), {}
         for sigma in widths:
-            method = f"blur of {sigma:g} pixels" if sigma else "no blur"
+            method = f"blur of {sigma:g} px" if sigma else "no blur"
             setup.say(f"seed {seed}: {method}")
 
             def picture(vertices: Tensor, sigma: float = sigma, studio: Studio = studio) -> Tensor:
@@ -40,7 +40,9 @@ def mesh(setup: Setup) -> Iterator[Record]:
                 return render(vertices, start.faces, colors, studio.cameras, edges=edges)
 
             with clock() as seconds:
-                result = fitted(start, picture, studio.images, steps)
+                result = fitted(
+                    start, picture, studio.images, steps, 2.0 if setup.small else smoothing(level)
+                )
                 took = seconds()
             surfaces[method] = result
             found = studio.distances(result)
@@ -56,9 +58,11 @@ def mesh(setup: Setup) -> Iterator[Record]:
             save_filmstrip(setup.folder / "surfaces.png", frames, target=target, labels=[*surfaces])
 
 
-def fitted(start: Mesh, picture: Callable[[Tensor], Tensor], images: Tensor, steps: int) -> Mesh:
+def fitted(
+    start: Mesh, picture: Callable[[Tensor], Tensor], images: Tensor, steps: int, lambda_: float
+) -> Mesh:
     """The mesh after so many steps of Large Steps towards images."""
-    shape = LargeSteps(start.faces, start.vertices, lambda_=19)
+    shape = LargeSteps(start.faces, start.vertices, lambda_=lambda_)
     latent = shape.to_differential(start.vertices).requires_grad_()
     optimizer = UniformAdam([latent], lr=0.1)
     for _ in range(steps):
