@@ -13,9 +13,8 @@ from .studio import Studio, flips, smoothing, sphere, target_mesh
 def multiscale(setup: Setup) -> Iterator[Record]:
     """From coarse to fine: edges are halved again and again (figure 3).
 
-    The paper refines a dragon eight times in 16,000 steps. The urchin stands in, refined two times. Coarse triangles
-    move far in few steps; the fine sphere that takes the same steps from the beginning is slower, and its surface has
-    to carry all of its vertices into the spikes.
+    The paper refines a dragon eight times in 16,000 steps. The urchin stands in, refined two times. Beside it, at equal
+    steps, a sphere that is as fine from the start, and one that stays coarse.
     """
     level, steps, views, side = (2, 90, 6, 64) if setup.small else (3, 240, 9, 96)
     halvings = (steps // 3,) if setup.small else (steps // 3, steps * 2 // 3)
