@@ -8,7 +8,6 @@ from .group import SHARP, TINY, TRIED, UNASKED, Group, constant
 
 TABLES = "benchmarks/measurements/choosing.md"
 PAGE = "benchmarks/measurements/path_traced.md"
-SOFT = "benchmarks/measurements/gradients.md, Soft rasterizer"
 ESTIMATES = "benchmarks/measurements/gradients.md; bunny and cow"
 
 
@@ -245,9 +244,7 @@ class Estimates(Group):
     settling: float = constant(
         3.0, "times", "Steps on fine triangles end shorter by this.", f"measured: {ESTIMATES}", least=TINY
     )
-    soft_sigma: float = constant(
-        1.0, "pixels", "Blur of the soft rasterizer.", f"measured: {SOFT}", least=TINY
-    )
+    soft_sigma: float = constant(1.0, "pixels", "Blur of the soft rasterizer.", least=TINY)
     soft_gamma: float = constant(1e-3, "share", "Its blur in depth.", least=TINY)
     pairs: int = constant(10, "pairs", "Of a whole-image estimate.", "derived: as published for ZeroGrads")
     latent_widths: tuple[float, float] = constant(

@@ -39,8 +39,8 @@ def equilateral(mesh: Mesh) -> Mesh:
 def remeshing(setup: Setup) -> Iterator[Record]:
     """Remeshing before the first step, and during the run (figure 5).
 
-    The start is a sphere whose vertices crowd at one side. As it is, some faces flip. Remeshed before, triangles are even
-    at the start; remeshed during, also where the surface has been stretched.
+    The start is a sphere whose vertices crowd at one side. As it is, some faces flip. Remeshed before, triangles are
+    even at the start; remeshed during, also where the surface has been stretched.
     """
     level, steps, views, side = (3, 90, 6, 64) if setup.small else (4, 240, 9, 96)
     for seed in setup.seeds:

@@ -1,4 +1,4 @@
-"""Figure 6: outlines alone, where a penalty fails."""
+"""Figure 6: outlines alone, by Large Steps and with a penalty."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .studio import Studio, energy, flips, smoothing, sphere, target_mesh
 
 
 def silhouettes(setup: Setup) -> Iterator[Record]:
-    """Outlines alone: a penalty is too weak or too strong (figure 6).
+    """Outlines alone, by Large Steps and with penalties from weak to strong (figure 6).
 
     Pixels are compared by coverage, squared. Only vertices at an outline have a gradient. A weak penalty leaves them
-    torn from the rest, and a strong one shrinks thin parts; Large Steps moves their neighbourhood with them.
+    torn from the rest, and a strong one keeps spikes short; Large Steps moves their neighbourhood with them.
     """
     level, steps, views, side = (3, 90, 6, 64) if setup.small else (4, 240, 12, 96)
     rows: dict[str, tuple[type, dict]] = {
