@@ -22,6 +22,7 @@ from largesteps_zg.estimators import (
     Objective,
     Smoothed,
     geometric,
+    linear,
 )
 from largesteps_zg.estimators.antithetic import estimate_from_pairs, random_signs
 from largesteps_zg.estimators.packing import Packing
@@ -285,6 +286,16 @@ def test_geometric_schedule() -> None:
     for bad in ({"first": 0.0}, {"last": -1.0}, {"steps": 0}, {"start": -1}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             geometric(**{"first": 1.0, "last": 0.1, "steps": 5, **bad})
+
+
+def test_linear_schedule() -> None:
+    size = linear(0.5, 0.1, 200, start=100)
+    assert size(0) == size(100) == 0.5 and size(300) == size(10_000) == 0.1
+    assert size(150) == pytest.approx(0.4)  # a quarter of the way
+    assert pickle.loads(pickle.dumps(size))(150) == size(150)
+    for bad in ({"first": 0.0}, {"last": -1.0}, {"steps": 0}, {"start": -1}):
+        with pytest.raises(ValueError, match=next(iter(bad))):
+            linear(**{"first": 1.0, "last": 0.1, "steps": 5, **bad})
 
 
 @pytest.mark.parametrize("state", [{}, {"calls": -1}, {"calls": "many"}])

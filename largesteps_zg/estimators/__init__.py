@@ -15,6 +15,7 @@ from .per_pixel import PerPixel as PerPixel
 from .pixels import PixelLosses as PixelLosses
 from .registry import ESTIMATORS as ESTIMATORS
 from .schedules import geometric as geometric
+from .schedules import linear as linear
 from .smoothed import Smoothed as Smoothed
 from .spsa import SPSA as SPSA
 from .zerograds import ZeroGrads as ZeroGrads

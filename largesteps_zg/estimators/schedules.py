@@ -26,6 +26,20 @@ class _Geometric:
         return self.first ** (1.0 - passed) * self.last**passed
 
 
+@dataclass(frozen=True)
+class _Linear:
+    """As `_Geometric`, in a straight line."""
+
+    first: float
+    last: float
+    steps: int
+    start: int
+
+    def __call__(self, calls: int) -> float:
+        passed = min(max((calls - self.start) / self.steps, 0.0), 1.0)
+        return (1.0 - passed) * self.first + passed * self.last
+
+
 def geometric(first: float, last: float, steps: int, *, start: int = 0) -> Schedule:
     """A size that changes by the same factor at every call: wide perturbations first, narrow ones later.
 
@@ -54,13 +68,23 @@ def geometric(first: float, last: float, steps: int, *, start: int = 0) -> Sched
     >>> [round(size(calls), 6) for calls in (0, 10, 11, 12, 1000)]
     [1.0, 1.0, 0.1, 0.01, 0.01]
     """
-    _check_size("first", first)
-    _check_size("last", last)
-    if steps < 1:
-        raise ValueError(f"steps: expected at least 1, got {steps}")
-    if start < 0:
-        raise ValueError(f"start: expected at least 0, got {start}")
+    _check_change(first, last, steps, start)
     return _Geometric(float(first), float(last), steps, start)
+
+
+def linear(first: float, last: float, steps: int, *, start: int = 0) -> Schedule:
+    """A size that changes by the same amount at every call, as PRDPT's does: wide for longer than `geometric`.
+
+    Parameters, returns and raises as `geometric`.
+
+    Examples
+    --------
+    >>> size = linear(1.0, 0.5, 2, start=10)
+    >>> [size(calls) for calls in (0, 10, 11, 12, 1000)]
+    [1.0, 1.0, 0.75, 0.5, 0.5]
+    """
+    _check_change(first, last, steps, start)
+    return _Linear(float(first), float(last), steps, start)
 
 
 class Widths:
@@ -138,6 +162,16 @@ class Widths:
 def _at(entry: float | Schedule, calls: int) -> float:
     """A size, of a number or a schedule."""
     return entry(calls) if callable(entry) else entry
+
+
+def _check_change(first: float, last: float, steps: int, start: int) -> None:
+    """Raise ValueError unless sizes are sizes and calls numbers of calls."""
+    _check_size("first", first)
+    _check_size("last", last)
+    if steps < 1:
+        raise ValueError(f"steps: expected at least 1, got {steps}")
+    if start < 0:
+        raise ValueError(f"start: expected at least 0, got {start}")
 
 
 def _check_size(name: str, size: Any) -> None:

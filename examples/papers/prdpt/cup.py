@@ -1,0 +1,73 @@
+"""The cup: an angle, found where the handle is hidden."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..records import Record, Setup
+from .compare import OURS, OWN, compare
+from .descend import Task
+from .mitsuba_pictures import Dictionary, PathTraced, camera, diffuse, path, sky, wall
+
+RADIUS, HALF = 0.6, 0.7  # of the body
+BEAD = 0.085
+ARC = [(RADIUS + 0.36 * math.cos(turn), 0.44 * math.sin(turn)) for turn in np.linspace(-1.5, 1.5, 16)]
+
+
+def scene(mi: Any, parameters: Sequence[float]) -> Dictionary:
+    """A cup on a table, turned about its axis by an angle in radians; its handle is a row of balls."""
+    (angle,) = parameters
+    clay = diffuse(0.75, 0.22, 0.12)
+    place = mi.ScalarTransform4f
+    balls = {
+        f"ball{i}": {
+            "type": "sphere",
+            "to_world": place().translate([x * math.cos(angle), y, -x * math.sin(angle)]).scale(BEAD),
+            "bsdf": clay,
+        }
+        for i, (x, y) in enumerate(ARC)
+    }
+    body = {"type": "cylinder", "p0": [0, -HALF, 0], "p1": [0, HALF, 0], "radius": RADIUS, "bsdf": clay}
+    return balls | {
+        "integrator": path(3),
+        "sensor": camera(mi, (0, 1.4, 5), (0, -0.05, 0), fov=30),
+        "sky": sky(0.7, 0.72, 0.8),
+        "table": wall(mi, (0, -HALF, 0), (0, 1, 0), 20, diffuse(0.55, 0.5, 0.42)),
+        "body": body,
+    }
+
+
+def moved(mi: Any, parameters: Sequence[Any], first: Mapping[str, Any]) -> Dictionary:
+    """The same by the balls' transforms."""
+    import drjit as dr
+
+    sine, cosine = dr.sincos(parameters[0])
+    return {
+        f"ball{i}.to_world": mi.Transform4f().translate([x * cosine, y, -x * sine]).scale(BEAD)
+        for i, (x, y) in enumerate(ARC)
+    }
+
+
+TASK = Task(
+    PathTraced(scene, moved),
+    start=(1.75,),
+    truth=(0.3,),
+    sigma=(0.7, 0.02),
+    rate=(0.05, 0.002),
+    steps=200,
+    samples=4,
+    published={OURS: (4.92e-6, 4.18e-7), OWN: (5.49e-3, 7.5e-2)},
+)
+
+
+def cup(setup: Setup) -> Iterator[Record]:
+    """A cup whose handle is hidden
+
+    While the handle is behind the cup, turning it changes no pixel. The smoothed loss knows of the handle before it
+    comes into sight.
+    """
+    yield from compare(setup, TASK, small_steps=40)
