@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import math
-import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,9 @@ from examples.papers.prdpt.box import TASK as BOX
 from examples.papers.prdpt.compare import OURS, UNSMOOTHED
 from examples.papers.prdpt.descend import Task, image_error, parameter_error
 from examples.papers.prdpt.figure import blurred, profile
+from examples.papers.prdpt.mitsuba_pictures import mitsuba
+from examples.papers.prdpt.occlusion import TASK as OCCLUSION
+from examples.papers.prdpt.own_derivative import can_differentiate
 from examples.papers.records import Record, Setup
 
 
@@ -77,5 +81,56 @@ def test_no_part_may_go(tmp_path: Path) -> None:
 
 
 def test_errors_are_means_of_squares() -> None:
-    task = Task(lambda x, seed, samples: np.full((2, 2, 3), x[0], np.float32), (0.0, 0.0), (1.0, 2.0), (1, 1), (1, 1), 1)
+    def picture(x: Sequence[float], seed: int, samples: int) -> np.ndarray:
+        return np.full((2, 2, 3), x[0], dtype=np.float32)
+
+    task = Task(picture, start=(0.0, 0.0), truth=(1.0, 2.0), sigma=(1, 1), rate=(1, 1), steps=1)
     assert parameter_error(task, (0.0, 5.0)) == 5.0 and image_error(task, (4.0, 0.0)) == 9.0
+
+
+# With Mitsuba
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "most"), [("cup", 1e-3), ("shadows", 1e-2), ("occlusion", 1e-2), ("caustic", 0.1)]
+)
+def test_smoothing_leaves_the_plateau_of(name: str, most: float, tmp_path: Path) -> None:
+    pytest.importorskip("mitsuba")
+    task = importlib.import_module(f"examples.papers.prdpt.{name}").TASK
+    records = small(name, tmp_path)
+    assert value(records, OURS, "parameter error") < most
+    assert value(records, UNSMOOTHED, "parameter error") > 0.3 * parameter_error(task, task.start)
+    assert value(records, OURS, "image error") < 0.1 * image_error(task, task.start)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["illumination", "sort"])
+def test_smoothing_makes_progress_with(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("mitsuba")
+    task = importlib.import_module(f"examples.papers.prdpt.{name}").TASK
+    assert value(small(name, tmp_path), OURS, "image error") < 0.9 * image_error(task, task.start)
+
+
+def test_pictures_have_noise_of_their_own() -> None:
+    pytest.importorskip("mitsuba")
+    first, again, other = (OCCLUSION.picture((0.5,), seed, 1) for seed in (1, 1, 2))
+    assert np.array_equal(first, again) and np.abs(first - other).mean() > 0.01
+    assert OCCLUSION.picture((0.5,), 1, 1, scale=2).shape == (96, 128, 3) and first.shape == (48, 64, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cup", "shadows", "illumination"])
+def test_the_scene_that_is_differentiated_is_the_scene(name: str) -> None:
+    pytest.importorskip("mitsuba")
+    if not can_differentiate():
+        pytest.skip("Mitsuba finds no LLVM that it can use")
+    task = importlib.import_module(f"examples.papers.prdpt.{name}").TASK
+    expected = task.picture(task.truth, 1, 64)
+    mi = mitsuba("llvm_ad_rgb")
+    scene = mi.load_dict({"type": "scene"} | task.picture.scene(mi, [0.0] * len(task.start)))
+    own = mi.traverse(scene)
+    own.update(task.picture.moved(mi, [mi.Float(value) for value in task.truth], dict(own)))
+    found = np.array(mi.render(scene, seed=2, spp=64))
+    far = np.square(expected - task.picture(task.start, 2, 64)).mean()
+    assert np.square(found - expected).mean() < 0.2 * far

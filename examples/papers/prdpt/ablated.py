@@ -22,8 +22,8 @@ class Ablated:
 
         g_i = w(t_i) f(x + t),     w(t) = t / sigma^2 N(t) / p(t)
 
-    with N the Gaussian and p the density of t: proportional to |t| N(t), or uniform within 4 sigma without `importance`.
-    Without `antithetic` no sample has a mirror image.
+    with N the Gaussian and p the density of t: proportional to |t| N(t), or, without `importance`, uniform within 4
+    sigma. Without `antithetic` no sample has a mirror image.
     """
 
     def __init__(
@@ -34,7 +34,11 @@ class Ablated:
 
     @torch.no_grad()
     def estimate(
-        self, f: Callable[..., Any] | Objective, parameters: Tensor, *, generator: torch.Generator | None = None
+        self,
+        f: Callable[..., Any] | Objective,
+        parameters: Tensor,
+        *,
+        generator: torch.Generator | None = None,
     ) -> GradientEstimate:
         """See `Estimator.estimate`."""
         sigma = self.sigma(self.calls)

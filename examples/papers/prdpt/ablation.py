@@ -56,7 +56,9 @@ def ablation(setup: Setup) -> Iterator[Record]:
                 whole = errors
                 continue
             for kind, measure in enumerate(("image error", "parameter error")):
-                ratios = [math.log(error[kind] / full[kind]) for error, full in zip(errors, whole, strict=True)]
+                ratios = [
+                    math.log(error[kind] / full[kind]) for error, full in zip(errors, whole, strict=True)
+                ]
                 yield setup.record(
                     name,
                     seed,

@@ -19,7 +19,7 @@ def scene(mi: Any, parameters: Sequence[float]) -> Dictionary:
     aimed = mi.ScalarTransform4f().look_at([x, HEIGHT, z], list(BALL), [0, 0, 1])
     return {
         "integrator": {"type": "ptracer", "max_depth": 5},
-        "sensor": camera(mi, (0, 2.5, 3.5), (0, 0, 0), fov=40),
+        "sensor": camera(mi, (0, 2.5, 3.5), (0, 0, 0), fov=50),
         "lamp": {
             "type": "spot",
             "to_world": aimed,
@@ -41,11 +41,11 @@ def moved(mi: Any, parameters: Sequence[Any], first: Mapping[str, Any]) -> Dicti
 TASK = Task(
     PathTraced(scene, moved),
     start=(-0.8, 0.5),
-    truth=(0.7, -0.3),
-    sigma=(0.5, 0.01),
-    rate=(0.05, 0.001),
-    steps=200,
-    samples=8,
+    truth=(0.1, -0.05),
+    sigma=(0.6, 0.01),
+    rate=(0.06, 0.001),
+    steps=150,
+    samples=4,
     published={OURS: (1.89e-5, 9.76e-5), OWN: (3.12e-1, 8.5)},
 )
 

@@ -11,11 +11,11 @@ import numpy as np
 from ..records import Record, Setup
 from .compare import OURS, OWN, compare
 from .descend import Task
-from .mitsuba_pictures import Dictionary, PathTraced, camera, diffuse, path, sky, wall
+from .mitsuba_pictures import Dictionary, PathTraced, camera, color, diffuse, path, wall
 
 RADIUS, HALF = 0.6, 0.7  # of the body
-BEAD = 0.085
-ARC = [(RADIUS + 0.36 * math.cos(turn), 0.44 * math.sin(turn)) for turn in np.linspace(-1.5, 1.5, 16)]
+BEAD = 0.16
+ARC = [(RADIUS + 0.42 * math.cos(turn), 0.4 * math.sin(turn)) for turn in np.linspace(-1.5, 1.5, 16)]
 
 
 def scene(mi: Any, parameters: Sequence[float]) -> Dictionary:
@@ -33,10 +33,10 @@ def scene(mi: Any, parameters: Sequence[float]) -> Dictionary:
     }
     body = {"type": "cylinder", "p0": [0, -HALF, 0], "p1": [0, HALF, 0], "radius": RADIUS, "bsdf": clay}
     return balls | {
-        "integrator": path(3),
-        "sensor": camera(mi, (0, 1.4, 5), (0, -0.05, 0), fov=30),
-        "sky": sky(0.7, 0.72, 0.8),
-        "table": wall(mi, (0, -HALF, 0), (0, 1, 0), 20, diffuse(0.55, 0.5, 0.42)),
+        "integrator": path(2),
+        "sensor": camera(mi, (0, 1.4, 5), (0, -0.05, 0), fov=28),
+        "lamp": {"type": "point", "position": [0.3, 2, 6], "intensity": color(90, 90, 90)},
+        "table": wall(mi, (0, -HALF, 0), (0, 1, 0), 20, diffuse(0.75, 0.72, 0.65)),
         "body": body,
     }
 
@@ -54,12 +54,12 @@ def moved(mi: Any, parameters: Sequence[Any], first: Mapping[str, Any]) -> Dicti
 
 TASK = Task(
     PathTraced(scene, moved),
-    start=(1.75,),
-    truth=(0.3,),
+    start=(1.4,),
+    truth=(0.15,),
     sigma=(0.7, 0.02),
-    rate=(0.05, 0.002),
-    steps=200,
-    samples=4,
+    rate=(0.06, 0.001),
+    steps=150,
+    samples=2,
     published={OURS: (4.92e-6, 4.18e-7), OWN: (5.49e-3, 7.5e-2)},
 )
 

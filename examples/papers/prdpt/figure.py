@@ -22,11 +22,15 @@ def draw(path: Path, task: Task, descents: dict[str, Descent], *, points: int) -
     matplotlib = plotting()
     from matplotlib.figure import Figure
 
-    shown = {"start": task.start, "target": task.truth} | {name: run.path[-1] for name, run in descents.items()}
+    shown = {"start": task.start, "target": task.truth} | {
+        name: run.path[-1] for name, run in descents.items()
+    }
     with matplotlib.rc_context(PLOT_STYLE):
         figure = Figure(figsize=(11, 6.4), layout="constrained")
         top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.35])
-        for axes, (name, parameters) in zip(np.ravel(top.subplots(1, len(shown))), shown.items(), strict=True):
+        for axes, (name, parameters) in zip(
+            np.ravel(top.subplots(1, len(shown))), shown.items(), strict=True
+        ):
             picture = task.picture(list(map(float, parameters)), WATCHED, 4 * task.samples, scale=SCALE)
             axes.imshow(_displayed(picture))
             axes.set_title(name, fontsize=12)
@@ -54,7 +58,10 @@ def profile(task: Task, points: int) -> tuple[NDArray[np.float64], NDArray[np.fl
     beyond = min(1.0, task.sigma[0] / np.linalg.norm(truth - start))
     places = np.linspace(-beyond, 1 + beyond, points)
     target = task.target()
-    pictures = (task.picture((start + t * (truth - start)).tolist(), 1 + i, task.samples) for i, t in enumerate(places))
+    pictures = (
+        task.picture((start + t * (truth - start)).tolist(), 1 + i, task.samples)
+        for i, t in enumerate(places)
+    )
     return places, np.array([np.square(picture - target).mean() for picture in pictures], dtype=np.float64)
 
 
@@ -73,7 +80,12 @@ def _plateau(axes: object, task: Task, points: int) -> None:
     axes.plot(places, losses, color=GREY, lw=1, label="loss")
     for color, share in ((PALE, 0.4), (ACCENT, 1.0)):
         sigma = share * task.sigma[0]
-        axes.plot(places, blurred(places, losses, sigma / length), color=color, label=f"smoothed, σ = {sigma:.2g}")
+        axes.plot(
+            places,
+            blurred(places, losses, sigma / length),
+            color=color,
+            label=rf"smoothed, $\sigma$ = {sigma:.2g}",
+        )
     for place, name in ((0, "start"), (1, "truth")):
         axes.axvline(place, color=GREY, lw=0.6, ls=":")
         axes.annotate(name, (place, 0.02), xycoords=("data", "axes fraction"), fontsize=11, ha="center")

@@ -71,10 +71,9 @@ TASK = Task(
     start=(-0.4, 0.3, 0.2, 0.2, 0.2, 0.6),
     truth=(0.2, -0.1, 0.63, 0.06, 0.04, 0.0),
     sigma=(0.25, 0.02),
-    rate=(0.03, 0.002),
-    steps=400,
-    pairs=2,
-    samples=8,
+    rate=(0.05, 0.002),
+    steps=300,
+    samples=2,
     published={OURS: (5.07e-5, 8.71e-4), OWN: (3.78e-2, 3.87e-1)},
 )
 

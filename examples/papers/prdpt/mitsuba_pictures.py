@@ -19,7 +19,8 @@ def mitsuba(variant: str = "scalar_rgb") -> Any:
     except ImportError as error:
         raise ImportError(f"{error}; expected Mitsuba: pip install 'largesteps_zg[papers]'") from error
     mi.set_variant(variant)
-    mi.set_log_level(mi.LogLevel.Error)  # it warns of the colours of our meshes
+    mi.set_log_level(mi.LogLevel.Error)
+    mi.logger().clear_appenders()  # progress bars; errors are exceptions all the same
     return mi
 
 
@@ -85,7 +86,9 @@ def sky(red: float, green: float, blue: float) -> Dictionary:
     return {"type": "constant", "radiance": color(red, green, blue)}
 
 
-def wall(mi: Any, center: Sequence[float], normal: Sequence[float], size: float, material: Dictionary) -> Dictionary:
+def wall(
+    mi: Any, center: Sequence[float], normal: Sequence[float], size: float, material: Dictionary
+) -> Dictionary:
     """A square with sides of 2 `size`."""
     up = [0, 0, 1] if normal[1] else [0, 1, 0]
     seen = [c + n for c, n in zip(center, normal, strict=True)]
@@ -105,4 +108,6 @@ def turned(mi: Any, positions: Any, angle: Any, center: tuple[float, float] = (0
     points = dr.unravel(mi.Point3f, positions)
     x, z = points.x - center[0], points.z - center[1]
     sine, cosine = dr.sincos(angle)
-    return dr.ravel(mi.Point3f(center[0] + cosine * x + sine * z, points.y, center[1] + cosine * z - sine * x))
+    return dr.ravel(
+        mi.Point3f(center[0] + cosine * x + sine * z, points.y, center[1] + cosine * z - sine * x)
+    )

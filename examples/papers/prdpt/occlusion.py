@@ -45,8 +45,8 @@ TASK = Task(
     truth=(1.0,),
     sigma=(1.0, 0.03),
     rate=(0.08, 0.003),
-    steps=200,
-    samples=4,
+    steps=150,
+    samples=2,
     published={OURS: (2.34e-4, 3.29e-3), OWN: (5.85e-2, 52.3)},
 )
 

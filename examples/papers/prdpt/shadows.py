@@ -40,9 +40,9 @@ TASK = Task(
     start=(-0.5, 2.5),
     truth=(-1.5, 1.0),
     sigma=(0.8, 0.02),
-    rate=(0.05, 0.002),
-    steps=200,
-    samples=4,
+    rate=(0.08, 0.001),
+    steps=150,
+    samples=2,
     published={OURS: (1.74e-5, 1.81e-3), OWN: (1.64e-3, 5.06)},
 )
 
