@@ -56,4 +56,4 @@ def caustic(setup: Setup) -> Iterator[Record]:
     Neither the lamp nor the glass ball is in view: only the light that the ball gathers on the floor says where the
     lamp is.
     """
-    yield from compare(setup, TASK, small_steps=40)
+    yield from compare(setup, TASK, small_steps=100)

@@ -70,4 +70,4 @@ def cup(setup: Setup) -> Iterator[Record]:
     While the handle is behind the cup, turning it changes no pixel. The smoothed loss knows of the handle before it
     comes into sight.
     """
-    yield from compare(setup, TASK, small_steps=40)
+    yield from compare(setup, TASK, small_steps=150)

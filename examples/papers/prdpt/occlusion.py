@@ -57,4 +57,4 @@ def occlusion(setup: Setup) -> Iterator[Record]:
     The red sphere belongs in front of the blue one and starts behind it, where only the floor's reflection knows of
     it.
     """
-    yield from compare(setup, TASK, small_steps=40)
+    yield from compare(setup, TASK, small_steps=150)

@@ -53,4 +53,4 @@ def shadows(setup: Setup) -> Iterator[Record]:
     The camera sees a wall and, on it, the shadow of a sphere outside the view. Two shadows that do not overlap say
     nothing of where to go.
     """
-    yield from compare(setup, TASK, small_steps=40)
+    yield from compare(setup, TASK, small_steps=150)

@@ -61,10 +61,10 @@ TASK = Task(
     PathTraced(scene, moved),
     start=START,
     truth=TRUTH,
-    sigma=(0.4, 0.03),
-    rate=(0.04, 0.004),
-    steps=120,
-    pairs=8,
+    sigma=(0.3, 0.04),
+    rate=(0.06, 0.01),
+    steps=60,
+    pairs=6,
     samples=1,
     published={OURS: (3.81e-3, 4.19e-1), OWN: (1.18e-2, 6.64)},
 )
@@ -76,4 +76,4 @@ def sort(setup: Setup) -> Iterator[Record]:
     150 parameters at once, and cubes of a colour that are free to change places: the parameter error stays, and the
     picture is what counts.
     """
-    yield from compare(setup, TASK, small_steps=3)
+    yield from compare(setup, TASK, small_steps=6)
