@@ -24,6 +24,8 @@ from examples.papers.prdpt.occlusion import TASK as OCCLUSION
 from examples.papers.prdpt.own_derivative import can_differentiate
 from examples.papers.records import Record, Setup
 
+from largesteps_zg.estimators import Objective
+
 
 def small(name: str, folder: Path) -> list[Record]:
     """All records of an experiment's small form."""
@@ -67,7 +69,8 @@ def test_what_is_taken_away_costs_variance_and_not_the_mean(importance: bool, an
     estimator = Ablated(sigma=lambda calls: 0.4, pairs=200, importance=importance, antithetic=antithetic)
     generator = torch.Generator().manual_seed(5)
     x = torch.tensor([0.7], dtype=torch.float64)
-    estimates = [estimator.estimate(lambda x: x**3 + 1, x, generator=generator) for _ in range(100)]
+    cubic = Objective(lambda x: x[:, 0] ** 3 + 1, batched=True)
+    estimates = [estimator.estimate(cubic, x, generator=generator) for _ in range(100)]
     gradients = torch.cat([estimate.gradient for estimate in estimates])
     error = gradients.std().item() / math.sqrt(len(gradients))
     assert abs(gradients.mean().item() - 3 * 0.7**2 - 3 * 0.4**2) < 4.5 * error < 0.3

@@ -45,7 +45,7 @@ def descend_own(task: Task, seed: int, steps: int) -> Descent:
     seeds = iter(range(1 + (seed << 24), 2**31))
 
     def gradient(x: torch.Tensor) -> None:
-        values = [mi.Float(entry) for entry in x.tolist()]
+        values = [dr.opaque(mi.Float, entry) for entry in x.tolist()]  # a literal would be compiled in
         dr.enable_grad(values)
         own.update(task.picture.moved(mi, values, first))
         image = mi.render(scene, own, seed=next(seeds), seed_grad=next(seeds), spp=task.samples)
