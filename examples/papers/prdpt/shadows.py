@@ -18,7 +18,7 @@ def scene(mi: Any, parameters: Sequence[float]) -> Dictionary:
     up, aside = parameters
     return {
         "integrator": path(3),
-        "sensor": camera(mi, (17.66, 0, 0), (0, 0, 0), fov=39.6),
+        "sensor": camera(mi, (17.66, 0, 0), (0, 0, 0), fov=50),
         "lamp": {"type": "point", "position": [26, 13.78, 0], "intensity": color(1715, 1715, 1715)},
         "wall": wall(mi, (0, 0, 0), (1, 0, 0), 40, diffuse(0.6, 0.6, 0.6)),
         "sphere": {
@@ -39,7 +39,7 @@ TASK = Task(
     PathTraced(scene, moved),
     start=(-0.5, 2.5),
     truth=(-1.5, 1.0),
-    sigma=(0.8, 0.02),
+    sigma=(0.6, 0.02),
     rate=(0.08, 0.001),
     steps=150,
     samples=2,
