@@ -39,9 +39,9 @@ TASK = Task(
     PathTraced(scene, moved),
     start=(-0.5, 2.5),
     truth=(-1.5, 1.0),
-    sigma=(0.6, 0.02),
-    rate=(0.08, 0.001),
-    steps=150,
+    sigma=(0.5, 0.02),
+    rate=(0.02, 0.002),
+    steps=400,
     samples=2,
     published={OURS: (1.74e-5, 1.81e-3), OWN: (1.64e-3, 5.06)},
 )
@@ -53,4 +53,4 @@ def shadows(setup: Setup) -> Iterator[Record]:
     The camera sees a wall and, on it, the shadow of a sphere outside the view. Two shadows that do not overlap say
     nothing of where to go.
     """
-    yield from compare(setup, TASK, small_steps=150)
+    yield from compare(setup, TASK, small_steps=300)
