@@ -1,3 +1,21 @@
-from ..records import Experiment
+"""ZeroGrads (Fischer and Ritschel 2024): a network learns the loss around the parameters, and gives its gradient."""
 
-EXPERIMENTS: dict[str, Experiment] = {}
+from ..records import Experiment
+from .caustic import caustic
+from .led import led
+from .mesh import mesh
+from .mlp import mlp
+from .texture import texture
+from .toy import rosenbrock_valley, toy
+from .vae import vae
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "toy": toy,
+    "rosenbrock": rosenbrock_valley,
+    "caustic": caustic,
+    "texture": texture,
+    "mlp": mlp,
+    "vae": vae,
+    "mesh": mesh,
+    "led": led,
+}

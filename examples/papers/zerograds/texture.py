@@ -1,0 +1,81 @@
+"""A picture whose every colour is a parameter."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from largesteps_zg.estimators import Objective
+
+from ..records import Record, Setup
+from .curves import draw_curves, draw_images
+from .rivals import Task, estimator, race, records
+
+WHOLE = 256  # the published side
+
+
+def painting(size: int) -> Tensor:
+    """Swirls (size, size, 3) in [0, 1], blue and yellow."""
+    axis = (torch.arange(size) + 0.5) / size
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    light = torch.zeros(size, size)
+    for cx, cy, radius, wide in ((0.3, 0.35, 0.22, 7), (0.72, 0.25, 0.14, 9), (0.62, 0.68, 0.28, 6)):
+        away, angle = (x - cx).hypot(y - cy), torch.atan2(y - cy, x - cx)
+        light += (0.5 + 0.5 * torch.cos(wide * away / radius + 2 * angle)) * (-((away / radius) ** 2)).exp()
+    low, high = torch.tensor([0.08, 0.16, 0.45]), torch.tensor([0.98, 0.87, 0.35])
+    return low + (high - low) * light.clamp(0, 1)[..., None] * (0.75 + 0.25 * y[..., None])
+
+
+def texture_task(size: int, evaluations: int) -> Task:
+    """The published start and measure of a texture."""
+    target = painting(size)
+    return Task(
+        loss=lambda texture: ((texture - target) / target.mean()).square().mean((1, 2, 3)),
+        start=lambda generator: 0.5 + 0.05 * torch.randn(size, size, 3, generator=generator),
+        evaluations=evaluations,
+        sigma=0.025,
+        rates={"ZeroGrads": 0.01, "SPSA": 0.01, "PRDPT": 0.01},
+        spread=0.05,
+        pairs=10,
+        search_options={"CMA-ES": {"covariance": "diagonal"}},
+    )
+
+
+def texture(setup: Setup) -> Iterator[Record]:
+    """ZeroGrads: a texture, every texel a parameter
+
+    The picture is the texture itself. At 32 x 32 (3,072 numbers) all methods run to the end of their budget; at the
+    published 256 x 256 (196,608) a few steps of ZeroGrads show time and memory: the published form takes 10 GB.
+    """
+    size = 8 if setup.small else 32
+    curves = race(setup, texture_task(size, 1_200 if setup.small else 10_000))
+    yield from records(setup, curves, "image MSE")
+    draw_curves(setup.folder / "curves.png", curves, f"Texture of {size} x {size}", "image MSE")
+    best = {curve.method: curve.best for curve in curves if curve.seed == setup.seeds[0]}
+    draw_images(setup.folder / "textures.png", {"target": painting(size), **best})
+    setup.say("196,608 parameters")
+    yield from _whole(setup, 2 if setup.small else 20)
+
+
+def _whole(setup: Setup, steps: int) -> Iterator[Record]:
+    """Seconds a step and the most memory that the process ever took, at the published size."""
+    task = texture_task(WHOLE, 20 * steps)
+    generator = torch.Generator().manual_seed(0)
+    x, source, loss = task.start(generator), estimator(task, "ZeroGrads"), Objective(task.loss, batched=True)
+    before = time.perf_counter()
+    for _ in range(steps):
+        gradient = source.estimate(loss, x, generator=generator).gradient
+        assert isinstance(gradient, Tensor)
+        x -= task.rates["ZeroGrads"] * gradient / gradient.square().mean().sqrt()
+    seconds = time.perf_counter() - before
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    name = "ZeroGrads, 256 x 256"
+    yield setup.record(name, 0, "seconds per step", seconds / steps, seconds, evaluations=20 * steps)
+    yield setup.record(
+        name, 0, "peak memory, GiB", peak / 2**30, seconds, published=10, evaluations=20 * steps
+    )

@@ -1,0 +1,126 @@
+"""A generative model of digits whose decoder ends in a renderer without a derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from largesteps_zg.estimators import SPSA, Estimator, Objective, Smoothed, ZeroGrads
+
+from ..records import Record, Setup, clock
+from .curves import draw_curves, draw_images
+from .digits import digits
+from .rivals import Curve, records
+
+SIZE, KNOTS, BETWEEN, PEN = 16, 8, 8, 0.06
+SOURCES: dict[str, Callable[[], Estimator]] = {
+    "ZeroGrads": lambda: ZeroGrads(sigma=0.05, pairs=4, width=16),
+    "SPSA": lambda: SPSA(epsilon=0.05, pairs=4),
+    "PRDPT": lambda: Smoothed(sigma=0.05, pairs=4),
+}
+
+
+def strokes(points: Tensor) -> Tensor:
+    """Pictures (N, 16, 16) of curves through points (N, 8, 2): a pixel is on if the pen's disc covers its centre."""
+    before, after = 2 * points[:, :1] - points[:, 1:2], 2 * points[:, -1:] - points[:, -2:-1]
+    p = torch.cat((before, points, after), 1)
+    t = torch.linspace(0, 1, BETWEEN)[:, None]
+    a, b, c, d = (p[:, None, k : k + KNOTS - 1].movedim(1, 2) for k in range(4))  # Catmull and Rom's cubic
+    path = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+    axis = (torch.arange(SIZE) + 0.5) / SIZE
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    away = torch.cdist(torch.stack((x, y), -1).view(1, -1, 2), path.flatten(1, 2))
+    return (away.amin(2) < PEN).float().view(-1, SIZE, SIZE)
+
+
+class Vae(nn.Module):
+    """Pictures to two numbers, and two numbers to points."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(SIZE**2, 128), nn.ReLU(), nn.Linear(128, 4))
+        self.decoder = nn.Sequential(nn.Linear(2, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU())
+        self.last = nn.Linear(128, 2 * KNOTS)
+
+    def points(self, z: Tensor) -> Tensor:
+        """(N, 8, 2): a diagonal line to begin with, moved by up to a half, as published."""
+        line = torch.linspace(0.2, 0.8, KNOTS)[:, None].expand(-1, 2)
+        return line + 0.5 * torch.tanh(self.last(self.decoder(z)).view(-1, KNOTS, 2))
+
+
+def train(method: str, images: Tensor, epochs: int, seed: int, kld: float = 0.05) -> tuple[Vae, Curve]:
+    """Every digit has an estimator of its own, which gives the loss's derivative by the digit's points."""
+    torch_state = torch.random.get_rng_state()
+    torch.manual_seed(seed)
+    model = Vae()
+    torch.random.set_rng_state(torch_state)
+    generator = torch.Generator().manual_seed(seed)
+    sources = [SOURCES[method]() for _ in images]
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    losses, spent, sizes = [], [0], []
+    with clock() as seconds:
+        for _ in range(epochs):
+            mean, log_variance = model.encoder(images).chunk(2, 1)
+            z = mean + (0.5 * log_variance).exp() * torch.randn(mean.shape, generator=generator)
+            points = model.points(z)
+            gradients, calls = [], 0
+            for source, place, image in zip(sources, points.detach(), images, strict=True):
+                made = source.estimate(_difference(image), place, generator=generator)
+                gradients.append(made.gradient)
+                calls += made.evaluations
+            divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum()
+            optimizer.zero_grad()
+            torch.autograd.backward(
+                (points, kld * divergence),
+                (torch.stack(gradients), torch.ones(())),  # type: ignore[arg-type]
+            )
+            optimizer.step()
+            spent.append(spent[-1] + calls)
+            sizes.append(float(torch.stack(gradients).norm()))  # type: ignore[arg-type]
+            losses.append(_error(model, images))
+        best = nn.utils.parameters_to_vector(model.parameters()).detach()
+        return model, Curve(method, seed, tuple(spent[1:]), tuple(losses), best, seconds(), tuple(sizes))
+
+
+def vae(setup: Setup) -> Iterator[Record]:
+    """ZeroGrads: a generative model that draws digits with a pen
+
+    The decoder gives eight points; a renderer that has no derivative draws a curve through them, and estimates carry
+    the loss across it. The loss that is compared is that of the pictures of the training digits, at the mean latent.
+    """
+    count, epochs = (6, 12) if setup.small else (30, 150)
+    images = digits(SIZE)[:count]
+    curves, shown = [], {}
+    for seed in setup.seeds:
+        for method in SOURCES:
+            setup.say(f"{method}, seed {seed}")
+            model, curve = train(method, images, epochs, seed)
+            curves.append(curve)
+            if method == "ZeroGrads" and seed == setup.seeds[0]:
+                shown = _shown(model, images)
+    yield from records(setup, curves, "image MSE")
+    draw_curves(setup.folder / "curves.png", curves, f"Spline VAE, {count} digits", "image MSE")
+    draw_images(setup.folder / "digits.png", shown)
+
+
+@torch.no_grad()
+def _shown(model: Vae, images: Tensor) -> dict[str, Any]:
+    """Digits, what the model draws of them, and samples of its latent space."""
+    drawn = strokes(model.points(model.encoder(images[:8]).chunk(2, 1)[0]))
+    samples = strokes(model.points(torch.randn(8, 2, generator=torch.Generator().manual_seed(0))))
+    rows = {"digit": images[:8], "drawn": drawn, "sample": samples}
+    return {f"{name} {k + 1}": image for name, row in rows.items() for k, image in enumerate(row)}
+
+
+def _difference(image: Tensor) -> Objective:
+    """Squared error of drawings of points (N, 8, 2)."""
+    return Objective(lambda points: (strokes(points) - image).square().sum((1, 2)), batched=True)
+
+
+@torch.no_grad()
+def _error(model: Vae, images: Tensor) -> float:
+    """Mean squared error at the mean latent."""
+    return float((strokes(model.points(model.encoder(images).chunk(2, 1)[0])) - images).square().mean())
