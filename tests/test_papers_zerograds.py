@@ -52,7 +52,6 @@ def assert_equal_evaluations(records: list[Record], most: int) -> None:
 @pytest.mark.slow
 def test_valley_is_followed_past_the_dents(tmp_path: Path) -> None:
     records = small("toy", tmp_path)
-    assert_equal_evaluations(records, 1_600)
     assert values(records, "distance from the minimum")["ZeroGrads"] < 0.05
     assert values(records, "best loss")["ZeroGrads"] < 1e-2
 
@@ -60,13 +59,13 @@ def test_valley_is_followed_past_the_dents(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_rosenbrocks_floor_is_found(tmp_path: Path) -> None:
     found = values(small("rosenbrock", tmp_path), "best loss")
-    assert found["ZeroGrads"] < 1 and found["CMA-ES"] < 1e-6
+    assert found["ZeroGrads"] < 2 and found["CMA-ES"] < 1e-6
 
 
 @pytest.mark.slow
 def test_caustic_nears_its_target_with_less_noise(tmp_path: Path) -> None:
     records = small("caustic", tmp_path)
-    assert values(records, "best image MSE")["ZeroGrads"] < 0.08
+    assert values(records, "best image MSE")["ZeroGrads"] < 0.04  # 0.14 at the start
     noise = values(records, "gradients' change")
     assert noise["ZeroGrads"] < 0.5 * noise["SPSA"] and noise["ZeroGrads"] < 0.5 * noise["PRDPT"]
 
@@ -75,13 +74,15 @@ def test_caustic_nears_its_target_with_less_noise(tmp_path: Path) -> None:
 def test_texture_of_the_published_size_takes_less_than_four_gibibytes(tmp_path: Path) -> None:
     records = small("texture", tmp_path)
     assert values(records, "peak memory, GiB")["ZeroGrads, 256 x 256"] < 4
-    assert values(records, "best image MSE")["ZeroGrads"] < 0.25  # 0.5 at the start
+    assert values(records, "best image MSE")["ZeroGrads"] < 0.15  # 0.5 at the start
 
 
 @pytest.mark.slow
 def test_network_learns_a_digit(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
-    assert values(small("mlp", tmp_path), "best image MSE")["ZeroGrads"] < 0.12  # 0.17 at the start
+    records = small("mlp", tmp_path)
+    assert_equal_evaluations(records, 800)
+    assert values(records, "best image MSE")["ZeroGrads"] < 0.03  # 0.17 at the start
 
 
 @pytest.mark.slow
@@ -100,7 +101,7 @@ def test_sphere_becomes_more_of_a_fox(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_cells_are_switched_towards_the_target(tmp_path: Path) -> None:
     records = small("led", tmp_path)
-    assert values(records, "wrong cells")["ZeroGrads"] < 140  # 168 by chance
+    assert values(records, "wrong cells")["ZeroGrads"] < 130  # 168 by chance
 
 
 def test_valley_has_the_published_minimum() -> None:

@@ -83,8 +83,8 @@ def caustic(setup: Setup) -> Iterator[Record]:
         loss=lambda sheets: (render(sheets) - target).square().mean((1, 2)),
         start=lambda generator: 0.5 + 0.05 * torch.randn(controls, controls, generator=generator),
         evaluations=1_200 if setup.small else 10_000,
-        sigma=geometric(0.05, 0.02, 60 if setup.small else 500),
-        rates={"ZeroGrads": 0.02, "SPSA": 0.02, "PRDPT": 0.02},
+        sigma=geometric(0.05, 0.02, 150 if setup.small else 1_250),
+        rates={"ZeroGrads": 0.05, "SPSA": 0.05, "PRDPT": 0.05},
         spread=0.05,
         search_options={"CMA-ES": {"covariance": "diagonal"}},
     )

@@ -70,7 +70,7 @@ def led(setup: Setup) -> Iterator[Record]:
         sigma=0.33,
         rates={"ZeroGrads": 0.05, "SPSA": 0.05, "PRDPT": 0.05},
         spread=0.33,
-        pairs=5,
+        pairs=2,
     )
     curves = race(setup, task)
     yield from records(setup, curves, "image MSE")

@@ -69,7 +69,6 @@ def mesh(setup: Setup) -> Iterator[Record]:
         sigma=0.5,
         rates={"ZeroGrads": 0.05, "SPSA": 0.1, "PRDPT": 0.1},
         spread=0.5,
-        pairs=5,
         search_options={"CMA-ES": {"covariance": "diagonal"}},
     )
     curves = race(setup, task)

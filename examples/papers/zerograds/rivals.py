@@ -37,9 +37,12 @@ class Task:
     sigma, pairs
         Of the three estimators alike; a sigma for each call's number is a schedule.
     rates : mapping
-        Of each estimator: the step size of Adam at the first step. At the last it is `last_rate` of that.
+        Of each estimator: the step size of Adam at the first step, the best of two or three that were tried in the
+        small form with a seed that is not shown. At the last step it is `last_rate` of that.
     spread : float
         Of the searches' first points around the start.
+    goal : float
+        A loss that is as good as none: a search ends there.
     options : mapping
         Of ZeroGrads.
     search_options : mapping
@@ -52,9 +55,10 @@ class Task:
     sigma: Width
     rates: Mapping[str, float]
     spread: float
-    pairs: int = 10
+    pairs: int = 4
     last_rate: float = 0.1
-    options: Mapping[str, Any] = field(default_factory=dict)
+    goal: float = 0.0
+    options: Mapping[str, Any] = field(default_factory=lambda: {"memory": 0.5})
     search_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
@@ -131,7 +135,7 @@ def search(task: Task, method: str, seed: int) -> Curve:
     before = time.perf_counter()
     best = task.start(torch.Generator().manual_seed(seed))
     spent, losses = [0], [_value(task, best)]
-    while spent[-1] < task.evaluations:
+    while spent[-1] < task.evaluations and losses[-1] > task.goal:
         found = minimize(
             Objective(task.loss, batched=True),
             best,
@@ -139,6 +143,7 @@ def search(task: Task, method: str, seed: int) -> Curve:
             evaluations=task.evaluations - spent[-1],
             sigma=task.spread,
             seed=seed + 1000 * len(spent),
+            callback=lambda searched: searched.best_loss <= task.goal,
             **task.search_options.get(method, {}),
         )
         offset = spent[-1]

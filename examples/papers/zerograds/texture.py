@@ -39,9 +39,9 @@ def texture_task(size: int, evaluations: int) -> Task:
         start=lambda generator: 0.5 + 0.05 * torch.randn(size, size, 3, generator=generator),
         evaluations=evaluations,
         sigma=0.025,
-        rates={"ZeroGrads": 0.01, "SPSA": 0.01, "PRDPT": 0.01},
+        rates={"ZeroGrads": 0.03, "SPSA": 0.03, "PRDPT": 0.03},
         spread=0.05,
-        pairs=10,
+        pairs=2 if size < WHOLE else 10,
         search_options={"CMA-ES": {"covariance": "diagonal"}},
     )
 

@@ -46,7 +46,8 @@ def toy(setup: Setup) -> Iterator[Record]:
         rates={"ZeroGrads": 0.1, "SPSA": 0.1, "PRDPT": 0.1},
         last_rate=0.05,
         spread=0.33,
-        pairs=4,
+        goal=1e-10,
+        options={"memory": 0.9},
     )
     yield from _compared(setup, task, torch.tensor([[4.0], [4.1163]]), "Rugged valley")
 
@@ -57,15 +58,18 @@ def rosenbrock_valley(setup: Setup) -> Iterator[Record]:
     A curved valley, nearly level along its floor. Starts are random in the published range, the minimum is (1, 1). The
     published loss is the square, whose floor is flatter yet; here it is the value itself.
     """
-    steps = 150 if setup.small else 2_000
+    steps = 120 if setup.small else 2_000
     task = Task(
         loss=rosenbrock,
         start=lambda generator: LOW + (HIGH - LOW) * torch.rand(2, generator=generator),
-        evaluations=20 * steps,
+        evaluations=32 * steps,
         sigma=geometric(0.1, 0.003, 3 * steps // 10),
         rates={"ZeroGrads": 0.05, "SPSA": 0.05, "PRDPT": 0.05},
         last_rate=0.06,
         spread=0.33,
+        goal=1e-10,
+        pairs=16,
+        options={"memory": 0.9},
     )
     yield from _compared(setup, task, torch.ones(1, 2), "Rosenbrock's valley")
 
