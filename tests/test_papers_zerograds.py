@@ -104,6 +104,18 @@ def test_cells_are_switched_towards_the_target(tmp_path: Path) -> None:
     assert values(records, "wrong cells")["ZeroGrads"] < 130  # 168 by chance
 
 
+@pytest.mark.slow
+def test_blender_draws_the_display_that_is_asked_for(tmp_path: Path) -> None:
+    pytest.importorskip("bpy")
+    assert "ZeroGrads" in values(small("led_blender", tmp_path), "wrong cells")
+
+
+def test_display_in_blender_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bpy", None)
+    with pytest.raises(ImportError, match="pip install bpy"):
+        small("led_blender", tmp_path)
+
+
 def test_valley_has_the_published_minimum() -> None:
     assert abs(HEIGHTS(4.0)) < 1e-12 and HEIGHTS(6.0) == pytest.approx(1)
     assert HEIGHTS(1.1) == pytest.approx(5.8, abs=0.3)

@@ -2,7 +2,7 @@
 
 from ..records import Experiment
 from .caustic import caustic
-from .led import led
+from .led import led, led_blender
 from .mesh import mesh
 from .mlp import mlp
 from .texture import texture
@@ -18,4 +18,5 @@ EXPERIMENTS: dict[str, Experiment] = {
     "vae": vae,
     "mesh": mesh,
     "led": led,
+    "led_blender": led_blender,
 }
