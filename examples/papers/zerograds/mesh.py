@@ -67,8 +67,9 @@ def mesh(setup: Setup) -> Iterator[Record]:
         start=lambda generator: shape.start.clone(),
         evaluations=400 if setup.small else 4_000,
         sigma=0.5,
-        rates={"ZeroGrads": 0.05, "SPSA": 0.1, "PRDPT": 0.1},
+        rates={"ZeroGrads": 0.3, "SPSA": 0.4, "PRDPT": 0.4},
         spread=0.5,
+        pairs=2,
         search_options={"CMA-ES": {"covariance": "diagonal"}},
     )
     curves = race(setup, task)
