@@ -59,13 +59,13 @@ def test_valley_is_followed_past_the_dents(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_rosenbrocks_floor_is_found(tmp_path: Path) -> None:
     found = values(small("rosenbrock", tmp_path), "best loss")
-    assert found["ZeroGrads"] < 2 and found["CMA-ES"] < 1e-6
+    assert found["ZeroGrads"] < 0.3 and found["CMA-ES"] < 1e-6
 
 
 @pytest.mark.slow
 def test_caustic_nears_its_target_with_less_noise(tmp_path: Path) -> None:
     records = small("caustic", tmp_path)
-    assert values(records, "best image MSE")["ZeroGrads"] < 0.04  # 0.14 at the start
+    assert values(records, "best image MSE")["ZeroGrads"] < 0.0165  # 0.14 at the start
     noise = values(records, "gradients' change")
     assert noise["ZeroGrads"] < 0.7 * min(noise["SPSA"], noise["PRDPT"])
 

@@ -37,8 +37,7 @@ class Task:
     sigma, pairs
         Of the three estimators alike; a sigma for each call's number is a schedule.
     rates : mapping
-        Of each estimator: the step size of Adam at the first step, the best of two or three that were tried in the
-        small form with a seed that is not shown. At the last step it is `last_rate` of that.
+        Of each estimator: the step size of Adam at the first step. At the last step it is `last_rate` of that.
     spread : float
         Of the searches' first points around the start.
     goal : float
