@@ -15,7 +15,7 @@ from .curves import draw_curves, draw_images
 from .digits import digits
 from .rivals import Curve, records
 
-SIZE, KNOTS, BETWEEN, PEN = 16, 8, 8, 0.06
+SIZE, KNOTS, BETWEEN, PEN = 16, 8, 8, 0.06  # the pen in widths of the picture
 SOURCES: dict[str, Callable[[], Estimator]] = {
     "ZeroGrads": lambda: ZeroGrads(sigma=0.05, pairs=4, width=16),
     "SPSA": lambda: SPSA(epsilon=0.05, pairs=4),
@@ -53,43 +53,37 @@ class Vae(nn.Module):
 
 def train(method: str, images: Tensor, epochs: int, seed: int, kld: float = 0.05) -> tuple[Vae, Curve]:
     """Every digit has an estimator of its own, which gives the loss's derivative by the digit's points."""
-    torch_state = torch.random.get_rng_state()
-    torch.manual_seed(seed)
-    model = Vae()
-    torch.random.set_rng_state(torch_state)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Vae()
     generator = torch.Generator().manual_seed(seed)
     sources = [SOURCES[method]() for _ in images]
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
-    losses, spent, sizes = [], [0], []
+    losses, spent = [], [0]
     with clock() as seconds:
         for _ in range(epochs):
             mean, log_variance = model.encoder(images).chunk(2, 1)
             z = mean + (0.5 * log_variance).exp() * torch.randn(mean.shape, generator=generator)
             points = model.points(z)
-            gradients, calls = [], 0
-            for source, place, image in zip(sources, points.detach(), images, strict=True):
-                made = source.estimate(_difference(image), place, generator=generator)
-                gradients.append(made.gradient)
-                calls += made.evaluations
+            made = [
+                source.estimate(_difference(image), place, generator=generator)
+                for source, place, image in zip(sources, points.detach(), images, strict=True)
+            ]
             divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum()
             optimizer.zero_grad()
-            torch.autograd.backward(
-                (points, kld * divergence),
-                (torch.stack(gradients), torch.ones(())),  # type: ignore[arg-type]
-            )
+            (kld * divergence).backward(retain_graph=True)
+            points.backward(torch.stack([one.gradient for one in made]))
             optimizer.step()
-            spent.append(spent[-1] + calls)
-            sizes.append(float(torch.stack(gradients).norm()))  # type: ignore[arg-type]
+            spent.append(spent[-1] + sum(one.evaluations for one in made))
             losses.append(_error(model, images))
-        best = nn.utils.parameters_to_vector(model.parameters()).detach()
-        return model, Curve(method, seed, tuple(spent[1:]), tuple(losses), best, seconds(), tuple(sizes))
+        found = nn.utils.parameters_to_vector(model.parameters()).detach()
+    return model, Curve(method, seed, tuple(spent[1:]), tuple(losses), found, seconds())
 
 
 def vae(setup: Setup) -> Iterator[Record]:
     """ZeroGrads: a generative model that draws digits with a pen
 
-    The decoder gives eight points; a renderer that has no derivative draws a curve through them, and estimates carry
-    the loss across it. The loss that is compared is that of the pictures of the training digits, at the mean latent.
+    A pen draws a curve through the decoder's eight points. The loss is that of the training digits at the mean latent.
     """
     count, epochs = (6, 12) if setup.small else (30, 150)
     images = digits(SIZE)[:count]
@@ -110,9 +104,9 @@ def vae(setup: Setup) -> Iterator[Record]:
 def _shown(model: Vae, images: Tensor) -> dict[str, Any]:
     """Digits, what the model draws of them, and samples of its latent space."""
     drawn = strokes(model.points(model.encoder(images[:8]).chunk(2, 1)[0]))
-    samples = strokes(model.points(torch.randn(8, 2, generator=torch.Generator().manual_seed(0))))
-    rows = {"digit": images[:8], "drawn": drawn, "sample": samples}
-    return {f"{name} {k + 1}": image for name, row in rows.items() for k, image in enumerate(row)}
+    z = torch.randn(8, 2, generator=torch.Generator().manual_seed(0))
+    rows = (("digit", images[:8]), ("drawn", drawn), ("sample", strokes(model.points(z))))
+    return {f"{name} {k + 1}": image for name, row in rows for k, image in enumerate(row)}
 
 
 def _difference(image: Tensor) -> Objective:
