@@ -95,7 +95,7 @@ def test_decoder_learns_through_the_pen(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_sphere_becomes_more_of_a_fox(tmp_path: Path) -> None:
     found = values(small("mesh", tmp_path), "best image MSE")
-    assert found["Large Steps"] < 0.04 < found["ZeroGrads"] < 0.09  # 0.108 at the start
+    assert found["Large Steps"] < 0.04 < found["ZeroGrads"] < 0.07  # 0.108 at the start
 
 
 @pytest.mark.slow
