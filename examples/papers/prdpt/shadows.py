@@ -18,7 +18,7 @@ def scene(mi: Any, parameters: Sequence[float]) -> Dictionary:
     up, aside = parameters
     return {
         "integrator": path(3),
-        "sensor": camera(mi, (17.66, 0, 0), (0, 0, 0), fov=50),
+        "sensor": camera(mi, (17.66, 0, 0), (0, 0, 0), fov=85),
         "lamp": {"type": "point", "position": [26, 13.78, 0], "intensity": color(1715, 1715, 1715)},
         "wall": wall(mi, (0, 0, 0), (1, 0, 0), 40, diffuse(0.6, 0.6, 0.6)),
         "sphere": {
@@ -39,9 +39,10 @@ TASK = Task(
     PathTraced(scene, moved),
     start=(-0.5, 2.5),
     truth=(-1.5, 1.0),
-    sigma=(0.5, 0.02),
-    rate=(0.02, 0.002),
-    steps=400,
+    sigma=(0.7, 0.02),
+    rate=(0.04, 0.004),
+    steps=200,
+    pairs=4,
     samples=2,
     published={OURS: (1.74e-5, 1.81e-3), OWN: (1.64e-3, 5.06)},
 )
@@ -53,4 +54,4 @@ def shadows(setup: Setup) -> Iterator[Record]:
     The camera sees a wall and, on it, the shadow of a sphere outside the view. Two shadows that do not overlap say
     nothing of where to go.
     """
-    yield from compare(setup, TASK, small_steps=300)
+    yield from compare(setup, TASK, small_steps=200)

@@ -76,4 +76,4 @@ def sort(setup: Setup) -> Iterator[Record]:
     150 parameters at once, and cubes of a colour that are free to change places: the parameter error stays, and the
     picture is what counts.
     """
-    yield from compare(setup, TASK, small_steps=6)
+    yield from compare(setup, TASK, small_steps=20)
