@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[Task, int], Estimator]] = {
     ),
     "no annealing": lambda task, steps: Ablated(sigma=lambda calls: task.sigma[0], pairs=task.pairs),
 }
+ROUNDING = 1e-8  # squared errors below are none; the box finds its target to the last pixel
 # Mean logarithms of how many times larger the image and the parameter error are.
 PUBLISHED = {
     "no importance sampling": (4.8, 5.9),
@@ -57,7 +58,8 @@ def ablation(setup: Setup) -> Iterator[Record]:
                 continue
             for kind, measure in enumerate(("image error", "parameter error")):
                 ratios = [
-                    math.log(error[kind] / full[kind]) for error, full in zip(errors, whole, strict=True)
+                    math.log((error[kind] + ROUNDING) / (full[kind] + ROUNDING))
+                    for error, full in zip(errors, whole, strict=True)
                 ]
                 yield setup.record(
                     name,
