@@ -11,7 +11,7 @@ from raster_oracle import alpha_of, disc_area, seen_at, soup_faces, sphere, tria
 from largesteps_zg._support import warp_launch as launching
 from largesteps_zg.cameras import Cameras, look_at
 from largesteps_zg.rasterizer import antialias, edge_table, interpolate, rasterize, warp_backend
-from largesteps_zg.renderers import homogeneous_pixels, render
+from largesteps_zg.renderers import homogeneous_pixels, render, render_soft
 
 
 @pytest.fixture(params=["chunks", "items"])
@@ -276,3 +276,16 @@ def test_edges_through_pixel_centres(horizontal):
     alpha = alpha_of(points, torch.tensor([[0, 1, 2], [2, 1, 3]]), 16)
     assert alpha.sum().item() == pytest.approx(64)
     assert torch.autograd.grad(alpha.sum(), low)[0].item() == pytest.approx(-8)
+
+
+@pytest.mark.parametrize("how", [render, render_soft])
+def test_second_derivatives_are_refused(how):
+    """Kernels have first ones alone; PyTorch would take what they give for constants, in silence."""
+    vertices, faces = sphere(1)
+    colors = torch.ones_like(vertices)
+    vertices.requires_grad_()
+    cameras = look_at(torch.tensor([[0.0, 0.0, 3.0]]), fov_y_degrees=40.0, height=16, width=16)
+    loss = how(vertices, faces, colors, cameras).square().sum()
+    (gradient,) = torch.autograd.grad(loss, vertices, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.square().sum().backward()

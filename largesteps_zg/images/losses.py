@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .._support.warp_launch import as_flat, as_warp, load, run_items
 from ..constants import DEFAULTS
@@ -45,6 +46,7 @@ class _ImageLoss(torch.autograd.Function):
         return sums.double().sum().float()
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor):
         (gradient,) = ctx.saved_tensors
         # A pass over all pixels that is nearly always a multiplication by 1; on CUDA to ask would be to wait.

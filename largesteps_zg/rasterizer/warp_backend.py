@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import torch
 import warp as wp
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .._support.warp_launch import (
     as_flat,
@@ -139,6 +140,7 @@ class _Interpolate(torch.autograd.Function):
         return values
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad_values: Tensor):
         f: Fragments = ctx.fragments
         points, attributes = ctx.saved_tensors
@@ -256,6 +258,7 @@ class _Antialias(torch.autograd.Function):
         return image
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad_image: Tensor):
         f: Fragments = ctx.fragments
         points, values = ctx.saved_tensors

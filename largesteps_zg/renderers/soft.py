@@ -6,6 +6,7 @@ import torch
 import warp as wp
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .._support.warp_launch import as_flat, as_warp, chunks_of, launch_items, run_chunks
 from ..cameras.model import Cameras
@@ -162,6 +163,7 @@ class _Blend(torch.autograd.Function):
         return image
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad_image: Tensor):
         screen, colors, _, _ = ctx.saved_tensors
         shared, grad_image, grad_screen = len(colors) == 1, grad_image.contiguous(), torch.zeros_like(screen)

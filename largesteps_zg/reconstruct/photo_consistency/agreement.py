@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ..._support.warp_launch import as_flat, as_warp, run_items
 from .kernels import BLOCK, WIDEST, kernels_for
@@ -175,6 +176,7 @@ class _Agreement(torch.autograd.Function):
         return loss, share, of_scores, of_shares
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad, *_):
         (grad_points,) = ctx.saved_tensors
         return grad * grad_points, *[None] * 8

@@ -7,6 +7,7 @@ import math
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ..._support.while_inside import silence
 from ...constants import DEFAULTS, Priors
@@ -93,6 +94,7 @@ class _Energy(torch.autograd.Function):
         return energy
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor):
         (gradient,) = ctx.saved_tensors
         return grad * gradient, None
