@@ -447,7 +447,7 @@ def test_what_patches_add_is_the_logarithm_of_their_loss_times_their_share_of_th
         at = torch.tensor(1.02, requires_grad=True)
         surface = (at * ball.vertices.float(), ball.faces, edges)
         added = Witness(term).hear(
-            surface, draw, torch.tensor([3]), 0.04, number=7, progress=0.9, corrected=None
+            surface, draw, torch.tensor([3]), 0.04, number=7, progress=0.9, corrected=None, settled=True
         )
         (slope,) = torch.autograd.grad(added, at, retain_graph=True)
         found = term.evidence(*surface, term.group(3, 7), level=term.level(0.9))
@@ -458,7 +458,7 @@ def test_what_patches_add_is_the_logarithm_of_their_loss_times_their_share_of_th
     assert 0.35 * pulls[0] < pulls[1] < 0.65 * pulls[0]
 
 
-def test_the_vote_looks_at_all_photographs_of_the_step_at_full_size() -> None:
+def test_a_step_compares_its_first_photograph_and_patches_are_judged_once_cameras_stay() -> None:
     views, cameras = ball_views()
     term = PhotoConsistency(views, cameras, constants=Patches(smallest=24, finer_at=(0.2, 0.9), decide=0.6))
     witness, ball, seen = Witness(term), icosphere(4), []
@@ -468,11 +468,19 @@ def test_the_vote_looks_at_all_photographs_of_the_step_at_full_size() -> None:
         seen.append((asked.height, index.tolist()))
         return render(surface[0], ball.faces, torch.ones(len(ball.vertices), 3), asked)
 
-    for progress in (0.5, 0.6):
-        assert not term.trial.decided
-        witness.hear(surface, draw, torch.tensor([0, 7]), 0.1, number=1, progress=progress, corrected=None)
-    assert seen[:2] == [(48, [0]), (96, [0, 7])] and term.trial.decided
-    assert seen[2:] == ([(48, [0])] if term.trial.kept else [])
+    for progress, settled, decided in ((0.5, True, False), (0.6, False, False), (0.6, True, True)):
+        witness.hear(
+            surface,
+            draw,
+            torch.tensor([0, 7]),
+            0.1,
+            number=1,
+            progress=progress,
+            corrected=None,
+            settled=settled,
+        )
+        assert term.trial.decided == decided
+    assert seen[:2] == [(48, [0])] * 2 and len(seen) == 2 + term.trial.kept
 
 
 @pytest.mark.parametrize(("radius", "start"), [(1.0, 0.0), (0.6, 0.3)])

@@ -252,10 +252,11 @@ class Fit:
 
         if not witness.called(draw, batch, progress):
             return 0.0
-        surface, corrected = (vertices, self.faces, self.edges), self._moved()
+        surface, cameras = (vertices, self.faces, self.edges), self.corrections
         return witness.hear(
-            surface, draw, batch.index, shown, number=number, progress=progress, corrected=corrected
-        )
+            surface, draw, batch.index, shown, number=number, progress=progress, corrected=self._moved(),
+            settled=cameras is None or cameras.trial.decided,
+        )  # fmt: skip
 
     def _moved(self) -> Corrected | None:
         """What corrects cameras at present."""
