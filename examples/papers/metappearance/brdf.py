@@ -70,7 +70,7 @@ def compared(
     setup: Setup, family: Family, held_out: Analytic | Measured, generator: torch.Generator
 ) -> tuple[dict[str, Run], dict[str, float]]:
     """The run of each method, and how many seconds its learning took."""
-    learning, longest, batch = (100, 100, 64) if setup.small else (6000, 1000, 256)
+    learning, longest, batch = (100, 100, 64) if setup.small else (15000, 1000, 256)
     watch, seen = sampled(1024 if setup.small else 4096, generator), sampled(BATCH, generator)
     truth, training, spent = encoded(held_out(watch), watch), family(8, generator), {}
 
