@@ -15,6 +15,7 @@ import argparse
 import importlib
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,8 +48,8 @@ def show(line: str) -> None:
         print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
 
 
-def run(name: str, experiment: Experiment, folder: Path, small: bool, seeds: int) -> list[Record]:
-    """The records of one experiment; none where a package is missing."""
+def run(name: str, experiment: Experiment, folder: Path, small: bool, seeds: int) -> list[Record] | None:
+    """The records of one experiment; none where a package is missing, None where it failed."""
     paper, short = name.split("/")
     pictures = folder / paper / short
     pictures.mkdir(parents=True, exist_ok=True)
@@ -60,12 +61,18 @@ def run(name: str, experiment: Experiment, folder: Path, small: bool, seeds: int
         show("")
         print(f"{name}: left out: {error}", file=sys.stderr)
         return []
+    except Exception:
+        show("")
+        print(f"{name}: failed", file=sys.stderr)
+        traceback.print_exc()
+        return None
     show("")
     print(f"{name}: {time.perf_counter() - before:.0f} s", flush=True)
     return records
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status is 1 where an experiment failed. The others are run all the same."""
     summary, _, rest = (__doc__ or "").partition("\n")
     parser = argparse.ArgumentParser(
         prog="python -m examples.papers",
@@ -78,7 +85,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--output", type=Path, metavar="DIR")
     parser.add_argument("--list", action="store_true", help="print the names and end")
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
     every = experiments()
     try:
         names = chosen(given.names, list(every))
@@ -86,27 +93,32 @@ def main() -> None:
         parser.error(str(error))
     if given.list:
         print("\n".join(names))
-        return
+        return 0
     if given.output is None:
         parser.error("--output: expected a folder")
     if given.seeds < 1:
         parser.error(f"--seeds: expected 1 or more, got {given.seeds}")
     given.output.mkdir(parents=True, exist_ok=True)
     results = given.output / "results.json"
-    records = read_records(results)
+    records, status = read_records(results), 0
     for name in names:
         if any(f"{record.paper}/{record.experiment}" == name for record in records):
             print(f"{name}: is there already", flush=True)
             continue
-        records += run(name, every[name], given.output, given.small, 1 if given.small else given.seeds)
+        found = run(name, every[name], given.output, given.small, 1 if given.small else given.seeds)
+        if found is None:
+            status = 1
+            continue
+        records += found
         write_records(results, records)
         write_page(given.output, records, every)
     print(given.output / "index.html")
+    return status
 
 
 if __name__ == "__main__":
     try:
-        main()
+        raise SystemExit(main())
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on with what is missing", file=sys.stderr)
         raise SystemExit(130) from None
