@@ -203,7 +203,7 @@ def test_a_renderer_that_fails_stops_the_run_with_the_step(scene) -> None:
 
 def test_an_unknown_source_is_refused_with_the_known_ones(scene) -> None:
     with pytest.raises(
-        ValueError, match=r"gradients: expected one of rasterizer, per-pixel, .*, got 'adjoint'"
+        ValueError, match=r"gradients: expected one of rasterizer, soft, per-pixel, .*, got 'adjoint'"
     ):
         Reconstruction(scene.train, dataclasses.replace(SHORT, gradients="adjoint"))
 
