@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+# The defaults of `optimize.UniformAdam`.
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 

@@ -13,7 +13,7 @@ import torch
 
 from .._support.warp_kernels import INTS, TRIPLES, KernelModule, compiled
 
-TILE = 8  # pixels, along both axes
+TILE = 8  # pixels, along both axes: decides about time alone
 REACH = 3.0  # sigmas; beyond D < 1.3e-4, where the released code stops as well
 
 TILES = f"""
