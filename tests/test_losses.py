@@ -240,3 +240,12 @@ def test_bad_input_of_pixel_losses_is_refused_too(unchecked):
         ValueError, match=r"^brightness: expected images of 3 or 4 channels, got 2; leave it out$"
     ):
         image_loss(images[..., :2], images[..., :2], brightness=0.5)
+
+
+def test_second_derivatives_are_refused(generator):
+    """The kernel keeps a first derivative alone; PyTorch would take it for a constant, in silence."""
+    images = torch.rand(1, 4, 4, 3, generator=generator).requires_grad_()
+    loss = image_loss(images, torch.zeros(1, 4, 4, 3), kind="l2").square()
+    (gradient,) = torch.autograd.grad(loss, images, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.square().sum().backward()
