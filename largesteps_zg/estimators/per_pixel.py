@@ -20,7 +20,7 @@ from .pixels import PixelLosses, check_pair, ready
 from .scattering import scatter
 from .schedules import Width, Widths
 
-Table = Int[Tensor, "F C"] | None
+Table = Int[Tensor, "F _"] | None
 Units = Callable[..., Tensor | float | tuple[Tensor | float, ...]]
 
 # Pairs that are evaluated at one time: enough for the workers of an executor, without keeping the pixels of all.
