@@ -31,6 +31,7 @@ from largesteps_zg.cameras import Cameras
 from largesteps_zg.cameras.alignment import similarity
 from largesteps_zg.cameras.evidence import Evidence
 from largesteps_zg.cameras.model import rigid
+from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.mesh import Mesh, surface_distances
 from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.scenes import Reading, Scene, bounding_sphere, load_scene
@@ -86,7 +87,7 @@ def reconstruction(scene: Scene, cameras: Cameras, settings: Settings) -> Result
     """From these cameras; what came out, against the scene's own."""
     run = Reconstruction(replace(scene.train, cameras=cameras), settings)
     begin = time.perf_counter()
-    while run.step < settings.steps:
+    while run.step < run.steps:
         run.advance()
     seconds = time.perf_counter() - begin
     result = run.result()
@@ -123,7 +124,7 @@ def main() -> int:
     """0 if the claim holds."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("scene", type=Path)
-    parser.add_argument("--steps", type=int, default=Settings().steps)
+    parser.add_argument("--steps", type=int, default=DEFAULTS.schedule.steps)
     parser.add_argument("--degrees", type=float, default=0.5)
     parser.add_argument("--percent", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)

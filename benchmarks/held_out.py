@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
+from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.output.evaluate import image_quality
 from largesteps_zg.output.held_out import held_out_cameras
 from largesteps_zg.reconstruct import Settings, reconstruct
@@ -28,7 +29,7 @@ def main() -> None:
     parser.add_argument("scene")
     parser.add_argument("--every", type=int, default=8)
     parser.add_argument("--first", type=int, default=7, help="of the photographs held out, counted from 0")
-    parser.add_argument("--steps", type=int, default=Settings().steps)
+    parser.add_argument("--steps", type=int, default=DEFAULTS.schedule.steps)
     arguments = parser.parse_args()
     photographs = load_scene(arguments.scene, reading=Reading(hold_out=0)).train
     chosen = range(arguments.first, len(photographs), arguments.every)

@@ -20,6 +20,7 @@ import time
 
 import torch
 
+from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.mesh import surface_distances
 from largesteps_zg.mesh.remeshing import within_budget
 from largesteps_zg.reconstruct import Reconstruction, Settings, State
@@ -40,7 +41,7 @@ class MovingEdges(Reconstruction):
         self.longest, self.shortest = first.edge_length, last.edge_length
         at = self.settings.advanced.schedule.remesh_at
         share = (at[-1] - at[0]) / (TIMES - 1)
-        self.when = {int(self.settings.steps * (at[0] + i * share)) for i in range(TIMES)}
+        self.when = {int(self.steps * (at[0] + i * share)) for i in range(TIMES)}
         self.remeshings = ()
         self._start_afresh()
 
@@ -90,7 +91,7 @@ def measured(
     assert scene.mesh is not None, "the scene has no true mesh"
     start = choose_start(scene.train, *bounding_sphere(scene.train)).mesh
     run, begin = kind(scene.train, settings, start=start), time.perf_counter()
-    while run.step < settings.steps:
+    while run.step < run.steps:
         run.advance()
     seconds, mesh = time.perf_counter() - begin, run.mesh()
     found = surface_distances(mesh, scene.mesh, generator=torch.Generator().manual_seed(0))
@@ -106,7 +107,7 @@ def main() -> int:
     """0 if the claim holds."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("scene")
-    parser.add_argument("--steps", type=int, default=Settings().steps)
+    parser.add_argument("--steps", type=int, default=DEFAULTS.schedule.steps)
     parser.add_argument("--max-vertices", type=int, default=Settings().max_vertices)
     arguments = parser.parse_args()
     scene = load_scene(arguments.scene)

@@ -119,7 +119,7 @@ def row(
     center, radius = bounding_sphere(views)
     start = choose_start(views, center, radius, patches=DEFAULTS.patches if compared else None)
     run = Reconstruction(views, Settings(**settings), start=start.mesh)  # type: ignore[arg-type]
-    while run.step < run.settings.steps:
+    while run.step < run.steps:
         run.advance()
     seconds, result = time.process_time() - before, run.result()
     report, handles = mesh_report(result.mesh, None), topology(result.mesh.faces).genus

@@ -244,7 +244,7 @@ def test_a_run_obeys_its_schedule(scene: Scene) -> None:
     schedule = Schedule(remesh_at=(0.5,), remesh_pixels=(4.0,), color_lambda=3.0, robust_scale=0.5)
     run = run_of(scene, Constants(schedule=schedule), remesh="auto")
     assert run.fit.options.difference.scale == 0.5
-    assert [plan.step for plan in run.remeshings] == [5] and run.fit.paint.lambda_ == 3.0
+    assert [plan.progress for plan in run.remeshings] == [0.5] and run.fit.paint.lambda_ == 3.0
     assert len(run_of(scene, remesh="auto").remeshings) == 3
 
 

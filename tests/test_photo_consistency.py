@@ -346,33 +346,32 @@ def witness(spoilt: bool, times: int) -> PhotoConsistency:
 
 
 def test_patches_are_kept_where_neighbours_foretell_more_than_renderings() -> None:
-    right, wrong = witness(False, 3), witness(True, 3)
+    right, wrong = witness(False, VIEWS), witness(True, VIEWS)
     for term in (right, wrong):
-        term.judge(0.59)
-        assert not term.trial.decided  # too early, with so few
-        term.judge(0.6)
+        term.trial.reach(0.0)
+        term.judge()
     assert right.foretold is not None and wrong.foretold is not None
-    assert right.foretold < 0.1 and right.trial.dropped
-    assert wrong.foretold > 0.9 and wrong.trial.kept
+    assert right.foretold < 0.1 and right.trial.dropped and not right.agreeing
+    assert wrong.foretold > 0.9 and wrong.trial.running and wrong.agreeing
     again = PhotoConsistency(*ball_views())
     again.load_state_dict(wrong.state_dict())
-    assert again.trial.kept and again.foretold == wrong.foretold
+    assert again.trial.running and again.agreeing and again.foretold == wrong.foretold
 
 
 def test_patches_are_dropped_as_soon_as_as_many_as_there_are_photographs_are_against_them() -> None:
     right, wrong = witness(False, VIEWS - 1), witness(True, VIEWS)
-    right.judge(0.1)
-    assert not right.trial.decided
+    right.judge()
+    assert not right.trial.dropped and not right.agreeing
     again = PhotoConsistency(*ball_views())
     again.load_state_dict(right.state_dict())
     again.learn(None, 0, 0)
-    again.judge(0.1)
+    again.judge()
     assert again.trial.dropped and again.foretold is not None and again.foretold < 0.1
-    wrong.judge(0.1)
-    assert not wrong.trial.decided  # that they are for them may change
+    wrong.judge()
+    assert not wrong.trial.dropped  # that they are for them may change
     for _ in range(VIEWS):
         wrong.learn(WindowLosses(*torch.tensor([[[2.0]], [[0.3]], [[0.1]]])), 0, 0)
-    wrong.judge(0.2)
+    wrong.judge()
     assert wrong.trial.dropped and wrong.foretold == 0.0
 
 
@@ -382,7 +381,9 @@ def test_patches_that_nobody_can_compare_are_dropped() -> None:
     edges = edge_table(ball.faces.int())
     evidence, alone = term.heard(ball.vertices.float(), ball.faces, edges, views.linear([0])[0], 0, number=1)
     assert evidence is None and alone is None
-    term.judge(0.6)
+    for _ in range(VIEWS):
+        term.learn(alone, 0, 0)
+    term.judge()
     assert term.trial.dropped and term.foretold is None
     assert term.report(ball.vertices.float(), ball.faces, edges) is None
 
@@ -460,7 +461,11 @@ def test_what_patches_add_is_the_logarithm_of_their_loss_times_their_share_of_th
 
 def test_a_step_compares_its_first_photograph_and_patches_are_judged_once_cameras_stay() -> None:
     views, cameras = ball_views()
-    term = PhotoConsistency(views, cameras, constants=Patches(smallest=24, finer_at=(0.2, 0.9), decide=0.6))
+    term = PhotoConsistency(views, cameras, constants=Patches(smallest=24, finer_at=(0.2, 0.9)))
+    for _ in range(VIEWS):
+        term.learn(
+            WindowLosses(*(torch.full((64, 64), value) for value in (9.0, 0.3, 0.1))), 0, 2
+        )  # against it
     witness, ball, seen = Witness(term), icosphere(4), []
     surface = (ball.vertices.float(), ball.faces, edge_table(ball.faces.int()))
 
@@ -468,19 +473,19 @@ def test_a_step_compares_its_first_photograph_and_patches_are_judged_once_camera
         seen.append((asked.height, index.tolist()))
         return render(surface[0], ball.faces, torch.ones(len(ball.vertices), 3), asked)
 
-    for progress, settled, decided in ((0.5, True, False), (0.6, False, False), (0.6, True, True)):
+    for settled in (False, True):
         witness.hear(
             surface,
             draw,
             torch.tensor([0, 7]),
             0.1,
             number=1,
-            progress=progress,
+            progress=0.5,
             corrected=None,
             settled=settled,
         )
-        assert term.trial.decided == decided
-    assert seen[:2] == [(48, [0])] * 2 and len(seen) == 2 + term.trial.kept
+        assert term.trial.dropped == settled
+    assert seen == [(48, [0])]
 
 
 @pytest.mark.parametrize(("radius", "start"), [(1.0, 0.0), (0.6, 0.3)])

@@ -287,7 +287,7 @@ def test_decay_and_remeshing_schedule() -> None:
     assert decay(0.0, late=True) == 1.0 and decay(1.0, late=True) == pytest.approx(0.03)
     common = {"steps": 1000, "pixel": 0.01, "edge_length": 0.08}
     auto = remeshings("auto", **common)
-    assert [r.step for r in auto] == [150, 350, 550]
+    assert [r.progress for r in auto] == [0.15, 0.35, 0.55]
     assert [r.length(0.0) for r in auto] == pytest.approx([0.05, 0.03, 0.02])
     assert remeshings("off", **common) == ()
     # From 0.08 in two equal ratios to 0.02.

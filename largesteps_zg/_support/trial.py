@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -11,7 +12,7 @@ class Trial:
     Parameters
     ----------
     start, decide : float
-        Shares of the run.
+        Shares of the run; by default nothing but the run itself says when to decide.
     decided : bool
         It is kept from the beginning, and nobody has to decide.
 
@@ -20,7 +21,7 @@ class Trial:
     started, decided, dropped : bool
     """
 
-    def __init__(self, start: float, decide: float, *, decided: bool = False) -> None:
+    def __init__(self, start: float, decide: float = math.inf, *, decided: bool = False) -> None:
         self.start, self.decide = start, decide
         self.started, self.decided, self.dropped = False, decided, False
 

@@ -36,9 +36,11 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def update(self, done: float, text: str) -> None:
-        """So much is done."""
+    def update(self, done: float, text: str, *, total: float | None = None) -> None:
+        """So much is done, of a total that may have become another one."""
+        self.total = self.total if total is None else total
         if self.bar is not None:
+            self.bar.total = self.total
             self.bar.set_postfix_str(text, refresh=False)
             self.bar.update(done - self.done)
         self.done, self.text = done, text

@@ -78,13 +78,11 @@ def command(arguments: argparse.Namespace) -> int:
     for note in folder.scene.provenance:  # before the minutes that follow, in which it can still be put right
         print(f"{note.about:9} {note.text}", flush=True)
     state, stopped = None, None
-    with Stopping() as stopping, _progress(settings, run, quiet=arguments.quiet) as progress:
+    with Stopping() as stopping, _progress(run, quiet=arguments.quiet) as progress:
         state, stopped = _steps(run, folder, stopping, progress)
         if state is None:
             if folder.is_complete():
-                print(
-                    f"{folder.path} is finished already ({settings.steps} steps): {folder.path / 'mesh.ply'}"
-                )
+                print(f"{folder.path} is finished already ({run.step} steps): {folder.path / 'mesh.ply'}")
                 return 0
             with inputs():
                 folder.prepare()  # a run that was killed while it wrote its pictures has parts of them left
@@ -163,8 +161,8 @@ def _steps(
     """The last state, if there was a step to take, and why it is not the end, if it is not."""
     from ..reconstruct.faults import NonFiniteError
 
-    state, steps, noted = None, run.settings.steps, 0
-    while run.step < steps:
+    state, noted = None, 0
+    while run.step < run.steps:
         try:
             state = run.advance()
         except NonFiniteError as error:
@@ -175,11 +173,12 @@ def _steps(
         with inputs():
             folder.prepare()  # not before a step: a mistake leaves nothing behind
         folder.watch(state)
-        progress.update(state.step, f"step {state.step}, loss {state.loss:.4f}, {state.vertices:,} vertices")
+        text = f"step {state.step}, loss {state.loss:.4f}, {state.vertices:,} vertices"
+        progress.update(state.step, text, total=state.steps)
         if len(folder.not_written) > noted:
             progress.say(f"largesteps-zg: {folder.faults()}; the run goes on")
         noted = len(folder.not_written)
-        if stopping.signum is not None and state.step < steps:
+        if stopping.signum is not None and state.step < state.steps:
             return state, INTERRUPTED
     return state, None
 
@@ -209,5 +208,5 @@ def _end(folder: RunFolder, result: dict[str, Any], stopped: str | None, signum:
     return 0
 
 
-def _progress(settings: Settings, run: Reconstruction, *, quiet: bool) -> Progress:
-    return Progress(settings.steps, quiet=quiet, start=run.step, unit="step")
+def _progress(run: Reconstruction, *, quiet: bool) -> Progress:
+    return Progress(run.steps, quiet=quiet, start=run.step, unit="step")

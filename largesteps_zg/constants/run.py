@@ -8,6 +8,8 @@ from .group import SHARP, TINY, TRIED, UNASKED, Group, constant
 
 TABLES = "benchmarks/measurements/choosing.md"
 PAGE = "benchmarks/measurements/path_traced.md"
+HOUSE = "benchmarks/measurements/house.md"
+PHOTOGRAPHS = "benchmarks/measurements/photographs.md"
 ESTIMATES = "benchmarks/measurements/gradients.md; bunny and cow"
 
 
@@ -15,6 +17,17 @@ ESTIMATES = "benchmarks/measurements/gradients.md; bunny and cow"
 class Schedule(Group):
     """What changes along a run, in `reconstruct.schedule` and `reconstruct.fit`."""
 
+    steps: int = constant(
+        1500, "steps", "Of a run by light and colour.",
+        f"measured: {HOUSE}, The length of a run; gear, leaves, glossy fennec", least=1,
+    )  # fmt: skip
+    patch_steps: int = constant(
+        500,
+        "steps",
+        "Of a run by patches.",
+        f"measured: {PHOTOGRAPHS}, The length of a run; dtu65, dtu24",
+        least=1,
+    )
     remesh_at: tuple[float, ...] = constant(
         (0.15, 0.35, 0.55), "share", "Of the run, when it remeshes by itself.",
         f"chosen; with and without measured: {TABLES}, Remeshing; fennec",
@@ -183,12 +196,6 @@ class Patches(Group):
     )
     near: float = constant(
         0.9, "share", "Outlines have to overlap the masks by more before patches count.", TRIED
-    )
-    decide: float = constant(
-        0.6,
-        "share",
-        "At so much of the run patches are kept for good, unless they were dropped before.",
-        TRIED,
     )
     smallest: int = constant(128, "pixels", "Photographs of a shorter side are not halved.", UNASKED)
     angles: tuple[float, float] = constant(

@@ -29,7 +29,7 @@ def summary(result: Result, scene: Scene, *, stopped: str | None) -> dict[str, A
     remeshed = [event.step for event in result.events if event.name == "remeshed"]
     reasons = {event.step: event.reason for event in result.events if event.name != "remeshed"}
     return {
-        "finished": result.steps == result.settings.steps and stopped is None,
+        "finished": result.steps == result.planned and stopped is None,
         "stopped": stopped,
         "steps": result.steps,
         "settings": settings,

@@ -35,6 +35,7 @@ from .fit_options import FitOptions
 from .frame import Frame
 from .gradients.registry import make_source
 from .gradients.source import GradientSource
+from .pace import Pace
 from .photo_consistency.term import PhotoConsistency
 from .rendering import Rendering
 from .result import Event, Result
@@ -55,6 +56,7 @@ class State:
     step : int
         Steps taken, 1 to `steps`.
     steps : int
+        Of the whole run, as far as is known; see `Pace`.
     loss : float
         Of this step's views, before it, with brightness in full.
     vertices : int
@@ -77,26 +79,7 @@ class State:
 class Reconstruction:
     """One run: a scene, a fit, and what is needed to go on or to stop at any step.
 
-    Parameters
-    ----------
-    views : Views
-        Images with masks and cameras.
-    settings : Settings
-    start : Mesh, optional
-        In the scene's coordinates; by default the largest sphere inside all masks, a little smaller.
-    light : SphericalHarmonicsLight, optional
-        Known light; estimated by default.
-    colors_known : bool
-        Keep the start's colours, or its grey.
-    refining : bool
-        The start has detail to be kept: never remesh to longer edges than it has.
-    source : GradientSource, optional
-        Of your own, in place of the settings' `gradients`.
-
-    Raises
-    ------
-    ValueError
-        For an argument that cannot work, saying which.
+    Takes what `reconstruct` takes, and raises ValueError for an argument that cannot work, saying which.
     """
 
     def __init__(
@@ -130,7 +113,8 @@ class Reconstruction:
             self.frame = Frame(center.double().cpu(), radius, self.device)
             self.views = softened(views, constants.photographs)
             self.targets = Targets(self.views, self.frame.normalized(views.cameras), settings.seed)
-            self.step = 0
+            chosen = settings.steps is None and not isinstance(settings.remesh, str)
+            self.pace = Pace(constants.schedule.steps if chosen else settings.steps, constants.schedule)
             self.losses: list[float] = []
             self.events: list[Event] = []
             if start is None:
@@ -142,9 +126,10 @@ class Reconstruction:
             self.rendering = Rendering(self.fit, self.frame)
             edge_length = float(mean_edge_length(begin.vertices, begin.faces))
             self.remeshings = remeshings(
-                settings.remesh, steps=settings.steps, pixel=self.targets.pixel, edge_length=edge_length,
+                settings.remesh, steps=self.pace.steps, pixel=self.targets.pixel, edge_length=edge_length,
                 longest=edge_length if refining else math.inf, constants=constants.schedule,
             )  # fmt: skip
+            self.remeshed = 0  # so many of these were tried
             # A start with detail would lose it in coarse images, and estimates count in pixels.
             planned = settings.remesh in ("auto", "adaptive")
             self.coarse_first = planned and source.traits.exact_colors and not refining
@@ -198,12 +183,24 @@ class Reconstruction:
         """Where gradients come from."""
         return self.fit.source
 
+    @property
+    def step(self) -> int:
+        """Steps taken."""
+        return self.pace.step
+
+    @property
+    def steps(self) -> int:
+        """Of the whole run, as far as is known."""
+        return self.pace.steps
+
     def advance(self, progress: float | None = None) -> State:
-        """Take one step; `progress`, the share of the run that lies behind, is the steps' share by default."""
-        progress = self.step / self.settings.steps if progress is None else progress
+        """Take one step; `progress`, the share of the run that lies behind, is that of its `Pace` by default."""
         schedule = self.settings.advanced.schedule
-        found = [self._remesh(plan) for plan in self.remeshings if plan.step == self.step]
+        due = [plan for plan in self.remeshings[self.remeshed :] if plan.progress <= self.pace.progress]
+        self.remeshed += len(due)
+        found = [self._remesh(plan) for plan in due]
         self.events += found
+        progress = self.pace.progress if progress is None else progress
         with self.stopwatch("cameras"):
             self.camera_trial.attend(progress)
         with self.stopwatch("targets"):
@@ -216,7 +213,8 @@ class Reconstruction:
             batch = self.targets.batch(self.targets.draw(count), level)
         factor = decay(progress, late=self.source.traits.exact_colors, constants=schedule)
         loss = self.fit.step(batch, number=self.step + 1, factor=factor, progress=progress)
-        self.step += 1
+        witness = self.fit.witness
+        self.pace.take(agreeing=witness is not None and witness.term.agreeing)
         self.losses.append(loss)
         return self.state(found[-1] if found else None)
 
@@ -224,7 +222,7 @@ class Reconstruction:
         """Where it stands, after one step or more; before the last of them the event happened."""
         said = "" if event is None else f"{event.name}: {event.reason}" if event.reason else event.name
         vertices = len(self.fit.shape.latent)
-        return State(self.step, self.settings.steps, self.losses[-1], vertices, said, self)
+        return State(self.step, self.steps, self.losses[-1], vertices, said, self)
 
     def _remesh(self, plan: Remeshing) -> Event:
         """Better triangles; a surface that is too tangled for it goes on with those that it has."""
@@ -267,6 +265,7 @@ class Reconstruction:
         return Result(
             settings=self.settings,
             steps=self.step,
+            planned=self.steps,
             mesh=mesh,
             mended=found.report(),
             views=views,
@@ -304,6 +303,8 @@ class Reconstruction:
             **self.identity(),
             **self.targets.state_dict(),
             "step": self.step,
+            "pace": self.pace.state_dict(),
+            "remeshed": self.remeshed,
             "losses": self.losses,
             "events": [asdict(event) for event in self.events],
             "seconds": dict(self.stopwatch.seconds),
@@ -322,7 +323,8 @@ class Reconstruction:
         check_same(self.identity(), state)
         state = copy.deepcopy(state)  # optimisers would go on in the caller's tensors
         state["fit"] = moved(state["fit"], self.device)
-        self.step = state["step"]
+        self.pace.load_state_dict(state["step"], state["pace"])
+        self.remeshed = state["remeshed"]
         self.losses, self.events = state["losses"], [Event(**event) for event in state["events"]]
         self.targets.load_state_dict(state)
         self.stopwatch.seconds = dict(state["seconds"])
@@ -351,7 +353,7 @@ def reconstruct(
     views : Views
     settings : Settings, optional
     start : Mesh, optional
-        In the scene's coordinates; by default a sphere.
+        In the scene's coordinates; by default the largest sphere inside all masks, a little smaller.
     light : SphericalHarmonicsLight, optional
         Known light; estimated by default. Only the product of light and albedo is known where it is.
     colors_known : bool
@@ -387,5 +389,5 @@ def reconstruct(
     )  # fmt: skip
     if checkpoint is not None:
         go_on(run, checkpoint)
-    while run.step < run.settings.steps:
+    while run.step < run.steps:
         yield run.advance()

@@ -47,6 +47,8 @@ class Result:
         As resolved: what was left open has the value that was taken.
     steps : int
         Taken.
+    planned : int
+        Of the whole run, as far as is known.
     mesh : Mesh
         On the CPU, its albedo as colours.
     mended : dict
@@ -90,6 +92,7 @@ class Result:
 
     settings: Settings
     steps: int
+    planned: int
     mesh: Mesh
     mended: dict[str, float]
     views: Views

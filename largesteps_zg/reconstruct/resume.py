@@ -33,6 +33,11 @@ class Resumable(Protocol):
     settings: Settings
     views: Views
 
+    @property
+    def steps(self) -> int:
+        """Of the whole run, as far as is known."""
+        ...
+
     def state_dict(self) -> dict[str, Any]:
         """A checkpoint."""
         ...
@@ -58,7 +63,7 @@ def go_on(run: Resumable, state: dict[str, Any]) -> None:
         check_alike(state[name], own[name], name)
     check_same(own, state)
     check_alike(state, {key: value for key, value in own.items() if key not in TOLD_APART}, "run")
-    _check_numbers(state, steps=run.settings.steps, views=len(run.views))
+    _check_numbers(state, steps=run.steps, views=len(run.views))
     try:
         run.load_state_dict(state)
     except Exception as error:  # what does not fit together may lead to nearly any

@@ -10,11 +10,12 @@ from ..constants import DEFAULTS, Schedule
 
 @dataclass(frozen=True)
 class Remeshing:
-    """At the start of a step, new triangles.
+    """New triangles before a step.
 
     Attributes
     ----------
-    step : int
+    progress : float
+        The share of the run that lies behind then.
     edge_length : float
         Of the triangles, in units of the normalised scene.
     times : float
@@ -24,7 +25,7 @@ class Remeshing:
         No longer than this.
     """
 
-    step: int
+    progress: float
     edge_length: float
     times: float = 1.0
     longest: float = math.inf
@@ -108,12 +109,14 @@ def remeshings(
     finest = constants.remesh_pixels[-1] * pixel
     if choice in ("auto", "adaptive"):
         plan = zip(constants.remesh_at, constants.remesh_pixels, strict=True)
-        pairs = [(int(at * steps), pixels * pixel) for at, pixels in plan if int(at * steps) > 0]
+        pairs = [(at, pixels * pixel) for at, pixels in plan if at * steps >= 1]
     else:
         assert not isinstance(choice, str)
         ordered, ratio = sorted(set(choice)), finest / edge_length
-        pairs = [(step, edge_length * ratio ** ((i + 1) / len(ordered))) for i, step in enumerate(ordered)]
-    return tuple(Remeshing(step, length, length / finest, longest) for step, length in pairs)
+        pairs = [
+            (step / steps, edge_length * ratio ** ((i + 1) / len(ordered))) for i, step in enumerate(ordered)
+        ]
+    return tuple(Remeshing(at, length, length / finest, longest) for at, length in pairs)
 
 
 def image_level(progress: float, edge: float, side: int, *, constants: Schedule = DEFAULTS.schedule) -> int:

@@ -38,8 +38,9 @@ class Settings:
 
     Attributes
     ----------
-    steps : int
-        Gradient steps, >= 1.
+    steps : int, optional
+        Gradient steps, >= 1. By default 1,500, and 500 where photographs agree over the surface, or what lies between;
+        see `Pace`. With steps in `remesh` they are 1,500.
     lambda_ : float, optional
         Smoothing of the parametrization at a start of 2,562 vertices, >= 0; see `LargeSteps`. Finer and coarser starts
         get the value that reaches as far over the surface. It falls to a quarter with every remeshing, down to 1. By
@@ -83,7 +84,12 @@ class Settings:
         All other numbers that decide about the result; docs/constants.md lists them.
     """
 
-    steps: int = field(default=1000, metadata=option("gradient steps", "N", int))
+    steps: int | None = field(
+        default=None,
+        metadata=option(
+            "gradient steps", "N", int, default="1500; down to 500 where photographs agree over the surface"
+        ),
+    )
     lambda_: float | None = field(
         default=None,
         metadata=option(
@@ -155,8 +161,12 @@ class Settings:
     advanced: Constants = field(default=DEFAULTS, metadata=NO_OPTION)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.advanced, Constants):
+            raise ValueError(f"advanced: expected Constants(...), got {self.advanced!r}")
         checked = {
-            "steps": _count(self, "steps"),
+            "steps": self.steps if self.steps is None else check_count(
+                "steps", self.steps, cure=f"{self.advanced.schedule.steps} are a good number"
+            ),
             "lambda_": self.lambda_ if self.lambda_ is None else check_number(
                 "lambda", self.lambda_, ">= 0", _not_negative,
                 cure=f"{EXACT.lambda_:g} is a good start, {ESTIMATED.lambda_:g} for estimates",
@@ -167,7 +177,7 @@ class Settings:
             "views_per_step": self.views_per_step if self.views_per_step is None else check_count(
                 "views per step", self.views_per_step, cure=f"{DEFAULTS.schedule.step_views} is a good start"
             ),
-            "remesh": check_remeshing(self.remesh, steps=self.steps),
+            "remesh": check_remeshing(self.remesh, steps=self.steps or self.advanced.schedule.steps),
             "max_vertices": self.max_vertices if self.max_vertices is None else _count(self, "max_vertices"),
             "device": check_device(self.device),
             "backend": check_backend(self.backend),
@@ -185,8 +195,6 @@ class Settings:
         }  # fmt: skip
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # plain numbers of Python, whichever were given
-        if not isinstance(self.advanced, Constants):
-            raise ValueError(f"advanced: expected Constants(...), got {self.advanced!r}")
 
 
 def _not_negative(value: float) -> bool:

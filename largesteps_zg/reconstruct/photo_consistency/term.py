@@ -75,7 +75,7 @@ class PhotoConsistency:
     trial : Trial
         Whether a run goes on with it, see `judge`.
     foretold : float or None
-        The share of the windows by which that was decided.
+        The share of the windows that are for it, see `judge`.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class PhotoConsistency:
     ) -> None:
         self.constants, self._backend, self._seed = constants, backend, seed
         self._most_pixels = most_pixels
-        self.trial = Trial(0.0 if near else constants.start, constants.decide)
+        self.trial = Trial(0.0 if near else constants.start)
         self.foretold: float | None = None
         self._votes: deque[tuple[float, float]] = deque(maxlen=len(views))
         self.neighbors = neighbors(cameras.centers, constants)
@@ -230,25 +230,34 @@ class PhotoConsistency:
             found = comparison.trust(2 ** (len(self._pyramid) - 1 - level))
             self._trust[first] = found[: self._trust.shape[1], : self._trust.shape[2]]
 
-    def judge(self, progress: float) -> None:
-        """Decide whether a run goes on with it: if a neighbouring photograph, carried over the surface, is more like a
-        photograph than the run's own rendering of it, in most of the windows.
+    def judge(self) -> None:
+        """Drop it as soon as renderings are more like photographs than their neighbours, carried over the surface, are.
+
+        That is: in most of the windows of the last comparisons, as many as there are photographs.
 
         Where light, colour, gloss and exposure explain photographs, pixels say more of the shape than patches, which
-        then do harm. Renderings only get better, so the run goes on without patches as soon as the last comparisons, as
-        many as there are photographs, are against them. They are kept for good if that has not come by
-        `Patches.decide`.
+        then do harm. Renderings only get better, so that is for good.
         """
-        due = self.trial.due(progress)
-        if self.trial.decided or not (due or len(self._votes) == self._votes.maxlen):
+        if self.trial.dropped or not self._all_voted:
             return
-        better, windows = (
-            (sum(part) for part in zip(*self._votes, strict=True)) if self._votes else (0.0, 0.0)
-        )
-        keep = 2.0 * better > windows
-        if due or not keep:
-            self.foretold = better / windows if windows > 0 else None
-            self.trial.settle(keep=keep)
+        better, windows = self._tally()
+        self.foretold = better / windows if windows > 0 else None
+        if not 2.0 * better > windows:
+            self.trial.settle(keep=False)
+
+    @property
+    def agreeing(self) -> bool:
+        """Whether it counts, and the last comparisons, as many as there are photographs, are for it."""
+        better, windows = self._tally()
+        return self.trial.running and self._all_voted and 2.0 * better > windows
+
+    @property
+    def _all_voted(self) -> bool:
+        return len(self._votes) == self._votes.maxlen
+
+    def _tally(self) -> tuple[float, float]:
+        """In how many windows a neighbour foretells a photograph better than its rendering, and of how many."""
+        return sum(better for better, _ in self._votes), sum(windows for _, windows in self._votes)
 
     def trust(self, index: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, H, W): what the colours of some photographs count at that size; see `WindowLosses.trust`."""

@@ -85,7 +85,7 @@ class Witness:
             Cameras stay where they are now. While they may be off, patches that disagree say nothing against patches.
         """
         if settled:
-            self.term.judge(progress)
+            self.term.judge()
         if self.term.trial.dropped:
             return 0.0
         first, level = int(index[0]), self.term.level(progress)

@@ -1,0 +1,70 @@
+"""How long runs are: as asked, or by what they go by."""
+
+from __future__ import annotations
+
+import pytest
+
+from largesteps_zg.constants import Schedule
+from largesteps_zg.reconstruct.pace import Pace
+
+SCHEDULE = Schedule(steps=90, patch_steps=30)
+
+
+def shares(pace: Pace, agreeing: list[bool]) -> list[float]:
+    """What lies behind before each of some steps."""
+    found = []
+    for word in agreeing:
+        found.append(pace.progress)
+        pace.take(agreeing=word)
+    return found
+
+
+def test_a_given_number_of_steps_is_kept_whatever_photographs_say() -> None:
+    pace = Pace(7, SCHEDULE)
+    assert shares(pace, [True, False] * 3 + [True]) == [i / 7 for i in range(7)]
+    assert (pace.step, pace.steps, pace.progress) == (7, 7, 1.0)
+
+
+def test_a_run_by_light_and_colour_takes_its_time() -> None:
+    pace = Pace(None, SCHEDULE)
+    assert shares(pace, [False] * 90) == [i / 90 for i in range(90)] and pace.steps == 90
+
+
+def test_a_run_by_patches_is_shorter_from_where_photographs_agree() -> None:
+    pace = Pace(None, SCHEDULE)
+    shares(pace, [False] * 45)
+    assert (pace.progress, pace.steps) == (0.5, 90)
+    pace.take(agreeing=True)  # the half of the run that is left takes 15 steps, but for this one
+    assert pace.steps == 46 + 15
+    found = shares(pace, [True] * (pace.steps - pace.step))
+    assert found == pytest.approx([46 / 90 + i / 30 for i in range(15)])
+    assert pace.step == pace.steps and pace.progress == pytest.approx(1.0, abs=1 / 30)
+
+
+def test_a_run_whose_patches_are_dropped_takes_its_time_from_there() -> None:
+    pace = Pace(None, SCHEDULE)
+    shares(pace, [True] * 10)
+    assert pace.progress == pytest.approx(1 / 90 + 9 / 30)
+    pace.take(agreeing=False)
+    assert pace.progress == pytest.approx(1 / 90 + 10 / 30)
+    shares(pace, [False])
+    assert pace.progress == pytest.approx(1 / 90 + 10 / 30 + 1 / 90)
+    while pace.step < pace.steps:
+        before = pace.progress
+        pace.take(agreeing=False)
+        assert 0 < pace.progress - before < 1 / 80
+    assert pace.progress == pytest.approx(1.0, abs=1 / 90) and pace.progress >= 1.0
+
+
+def test_a_pace_goes_on_where_it_stood() -> None:
+    pace, again = Pace(None, SCHEDULE), Pace(None, SCHEDULE)
+    shares(pace, [True] * 8 + [False] * 3)
+    again.load_state_dict(pace.step, pace.state_dict())
+    assert shares(again, [True, False] * 5) == shares(pace, [True, False] * 5) and again.steps == pace.steps
+
+
+@pytest.mark.parametrize("damage", [{"length": 0}, {"since": 12}, {"behind": 1.5}, {"behind": float("nan")}])
+def test_a_damaged_pace_is_told(damage: dict[str, float]) -> None:
+    pace = Pace(None, SCHEDULE)
+    with pytest.raises(ValueError, match="pace: no run is at step 11"):
+        pace.load_state_dict(11, {**pace.state_dict(), **damage})
