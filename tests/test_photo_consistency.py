@@ -270,8 +270,10 @@ def test_coarser_photographs_reach_farther() -> None:
 
 def test_sizes_follow_the_run_and_the_photographs() -> None:
     views, cameras = ball_views()
-    term = PhotoConsistency(views, cameras, constants=Patches(smallest=24, finer_at=(0.2, 0.5)))
-    assert [term.level(at) for at in (0.0, 0.19, 0.2, 0.49, 0.5, 0.99)] == [2, 2, 1, 1, 0, 0]
+    term = PhotoConsistency(views, cameras, constants=Patches(smallest=24, finest_at=0.5))
+    assert [term.level(at) for at in (0.0, 0.24, 0.25, 0.49, 0.5, 0.99)] == [2, 2, 1, 1, 0, 0]
+    more = PhotoConsistency(views, cameras, constants=Patches(smallest=12, finest_at=0.6))
+    assert [more.level(at) for at in (0.0, 0.21, 0.41, 0.61)] == [3, 2, 1, 0]
     assert PhotoConsistency(views, cameras, constants=Patches(smallest=90)).level(0.0) == 0
 
 
@@ -461,7 +463,7 @@ def test_what_patches_add_is_the_logarithm_of_their_loss_times_their_share_of_th
 
 def test_a_step_compares_its_first_photograph_and_patches_are_judged_once_cameras_stay() -> None:
     views, cameras = ball_views()
-    term = PhotoConsistency(views, cameras, constants=Patches(smallest=24, finer_at=(0.2, 0.9)))
+    term = PhotoConsistency(views, cameras, constants=Patches(smallest=24, finest_at=0.9))
     for _ in range(VIEWS):
         term.learn(
             WindowLosses(*(torch.full((64, 64), value) for value in (9.0, 0.3, 0.1))), 0, 2

@@ -188,8 +188,12 @@ class Correcting(Group):
 class Patches(Group):
     """Patches of photographs that are compared, in `reconstruct.photo_consistency`."""
 
-    finer_at: tuple[float, ...] = constant(
-        (0.15, 0.4), "share", "Of the run, when it looks at photographs of twice the size.", UNASKED
+    finest_at: float = constant(
+        0.4,
+        "share",
+        "Of the run, from where it looks at photographs at full size.",
+        "chosen; half and twice of an older form changed nothing: benchmarks/constants.py",
+        least=TINY,
     )
     start: float = constant(
         0.3, "share", "From so much of the run on patches count, where it starts far away.", TRIED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -119,9 +120,12 @@ class PhotoConsistency:
         return self._cameras[level][index]
 
     def level(self, progress: float) -> int:
-        """Which size of the photographs to look at, after so much of a run: 0 is full size."""
-        finer = sum(progress >= at for at in self.constants.finer_at)
-        return min(max(len(self.constants.finer_at) - finer, 0), len(self._pyramid) - 1)
+        """Which size of the photographs to look at, after so much of a run: 0 is full size.
+
+        All sizes have the same time. However large photographs are, a run begins with the smallest ones, where tiles
+        and other things that repeat are least often mistaken for one another.
+        """
+        return max(math.ceil((len(self._pyramid) - 1) * (1.0 - progress / self.constants.finest_at)), 0)
 
     def group(self, first: int, number: int, level: int = 0) -> list[int]:
         """A photograph and some of its neighbours, by lot; the same ones for the same number of a step."""
