@@ -28,11 +28,11 @@ from largesteps_zg.scenes.synthetic import scene_from_mesh
 CELLS = 48
 
 
-def bowl() -> Mesh:
-    """A painted ball with a hollow that no outline shows: half a radius deep, and as wide as a radius."""
+def bowl(hollow: float = 0.5) -> Mesh:
+    """A painted ball with a hollow that no outline shows: so many radii deep, and as wide as a radius."""
     ball = icosphere(6)
     toward = torch.tensor([0.0, 0.0, 1.0])
-    depth = 0.5 * torch.exp(-(1 - ball.vertices @ toward) / 0.08)
+    depth = hollow * torch.exp(-(1 - ball.vertices @ toward) / 0.08)
     vertices = ball.vertices * (1 - depth)[:, None]
     waves = 10 * torch.randn(16, 3, generator=torch.Generator().manual_seed(0))
     paint = torch.sin(vertices @ waves.T + torch.arange(16)).sum(1, keepdim=True)
@@ -105,6 +105,15 @@ def test_hollow_that_no_outline_shows_is_carved() -> None:
     # Its deepest point lies at half a radius; a hull has it at the rim.
     rays = start.mesh.vertices[start.mesh.vertices[:, :2].norm(dim=1) < 0.1]
     assert abs(float(rays[rays[:, 2] > 0, 2].min()) - 0.5) < 0.12
+
+
+def test_depths_that_carve_nothing_leave_the_start_to_the_masks() -> None:
+    views = scene_from_mesh(bowl(0.0), views=40, test_views=0, height=128, width=128, up="z").train
+    where = bounding_sphere(views)
+    carved, hull = depths_start(views, *where, cells=32), visual_hull(views, *where, cells=32)
+    cell = 2.0 * where[1] / 31
+    assert surface_distances(carved, hull, samples=4000).to_reference < cell / 4
+    assert choose_start(views, *where, cells=32).kind == "sphere"
 
 
 def test_photographs_that_say_nothing_leave_the_masks_alone() -> None:

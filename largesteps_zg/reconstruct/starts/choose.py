@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...constants import DEFAULTS, Carving, Patches
+from ...mesh.closest import closest_points
 from ...mesh.mesh import Mesh
 from ...scenes.carving.cones import cones_of
 from ...scenes.carving.evidence import views_with_holes
@@ -49,9 +50,10 @@ def choose_start(
     """The masks' hull, carved by depths that photographs confirm to one another; else the hull itself, or a sphere.
 
     Where most photographs agree better over the carved hull than over the hull, it is the start: it has the object's
-    cavities. Without that it is a sphere where the object is one piece without holes, else the hull, because a surface
-    keeps its topology. Where most photographs cut the object off, too, it is the hull: few outlines are left to pull a
-    sphere into shape.
+    cavities. The two have to differ by more than rounding to the hull's grid makes of them (squared, a twelfth of a
+    squared cell in the mean); else the carved one has only sharper creases, which no object has. Without that it is a
+    sphere where the object is one piece without holes, else the hull, because a surface keeps its topology. Where most
+    photographs cut the object off, too, it is the hull: few outlines are left to pull a sphere into shape.
 
     Where few views look between two parts of the object, the carved hull may have handles that the object does not
     have. `visual_hull` breaks them: it takes off the parts that no view confirms. A hole counts only if some mask
@@ -79,9 +81,11 @@ def choose_start(
     20 more.
     """
     hull = carved_hull(views, center, radius, cells=cells, constants=constants)
-    carved = None if patches is None else _carved(hull, views, center, radius, constants, patches)
-    if carved is not None:
-        return Start(carved, "depths", "inside the masks, at depths that photographs confirm to one another")
+    if patches is not None:
+        carved = _carved(hull, views, center, radius, constants, patches)
+        if carved is not None and 12.0 * _squared_cells_between(carved, hull) > 1.0:
+            reason = "inside the masks, at depths that photographs confirm to one another"
+            return Start(remeshed(carved, patches.detailed), "depths", reason)
     return _by_masks(hull, views, center, radius, constants)
 
 
@@ -108,16 +112,21 @@ def depths_start(
             "init: photographs confirm no depths over which most of them agree better than over the masks' hull; "
             "start from auto, hull or sphere"
         )
-    return found
+    return remeshed(found, patches.detailed)
 
 
 def _carved(
     hull: Hull, views: Views, center: Tensor, radius: float, constants: Carving, patches: Patches
-) -> Mesh | None:
+) -> Hull | None:
     """See `carved_by_photographs`."""
     frame = Frame(center.double().cpu(), radius, torch.device("cpu"))
-    found = carved_by_photographs(hull, views, frame, constants=constants, patches=patches)
-    return None if found is None else remeshed(found, patches.detailed)
+    return carved_by_photographs(hull, views, frame, constants=constants, patches=patches)
+
+
+def _squared_cells_between(carved: Hull, hull: Hull) -> float:
+    """Mean squared distance of one hull from another, in the other one's cells."""
+    found = closest_points(carved.vertices, hull.vertices, hull.faces)
+    return float((found.distances / hull.grid.cell).square().mean())
 
 
 def _by_masks(hull: Hull, views: Views, center: Tensor, radius: float, constants: Carving) -> Start:
