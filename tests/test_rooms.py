@@ -10,8 +10,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "largesteps_zg"
 ROOMS = (
     "_version", "_support", "constants", "geometry", "solvers", "parameterize", "optimize", "learning", "images",
-    "mesh", "cameras", "rasterizer", "renderers", "estimators", "scenes", "reconstruct", "output", "evaluation",
-    "comparison", "cli",
+    "mesh", "cameras", "rasterizer", "nvdiffrast", "renderers", "estimators", "scenes", "reconstruct", "output",
+    "evaluation", "comparison", "cli",
 )  # fmt: skip
 BESIDE = {"__init__", "__main__", "meshes"}  # the face, the door, and data
 

@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..geometry.connectivity import check_faces
+from .depth_test import DepthTest, ceilings_behind, in_clip_space
 from .fragments import Fragments
 from .registry import load_backend
 from .silhouette_edges import edge_table
 
 
+def pixels_from_clip(clip: Float[Tensor, "*B V 4"], resolution: tuple[int, int]) -> Float[Tensor, "*B V 4"]:
+    """Points for `rasterize` from clip space, with its depth: ``(u w, v w, z, w)``.
+
+    x/w = -1 and 1 are the left and right border of the image; y/w = -1 is the border of its row 0, which is on top in
+    this library's clip space and at the bottom in OpenGL's. Perspective and orthographic projections alike.
+
+    Parameters
+    ----------
+    clip : (..., V, 4) float
+        Clip coordinates (x, y, z, w).
+    resolution : (H, W)
+
+    Examples
+    --------
+    >>> pixels_from_clip(torch.tensor([[0.5, -1.0, 0.0, 1.0]]), (4, 8)).tolist()
+    [[6.0, 0.0, 0.0, 1.0]]
+    """
+    if clip.shape[-1:] != (4,):
+        raise ValueError(f"clip: expected shape (..., V, 4), got {tuple(clip.shape)}")
+    height, width = resolution
+    x, y, z, w = clip.unbind(-1)
+    return torch.stack([(x + w) * (width / 2), (y + w) * (height / 2), z, w], dim=-1)
+
+
 def rasterize(
-    points: Float[Tensor, "B V 3"],
+    points: Float[Tensor, "B V 3"] | Float[Tensor, "B V 4"],
     faces: Int[Tensor, "F 3"],
     resolution: tuple[int, int],
     *,
@@ -28,9 +56,11 @@ def rasterize(
 
     Parameters
     ----------
-    points : (B, V, 3) float32 or float64
+    points : (B, V, 3) or (B, V, 4), float32 or float64
         Homogeneous pixel coordinates ``(u z, v z, z)`` of the vertices in each view, the first pixel's
-        centre at (0.5, 0.5); ``renderers.homogeneous_pixels`` makes them.
+        centre at (0.5, 0.5); ``renderers.homogeneous_pixels`` makes them. Or ``(u w, v w, z, w)``, which
+        `pixels_from_clip` makes: depth is then z/w, and what lies outside of [-1, 1] is not drawn. An orthographic
+        camera, whose w is 1 everywhere, needs these four.
     faces : (F, 3) int
         Vertex indices; shared by all views.
     resolution : (H, W)
@@ -39,7 +69,7 @@ def rasterize(
         ``edge_table(faces)``, to make it once for many calls; or ``edge_table(faces, vertices)``, which knows
         seams of coincident vertices.
     near : float
-        Smallest depth that is drawn, > 0, in the units of the points' third coordinate.
+        Smallest depth that is drawn, > 0, in the units of the points' third coordinate; not with points (B, V, 4).
     backend : {"auto", "warp", "nvdiffrast"}
 
     Returns
@@ -58,23 +88,46 @@ def rasterize(
     Memory: 4 bytes a pixel and 8 for each covered pixel; while it runs 8 more a pixel, on the CPU for one view a core
     and touched only where covered for the rest.
     """
-    height, width = resolution
-    _check(points, faces, (height, width), near)
-    if edges is None:
-        edges = edge_table(faces)
-    elif (
-        edges.dim() != 2 or edges.shape[1] != 6 or edges.dtype != torch.int32 or edges.device != points.device
-    ):
-        raise ValueError(
-            f"edges: expected edge_table(faces), (E, 6) int32 on {points.device}, got {tuple(edges.shape)} "
-            f"{edges.dtype} on {edges.device}"
-        )
-    faces = faces.to(torch.int32).contiguous()
-    return load_backend(backend).rasterize(points.contiguous(), faces, edges, (height, width), near)
+    given = _checked(points, faces, resolution, edges, near)
+    if points.shape[-1] == 3:
+        return load_backend(backend).rasterize(*given)
+    return load_backend(backend).rasterize(*given, in_clip_space(points))
+
+
+def rasterize_layers(
+    points: Float[Tensor, "B V 3"] | Float[Tensor, "B V 4"],
+    faces: Int[Tensor, "F 3"],
+    resolution: tuple[int, int],
+    *,
+    edges: Int[Tensor, "E 6"] | None = None,
+    near: float = 1e-3,
+) -> Iterator[Fragments]:
+    """What `rasterize` finds, then what lies behind it, and so on, until nothing does: depth peeling.
+
+    Parameters and errors are those of `rasterize`. A surface less than a millionth (of 1/z, or of 1 - z/w) behind
+    another one counts as the same. Each layer costs as much as `rasterize`.
+
+    Yields
+    ------
+    Fragments
+        Of one layer; each is differentiable, and antialiased, by itself.
+    """
+    given = _checked(points, faces, resolution, edges, near)
+    clip = points.shape[-1] == 4
+    test = in_clip_space(points) if clip else DepthTest(near, torch.ones_like(points[..., 2]))
+    while True:
+        layer = load_backend("warp").rasterize(*given, test)
+        if len(layer.pixels) == 0:
+            return
+        yield layer if clip else replace(layer, closeness=None)
+        test = replace(test, ceilings=ceilings_behind(layer))
 
 
 def interpolate(
-    attributes: Float[Tensor, "V C"] | Float[Tensor, "B V C"], fragments: Fragments
+    attributes: Float[Tensor, "V C"] | Float[Tensor, "B V C"],
+    fragments: Fragments,
+    *,
+    faces: Int[Tensor, "F 3"] | None = None,
 ) -> Float[Tensor, "N C"]:
     """Values of per-vertex attributes at the covered pixels, perspective-correct.
 
@@ -85,6 +138,9 @@ def interpolate(
     attributes : (V, C) or (B, V, C) float
         Shared by all views, or one set for each; of the points' type.
     fragments : Fragments
+    faces : (F, 3) int, optional
+        The attributes' own indices, one triple for each rasterized triangle: texture coordinates with seams, or
+        one normal a face. V is then the number of attributes.
 
     Returns
     -------
@@ -94,14 +150,23 @@ def interpolate(
     points = fragments.points
     if attributes.dim() == 2:
         attributes = attributes[None]
-    if attributes.shape[0] not in (1, len(points)) or attributes.shape[1] != points.shape[1]:
+    rows = points.shape[1] if faces is None else attributes.shape[1]
+    if attributes.dim() != 3 or attributes.shape[0] not in (1, len(points)) or attributes.shape[1] != rows:
         raise ValueError(
             f"attributes: expected ({points.shape[1]}, C) or ({len(points)}, {points.shape[1]}, C), "
             f"got {tuple(attributes.shape)}"
         )
     if attributes.dtype != points.dtype:
         raise ValueError(f"attributes: expected {points.dtype} as the points, got {attributes.dtype}")
-    return load_backend(fragments.backend).interpolate(attributes.contiguous(), fragments)
+    if faces is not None:
+        if faces.shape != fragments.faces.shape or faces.device != points.device:
+            raise ValueError(
+                f"faces: expected {tuple(fragments.faces.shape)} on {points.device} as the rasterized ones, "
+                f"got {tuple(faces.shape)} on {faces.device}"
+            )
+        check_faces(faces, rows)
+        faces = faces.to(torch.int32).contiguous()
+    return load_backend(fragments.backend).interpolate(attributes.contiguous(), fragments, faces)
 
 
 def antialias(values: Float[Tensor, "N C"], fragments: Fragments) -> Float[Tensor, "B H W D"]:
@@ -145,10 +210,31 @@ def antialias(values: Float[Tensor, "N C"], fragments: Fragments) -> Float[Tenso
     return load_backend(fragments.backend).antialias(values, fragments)
 
 
+def _checked(
+    points: Tensor, faces: Tensor, resolution: tuple[int, int], edges: Tensor | None, near: float
+) -> tuple[Tensor, Tensor, Tensor, tuple[int, int], float]:
+    """What backends rasterize: points (B, V, 3), faces, edges, resolution and near."""
+    height, width = resolution
+    _check(points, faces, (height, width), near)
+    if edges is None:
+        edges = edge_table(faces)
+    elif (
+        edges.dim() != 2 or edges.shape[1] != 6 or edges.dtype != torch.int32 or edges.device != points.device
+    ):
+        raise ValueError(
+            f"edges: expected edge_table(faces), (E, 6) int32 on {points.device}, got {tuple(edges.shape)} "
+            f"{edges.dtype} on {edges.device}"
+        )
+    if points.shape[-1] == 4:
+        points, near = torch.cat([points[..., :2], points[..., 3:]], dim=-1), 0.5
+    return points.contiguous(), faces.to(torch.int32).contiguous(), edges, (height, width), near
+
+
 def _check(points: Tensor, faces: Tensor, resolution: tuple[int, int], near: float) -> None:
     """ValueError, in one line, for what cannot be rasterized."""
     for name, tensor, shape in (("points", points, "(B, V, 3)"), ("faces", faces, "(F, 3)")):
-        if tensor.dim() != shape.count(",") + 1 or tensor.shape[-1] != 3:
+        wide = (3, 4) if name == "points" else (3,)
+        if tensor.dim() != shape.count(",") + 1 or tensor.shape[-1] not in wide:
             raise ValueError(f"{name}: expected shape {shape}, got {tuple(tensor.shape)}")
     if points.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"points: expected float32 or float64, got {points.dtype}; convert them first")

@@ -10,21 +10,28 @@ from typing import Any
 
 import warp as wp
 
-from .._support.warp_kernels import BYTES, INTS, KEYS, TRIPLES, KernelModule
+from .._support.warp_kernels import BYTES, FLOATS, INTS, KEYS, TRIPLES, KernelModule
 
 CONTRACT = False  # it would break the exact antisymmetry of the cross product, and with it watertight edges
+
+# Each body is made in two forms. In the plain one depth is w. In the *general* one each vertex has a `closeness` N, and
+# the largest N/w is nearest; it is affine on the screen as 1/w is, which is N = 1. Clip space has N = w - z, so that
+# N/w = 1 - z/w lies in [0, 2], and `near` is 1/2. The general form also tells each fragment's N/w, and draws only what
+# lies below a `ceiling` if there are any: the next layer.
+FORMS = {False: "constexpr bool general = false;\n", True: "constexpr bool general = true;\n"}
 
 PROJECT = """
     for (int i = first; i < last; ++i) {
         const vec3& p = points.data[i];
-        const real q = p[2] >= near ? real(1) / p[2] : real(0);
+        const bool seen = general ? (p[2] > 0) & (closeness.data[i] * near <= p[2]) : p[2] >= near;
+        const real q = seen ? real(1) / p[2] : real(0);
         screen.data[i] = vec3(p[0] * q, p[1] * q, q);
     }
 """
 
-# Inside is where the three coordinates t_i are positive; they are affine in the pixel, and so is 1/w = sum t_i z_i:
-# in front of the camera t_i are the barycentric coordinates on the screen and z_i = 1/w_i; otherwise t_i are those of
-# homogeneous coordinates divided by D, and z_i = 1.
+# Inside is where the three coordinates t_i are positive; they are affine in the pixel, and so is N/w = sum t_i z_i:
+# in front of the camera t_i are the barycentric coordinates on the screen and z_i = N_i/w_i; otherwise t_i are those of
+# homogeneous coordinates divided by D, and z_i = N_i.
 RASTER = """
     const real slack = real(1) / (sizeof(real) == 4 ? 1 << 21 : 1ll << 50);  // four units in the last place of 1
     const auto clamp = [](real x, real low, real high) { return x > low ? (x < high ? x : high) : low; };  // NaN: low
@@ -32,15 +39,19 @@ RASTER = """
     const auto largest = [](real x, real y, real z) { const real m = x > y ? x : y; return m > z ? m : z; };
     const vec3* point = points.data + (size_t)view * vertices;
     const vec3* seen = screen.data + (size_t)view * vertices;
+    const bool peels = general && ceilings.data;
     unsigned long long* target = (unsigned long long*)keys.data + (size_t)plane * height * width;
     for (int face = first; face < last; ++face) {
         const wp::vec_t<3, int> corners = faces.data[face];
         const vec3 &a = seen[corners[0]], &b = seen[corners[1]], &c = seen[corners[2]];
         wp::uint8& side = sides.data[(size_t)view * face_count + face];
         side = 0;
+        const auto numerator = [&](int corner) {
+            return general ? closeness.data[(size_t)view * vertices + corners[corner]] : real(1);
+        };
         const bool whole = a[2] > 0 && b[2] > 0 && c[2] > 0;
         int x0 = 0, y0 = 0, x1 = width - 1, y1 = height - 1;
-        real za = 1, zb = 1, zc = 1;
+        real za = numerator(0), zb = numerator(1), zc = numerator(2);
         real ta, tb, tc, tax, tbx, tcx, tay, tby, tcy;  // at the box's first pixel, and their steps along x and y
         if (whole) {
             // Image coordinates run down: a triangle that is counter-clockwise seen from outside has a negative area.
@@ -66,11 +77,14 @@ RASTER = """
             tay = (cx - bx) * scale;
             tby = (ax - cx) * scale;
             tcy = (bx - ax) * scale;
-            za = a[2];
-            zb = b[2];
-            zc = c[2];
-        } else if (a[2] > 0 || b[2] > 0 || c[2] > 0) {
+            za *= a[2];
+            zb *= b[2];
+            zc *= c[2];
+        } else if (general || a[2] > 0 || b[2] > 0 || c[2] > 0) {
             const vec3 &u = point[corners[0]], &v = point[corners[1]], &w = point[corners[2]];
+            // Behind the camera, or all of it nearer than the near plane: what lies between three such corners is too.
+            if (general && u[2] <= 0 && v[2] <= 0 && w[2] <= 0) continue;
+            if (general && za * near > u[2] && zb * near > v[2] && zc * near > w[2]) continue;
             const real px = real(0.5), py = real(0.5);
             const real ax = u[0] - px * u[2], ay = u[1] - py * u[2], bx = v[0] - px * v[2];
             const real by = v[1] - py * v[2], cx = w[0] - px * w[2], cy = w[1] - py * w[2];
@@ -102,12 +116,16 @@ RASTER = """
         for (int y = y0; y <= y1; ++y) {
             const real dy = (real)(y - y0), ra = ta + dy * tay, rb = tb + dy * tby, rc = tc + dy * tcy;
             unsigned long long* row = target + (size_t)y * width;
+            const float* ceiling = ceilings.data + ((size_t)view * height + y) * width + x0;
             // The key of the pixel `dx` to the right, 0 outside; no branches, so that it becomes vector code.
             const auto key_at = [&](real dx) -> unsigned long long {
                 const real pa = ra + dx * tax, pb = rb + dx * tbx, pc = rc + dx * tcx;
                 const real z = pa * za + pb * zb + pc * zc;
-                const bool in = (pa >= la) & (pb >= lb) & (pc >= lc) & (z > 0) & (z * near <= 1) & (dx < columns);
                 const union { float number; unsigned bits; } depth = {(float)z};
+                const bool front = general ? (z >= 0) & (pa + pb + pc > 0) : z > 0;
+                const bool lower = !peels || depth.number < ceiling[(int)dx];
+                const bool in =
+                    (pa >= la) & (pb >= lb) & (pc >= lc) & front & (z * near <= 1) & (dx < columns) & lower;
                 // Nearest first, then the lowest face: the same winner in any order of execution.
                 return in ? ((unsigned long long)depth.bits << 32) | low : 0;
             };
@@ -141,6 +159,8 @@ COLLECT = """
         }
         pixels.data[offset + slot] = (int)pixel;
         triangles.data[offset + slot] = (int)(0xFFFFFFFFu - (unsigned)key[i]);
+        const union { unsigned bits; float number; } depth = {(unsigned)(key[i] >> 32)};
+        if (general) depths.data[offset + slot] = depth.number;
         slots.data[pixel] = slot++;
         key[i] = 0;
     }
@@ -148,12 +168,13 @@ COLLECT = """
 """
 
 
-def define_raster(make: KernelModule) -> Any:
+def define_raster(make: KernelModule, general: bool = False) -> Any:
     """The kernel whose threads draw a face each into keys; a function that draws some, for other kernels."""
-    real, vec3s = make.real, make.vec3s
+    real, reals, vec3s = make.real, make.reals, make.vec3s
     raster_faces = make.native(
-        "raster_faces", RASTER, points=vec3s, screen=vec3s, faces=TRIPLES, vertices=int, face_count=int, view=int,
-        plane=int, first=int, last=int, height=int, width=int, near=real, keys=KEYS, sides=BYTES,
+        "raster_faces", FORMS[general] + RASTER, points=vec3s, closeness=reals, screen=vec3s, faces=TRIPLES,
+        vertices=int, face_count=int, view=int, plane=int, first=int, last=int, height=int, width=int, near=real,
+        ceilings=FLOATS, keys=KEYS, sides=BYTES,
     )  # fmt: skip
 
     @make.kernel
@@ -162,30 +183,34 @@ def define_raster(make: KernelModule) -> Any:
         width: int,
         near: real,
         points: vec3s,
+        closeness: reals,
         faces: TRIPLES,
         vertices: int,
         screen: vec3s,
+        ceilings: FLOATS,
         keys: KEYS,
         sides: BYTES,
     ):
         view, face = wp.tid()
         raster_faces(
-            points, screen, faces, vertices, faces.shape[0], view, view, face, face + 1, height, width, near, keys,
-            sides,
+            points, closeness, screen, faces, vertices, faces.shape[0], view, view, face, face + 1, height, width, near,
+            ceilings, keys, sides,
         )  # fmt: skip
 
     return raster_faces
 
 
-def define(make: KernelModule) -> None:
-    """Kernels of `warp_backend.rasterize`."""
-    raster_faces = define_raster(make)
+def define(make: KernelModule, general: bool = False) -> None:
+    """Kernels of `warp_backend.rasterize`, in the plain or in the general form."""
+    raster_faces = define_raster(make, general)
     project_points = make.native(
-        "project_points", PROJECT, points=make.vec3s, first=int, last=int, near=make.real, screen=make.vec3s
-    )
+        "project_points", FORMS[general] + PROJECT, points=make.vec3s, closeness=make.reals, first=int, last=int,
+        near=make.real, screen=make.vec3s,
+    )  # fmt: skip
     collect_rows = make.native(
-        "collect_rows", COLLECT, keys=KEYS, view=int, plane=int, first_row=int, last_row=int, height=int, width=int,
-        offset=int, start=int, place=int, counts=INTS, slots=INTS, pixels=INTS, triangles=INTS,
+        "collect_rows", FORMS[general] + COLLECT, keys=KEYS, view=int, plane=int, first_row=int, last_row=int,
+        height=int, width=int, offset=int, start=int, place=int, counts=INTS, slots=INTS, pixels=INTS, triangles=INTS,
+        depths=FLOATS,
     )  # fmt: skip
     _define_for_chunks(make, project_points, raster_faces, collect_rows)
     _define_for_items(make, project_points, collect_rows)
@@ -193,7 +218,7 @@ def define(make: KernelModule) -> None:
 
 def _define_for_chunks(make: KernelModule, project_points: Any, raster_faces: Any, collect_rows: Any) -> None:
     """All of it for some views, one after the other: for the CPU."""
-    real, vec3s = make.real, make.vec3s
+    real, reals, vec3s = make.real, make.reals, make.vec3s
 
     @make.kernel
     def draw_views(
@@ -203,39 +228,57 @@ def _define_for_chunks(make: KernelModule, project_points: Any, raster_faces: An
         width: int,
         near: real,
         points: vec3s,
+        closeness: reals,
         faces: TRIPLES,
         vertices: int,
         screen: vec3s,
+        ceilings: FLOATS,
         keys: KEYS,
         sides: BYTES,
         counts: INTS,
         slots: INTS,
         pixels: INTS,
         triangles: INTS,
+        depths: FLOATS,
     ):
-        project_points(points, first_view * vertices, last_view * vertices, near, screen)
+        project_points(points, closeness, first_view * vertices, last_view * vertices, near, screen)
         for i in range(keys.shape[0]):
             keys[i] = wp.uint64(0)
         offset = first_view * height * width
         for view in range(first_view, last_view):
             count = faces.shape[0]
             raster_faces(
-                points, screen, faces, vertices, count, view, 0, 0, count, height, width, near, keys, sides
-            )
+                points, closeness, screen, faces, vertices, count, view, 0, 0, count, height, width, near, ceilings,
+                keys, sides,
+            )  # fmt: skip
             collect_rows(
-                keys, view, 0, 0, height, height, width, offset, 0, view, counts, slots, pixels, triangles
+                keys,
+                view,
+                0,
+                0,
+                height,
+                height,
+                width,
+                offset,
+                0,
+                view,
+                counts,
+                slots,
+                pixels,
+                triangles,
+                depths,
             )
             offset += counts[view]
 
 
 def _define_for_items(make: KernelModule, project_points: Any, collect_rows: Any) -> None:
     """A thread for each vertex, and for each row of each view: for CUDA."""
-    real, vec3s = make.real, make.vec3s
+    real, reals, vec3s = make.real, make.reals, make.vec3s
 
     @make.kernel
-    def project(points: vec3s, near: real, screen: vec3s):
+    def project(points: vec3s, closeness: reals, near: real, screen: vec3s):
         vertex = wp.tid()
-        project_points(points, vertex, vertex + 1, near, screen)
+        project_points(points, closeness, vertex, vertex + 1, near, screen)
 
     @make.kernel
     def count(keys: KEYS, width: int, counts: INTS):
@@ -257,10 +300,11 @@ def _define_for_items(make: KernelModule, project_points: Any, collect_rows: Any
         slots: INTS,
         pixels: INTS,
         triangles: INTS,
+        depths: FLOATS,
     ):
         view, row = wp.tid()
         place = view * height + row
         collect_rows(
             keys, view, view, row, row + 1, height, width, offsets[view], starts[place], place, counts, slots, pixels,
-            triangles,
+            triangles, depths,
         )  # fmt: skip

@@ -28,4 +28,13 @@ def build(dtype: torch.dtype) -> SimpleNamespace:
     return make.finished()
 
 
+def build_general(dtype: torch.dtype) -> SimpleNamespace:
+    """Those that compare depths, in their general form: for clip space, and for layers behind others."""
+    make = KernelModule("largesteps_zg.rasterizer.general", dtype, contract=coverage.CONTRACT)
+    coverage.define(make, general=True)
+    silhouettes.define_search(make, general=True)
+    return make.finished()
+
+
 kernels_for = compiled(build)
+general_kernels_for = compiled(build_general)

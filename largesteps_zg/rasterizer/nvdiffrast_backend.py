@@ -77,9 +77,16 @@ def compact(rast: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def rasterize(
-    points: Tensor, faces: Tensor, edges: Tensor, resolution: tuple[int, int], near: float
+    points: Tensor,
+    faces: Tensor,
+    edges: Tensor,
+    resolution: tuple[int, int],
+    near: float,
+    test: object | None = None,
 ) -> Fragments:
     """The nearest triangle at every pixel centre; see :func:`largesteps_zg.rasterizer.api.rasterize`."""
+    if test is not None:
+        raise ValueError("backend: layers, and points (B, V, 4), need 'warp', got 'nvdiffrast'")
     dr = nvdiffrast_module(points.device)
     if points.dtype != torch.float32:
         raise ValueError(f"points: expected float32 for nvdiffrast, got {points.dtype}; use backend='warp'")
@@ -93,10 +100,12 @@ def rasterize(
     )  # fmt: skip
 
 
-def interpolate(attributes: Tensor, fragments: Fragments) -> Tensor:
+def interpolate(attributes: Tensor, fragments: Fragments, faces: Tensor | None = None) -> Tensor:
     """Its own interpolation, at the covered pixels."""
     f = _own(fragments)
-    values, _ = nvdiffrast_module(f.points.device).interpolate(attributes, f.rast, f.faces)
+    values, _ = nvdiffrast_module(f.points.device).interpolate(
+        attributes, f.rast, f.faces if faces is None else faces
+    )
     return values.reshape(-1, values.shape[-1])[f.pixels.long()]
 
 

@@ -23,9 +23,8 @@ EACH_FRAGMENT = """
         }
         const real px = (real)(pixel - row_first) + real(0.5);
         const wp::vec_t<3, int> corners = faces.data[triangles.data[slot]];
-        const int i = corners[0], j = corners[1], k = corners[2];
         const vec3* point = points.data + (size_t)view * vertices;
-        const vec3 &a = point[i], &b = point[j], &c = point[k];
+        const vec3 &a = point[corners[0]], &b = point[corners[1]], &c = point[corners[2]];
         const real ax = a[0] - px * a[2], ay = a[1] - py * a[2], bx = b[0] - px * b[2];
         const real by = b[1] - py * b[2], cx = c[0] - px * c[2], cy = c[1] - py * c[2];
         real wa = bx * cy - by * cx, wb = cx * ay - cy * ax, wc = ax * by - ay * bx;
@@ -36,13 +35,18 @@ EACH_FRAGMENT = """
         wa = wa * scale + rest;
         wb = wb * scale + rest;
         wc = wc * scale + rest;
-        const real* given = attributes.data + (shared >= 0 ? 0 : (size_t)view * vertices * channels);
-        const real *va = given + (size_t)i * channels, *vb = given + (size_t)j * channels;
-        const real* vc = given + (size_t)k * channels;
+"""
+
+ATTRIBUTES = """
+        const wp::vec_t<3, int> at = own ? attribute_faces.data[triangles.data[slot]] : corners;
+        const real* given = attributes.data + (shared >= 0 ? 0 : (size_t)view * rows * channels);
+        const real *va = given + (size_t)at[0] * channels, *vb = given + (size_t)at[1] * channels;
+        const real* vc = given + (size_t)at[2] * channels;
 """
 
 INTERPOLATE = (
     EACH_FRAGMENT
+    + ATTRIBUTES
     + """
         real* value = values.data + (size_t)slot * channels;
         for (int n = 0; n < channels; ++n) value[n] = wa * va[n] + wb * vb[n] + wc * vc[n];
@@ -55,9 +59,11 @@ INTERPOLATE_ADJOINT = (
     real sums[9] = {};
 """
     + EACH_FRAGMENT
+    + ATTRIBUTES
     + """
-        real* out = grad_attributes.data + (size_t)(shared >= 0 ? shared : view) * vertices * channels;
-        real *oa = out + (size_t)i * channels, *ob = out + (size_t)j * channels, *oc = out + (size_t)k * channels;
+        real* out = grad_attributes.data + (size_t)(shared >= 0 ? shared : view) * rows * channels;
+        real *oa = out + (size_t)at[0] * channels, *ob = out + (size_t)at[1] * channels;
+        real* oc = out + (size_t)at[2] * channels;
         const real* grad = grad_values.data + (size_t)slot * channels;
         real ga = 0, gb = 0, gc = 0;
         for (int n = 0; n < channels; ++n) {
@@ -97,10 +103,14 @@ INTERPOLATE_ADJOINT = (
 
 
 def define(make: KernelModule) -> None:
-    """Kernels of `warp_backend.interpolate`; their items are fragments."""
+    """Kernels of `warp_backend.interpolate`; their items are fragments.
+
+    `attribute_faces` are read only if `own` is 1; there are so many `rows` of attributes in a view.
+    """
     given = {
         "points": make.vec3s, "faces": TRIPLES, "pixels": INTS, "triangles": INTS, "height": int, "width": int,
-        "vertices": int, "channels": int, "shared": int, "attributes": make.reals,
+        "vertices": int, "attribute_faces": TRIPLES, "own": int, "rows": int, "channels": int, "shared": int,
+        "attributes": make.reals,
     }  # fmt: skip
     gradients = {"grad_values": make.reals, "grad_points": make.vec3s, "grad_attributes": make.reals}
     make.items("interpolate", INTERPOLATE, **given, values=make.reals)

@@ -8,11 +8,13 @@ neighbours in a row and 1 for neighbours in a column.
 from __future__ import annotations
 
 from .._support.warp_kernels import BYTES, INT64S, INTS, TRIPLES, KernelModule
+from .coverage import FORMS
 
 # Columns of `edges`: two ends, two faces (the second -1 at a border), the vertex opposite in the first face, and 1
 # where the two faces run along the edge in the same direction.
 FIND = """
-    const real touching = real(1e-5);  // least relative gap in depth behind a silhouette: a smaller one is rounding
+    // The least gap in depth behind a silhouette: a smaller one is rounding. N/w = 1 - z/w has that of z/w as well.
+    const real touching = real(1e-5), noise = general ? real(4) / (sizeof(real) == 4 ? 1 << 23 : 1ll << 52) : 0;
     const vec3* point = points.data + (size_t)view * vertices;
     const wp::uint8* side = sides.data + (size_t)view * face_count;
     const int area = height * width;
@@ -21,8 +23,13 @@ FIND = """
     for (int index = first; index < last; ++index) {
         const int* edge = edges.data + (size_t)index * 6;
         if (edge[3] >= 0 && (side[edge[2]] ^ side[edge[3]]) == edge[5]) continue;
+        if (general && side[edge[2]] > 1) continue;  // a mesh that is not in this view
         const vec3 &a = point[edge[0]], &b = point[edge[1]], &o = point[edge[4]];
-        if (!(a[2] >= near && b[2] >= near)) continue;
+        const auto numerator = [&](int vertex) {
+            return general ? closeness.data[(size_t)view * vertices + vertex] : real(1);
+        };
+        const real na = numerator(edge[0]), nb = numerator(edge[1]);
+        if (!(general ? a[2] > 0 && b[2] > 0 : a[2] >= near && b[2] >= near)) continue;
         const real qa = real(1) / a[2], qb = real(1) / b[2];
         const real ax = a[0] * qa, ay = a[1] * qa, dx = b[0] * qb - ax, dy = b[1] * qb - ay;
         const bool in_row = wp::abs(dy) >= wp::abs(dx);  // steep edges divide pairs in a row
@@ -44,7 +51,8 @@ FIND = """
             const real along = (real)line + real(0.5) - v;
             const real position = u + along * slope - real(0.5);
             if (!(position >= 0 && position < (real)(cells - 1))) continue;
-            const real z = qa + along / dv * (qb - qa);
+            const real z = na * qa + along / dv * (nb * qb - na * qa);
+            if (general && !(z >= 0 && z * near <= 1)) continue;
             const auto pixel_at = [&](int cell) { return in_row ? line * width + cell : cell * width + line; };
             // Whether a pixel shows nothing or what is farther than the edge; compared there, and continued to the
             // edge, so that a fold or a seam within one surface is no contour.
@@ -52,15 +60,16 @@ FIND = """
                 if (slot[pixel_at(cell)] < 0) return true;
                 const wp::vec_t<3, int> hit = faces.data[seen[slot[pixel_at(cell)]]];
                 const vec3 &p = point[hit[0]], &q = point[hit[1]], &r = point[hit[2]];
-                const auto inverse_depth = [&](real across) {
+                const auto depth_at = [&](real across) {
                     const real at = (real)line + real(0.5), x = in_row ? across : at, y = in_row ? at : across;
                     const real px = p[0] - x * p[2], py = p[1] - y * p[2], qx = q[0] - x * q[2], qy = q[1] - y * q[2];
                     const real rx = r[0] - x * r[2], ry = r[1] - y * r[2];
                     const real bp = qx * ry - qy * rx, bq = rx * py - ry * px, br = px * qy - py * qx;
-                    return (bp + bq + br) / (bp * p[2] + bq * q[2] + br * r[2]);
+                    const real number = bp * numerator(hit[0]) + bq * numerator(hit[1]) + br * numerator(hit[2]);
+                    return number / (bp * p[2] + bq * q[2] + br * r[2]);
                 };
-                const real there = inverse_depth((real)cell + real(0.5)), here = inverse_depth(position + real(0.5));
-                return there < z && here + real(0.5) * wp::abs(here - there) < z * (1 - touching);
+                const real there = depth_at((real)cell + real(0.5)), here = depth_at(position + real(0.5));
+                return there < z && here + real(0.5) * wp::abs(here - there) < z * (1 - touching) - noise;
             };
             int inner = (int)position + (step < 0);
             const real reach = (real)step * (position - (real)inner);
@@ -99,7 +108,7 @@ EACH_PAIR = """
         const real share = (in_row ? (real)y + real(0.5) - ay : (real)x + real(0.5) - ax) / (in_row ? dy : dx);
         const real position = in_row ? ax + share * dx - (real)x : ay + share * dy - (real)y;
         const real excess = (real)step * (position - real(0.5)) - real(0.5);
-        const size_t target = (size_t)(excess > 0 ? outer : pixel) * (channels + 1);
+        const size_t target = (size_t)(excess > 0 ? outer : pixel) * pitch;
         const real* near_value = values.data + (size_t)(ends.data[view] + slots.data[pixel]) * channels;
         const bool covered = slots.data[outer] >= 0;
         const real* far_value = values.data + (size_t)(covered ? ends.data[view] + slots.data[outer] : 0) * channels;
@@ -148,17 +157,23 @@ BLEND_ADJOINT = (
 )
 
 
+def define_search(make: KernelModule, general: bool = False) -> None:
+    """The kernel that finds which pairs are divided, in the plain or in the general form of `coverage`."""
+    make.items_of_views(
+        "find_crossings", FORMS[general] + FIND, points=make.vec3s, closeness=make.reals, faces=TRIPLES, edges=INTS,
+        sides=BYTES, slots=INTS, triangles=INTS, ends=INTS, vertices=int, face_count=int, height=int, width=int,
+        near=make.real, bank=int, capacity=int, counters=INTS, keys=INT64S, records=INTS,
+    )  # fmt: skip
+
+
 def define(make: KernelModule) -> None:
-    """Kernels of `warp_backend.antialias`."""
+    """Kernels of `warp_backend.antialias`; `pitch` is the number of channels of the image."""
+    define_search(make)
     pairs = {
         "points": make.vec3s, "edges": INTS, "slots": INTS, "ends": INTS, "pair_pixels": INTS, "pair_directions": INTS,
-        "pair_edges": INTS, "height": int, "width": int, "vertices": int, "channels": int, "values": make.reals,
+        "pair_edges": INTS, "height": int, "width": int, "vertices": int, "pitch": int, "channels": int,
+        "values": make.reals,
     }  # fmt: skip
     gradients = {"grad_image": make.reals, "grad_values": make.reals, "grad_points": make.vec3s}
-    make.items_of_views(
-        "find_crossings", FIND, points=make.vec3s, faces=TRIPLES, edges=INTS, sides=BYTES, slots=INTS, triangles=INTS,
-        ends=INTS, vertices=int, face_count=int, height=int, width=int, near=make.real, bank=int, capacity=int,
-        counters=INTS, keys=INT64S, records=INTS,
-    )  # fmt: skip
     make.items("blend", BLEND, **pairs, image=make.reals)
     make.items("blend_adjoint", BLEND_ADJOINT, **pairs, **gradients)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 import warp as wp
@@ -18,17 +20,23 @@ from .._support.warp_launch import (
     launch_items,
     run_chunks,
 )
+from .depth_test import PADDING, DepthTest
 from .fragments import Fragments
-from .kernels import kernels_for
+from .kernels import general_kernels_for, kernels_for
 
 # int32 addresses pixels, and a crossing's sort key needs two more bits for its direction.
 MAX_PIXELS = 2**29
-# Kernels on the CPU handle eight pixels at a time, and so reach up to seven past the last one.
-PADDING = 7
+# Of divided pairs: inner pixels, directions and edges, and where those of each view begin.
+Pairs = tuple[Tensor, Tensor, Tensor, list[int]]
 
 
 def rasterize(
-    points: Tensor, faces: Tensor, edges: Tensor, resolution: tuple[int, int], near: float
+    points: Tensor,
+    faces: Tensor,
+    edges: Tensor,
+    resolution: tuple[int, int],
+    near: float,
+    test: DepthTest | None = None,
 ) -> Fragments:
     """The nearest triangle at every pixel centre; see :func:`largesteps_zg.rasterizer.api.rasterize`."""
     views, (height, width), device = len(points), resolution, points.device
@@ -40,34 +48,55 @@ def rasterize(
     sides = torch.empty(views, len(faces), dtype=torch.uint8, device=device)
     slots = torch.empty(views * height * width, dtype=torch.int32, device=device)
     draw = _draw_in_chunks if in_chunks(device) else _draw_at_once
-    pixels, triangles, ends = draw(points, faces, resolution, near, sides, slots)
+    pixels, triangles, depths, ends = draw(points, faces, resolution, test or DepthTest(near), sides, slots)
     return Fragments(
         points=points, faces=faces, edges=edges, resolution=resolution, near=near, pixels=pixels,
         triangles=triangles, slots=slots, sides=sides, view_ends=ends,
+        closeness=test.closeness if test else None, reached=depths if test else None,
     )  # fmt: skip
 
 
+def _kernels(points: Tensor, test: DepthTest) -> SimpleNamespace:
+    make = kernels_for if test.closeness is None else general_kernels_for
+    return make(points.dtype, points.device)
+
+
+def _depth_arrays(points: Tensor, test: DepthTest) -> tuple[Any, Any]:
+    """Closeness and ceilings as kernels take them; of no length where there are none."""
+    closeness = points.new_empty(0) if test.closeness is None else test.closeness
+    ceilings = torch.empty(0, device=points.device) if test.ceilings is None else test.ceilings
+    return as_flat(closeness), as_warp(ceilings)
+
+
 def _draw_in_chunks(
-    points: Tensor, faces: Tensor, resolution: tuple[int, int], near: float, sides: Tensor, slots: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Draws one view after the other in each thread; fragments and where each view's end."""
+    points: Tensor,
+    faces: Tensor,
+    resolution: tuple[int, int],
+    test: DepthTest,
+    sides: Tensor,
+    slots: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Draws one view after the other in each thread; fragments, their N/w and where each view's end."""
     views, vertices, _ = points.shape
     height, width = resolution
-    k, device = kernels_for(points.dtype, points.device), points.device
+    k, device = _kernels(points, test), points.device
     chunks = chunks_of(views, device)
     screen = torch.empty_like(points)
     keys = torch.empty(len(chunks), height * width + PADDING, dtype=torch.int64)  # the kernel clears them
     counts = torch.empty(views, dtype=torch.int32)
     # Room for all pixels: what is not covered is never touched, and so costs no memory.
     room = torch.empty(2, views * height * width, dtype=torch.int32)
-    size = [height, width, k.real(near)]
+    depths = torch.empty(0 if test.closeness is None else views * height * width)
+    size, (closeness, ceilings) = [height, width, k.real(test.near)], _depth_arrays(points, test)
     given = [
         as_warp(points.view(-1, 3), k.vec3),
+        closeness,
         as_warp(faces, wp.vec3i),
         vertices,
         as_warp(screen.view(-1, 3), k.vec3),
+        ceilings,
     ]
-    made = [as_flat(sides), as_warp(counts), as_warp(slots), as_warp(room[0]), as_warp(room[1])]
+    made = [as_flat(sides), as_warp(counts), as_warp(slots), *(as_warp(r) for r in (*room, depths))]
     w_keys = [as_warp(chunk_keys, wp.uint64) for chunk_keys in keys]
 
     def draw(index: int, chunk: range) -> None:
@@ -77,41 +106,46 @@ def _draw_in_chunks(
     ends = _ends(counts)
     where = ends.tolist()
     parts = [(c.start * height * width, where[c.stop] - where[c.start]) for c in chunks]
-    pixels, triangles = (torch.cat([r[first : first + count] for first, count in parts]) for r in room)
-    return pixels, triangles, ends
+    pixels, triangles, depths = (
+        torch.cat([r[first : first + count] for first, count in parts]) for r in (*room, depths)
+    )
+    return pixels, triangles, depths, ends
 
 
 def _draw_at_once(
-    points: Tensor, faces: Tensor, resolution: tuple[int, int], near: float, sides: Tensor, slots: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Draws all triangles of all views side by side; fragments and where each view's end."""
+    points: Tensor,
+    faces: Tensor,
+    resolution: tuple[int, int],
+    test: DepthTest,
+    sides: Tensor,
+    slots: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Draws all triangles of all views side by side; fragments, their N/w and where each view's end."""
     views, vertices, _ = points.shape
     height, width = resolution
-    k, device = kernels_for(points.dtype, points.device), points.device
+    k, device = _kernels(points, test), points.device
     screen = torch.empty_like(points)
     keys = torch.zeros(views * height * width, dtype=torch.int64, device=device)
     counts = torch.empty(views * height, dtype=torch.int32, device=device)
     w_points, w_screen = as_warp(points.view(-1, 3), k.vec3), as_warp(screen.view(-1, 3), k.vec3)
-    w_keys = as_warp(keys, wp.uint64)
-    launch(k.project, views * vertices, [w_points, k.real(near), w_screen], device)
-    given = [height, width, k.real(near), w_points, as_warp(faces, wp.vec3i), vertices, w_screen]
-    launch(k.raster, (views, len(faces)), [*given, w_keys, as_flat(sides)], device)
+    w_keys, near, (closeness, ceilings) = (
+        as_warp(keys, wp.uint64),
+        k.real(test.near),
+        _depth_arrays(points, test),
+    )
+    launch(k.project, views * vertices, [w_points, closeness, near, w_screen], device)
+    given = [height, width, near, w_points, closeness, as_warp(faces, wp.vec3i), vertices, w_screen]
+    launch(k.raster, (views, len(faces)), [*given, ceilings, w_keys, as_flat(sides)], device)
     launch(k.count, views * height, [w_keys, width, as_warp(counts)], device)
     # Rows begin where the rows before them in their view end.
     starts = counts.view(views, height).cumsum(1, dtype=torch.int32).view(-1) - counts
     ends = _ends(counts.view(views, height).sum(1, dtype=torch.int32))
     pixels = torch.empty(int(ends[-1]), dtype=torch.int32, device=device)
     triangles = torch.empty_like(pixels)
-    rest = [
-        as_warp(ends),
-        as_warp(starts),
-        as_warp(counts),
-        as_warp(slots),
-        as_warp(pixels),
-        as_warp(triangles),
-    ]
+    depths = torch.empty(0 if test.closeness is None else len(pixels), device=device)
+    rest = [as_warp(tensor) for tensor in (ends, starts, counts, slots, pixels, triangles, depths)]
     launch(k.collect, (views, height), [w_keys, height, width, *rest], device)
-    return pixels, triangles, ends
+    return pixels, triangles, depths, ends
 
 
 def _ends(counts: Tensor) -> Tensor:
@@ -119,9 +153,9 @@ def _ends(counts: Tensor) -> Tensor:
     return torch.nn.functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
 
 
-def interpolate(attributes: Tensor, fragments: Fragments) -> Tensor:
+def interpolate(attributes: Tensor, fragments: Fragments, faces: Tensor | None = None) -> Tensor:
     """See :func:`largesteps_zg.rasterizer.api.interpolate`."""
-    return _Interpolate.apply(fragments.points, attributes, fragments)
+    return _Interpolate.apply(fragments.points, attributes, fragments, faces)
 
 
 def antialias(values: Tensor, fragments: Fragments) -> Tensor:
@@ -131,12 +165,12 @@ def antialias(values: Tensor, fragments: Fragments) -> Tensor:
 
 class _Interpolate(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, points: Tensor, attributes: Tensor, f: Fragments) -> Tensor:
-        ctx.fragments = f
+    def forward(ctx, points: Tensor, attributes: Tensor, f: Fragments, faces: Tensor | None) -> Tensor:
+        ctx.fragments, ctx.faces = f, faces
         ctx.save_for_backward(points, attributes)
         values = points.new_empty(len(f.pixels), attributes.shape[-1])
         shared = 0 if len(attributes) == 1 else -1
-        _for_fragments(f, "interpolate", attributes, lambda _: shared, [as_flat(values)])
+        _for_fragments(f, "interpolate", attributes, faces, lambda _: shared, [as_flat(values)])
         return values
 
     @staticmethod
@@ -152,11 +186,15 @@ class _Interpolate(torch.autograd.Function):
         k = kernels_for(points.dtype, points.device)
         grad_values = grad_values.contiguous()
         results = [as_flat(grad_values), as_warp(grad_points.view(-1, 3), k.vec3), as_flat(grad_attributes)]
-        _for_fragments(f, "interpolate_adjoint", attributes, lambda i: i if shared else -1, results)
-        return grad_points, grad_attributes.sum(0, keepdim=True) if shared else grad_attributes, None
+        _for_fragments(
+            f, "interpolate_adjoint", attributes, ctx.faces, lambda i: i if shared else -1, results
+        )
+        return grad_points, grad_attributes.sum(0, keepdim=True) if shared else grad_attributes, None, None
 
 
-def _for_fragments(f: Fragments, name: str, attributes: Tensor, shared, results: list) -> None:
+def _for_fragments(
+    f: Fragments, name: str, attributes: Tensor, faces: Tensor | None, shared, results: list
+) -> None:
     """Launch a kernel on the fragments of each chunk of views; ``shared(chunk)`` is where its sums go."""
     views, vertices, _ = f.points.shape
     k, device = kernels_for(f.points.dtype, f.points.device), f.points.device
@@ -166,7 +204,8 @@ def _for_fragments(f: Fragments, name: str, attributes: Tensor, shared, results:
         as_warp(f.pixels),
         as_warp(f.triangles),
     ]
-    given += [*f.resolution, vertices, attributes.shape[-1]]
+    w_faces = as_warp(f.faces if faces is None else faces, wp.vec3i)
+    given += [*f.resolution, vertices, w_faces, int(faces is not None), *attributes.shape[1:]]
     w_attributes, ends = as_flat(attributes), f.view_ends.tolist()
 
     def run(index: int, chunk: range) -> None:
@@ -176,29 +215,21 @@ def _for_fragments(f: Fragments, name: str, attributes: Tensor, shared, results:
     run_chunks(run, chunks_of(views, device))
 
 
-def _find_pairs(f: Fragments) -> tuple[Tensor, Tensor, Tensor, list[int]]:
+def find_pairs(f: Fragments) -> Pairs:
     """Pixel pairs that a visible silhouette crosses: inner pixel, direction, edge, and where each view's begin.
 
     Where several edges cross one pair, the outermost counts: the surface covers everything up to there.
     """
     views, vertices, _ = f.points.shape
-    k, device, count = kernels_for(f.points.dtype, f.points.device), f.points.device, len(f.edges)
-    chunks = chunks_of(views, device)
+    test, device, count = DepthTest(f.near, f.closeness), f.points.device, len(f.edges)
+    k, chunks = _kernels(f.points, test), chunks_of(views, device)
     given = [
         as_warp(f.points.view(-1, 3), k.vec3),
+        _depth_arrays(f.points, test)[0],
         as_warp(f.faces, wp.vec3i),
-        as_flat(f.edges),
-        as_flat(f.sides),
     ]
-    given += [
-        as_warp(f.slots),
-        as_warp(f.triangles),
-        as_warp(f.view_ends),
-        vertices,
-        len(f.faces),
-        *f.resolution,
-    ]
-    given += [k.real(f.near)]
+    given += [as_flat(f.edges), as_flat(f.sides), as_warp(f.slots), as_warp(f.triangles)]
+    given += [as_warp(f.view_ends), vertices, len(f.faces), *f.resolution, k.real(f.near)]
     capacity = 8 * sum(f.resolution) * max(len(chunk) for chunk in chunks)
     block = max(count, 1) if in_chunks(device) else 1
     while True:
@@ -234,7 +265,7 @@ class _Antialias(torch.autograd.Function):
         device, (height, width), channels = points.device, f.resolution, values.shape[1]
         k, area, ends = kernels_for(points.dtype, device), height * width, f.view_ends.tolist()
         values = values.contiguous()
-        ctx.fragments, ctx.pairs = f, _find_pairs(f)
+        ctx.fragments, ctx.pairs = f, find_pairs(f)
         ctx.save_for_backward(points, values)
         # On the CPU the kernel clears the empty pixels on its way through the image.
         clears = in_chunks(device)
@@ -242,9 +273,8 @@ class _Antialias(torch.autograd.Function):
             len(points), height, width, channels + 1, dtype=points.dtype, device=device
         )
         slots, buffers = as_warp(f.pixels), [channels, as_flat(values), as_flat(image)]
-        pairs, starts = _pair_arrays(k, f, ctx.pairs), ctx.pairs[3]
 
-        def run(_: int, chunk: range) -> None:
+        def compose(chunk: range) -> None:
             if not clears or ends[chunk.start] < ends[chunk.stop]:
                 window = [chunk.start * area, chunk.stop * area] if clears else [0, 0]
                 launch_items(
@@ -252,35 +282,75 @@ class _Antialias(torch.autograd.Function):
                 )
             else:
                 image[chunk.start : chunk.stop] = 0
-            launch_items(k.blend, starts[chunk.start], starts[chunk.stop], [*pairs, *buffers], device)
 
-        run_chunks(run, chunks_of(len(points), device))
+        blend(f, ctx.pairs, values, image, first=compose)
         return image
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_image: Tensor):
         f: Fragments = ctx.fragments
-        points, values = ctx.saved_tensors
-        device, channels = points.device, values.shape[1]
-        k, ends, starts = kernels_for(points.dtype, device), f.view_ends.tolist(), ctx.pairs[3]
+        _, values = ctx.saved_tensors
+        device, channels = values.device, values.shape[1]
+        k, ends = kernels_for(values.dtype, device), f.view_ends.tolist()
         grad_image = grad_image.contiguous()
         grad_values = torch.empty_like(values)
-        grad_points = torch.zeros_like(points)
-        w_image, w_grad = as_flat(grad_image), as_flat(grad_values)
-        pairs = [*_pair_arrays(k, f, ctx.pairs), channels, as_flat(values), w_image, w_grad]
-        pairs += [as_warp(grad_points.view(-1, 3), k.vec3)]
-        fragments = [as_warp(f.pixels), channels, w_image, w_grad]
+        grad_points = torch.zeros_like(f.points)
+        given = [as_warp(f.pixels), channels, as_flat(grad_image), as_flat(grad_values)]
 
-        def run(_: int, chunk: range) -> None:
-            launch_items(k.compose_adjoint, ends[chunk.start], ends[chunk.stop], fragments, device)
-            launch_items(k.blend_adjoint, starts[chunk.start], starts[chunk.stop], pairs, device)
+        def decompose(chunk: range) -> None:
+            launch_items(k.compose_adjoint, ends[chunk.start], ends[chunk.stop], given, device)
 
-        run_chunks(run, chunks_of(len(points), device))
+        blend_adjoint(f, ctx.pairs, values, grad_image, grad_values, grad_points, first=decompose)
         return grad_points, grad_values, None
 
 
-def _pair_arrays(k: SimpleNamespace, f: Fragments, pairs: tuple[Tensor, Tensor, Tensor, list[int]]) -> list:
+def _nothing_first(chunk: range) -> None:
+    """For blending in an image that is there."""
+
+
+def blend(
+    f: Fragments,
+    pairs: Pairs,
+    values: Tensor,
+    image: Tensor,
+    *,
+    first: Callable[[range], None] = _nothing_first,
+) -> None:
+    """Blend divided pairs in an image, whose pixels may have one channel more than the values: the coverage."""
+    k, device = kernels_for(values.dtype, values.device), values.device
+    given = [*_pair_arrays(k, f, pairs), image.shape[-1], values.shape[1], as_flat(values), as_flat(image)]
+
+    def run(_: int, chunk: range) -> None:
+        first(chunk)
+        launch_items(k.blend, pairs[3][chunk.start], pairs[3][chunk.stop], given, device)
+
+    run_chunks(run, chunks_of(len(f.points), device))
+
+
+def blend_adjoint(
+    f: Fragments,
+    pairs: Pairs,
+    values: Tensor,
+    grad_image: Tensor,
+    grad_values: Tensor,
+    grad_points: Tensor,
+    *,
+    first: Callable[[range], None] = _nothing_first,
+) -> None:
+    """Add what blending hands back, to the values' gradients and to the points'."""
+    k, device = kernels_for(values.dtype, values.device), values.device
+    given = [*_pair_arrays(k, f, pairs), grad_image.shape[-1], values.shape[1], as_flat(values)]
+    given += [as_flat(grad_image), as_flat(grad_values), as_warp(grad_points.view(-1, 3), k.vec3)]
+
+    def run(_: int, chunk: range) -> None:
+        first(chunk)
+        launch_items(k.blend_adjoint, pairs[3][chunk.start], pairs[3][chunk.stop], given, device)
+
+    run_chunks(run, chunks_of(len(f.points), device))
+
+
+def _pair_arrays(k: SimpleNamespace, f: Fragments, pairs: Pairs) -> list:
     """What the kernels that blend take first."""
     arrays = [as_warp(f.points.view(-1, 3), k.vec3), as_flat(f.edges), as_warp(f.slots), as_warp(f.view_ends)]
     return [*arrays, *(as_warp(p) for p in pairs[:3]), *f.resolution, f.points.shape[1]]

@@ -10,8 +10,9 @@ from torch import Tensor
 from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch, run_chunks
 from ..cameras.model import Cameras
 from ..rasterizer.api import antialias, interpolate, rasterize
+from ..rasterizer.depth_test import PADDING
 from ..rasterizer.silhouette_edges import edge_table
-from ..rasterizer.warp_backend import MAX_PIXELS, PADDING
+from ..rasterizer.warp_backend import MAX_PIXELS
 from .black_box import BlackBox, Pictures, check_scene
 from .hard_kernels import kernels_for
 
@@ -151,7 +152,7 @@ def draw(
         launch(
             k.raster,
             (views, len(faces)),
-            [*size, w_points, w_faces, count, w_screen, keys_at, w_sides],
+            [*size, w_points, w_matrices, w_faces, count, w_screen, made[2], keys_at, w_sides],
             device,
         )
         seen = [height, width, w_points, w_faces, w_colors, count, shared[1], int(depth), keys_at]

@@ -142,9 +142,10 @@ def _define_for_chunks(
             keys[i] = wp.uint64(0)
         for view in range(first_view, last_view):
             project_vertices(vertices, matrices, view, count, shared_vertices, 0, count, near, points, screen)
+            # The plain form reads neither closeness nor ceilings: any arrays of their types will do.
             raster_faces(
-                points, screen, faces, count, faces.shape[0], view, 0, 0, faces.shape[0], height, width, near, keys,
-                sides,
+                points, matrices, screen, faces, count, faces.shape[0], view, 0, 0, faces.shape[0], height, width, near,
+                depth, keys, sides,
             )  # fmt: skip
             for row in range(height):
                 resolve_row(

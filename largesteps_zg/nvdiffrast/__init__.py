@@ -1,0 +1,1 @@
+"""nvdiffrast's PyTorch interface on this library's rasterizer: ``import largesteps_zg.nvdiffrast.torch as dr``."""
