@@ -229,9 +229,9 @@ class _Barycentrics(torch.autograd.Function):
     def backward(ctx: Any, grad_rast: Tensor | None, grad_db: Tensor | None) -> tuple[Tensor | None, ...]:
         f: Fragments = ctx.fragments
         with_db = ctx.with_db and grad_db is not None
-        if grad_rast is None and not with_db:
-            return None, None, None, None, None
         grad_points = torch.zeros_like(f.points)
+        if grad_rast is None and not with_db:
+            return grad_points, None, None, None, None
         if grad_rast is None:
             grad_rast = f.points.new_zeros(len(f.points), *f.resolution, 4)
         grad_rast = grad_rast.contiguous()
