@@ -251,7 +251,7 @@ def test_edge_table_closes_seams_of_coincident_vertices():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"points": SQUARE[0]}, r"^points: expected shape \(B, V, 3\), got \(4, 3\)$"),
+        ({"points": SQUARE[0]}, r"^points: expected shape \(B, V, 3\) or \(B, V, 4\), got \(4, 3\)$"),
         (
             {"points": SQUARE.half()},
             r"^points: expected float32 or float64, got torch.float16; convert them first$",

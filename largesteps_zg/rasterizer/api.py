@@ -232,10 +232,10 @@ def _checked(
 
 def _check(points: Tensor, faces: Tensor, resolution: tuple[int, int], near: float) -> None:
     """ValueError, in one line, for what cannot be rasterized."""
-    for name, tensor, shape in (("points", points, "(B, V, 3)"), ("faces", faces, "(F, 3)")):
-        wide = (3, 4) if name == "points" else (3,)
-        if tensor.dim() != shape.count(",") + 1 or tensor.shape[-1] not in wide:
-            raise ValueError(f"{name}: expected shape {shape}, got {tuple(tensor.shape)}")
+    if points.dim() != 3 or points.shape[-1] not in (3, 4):
+        raise ValueError(f"points: expected shape (B, V, 3) or (B, V, 4), got {tuple(points.shape)}")
+    if faces.dim() != 2 or faces.shape[-1] != 3:
+        raise ValueError(f"faces: expected shape (F, 3), got {tuple(faces.shape)}")
     if points.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"points: expected float32 or float64, got {points.dtype}; convert them first")
     if resolution[0] <= 0 or resolution[1] <= 0:
