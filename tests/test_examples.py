@@ -38,6 +38,7 @@ PROMISES = {
     "18_photographs": (r"outlines ([\d.]+) pixels apart", 0.0, 0.5),
     "19_topology": (r"from the hull (\d+) times nearer", 10, 1000),
     "20_export": (r"worth ([\d.]+) dB", 1.0, 10.0),
+    "21_nvdiffrast": (r"\((\d+) times less\)", 20, 1000),
 }
 
 

@@ -173,6 +173,19 @@ def test_a_closed_mesh_has_layers_in_pairs(dtype):
     assert counts[0] == counts[1] > 1000 and counts[2] == counts[3] > 200 and counts[4] == 0
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_the_edge_between_two_triangles_is_no_second_layer(seed):
+    # The diagonal of a tilted square runs through the centres of the pixels.
+    generator = torch.Generator().manual_seed(seed)
+    pos = torch.tensor([[-1.0, -1, 0, 1], [1, -1, 0, 1], [1, 1, 0, 1], [-1, 1, 0, 1]])
+    pos[:, 2] = torch.rand(4, generator=generator) - 0.5
+    pos *= 0.5 + torch.rand(4, 1, generator=generator)
+    tri = torch.tensor([[0, 1, 2], [0, 2, 3]], dtype=torch.int32)
+    with dr.DepthPeeler(CONTEXT, pos[None], tri, (33, 33)) as peeler:
+        assert (peeler.rasterize_next_layer()[0][..., 3] > 0).all()
+        assert not peeler.rasterize_next_layer()[0].any()
+
+
 def test_exactly_overlapping_triangles_are_one_layer():
     pos = torch.tensor([[[-1.0, -1, 0, 1], [3, -1, 0, 1], [-1, 3, 0, 1]]])
     tri = torch.tensor([[0, 1, 2], [0, 1, 2]], dtype=torch.int32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ def rasterize(
     glctx: RasterizeCudaContext,
     pos: Tensor,
     tri: Tensor,
-    resolution: tuple[int, int],
+    resolution: Sequence[int],
     ranges: Tensor | None = None,
     grad_db: bool = True,
 ) -> tuple[Tensor, Tensor]:
@@ -82,7 +83,7 @@ class DepthPeeler:
         glctx: RasterizeCudaContext,
         pos: Tensor,
         tri: Tensor,
-        resolution: tuple[int, int],
+        resolution: Sequence[int],
         ranges: Tensor | None = None,
         grad_db: bool = True,
     ) -> None:
@@ -140,7 +141,7 @@ class _Drawing(NamedTuple):
         glctx: Any,
         pos: Tensor,
         tri: Tensor,
-        resolution: tuple[int, int],
+        resolution: Sequence[int],
         ranges: Tensor | None,
         grad_db: bool,
     ) -> _Drawing:
