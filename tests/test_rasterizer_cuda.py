@@ -12,7 +12,7 @@ from largesteps_zg.estimators import scattering
 from largesteps_zg.images import loss_kernels
 from largesteps_zg.images.losses import image_loss
 from largesteps_zg.nvdiffrast import kernels as nvdiffrast_kernels
-from largesteps_zg.rasterizer.kernels import build, build_general
+from largesteps_zg.rasterizer.kernels import build, build_clip, build_layers
 from largesteps_zg.renderers import render
 
 # Turing and Hopper. PTX of the older runs on all between them too: Ampere and Ada.
@@ -20,7 +20,8 @@ ARCHITECTURES = [75, 90]
 MODULES = {
     "float32": lambda: build(torch.float32).module,
     "float64": lambda: build(torch.float64).module,
-    "clip space": lambda: build_general(torch.float32).module,
+    "clip space": lambda: build_clip(torch.float32).module,
+    "layers": lambda: build_layers(torch.float32).module,
     "nvdiffrast's interface": lambda: nvdiffrast_kernels.build(torch.float32).module,
     "losses": lambda: loss_kernels.MODULE,
     "scattering": lambda: scattering.build(torch.float32).module,

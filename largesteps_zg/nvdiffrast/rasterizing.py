@@ -103,7 +103,7 @@ class DepthPeeler:
     def rasterize_next_layer(self) -> tuple[Tensor, Tensor]:
         """As `rasterize`, but only of what lies behind the layers so far; zeros after the last one.
 
-        What is less than a millionth (of 1 - z/w) behind them counts as seen.
+        What is less than four millionths (of 1 - z/w) behind them counts as seen.
 
         Raises
         ------

@@ -104,7 +104,7 @@ def rasterize_layers(
 ) -> Iterator[Fragments]:
     """What `rasterize` finds, then what lies behind it, and so on, until nothing does: depth peeling.
 
-    Parameters and errors are those of `rasterize`. A surface less than a millionth (of 1/z, or of 1 - z/w) behind
+    Parameters and errors are those of `rasterize`. A surface less than four millionths (of 1/z, or of 1 - z/w) behind
     another one counts as the same. Each layer costs as much as `rasterize`.
 
     Yields

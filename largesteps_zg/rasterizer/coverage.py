@@ -14,11 +14,15 @@ from .._support.warp_kernels import BYTES, FLOATS, INTS, KEYS, TRIPLES, KernelMo
 
 CONTRACT = False  # it would break the exact antisymmetry of the cross product, and with it watertight edges
 
-# Each body is made in two forms. In the plain one depth is w. In the *general* one each vertex has a `closeness` N, and
+# Each body is made in three forms. In the plain one depth is w. In the *general* ones each vertex has a `closeness` N, and
 # the largest N/w is nearest; it is affine on the screen as 1/w is, which is N = 1. Clip space has N = w - z, so that
-# N/w = 1 - z/w lies in [0, 2], and `near` is 1/2. The general form also tells each fragment's N/w, and draws only what
-# lies below a `ceiling` if there are any: the next layer.
-FORMS = {False: "constexpr bool general = false;\n", True: "constexpr bool general = true;\n"}
+# N/w = 1 - z/w lies in [0, 2], and `near` is 1/2. General forms also tell each fragment's N/w; the one for layers draws
+# only what lies below each pixel's ceiling.
+FORMS = {
+    "plain": "constexpr bool general = false, peels = false;\n",
+    "clip": "constexpr bool general = true, peels = false;\n",
+    "layers": "constexpr bool general = true, peels = true;\n",
+}
 
 PROJECT = """
     for (int i = first; i < last; ++i) {
@@ -39,7 +43,6 @@ RASTER = """
     const auto largest = [](real x, real y, real z) { const real m = x > y ? x : y; return m > z ? m : z; };
     const vec3* point = points.data + (size_t)view * vertices;
     const vec3* seen = screen.data + (size_t)view * vertices;
-    const bool peels = general && ceilings.data;
     unsigned long long* target = (unsigned long long*)keys.data + (size_t)plane * height * width;
     for (int face = first; face < last; ++face) {
         const wp::vec_t<3, int> corners = faces.data[face];
@@ -118,12 +121,13 @@ RASTER = """
             unsigned long long* row = target + (size_t)y * width;
             const float* ceiling = ceilings.data + ((size_t)view * height + y) * width + x0;
             // The key of the pixel `dx` to the right, 0 outside; no branches, so that it becomes vector code.
-            const auto key_at = [&](real dx) -> unsigned long long {
+            const auto key_at = [&](int right) -> unsigned long long {
+                const real dx = (real)right;
                 const real pa = ra + dx * tax, pb = rb + dx * tbx, pc = rc + dx * tcx;
                 const real z = pa * za + pb * zb + pc * zc;
                 const union { float number; unsigned bits; } depth = {(float)z};
                 const bool front = general ? (z >= 0) & (pa + pb + pc > 0) : z > 0;
-                const bool lower = !peels || depth.number < ceiling[(int)dx];
+                const bool lower = !peels || depth.number < ceiling[right];
                 const bool in =
                     (pa >= la) & (pb >= lb) & (pc >= lc) & front & (z * near <= 1) & (dx < columns) & lower;
                 // Nearest first, then the lowest face: the same winner in any order of execution.
@@ -131,13 +135,13 @@ RASTER = """
             };
 #if defined(__CUDA_ARCH__)
             for (int x = x0; x <= x1; ++x) {
-                const unsigned long long key = key_at((real)(x - x0));
+                const unsigned long long key = key_at(x - x0);
                 if (key) atomicMax(row + x, key);
             }
 #else
             for (int x = x0; x <= x1; x += 8) {  // past the row's end nothing changes; the buffer has room for it
                 for (int lane = 0; lane < 8; ++lane) {
-                    const unsigned long long key = key_at((real)(x - x0 + lane)), old = row[x + lane];
+                    const unsigned long long key = key_at(x - x0 + lane), old = row[x + lane];
                     row[x + lane] = key > old ? key : old;
                 }
             }
@@ -168,11 +172,11 @@ COLLECT = """
 """
 
 
-def define_raster(make: KernelModule, general: bool = False) -> Any:
+def define_raster(make: KernelModule, form: str = "plain") -> Any:
     """The kernel whose threads draw a face each into keys; a function that draws some, for other kernels."""
     real, reals, vec3s = make.real, make.reals, make.vec3s
     raster_faces = make.native(
-        "raster_faces", FORMS[general] + RASTER, points=vec3s, closeness=reals, screen=vec3s, faces=TRIPLES,
+        "raster_faces", FORMS[form] + RASTER, points=vec3s, closeness=reals, screen=vec3s, faces=TRIPLES,
         vertices=int, face_count=int, view=int, plane=int, first=int, last=int, height=int, width=int, near=real,
         ceilings=FLOATS, keys=KEYS, sides=BYTES,
     )  # fmt: skip
@@ -200,15 +204,15 @@ def define_raster(make: KernelModule, general: bool = False) -> Any:
     return raster_faces
 
 
-def define(make: KernelModule, general: bool = False) -> None:
-    """Kernels of `warp_backend.rasterize`, in the plain or in the general form."""
-    raster_faces = define_raster(make, general)
+def define(make: KernelModule, form: str = "plain") -> None:
+    """Kernels of `warp_backend.rasterize`, in one of their forms."""
+    raster_faces = define_raster(make, form)
     project_points = make.native(
-        "project_points", FORMS[general] + PROJECT, points=make.vec3s, closeness=make.reals, first=int, last=int,
+        "project_points", FORMS[form] + PROJECT, points=make.vec3s, closeness=make.reals, first=int, last=int,
         near=make.real, screen=make.vec3s,
     )  # fmt: skip
     collect_rows = make.native(
-        "collect_rows", FORMS[general] + COLLECT, keys=KEYS, view=int, plane=int, first_row=int, last_row=int,
+        "collect_rows", FORMS[form] + COLLECT, keys=KEYS, view=int, plane=int, first_row=int, last_row=int,
         height=int, width=int, offset=int, start=int, place=int, counts=INTS, slots=INTS, pixels=INTS, triangles=INTS,
         depths=FLOATS,
     )  # fmt: skip

@@ -34,9 +34,9 @@ def in_clip_space(points: Tensor) -> DepthTest:
 def ceilings_behind(f: Fragments) -> Tensor:
     """(B H W + PADDING,) float32 that lets through what lies behind fragments of the general form.
 
-    What is less than a millionth of N/w behind counts as seen: two triangles at the edge between them are one surface.
+    What is less than four millionths of N/w behind counts as seen: two triangles at the edge between them are one surface.
     """
     assert f.reached is not None
     ceilings = torch.full((len(f.slots) + PADDING,), -1.0, device=f.slots.device)
-    ceilings[f.pixels.long()] = f.reached * (1 - 2.0**-20)
+    ceilings[f.pixels.long()] = f.reached * (1 - 2.0**-18)
     return ceilings

@@ -28,13 +28,21 @@ def build(dtype: torch.dtype) -> SimpleNamespace:
     return make.finished()
 
 
-def build_general(dtype: torch.dtype) -> SimpleNamespace:
-    """Those that compare depths, in their general form: for clip space, and for layers behind others."""
-    make = KernelModule("largesteps_zg.rasterizer.general", dtype, contract=coverage.CONTRACT)
-    coverage.define(make, general=True)
-    silhouettes.define_search(make, general=True)
+def build_clip(dtype: torch.dtype) -> SimpleNamespace:
+    """Those that compare depths, for clip space."""
+    make = KernelModule("largesteps_zg.rasterizer.clip", dtype, contract=coverage.CONTRACT)
+    coverage.define(make, "clip")
+    silhouettes.define_search(make, "clip")
+    return make.finished()
+
+
+def build_layers(dtype: torch.dtype) -> SimpleNamespace:
+    """Those that draw what lies behind other fragments."""
+    make = KernelModule("largesteps_zg.rasterizer.layers", dtype, contract=coverage.CONTRACT)
+    coverage.define(make, "layers")
     return make.finished()
 
 
 kernels_for = compiled(build)
-general_kernels_for = compiled(build_general)
+clip_kernels_for = compiled(build_clip)
+layer_kernels_for = compiled(build_layers)

@@ -157,10 +157,10 @@ BLEND_ADJOINT = (
 )
 
 
-def define_search(make: KernelModule, general: bool = False) -> None:
-    """The kernel that finds which pairs are divided, in the plain or in the general form of `coverage`."""
+def define_search(make: KernelModule, form: str = "plain") -> None:
+    """The kernel that finds which pairs are divided, in the plain form of `coverage` or for clip space."""
     make.items_of_views(
-        "find_crossings", FORMS[general] + FIND, points=make.vec3s, closeness=make.reals, faces=TRIPLES, edges=INTS,
+        "find_crossings", FORMS[form] + FIND, points=make.vec3s, closeness=make.reals, faces=TRIPLES, edges=INTS,
         sides=BYTES, slots=INTS, triangles=INTS, ends=INTS, vertices=int, face_count=int, height=int, width=int,
         near=make.real, bank=int, capacity=int, counters=INTS, keys=INT64S, records=INTS,
     )  # fmt: skip

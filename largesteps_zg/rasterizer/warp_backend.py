@@ -22,7 +22,7 @@ from .._support.warp_launch import (
 )
 from .depth_test import PADDING, DepthTest
 from .fragments import Fragments
-from .kernels import general_kernels_for, kernels_for
+from .kernels import clip_kernels_for, kernels_for, layer_kernels_for
 
 # int32 addresses pixels, and a crossing's sort key needs two more bits for its direction.
 MAX_PIXELS = 2**29
@@ -57,8 +57,10 @@ def rasterize(
 
 
 def _kernels(points: Tensor, test: DepthTest) -> SimpleNamespace:
-    make = kernels_for if test.closeness is None else general_kernels_for
-    return make(points.dtype, points.device)
+    if test.closeness is None:
+        return kernels_for(points.dtype, points.device)
+    general = clip_kernels_for if test.ceilings is None else layer_kernels_for
+    return general(points.dtype, points.device)
 
 
 def _depth_arrays(points: Tensor, test: DepthTest) -> tuple[Any, Any]:
