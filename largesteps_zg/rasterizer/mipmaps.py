@@ -185,5 +185,5 @@ def _each_coarse(kernel: str, mipmaps: Mipmaps, texture: Tensor, values: Tensor,
     if level > 1:
         fine = [as_flat(values), starts[level - 1], row]
     coarse = [as_flat(values), starts[level], row]
-    sizes = [rows, width, high // height, wide // width, values.shape[-1]]
+    sizes = [rows, width, wide // width, high // height, values.shape[-1]]
     run_items(getattr(k, kernel), len(texture) * rows * width, [*fine, *coarse, *sizes], texture.device)

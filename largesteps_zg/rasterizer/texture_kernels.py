@@ -37,8 +37,8 @@ CHANNELS = """
     };
 """
 
-# A spot is what a pixel sees on one level: four texels `at`, mixed by fx and fy. `keep` is 0 for texels that are no part
-# of the texture, `missing` is the one beyond a cube's corner or -1. BORDER finds the texels that lie outside.
+# A spot is what a pixel sees on one level: four texels `at`, mixed by fx and fy. `keep` is 0 for texels that are not
+# part of the texture, `missing` is the one beyond a cube's corner or -1. BORDER finds the texels that lie outside.
 SPOTS = """
     struct Spot {
         int pixel, number, step, at[4], missing;
@@ -138,7 +138,7 @@ FOOTPRINT = """
             tt = txh * txh + tyh * tyh;
             st = sxw * txh + syw * tyh;
             spread = wp::sqrt((ss - tt) * (ss - tt) + 4 * st * st);
-            square = real(0.5) * (ss + tt + spread);
+            square = real(0.5) * (ss + tt + (spread < ss + tt ? spread : ss + tt));  // the latter where it overflows
         }
 """
 
@@ -356,7 +356,9 @@ def build(dtype: torch.dtype) -> SimpleNamespace:
     }  # fmt: skip
     for name, cube in (("flat", False), ("cube", True)):
         make.items(f"sample_{name}", _body(cube, SAMPLE, FOUND, UNSEEN), **given, values=reals)
-        make.items(f"sample_{name}_adjoint", _body(cube, SAMPLE_ADJOINT, FOUND_ADJOINT, ""), **given, **gradients)
+        make.items(
+            f"sample_{name}_adjoint", _body(cube, SAMPLE_ADJOINT, FOUND_ADJOINT, ""), **given, **gradients
+        )
     levels = {
         "fine": reals, "fine_at": int, "fine_stride": int, "coarse": reals, "coarse_at": int, "coarse_stride": int,
         "rows": int, "width": int, "step_x": int, "step_y": int, "channels": int,

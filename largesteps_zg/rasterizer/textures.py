@@ -101,7 +101,7 @@ def sample_texture(
         footprints = bias = mipmaps = None
     elif footprints is None and bias is None:
         raise ValueError(
-            f"filter: {filter} needs the pixels' level; pass footprints or bias, or use 'linear'"
+            f"filter: {filter} needs the pixels' level; pass footprints= or bias=, or take 'linear'"
         )
     else:
         mipmaps = _mipmaps_of(textures, mipmaps, max_level, cube, batched=texture.dim() == textures.dim())
