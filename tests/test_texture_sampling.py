@@ -202,7 +202,9 @@ def test_derivatives_of_cube_maps_hold_across_edges(work, filter):
 
     given = tuple(t.requires_grad_() for t in (texture, uv, footprints, bias))
     used = given if "mipmap" in filter else given[:2]
-    assert torch.autograd.gradcheck(lambda *some: values(*some, *given[len(some) :]), used, rtol=1e-3, fast_mode=True)
+    assert torch.autograd.gradcheck(
+        lambda *some: values(*some, *given[len(some) :]), used, rtol=1e-3, fast_mode=True
+    )
 
 
 @pytest.mark.slow
@@ -353,8 +355,9 @@ def test_numbers_too_large_end_at_the_last_level_and_inside_the_texture():
     assert (still.grad == 0).all()
 
 
-def test_no_place_at_all(work):
-    texture = torch.ones(1, 4, 4, 3, requires_grad=True)
+@pytest.mark.parametrize("textures", [1, 2])
+def test_no_place_at_all(work, textures):
+    texture = torch.ones(textures, 4, 4, 3, requires_grad=True)
     values = sample_texture(texture, torch.empty(2, 0, 2), footprints=torch.empty(2, 0, 4))
     assert values.shape == (2, 0, 3)
     values.sum().backward()
@@ -363,7 +366,9 @@ def test_no_place_at_all(work):
 
 def test_second_derivatives_are_refused():
     uv = torch.rand(5, 2, requires_grad=True)
-    (grad,) = torch.autograd.grad(sample_texture(torch.rand(4, 4, 1), uv).square().sum(), uv, create_graph=True)
+    (grad,) = torch.autograd.grad(
+        sample_texture(torch.rand(4, 4, 1), uv).square().sum(), uv, create_graph=True
+    )
     with pytest.raises(RuntimeError, match="once_differentiable"):
         grad.sum().backward()
 

@@ -47,7 +47,7 @@ ENTER = """
         const Axes axes = axes_of(face);
         const real q = real(1) / wp::abs(p[axes.m]);
         const real a = axes.s_sign * p[axes.s] * q, b = axes.t_sign * p[axes.t] * q;
-        const bool valid = wp::isfinite(q) && wp::isfinite(a) && wp::isfinite(b);
+        const bool valid = q - q == 0 && a - a == 0 && b - b == 0;  // finite
         const real s = real(0.5) * a + real(0.5), t = real(0.5) * b + real(0.5);
         real sx = 0, sy = 0, tx = 0, ty = 0, mx = 0, my = 0;
         if (has_footprint) {

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from .._support.checks import check_tensor
 from .._support.values import check_count
-from .._support.warp_launch import as_flat, run_items
+from .._support.warp_launch import as_flat, chunks_of, launch_items, run_chunks
 from .texture_kernels import kernels_for
+
+_FEW = 2**12  # items that take less time than to wake another thread
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def build_mipmaps(
     `sample_texture` hands the gradient of these levels on to the texture that it is called with.
     """
     textures = as_textures(texture.detach(), cube)
-    sizes = level_sizes(*textures.shape[-3:-1], max_level)
+    height, width = textures.shape[-3:-1]
+    sizes = level_sizes(height, width, max_level)
     faces = 6 if cube else 1
     count = faces * sum(height * width for height, width in sizes[1:])
     values = textures.new_empty(len(textures), count, textures.shape[-1])
@@ -186,4 +189,14 @@ def _each_coarse(kernel: str, mipmaps: Mipmaps, texture: Tensor, values: Tensor,
         fine = [as_flat(values), starts[level - 1], row]
     coarse = [as_flat(values), starts[level], row]
     sizes = [rows, width, wide // width, high // height, values.shape[-1]]
-    run_items(getattr(k, kernel), len(texture) * rows * width, [*fine, *coarse, *sizes], texture.device)
+    inputs = [*fine, *coarse, *sizes]
+
+    def run(_: int, chunk: range) -> None:
+        launch_items(getattr(k, kernel), chunk.start, chunk.stop, inputs, texture.device)
+
+    run_chunks(run, item_chunks(len(texture) * rows * width, texture.device))
+
+
+def item_chunks(count: int, device: torch.device) -> list[range]:
+    """Consecutive items for each core, or all for one where they are few."""
+    return chunks_of(count, device) if count > _FEW else [range(count)]

@@ -81,8 +81,8 @@ SPOTS = """
     const auto weights_of = [](const Spot& spot) {
         const real fx = spot.fx, fy = spot.fy;
         Weights w = {{(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy}};
-        const real third = spot.missing < 0 ? 0 : w.of[spot.missing] / 3;
-        for (int k = 0; k < 4; ++k) w.of[k] = k == spot.missing ? 0 : spot.part * spot.keep[k] * (w.of[k] + third);
+        SHARE
+        for (int k = 0; k < 4; ++k) w.of[k] *= spot.part * spot.keep[k];
         return w;
     };
     const auto texels_of = [&](real* base, real* mips, int row, int number) {
@@ -107,10 +107,27 @@ CUBE_BORDER = """
             } else if (out_x || out_y) spot.at[k] = beyond(face, width, i, j);
 """
 
+# A sum over the four with the missing one as the mean of the others, and the weights of that sum.
+CORNER_COLLECT = """
+            if (spot.missing >= 0) {
+                real others = 0;
+                for (int k = 0; k < 4; ++k) others += k == spot.missing ? 0 : gain[k];
+                for (int k = 0; k < 4; ++k) gain[k] = k == spot.missing ? others / 3 : gain[k];
+            }
+"""
+
+CORNER_SHARE = """
+        if (spot.missing >= 0) {
+            real third = 0;
+            for (int k = 0; k < 4; ++k) third += k == spot.missing ? w.of[k] / 3 : 0;
+            for (int k = 0; k < 4; ++k) w.of[k] = k == spot.missing ? 0 : w.of[k] + third;
+        }
+"""
+
 FLAT_ENTER = """
         const int face = 0;
         const real* p = uv.data + (size_t)pixel * 2;
-        const bool valid = wp::isfinite(p[0]) && wp::isfinite(p[1]);
+        const bool valid = p[0] - p[0] == 0 && p[1] - p[1] == 0;  // finite
         const real s = boundary == 0 ? p[0] - wp::floor(p[0]) : p[0];
         const real t = boundary == 0 ? p[1] - wp::floor(p[1]) : p[1];
         real sx = 0, sy = 0, tx = 0, ty = 0;
@@ -184,7 +201,9 @@ EACH_BATCH = """
 FOUND = """
                 const real* from = texels_of(texture.data, mipmaps.data, row, spot.number);
                 expect(from + (size_t)spot.at[0] * channels);
+                expect(from + (size_t)spot.at[0] * channels + 2 * channels - 1);
                 expect(from + (size_t)spot.at[2] * channels);
+                expect(from + (size_t)spot.at[2] * channels + 2 * channels - 1);
 """
 
 UNSEEN = """
@@ -214,12 +233,16 @@ FOUND_ADJOINT = """
                 if (wants_places) {
                     const real* from = texels_of(texture.data, mipmaps.data, row, spot.number);
                     expect(from + (size_t)spot.at[0] * channels);
+                    expect(from + (size_t)spot.at[0] * channels + 2 * channels - 1);
                     expect(from + (size_t)spot.at[2] * channels);
+                    expect(from + (size_t)spot.at[2] * channels + 2 * channels - 1);
                 }
                 if (wants_texels) {
                     real* to = texels_of(grad_texture.data, grad_mipmaps.data, bank >= 0 ? bank : row, spot.number);
                     expect(to + (size_t)spot.at[0] * channels);
+                    expect(to + (size_t)spot.at[0] * channels + 2 * channels - 1);
                     expect(to + (size_t)spot.at[2] * channels);
+                    expect(to + (size_t)spot.at[2] * channels + 2 * channels - 1);
                 }
 """
 
@@ -251,10 +274,7 @@ SAMPLE_ADJOINT = """
                     gain[k] = spot.keep[k] * sum;
                 }
             });
-            if (spot.missing >= 0) {
-                gain[spot.missing] = 0;
-                gain[spot.missing] = (gain[0] + gain[1] + gain[2] + gain[3]) / 3;
-            }
+            COLLECT
             const real fx = spot.fx, fy = spot.fy, upper = gain[1] - gain[0], lower = gain[3] - gain[2];
             const real above = gain[0] + fx * upper, below = gain[2] + fx * lower;
             by_s[spot.pixel - start] += spot.part * spot.slope_x * ((1 - fy) * upper + fy * lower);
@@ -335,6 +355,7 @@ def _body(cube: bool, rest: str, found: str, unseen: str) -> str:
         "BORDER": CUBE_BORDER if cube else FLAT_BORDER, "ENTER": cube_maps.ENTER if cube else FLAT_ENTER,
         "LEAVE": cube_maps.LEAVE if cube else FLAT_LEAVE, "SIZE": "3" if cube else "2", "FOOTPRINT": FOOTPRINT,
         "FOUND": found, "UNSEEN": unseen,
+        "SHARE": CORNER_SHARE if cube else "", "COLLECT": CORNER_COLLECT if cube else "",
     }  # fmt: skip
     for name, part in parts.items():
         body = body.replace(name, part)

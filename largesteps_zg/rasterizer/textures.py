@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,7 +14,7 @@ from torch.autograd.function import once_differentiable
 from .._support.checks import check_tensor
 from .._support.values import check_choice, check_count
 from .._support.warp_launch import as_flat, chunks_of, launch_items, run_chunks
-from .mipmaps import Mipmaps, add_built_gradient, as_textures, build_mipmaps, own_mipmaps
+from .mipmaps import Mipmaps, add_built_gradient, as_textures, build_mipmaps, item_chunks, own_mipmaps
 from .texture_kernels import BOUNDARIES, FILTERS, kernels_for
 
 
@@ -198,46 +199,41 @@ class _Sample(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_values: Tensor):
-        textures, mipmaps, uv, footprints, bias = given = ctx.saved_tensors
-        how: _How = ctx.how
+        textures, mipmaps, uv, footprints, bias = ctx.saved_tensors
+        levels = ctx.how.mipmaps
         wants_texels, wants_places = any(ctx.needs_input_grad[:2]), any(ctx.needs_input_grad[2:5])
         # A buffer per chunk where views share a texture: no two threads add to one place.
         shared = len(textures) == 1
-        banks = len(chunks_of(uv[..., 0].numel(), uv.device)) if shared else len(textures)
-
-        def sums_for(tensor: Tensor | None) -> Tensor:
-            many = wants_texels and tensor is not None
-            return textures.new_zeros((banks, *tensor.shape[1:]) if many else 1)
-
-        def room_for(tensor: Tensor | None) -> Tensor:
-            return textures.new_empty(1) if tensor is None or not wants_places else torch.empty_like(tensor)
-
-        sums = [sums_for(textures), sums_for(mipmaps)]
-        rooms = [room_for(tensor) for tensor in (uv, footprints, bias)]
-        grad_values, made = grad_values.contiguous(), [as_flat(tensor) for tensor in (*sums, *rooms)]
+        banks = len(_chunks(textures, uv)) if shared else len(textures)
+        sums: list[Any] = [
+            None if tensor is None or not wants_texels else tensor.new_zeros(banks, *tensor.shape[1:])
+            for tensor in (textures, mipmaps)
+        ]
+        places = [
+            None if tensor is None or not wants_places else torch.empty_like(tensor)
+            for tensor in (uv, footprints, bias)
+        ]
+        grad_values, nothing = grad_values.contiguous(), textures.new_empty(1)
+        made = [as_flat(nothing if tensor is None else tensor) for tensor in (*sums, *places)]
 
         def rest(index: int) -> list:
-            return [
-                as_flat(grad_values),
-                index if shared else -1,
-                int(wants_texels),
-                int(wants_places),
-                *made,
-            ]
+            bank = index if shared else -1
+            return [as_flat(grad_values), bank, int(wants_texels), int(wants_places), *made]
 
-        _for_pixels("sample_adjoint", how, given, rest)
-        grads: list[Tensor | None] = [None, None]
-        if wants_texels:
-            grads = [total.sum(0, keepdim=True) if shared and banks > 1 else total for total in sums]
-            if how.mipmaps is not None and how.mipmaps.built:
-                add_built_gradient(how.mipmaps, grads[1], grads[0])
-                grads[1] = None
-        given_places = (uv, footprints, bias)
-        places = [
-            room if wants_places and t is not None else None
-            for room, t in zip(rooms, given_places, strict=True)
-        ]
-        return *(grads if mipmaps is not None else (grads[0], None)), *places, None
+        _for_pixels("sample_adjoint", ctx.how, ctx.saved_tensors, rest)
+        if shared and banks > 1:
+            sums = [None if tensor is None else tensor.sum(0, keepdim=True) for tensor in sums]
+        if wants_texels and levels is not None and levels.built:
+            add_built_gradient(levels, sums[1], sums[0])
+            sums[1] = None
+        return *sums, *places, None
+
+
+def _chunks(textures: Tensor, uv: Tensor) -> list[range]:
+    """What each core takes: pixels that share a texture, or textures with their pixels."""
+    if len(textures) == 1:
+        return item_chunks(uv[..., 0].numel(), uv.device)
+    return chunks_of(len(textures), uv.device)
 
 
 def _for_pixels(name: str, how: _How, given: tuple, rest: Callable[[int], list]) -> None:
@@ -245,27 +241,15 @@ def _for_pixels(name: str, how: _How, given: tuple, rest: Callable[[int], list])
     textures, mipmaps, uv, footprints, bias = given
     k, device, nothing = kernels_for(textures.dtype, textures.device), textures.device, textures.new_empty(1)
     kernel = getattr(k, name.replace("sample", "sample_cube" if how.cube else "sample_flat"))
-    levels, count = how.levels(textures), uv[..., 0].numel()
-    pixels = max(count // len(textures), 1)
-    mip_texels = 0 if mipmaps is None else mipmaps.shape[1]
+    levels, pixels = how.levels(textures), uv[..., 0].numel() // len(textures)
     arrays = [nothing if tensor is None else tensor for tensor in (textures, mipmaps, uv, footprints, bias)]
     texture, mips, *places = map(as_flat, arrays)
-    texels, channels = textures[0, ..., 0].numel(), textures.shape[-1]
-    inputs = [
-        texture,
-        mips,
-        as_flat(levels),
-        len(levels),
-        len(textures),
-        texels,
-        mip_texels,
-        channels,
-        pixels,
-    ]
+    inputs = [texture, mips, as_flat(levels), len(levels), len(textures), textures[0, ..., 0].numel()]
+    inputs += [0 if mipmaps is None else mipmaps.shape[1], textures.shape[-1], max(pixels, 1)]
     inputs += [how.filter, how.boundary, int(footprints is not None), int(bias is not None), *places]
+    each = 1 if len(textures) == 1 else pixels
 
     def run(index: int, chunk: range) -> None:
-        scale = 1 if len(textures) == 1 else pixels
-        launch_items(kernel, chunk.start * scale, chunk.stop * scale, [*inputs, *rest(index)], device)
+        launch_items(kernel, chunk.start * each, chunk.stop * each, [*inputs, *rest(index)], device)
 
-    run_chunks(run, chunks_of(count if len(textures) == 1 else len(textures), device))
+    run_chunks(run, _chunks(textures, uv))
