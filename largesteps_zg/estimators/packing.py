@@ -40,20 +40,14 @@ class Packing:
     """
 
     def __init__(self, parameters: Parameters) -> None:
-        if isinstance(parameters, np.ndarray):
-            check_tensor("parameters", parameters)
         self._single = isinstance(parameters, Tensor)
-        tensors = (parameters,) if isinstance(parameters, Tensor) else tuple(parameters)
-        for tensor in tensors:
-            check_tensor("parameters", tensor)
-        _check_types(tensors)
+        tensors = check_parameters(parameters)
         self._shapes = [t.shape for t in tensors]
         self._sizes = [t.numel() for t in tensors]
         self._dtypes = [t.dtype for t in tensors]
         self.tensors = len(tensors)
         dtype = torch.float64 if torch.float64 in self._dtypes else torch.float32
         self.flat = torch.cat([t.detach().reshape(-1).to(dtype) for t in tensors])
-        _check_values(self.flat)
 
     @property
     def pairs_at_once(self) -> int:
@@ -99,6 +93,18 @@ class Packing:
         return widths
 
 
+def check_parameters(parameters: Parameters) -> tuple[Tensor, ...]:
+    """The tensors, or ValueError as `Packing` raises it; nothing is copied."""
+    if isinstance(parameters, np.ndarray):
+        check_tensor("parameters", parameters)
+    tensors = (parameters,) if isinstance(parameters, Tensor) else tuple(parameters)
+    for tensor in tensors:
+        check_tensor("parameters", tensor)
+    _check_types(tensors)
+    _check_values([t.detach() for t in tensors if t.numel()])
+    return tensors
+
+
 def _check_types(tensors: tuple[Tensor, ...]) -> None:
     """Raise ValueError unless there are parameters of a type that can be perturbed, on one device."""
     if sum(t.numel() for t in tensors) == 0:
@@ -115,10 +121,11 @@ def _check_types(tensors: tuple[Tensor, ...]) -> None:
             )
 
 
-def _check_values(flat: Tensor) -> None:
+def _check_values(tensors: Sequence[Tensor]) -> None:
     """Raise ValueError unless all numbers are finite."""
-    finite = flat.isfinite()
-    if not finite.all():
+    # The least and the largest of numbers that are not all finite are not finite: one pass, no copy.
+    if not all(bound.isfinite() for tensor in tensors for bound in tensor.aminmax()):
+        others = sum(int((~tensor.isfinite()).sum()) for tensor in tensors)
         raise ValueError(
-            f"parameters: expected finite numbers, got {int((~finite).sum())} others; was the last step too large?"
+            f"parameters: expected finite numbers, got {others} others; was the last step too large?"
         )

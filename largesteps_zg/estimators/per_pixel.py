@@ -15,7 +15,7 @@ from .antithetic import check_pairs, random_signs
 from .estimate import GradientEstimate, Parameters
 from .evaluation.evaluate import EvaluationError
 from .evaluation.objective import Objective, as_objective
-from .packing import NUMBERS_AT_ONCE, Packing
+from .packing import NUMBERS_AT_ONCE, check_parameters
 from .pixels import PixelLosses, check_pair, ready
 from .scattering import scatter
 from .schedules import Width, Widths
@@ -125,9 +125,8 @@ class PerPixel:
     ) -> GradientEstimate:
         """The gradient at the parameters; see `Estimator`."""
         objective = as_objective(f)
-        Packing(parameters)  # checks them
         single = isinstance(parameters, Tensor)
-        tensors = tuple(t.detach() for t in ((parameters,) if isinstance(parameters, Tensor) else parameters))
+        tensors = tuple(t.detach() for t in check_parameters(parameters))
         steps = self._steps(tensors)
         # Parameters that ask for no gradient are held fixed, but f still speaks of all its arguments.
         moving = getattr(objective, "moving", [True] * len(tensors))

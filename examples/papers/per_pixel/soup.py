@@ -49,7 +49,8 @@ class Soup:
     def draw(self, triangles: Tensor, colors: Tensor) -> tuple[Tensor, Tensor]:
         """The image (1, H, W, 4), and whose each pixel is."""
         faces = torch.arange(3 * len(triangles), dtype=torch.int32).view(-1, 3)
-        made = self.renderer(triangles.reshape(-1, 3), faces, colors.repeat_interleave(3, 0), self.cameras)
+        paint = colors[:, None].expand(-1, 3, -1).reshape(-1, 3)
+        made = self.renderer(triangles.reshape(-1, 3), faces, paint, self.cameras)
         return made.images, made.primitives
 
     def losses(self, triangles: Tensor, colors: Tensor) -> PixelLosses:

@@ -16,8 +16,10 @@ from .digits import digits
 from .rivals import Curve, records
 
 SIZE, KNOTS, BETWEEN, PEN = 16, 8, 8, 0.06  # the pen in widths of the picture
+BATCH = 5  # digits of a step
 SOURCES: dict[str, Callable[[], Estimator]] = {
-    "ZeroGrads": lambda: ZeroGrads(sigma=0.05, pairs=4, width=16),
+    # Each call is at another latent: memory would tell of another drawing.
+    "ZeroGrads": lambda: ZeroGrads(sigma=0.05, pairs=4, width=16, memory=0.0),
     "SPSA": lambda: SPSA(epsilon=0.05, pairs=4),
     "PRDPT": lambda: Smoothed(sigma=0.05, pairs=4),
 }
@@ -59,22 +61,27 @@ def train(method: str, images: Tensor, epochs: int, seed: int, kld: float = 0.05
     generator = torch.Generator().manual_seed(seed)
     sources = [SOURCES[method]() for _ in images]
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    steps = epochs * -(-len(images) // BATCH)
+    slower = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.1 ** (1 / steps))
     losses, spent = [], [0]
     with clock() as seconds:
         for _ in range(epochs):
-            mean, log_variance = model.encoder(images).chunk(2, 1)
-            z = mean + (0.5 * log_variance).exp() * torch.randn(mean.shape, generator=generator)
-            points = model.points(z)
-            made = [
-                source.estimate(_difference(image), place, generator=generator)
-                for source, place, image in zip(sources, points.detach(), images, strict=True)
-            ]
-            divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum()
-            optimizer.zero_grad()
-            (kld * divergence).backward(retain_graph=True)
-            points.backward(torch.stack([one.gradient for one in made]))
-            optimizer.step()
-            spent.append(spent[-1] + sum(one.evaluations for one in made))
+            spent.append(spent[-1])
+            for chosen in torch.randperm(len(images), generator=generator).split(BATCH):
+                mean, log_variance = model.encoder(images[chosen]).chunk(2, 1)
+                z = mean + (0.5 * log_variance).exp() * torch.randn(mean.shape, generator=generator)
+                points = model.points(z)
+                made = [
+                    sources[index].estimate(_difference(images[index]), place, generator=generator)
+                    for index, place in zip(chosen.tolist(), points.detach(), strict=True)
+                ]
+                divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum()
+                optimizer.zero_grad()
+                (kld * divergence).backward(retain_graph=True)
+                points.backward(torch.stack([one.gradient for one in made]))
+                optimizer.step()
+                slower.step()
+                spent[-1] += sum(one.evaluations for one in made)
             losses.append(_error(model, images))
         found = nn.utils.parameters_to_vector(model.parameters()).detach()
     return model, Curve(method, seed, tuple(spent[1:]), tuple(losses), found, seconds())
