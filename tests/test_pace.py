@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from largesteps_zg.constants import Schedule
+from largesteps_zg.constants import Constants, Schedule
+from largesteps_zg.mesh import icosphere
+from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.reconstruct.pace import Pace
+from largesteps_zg.reconstruct.photo_consistency import PhotoConsistency
+from largesteps_zg.reconstruct.resume import go_on
+from largesteps_zg.scenes.synthetic import scene_from_mesh
 
 SCHEDULE = Schedule(steps=90, patch_steps=30)
 
@@ -68,3 +73,23 @@ def test_a_damaged_pace_is_told(damage: dict[str, float]) -> None:
     pace = Pace(None, SCHEDULE)
     with pytest.raises(ValueError, match="pace: no run is at step 11"):
         pace.load_state_dict(11, {**pace.state_dict(), **damage})
+
+
+@pytest.mark.slow
+def test_a_run_ends_and_remeshes_by_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    views = scene_from_mesh(icosphere(2), views=6, test_views=0, height=24, width=24, up="z").train
+    settings = Settings(advanced=Constants(schedule=SCHEDULE), max_vertices=300)
+    words = iter([False] * 9 + [True] * 30)
+    monkeypatch.setattr(PhotoConsistency, "agreeing", property(lambda term: next(words)))
+    run, kept = Reconstruction(views, settings), None
+    while run.step < run.steps:
+        state = run.advance()
+        if run.step == 12:
+            kept = run.state_dict()
+    # A tenth of the run takes 9 steps, the tenth one is the last at that pace; of the rest each takes a thirtieth.
+    assert (run.step, state.steps, run.result().planned) == (37, 37, 37)
+    assert [event.step for event in run.events] == [12, 18, 24]  # at 15, 35 and 55 % of the run
+    again = Reconstruction(views, settings)
+    assert kept is not None
+    go_on(again, kept)
+    assert (again.step, again.steps, again.remeshed) == (12, 37, 0)
