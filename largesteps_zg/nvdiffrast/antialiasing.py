@@ -145,10 +145,10 @@ class _Antialias(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, points: Tensor, color: Tensor, f: Fragments, boost: float) -> Tensor:
         color = color.contiguous()
-        ctx.fragments, ctx.boost, ctx.pairs = f, boost, find_pairs(f)
+        ctx.fragments, ctx.boost, ctx.pairs = _full(f), boost, find_pairs(f)
         ctx.save_for_backward(color)
         image = color.clone()
-        blend(_full(f), ctx.pairs, color.view(-1, color.shape[-1]), image)
+        blend(ctx.fragments, ctx.pairs, color.view(-1, color.shape[-1]), image)
         return image
 
     @staticmethod
@@ -159,7 +159,7 @@ class _Antialias(torch.autograd.Function):
         grad_image = grad_image.contiguous()
         grad_color, grad_points = grad_image.clone(), torch.zeros_like(f.points)
         values = color.view(-1, color.shape[-1])
-        blend_adjoint(_full(f), ctx.pairs, values, grad_image, grad_color, grad_points)
+        blend_adjoint(f, ctx.pairs, values, grad_image, grad_color, grad_points)
         return grad_points * ctx.boost, grad_color, None, None
 
 

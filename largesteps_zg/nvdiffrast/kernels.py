@@ -16,10 +16,16 @@ from ..rasterizer.shading import EACH_FRAGMENT
 # The derivatives of the b_i along the row and the column, those of their sum, and (du/dX, du/dY, dv/dX, dv/dY).
 SLOPES = """
         const vec3 ea(ax, ay, a[2]), eb(bx, by, b[2]), ec(cx, cy, c[2]);
-        const vec3 ca = wp::cross(eb, ec), cb = wp::cross(ec, ea), cc = wp::cross(ea, eb);
-        const vec3 total = ca + cb + cc;
-        const real ux = (ca[0] - wa * total[0]) * scale, uy = (ca[1] - wa * total[1]) * scale;
-        const real vx = (cb[0] - wb * total[0]) * scale, vy = (cb[1] - wb * total[1]) * scale;
+        real total_x = 0, total_y = 0, ux = 0, uy = 0, vx = 0, vy = 0;
+        if (with_db) {
+            const vec3 ca = wp::cross(eb, ec), cb = wp::cross(ec, ea), cc = wp::cross(ea, eb);
+            total_x = ca[0] + cb[0] + cc[0];
+            total_y = ca[1] + cb[1] + cc[1];
+            ux = (ca[0] - wa * total_x) * scale;
+            uy = (ca[1] - wa * total_y) * scale;
+            vx = (cb[0] - wb * total_x) * scale;
+            vy = (cb[1] - wb * total_y) * scale;
+        }
 """
 
 BARYCENTRICS = (
@@ -56,8 +62,8 @@ BARYCENTRICS_ADJOINT = (
         const real* g = grad_rast.data + (size_t)pixel * 4;
         const real none[4] = {};
         const real* s = with_db ? grad_rast_db.data + (size_t)pixel * 4 : none;
-        const real gu = g[0] - (s[0] * total[0] + s[1] * total[1]) * scale;
-        const real gv = g[1] - (s[2] * total[0] + s[3] * total[1]) * scale;
+        const real gu = g[0] - (s[0] * total_x + s[1] * total_y) * scale;
+        const real gv = g[1] - (s[2] * total_x + s[3] * total_y) * scale;
         const real mean_x = s[0] * wa + s[2] * wb, mean_y = s[1] * wa + s[3] * wb;
         const real mean = gu * wa + gv * wb + s[0] * ux + s[1] * uy + s[2] * vx + s[3] * vy;
         const vec3 ga = vec3(s[0] - mean_x, s[1] - mean_y, gu - mean) * scale;
@@ -88,8 +94,12 @@ EACH_PIXEL = """
         const real* r = rast.data + (size_t)pixel * 4;
         const real id = r[3] - 1;
         const bool shows = id >= 0 && id < (real)faces.shape[0];
-        const wp::vec_t<3, int> corners = faces.data[shows ? (int)id : 0];
-        const int view = pixel / area;
+        if (!shows) {
+            clear(pixel);
+            continue;
+        }
+        const wp::vec_t<3, int> corners = faces.data[(int)id];
+        const int view = shared >= 0 ? 0 : pixel / area;
         const real u = r[0], v = r[1], w = 1 - u - v;
         const real* given = attributes.data + (shared >= 0 ? 0 : (size_t)view * rows * channels);
         const real *va = given + (size_t)corners[0] * channels, *vb = given + (size_t)corners[1] * channels;
@@ -98,24 +108,32 @@ EACH_PIXEL = """
 """
 
 INTERPOLATE = (
-    EACH_PIXEL
+    """
+    const auto clear = [&](int pixel) {
+        for (int n = 0; n < channels; ++n) values.data[(size_t)pixel * channels + n] = 0;
+        for (int n = 0; n < 2 * picked; ++n) slopes.data[(size_t)pixel * 2 * picked + n] = 0;
+    };
+"""
+    + EACH_PIXEL
     + """
         real *value = values.data + (size_t)pixel * channels, *slope = slopes.data + (size_t)pixel * 2 * picked;
-        for (int n = 0; n < channels; ++n) value[n] = shows ? u * va[n] + v * vb[n] + w * vc[n] : real(0);
+        for (int n = 0; n < channels; ++n) value[n] = u * va[n] + v * vb[n] + w * vc[n];
         for (int m = 0; m < picked; ++m) {
             const int n = picks.data[m];
             const real along_u = va[n] - vc[n], along_v = vb[n] - vc[n];
-            slope[2 * m] = shows ? s[0] * along_u + s[2] * along_v : real(0);
-            slope[2 * m + 1] = shows ? s[1] * along_u + s[3] * along_v : real(0);
+            slope[2 * m] = s[0] * along_u + s[2] * along_v;
+            slope[2 * m + 1] = s[1] * along_u + s[3] * along_v;
         }
     }
 """
 )
 
 INTERPOLATE_ADJOINT = (
-    EACH_PIXEL
+    """
+    const auto clear = [](int) {};  // these images are zeros already
+"""
+    + EACH_PIXEL
     + """
-        if (!shows) continue;
         real* out = grad_attributes.data + (size_t)(shared >= 0 ? shared : view) * rows * channels;
         real *oa = out + (size_t)corners[0] * channels, *ob = out + (size_t)corners[1] * channels;
         real* oc = out + (size_t)corners[2] * channels;

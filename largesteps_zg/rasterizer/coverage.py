@@ -14,10 +14,10 @@ from .._support.warp_kernels import BYTES, FLOATS, INTS, KEYS, TRIPLES, KernelMo
 
 CONTRACT = False  # it would break the exact antisymmetry of the cross product, and with it watertight edges
 
-# Each body is made in three forms. In the plain one depth is w. In the *general* ones each vertex has a `closeness` N, and
-# the largest N/w is nearest; it is affine on the screen as 1/w is, which is N = 1. Clip space has N = w - z, so that
-# N/w = 1 - z/w lies in [0, 2], and `near` is 1/2. General forms also tell each fragment's N/w; the one for layers draws
-# only what lies below each pixel's ceiling.
+# Each body is made in three forms. In the plain one depth is w. In the *general* ones each vertex has a `closeness` N,
+# and the largest N/w is nearest; it is affine on the screen as 1/w is, which is N = 1. Clip space has N = w - z, so
+# that N/w = 1 - z/w lies in [0, 2], and `near` is 1/2. General forms also tell each fragment's N/w; the one for layers
+# draws only what lies below each pixel's ceiling.
 FORMS = {
     "plain": "constexpr bool general = false, peels = false;\n",
     "clip": "constexpr bool general = true, peels = false;\n",

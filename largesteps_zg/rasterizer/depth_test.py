@@ -15,7 +15,7 @@ PADDING = 7
 
 @dataclass(frozen=True)
 class DepthTest:
-    """What is nearest: the least w, or in the general form of the kernels (see `coverage`) the largest N/w.
+    """What is nearest: the least w, or in the general forms of the kernels (see `coverage`) the largest N/w.
 
     `near` draws what has ``N / w <= 1 / near``; `closeness` (B, V) are the N, and `ceilings` (B H W + PADDING,) float32
     the N/w below which a pixel draws.
@@ -32,9 +32,10 @@ def in_clip_space(points: Tensor) -> DepthTest:
 
 
 def ceilings_behind(f: Fragments) -> Tensor:
-    """(B H W + PADDING,) float32 that lets through what lies behind fragments of the general form.
+    """(B H W + PADDING,) float32 that lets through what lies behind fragments of a general form.
 
-    What is less than four millionths of N/w behind counts as seen: two triangles at the edge between them are one surface.
+    What is less than four millionths of N/w behind counts as seen: two triangles that share an edge are one surface
+    there, and each rounds its depth differently.
     """
     assert f.reached is not None
     ceilings = torch.full((len(f.slots) + PADDING,), -1.0, device=f.slots.device)
