@@ -14,6 +14,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "largesteps_zg"
 STORED = Path(__file__).with_name("public_names.txt")
 MODULES = ("parameterize", "optimize")  # drop-in names that are files
+FACES = (PACKAGE / "nvdiffrast" / "torch.py",)
 
 
 def reexported(face: Path) -> set[str]:
@@ -26,8 +27,9 @@ def reexported(face: Path) -> set[str]:
 def public_names() -> list[str]:
     """Of all rooms, as users import them."""
     found = set()
-    for face in PACKAGE.rglob("__init__.py"):
-        room = ".".join(face.parent.relative_to(PACKAGE.parent).parts)
+    for face in [*PACKAGE.rglob("__init__.py"), *FACES]:
+        place = face.parent if face.name == "__init__.py" else face.with_suffix("")
+        room = ".".join(place.relative_to(PACKAGE.parent).parts)
         found |= {f"{room}.{name}" for name in reexported(face)}
     for module in MODULES:
         for node in ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8")).body:
