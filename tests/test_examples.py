@@ -39,6 +39,7 @@ PROMISES = {
     "19_topology": (r"from the hull (\d+) times nearer", 10, 1000),
     "20_export": (r"worth ([\d.]+) dB", 1.0, 10.0),
     "21_nvdiffrast": (r"\((\d+) times less\)", 20, 1000),
+    "22_mipmaps": (r"([\d.]+) times less", 3.0, 100.0),
 }
 
 
