@@ -84,14 +84,16 @@ def caustic(setup: Setup) -> Iterator[Record]:
     controls, photons, pixels = (10, 64, 16) if setup.small else (32, 128, 32)
     sheet, render = hidden(controls), Caustic(controls, photons, pixels)
     target = render(sheet[None])[0]
-    evaluations, rate = (1_200, 0.05) if setup.small else (10_000, 0.025)
+    evaluations, rate, last_rate, narrowest = (
+        (1_200, 0.05, 0.1, 0.02) if setup.small else (10_000, 0.025, 0.02, 0.01)
+    )
     task = Task(
         loss=lambda sheets: (render(sheets) - target).square().mean((1, 2)),
         start=lambda generator: 0.5 + 0.05 * torch.randn(controls, controls, generator=generator),
         evaluations=evaluations,
-        sigma=geometric(0.05, 0.01, evaluations // 8),
+        sigma=geometric(0.05, narrowest, evaluations // 8),
         rates=dict.fromkeys(DESCENTS, rate),
-        last_rate=0.02,
+        last_rate=last_rate,
         spread=0.05,
         search_options={"CMA-ES": {"covariance": "diagonal"}},
     )

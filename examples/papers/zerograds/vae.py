@@ -13,9 +13,9 @@ from largesteps_zg.estimators import SPSA, Estimator, Objective, Smoothed, ZeroG
 from ..records import Record, Setup, clock
 from .curves import draw_curves, draw_images
 from .digits import digits
+from .pen import KNOTS, SIZE, strokes
 from .rivals import Curve, records
 
-SIZE, KNOTS, BETWEEN, PEN = 16, 8, 8, 0.06  # the pen in widths of the picture
 BATCH = 5  # digits of a step
 SOURCES: dict[str, Callable[[], Estimator]] = {
     # Each call is at another latent: memory would tell of another drawing.
@@ -23,19 +23,6 @@ SOURCES: dict[str, Callable[[], Estimator]] = {
     "SPSA": lambda: SPSA(epsilon=0.05, pairs=4),
     "PRDPT": lambda: Smoothed(sigma=0.05, pairs=4),
 }
-
-
-def strokes(points: Tensor) -> Tensor:
-    """Pictures (N, 16, 16) of curves through points (N, 8, 2): a pixel is on if the pen's disc covers its centre."""
-    before, after = 2 * points[:, :1] - points[:, 1:2], 2 * points[:, -1:] - points[:, -2:-1]
-    p = torch.cat((before, points, after), 1)
-    t = torch.linspace(0, 1, BETWEEN)[:, None]
-    a, b, c, d = (p[:, None, k : k + KNOTS - 1].movedim(1, 2) for k in range(4))  # Catmull and Rom's cubic
-    path = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
-    axis = (torch.arange(SIZE) + 0.5) / SIZE
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
-    away = torch.cdist(torch.stack((x, y), -1).view(1, -1, 2), path.flatten(1, 2))
-    return (away.amin(2) < PEN).float().view(-1, SIZE, SIZE)
 
 
 class Vae(nn.Module):
@@ -92,7 +79,7 @@ def vae(setup: Setup) -> Iterator[Record]:
 
     A pen draws a curve through the decoder's eight points. The loss is that of the training digits at the mean latent.
     """
-    count, epochs = (6, 12) if setup.small else (30, 150)
+    count, epochs = (6, 24) if setup.small else (30, 150)
     images = digits(SIZE)[:count]
     curves, shown = [], {}
     for seed in setup.seeds:
