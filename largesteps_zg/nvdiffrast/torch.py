@@ -15,3 +15,5 @@ from .contexts import set_log_level as set_log_level
 from .interpolating import interpolate as interpolate
 from .rasterizing import DepthPeeler as DepthPeeler
 from .rasterizing import rasterize as rasterize
+from .texturing import texture as texture
+from .texturing import texture_construct_mip as texture_construct_mip
