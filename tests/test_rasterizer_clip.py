@@ -143,6 +143,7 @@ def test_the_first_layer_is_what_rasterize_finds():
     ones = torch.ones(len(plain.pixels), 1, dtype=torch.float64)
     assert torch.equal(first.triangle_ids(), plain.triangle_ids())
     assert torch.equal(antialias(ones, first), antialias(ones, plain))
+    assert torch.equal(first.depths(), plain.depths())
     counts = [len(f.pixels) for f in itertools.islice(rasterize_layers(points, faces, (32, 32)), 4)]
     assert counts == [len(plain.pixels)] * 2
 
