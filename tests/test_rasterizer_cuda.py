@@ -12,6 +12,7 @@ from largesteps_zg.estimators import scattering
 from largesteps_zg.images import loss_kernels
 from largesteps_zg.images.losses import image_loss
 from largesteps_zg.nvdiffrast import kernels as nvdiffrast_kernels
+from largesteps_zg.rasterizer import sample_texture, texture_kernels
 from largesteps_zg.rasterizer.kernels import build, build_clip, build_layers
 from largesteps_zg.renderers import render
 
@@ -25,6 +26,8 @@ MODULES = {
     "nvdiffrast's interface": lambda: nvdiffrast_kernels.build(torch.float32).module,
     "losses": lambda: loss_kernels.MODULE,
     "scattering": lambda: scattering.build(torch.float32).module,
+    "textures": lambda: texture_kernels.build(torch.float32).module,
+    "textures64": lambda: texture_kernels.build(torch.float64).module,
 }
 
 
@@ -57,3 +60,21 @@ def test_cuda_and_cpu_agree(dtype, tolerance, generator):
     # Rounding may hand a pixel on an edge to the other triangle; the mean, not the maximum, is compared.
     assert (images[0] - images[1]).abs().mean() < tolerance * 0.01
     assert (gradients[0] - gradients[1]).norm() < tolerance * gradients[0].norm() + 1e-6
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("boundary", ["wrap", "clamp", "zero", "cube"])
+def test_textures_on_cuda_and_cpu_agree(boundary, generator):
+    cube = boundary == "cube"
+    size = 3 if cube else 2
+    shapes = [(6, 32, 32, 3) if cube else (32, 32, 3), (4, 50, 50, size), (4, 50, 50, 2 * size), (4, 50, 50)]
+    given = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    results = []
+    for device in ("cpu", "cuda"):
+        texture, uv, footprints, bias = mine = [t.to(device).requires_grad_() for t in given]
+        values = sample_texture(texture, uv, footprints=0.1 * footprints, bias=bias, boundary=boundary)
+        values.square().sum().backward()
+        results.append([values.detach().cpu(), *(t.grad.cpu() for t in mine)])
+    for one, other in zip(*results, strict=True):
+        assert torch.allclose(one, other, rtol=1e-9, atol=1e-9)
