@@ -40,6 +40,7 @@ PROMISES = {
     "20_export": (r"worth ([\d.]+) dB", 1.0, 10.0),
     "21_nvdiffrast": (r"\((\d+) times less\)", 20, 1000),
     "22_mipmaps": (r"([\d.]+) times less", 3.0, 100.0),
+    "23_environment": (r"surroundings off by ([\d.]+) %", 0.0, 1.0),
 }
 
 
