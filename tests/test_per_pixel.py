@@ -21,8 +21,11 @@ from largesteps_zg.estimators import (
     PixelLosses,
     differentiable,
     geometric,
+    per_pixel,
 )
+from largesteps_zg.estimators.coherent import coherent_signs, weighed
 from largesteps_zg.estimators.scattering import scatter
+from largesteps_zg.images.contributors import Contributors
 from largesteps_zg.images.losses import pixel_losses
 from largesteps_zg.mesh import Mesh, icosphere, surface_distances
 from largesteps_zg.optimize import UniformAdam
@@ -251,6 +254,122 @@ def test_the_spread_is_the_claimed_one_and_falls_with_pairs(generator: torch.Gen
     assert (400 * whole.standard_error.square() / variance).mean() > 15  # all 39 others in place of two
 
 
+# Coherence and directions: the exact mean, over all patterns of signs with their chances
+
+
+def patterns(rows: int, columns: int, coherence: float) -> tuple[Tensor, Tensor]:
+    """(N, rows, columns) signs and (N,) their chances."""
+    agree = 0.5 * (1 + coherence**0.5)
+    signs = all_signs(rows * columns).double().view(-1, rows, columns)
+    either = [torch.where(signs == side, agree, 1 - agree).prod(1) for side in (1, -1)]
+    return signs, torch.stack(either).mean(0).prod(-1)
+
+
+SHEET = torch.tensor([[0, 1, 2], [1, 3, 2], [4, 4, 4]])
+SHEET_IDS = torch.tensor([[0, 0, 1, 1, -1, 2], [0, 1, 1, -1, -1, 2]])
+
+
+def sheet(generator: torch.Generator) -> Tensor:
+    """(6, 5, 2): slopes of six pixels, made by two triangles and a lone row as SHEET_IDS has them in two pictures."""
+    slopes = torch.rand(6, 5, 2, generator=generator, dtype=torch.float64) + 0.2
+    for pixel, made in enumerate(SHEET_IDS.T.tolist()):
+        touched = {row for one in made if one >= 0 for row in SHEET[one].tolist()}
+        slopes[pixel, [row for row in range(5) if row not in touched]] = 0
+    return slopes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["buffers", "lists", "directions"])
+def test_coherent_signs_leave_the_mean_as_it_is(
+    kind: str, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slopes = sheet(generator)
+    signs, chances = patterns(5, 1 if kind == "directions" else 2, 0.6)
+    monkeypatch.setattr(per_pixel, "coherent_signs", lambda *_: signs)
+    moved: list[Tensor] = []
+
+    def f(x: Tensor) -> PixelLosses:
+        moved.append(x)
+        values = chances[:, None] * (slopes * x[:, None]).sum((-1, -2))  # a view for each pattern
+        ids = SHEET_IDS[len(moved) - 1].expand(values.shape)
+        return PixelLosses(values, Contributors.of(ids[..., None]) if kind == "lists" else ids)
+
+    units = torch.tensor([0.5, 1.0, 1.0, 2.0, 1.0]).double()[:, None]
+    one = torch.nn.functional.normalize(torch.randn(5, 2, generator=generator, dtype=torch.float64), dim=-1)
+    options: dict[str, Any] = {"primitives": SHEET, "views": len(signs), "units": lambda x: units}
+    exact = slopes.sum(0)
+    if kind == "directions":
+        options["directions"] = lambda x: one.expand(len(signs), 5, 2)
+        exact = (exact * one).sum(-1, keepdim=True) * one
+    estimator = PerPixel(0.1, coherence=0.6, **options)
+    found = estimator.estimate(f, torch.zeros(5, 2, dtype=torch.float64)).gradient
+    torch.testing.assert_close(found, exact, rtol=1e-9, atol=1e-12)
+    expected = 0.1 * units * signs * (one if kind == "directions" else 1)
+    torch.testing.assert_close(moved[0], expected)
+    torch.testing.assert_close(moved[1], -expected)
+
+
+@pytest.mark.slow
+def test_coherence_lessens_the_variance_of_what_rows_have_in_common(
+    generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A pixel of three rows, a slope of a third each. Their sum is S^2 / (3 (1 + 2 c)), where S, the sum of their signs,
+    # is 3 or 1 but for its own sign. A variance of 4/3 without coherence; 0.31 with one of 0.6.
+    def f(x: Tensor) -> PixelLosses:
+        return PixelLosses(x.mean(-1)[None], torch.zeros(1, dtype=torch.int64))
+
+    for coherence, variance in ((1e-9, 4 / 3), (0.6, 0.3085)):
+        signs, chances = patterns(3, 1, coherence)
+        sums = torch.zeros(len(signs)).double()
+        for i, one in enumerate(signs):
+            monkeypatch.setattr(per_pixel, "coherent_signs", lambda *_, one=one: one[None])
+            estimator = PerPixel(0.5, primitives=torch.tensor([[0, 1, 2]]), coherence=coherence)
+            sums[i] = estimator.estimate(f, torch.zeros(3).double()).gradient.sum()
+        mean = (chances * sums).sum().item()
+        assert mean == pytest.approx(1)
+        assert (chances * sums.square()).sum().item() - mean**2 == pytest.approx(variance, rel=1e-3)
+
+
+def test_threads_weigh_as_one_does(generator: torch.Generator) -> None:
+    # A thread that begins in the middle of equal pixels knows nothing of those before.
+    values, ids = torch.rand(2, 7, generator=generator), torch.zeros(2, 7, dtype=torch.int32)
+    signs = torch.tensor([[1.0, 1.0, -1.0], [-1.0, -1.0, -1.0]])
+    expected = values * torch.tensor([[1.0], [-3.0]]) * (0.5 / 2)
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            table = torch.tensor([[0, 1, 2]], dtype=torch.int32)
+            found = weighed(values, torch.zeros_like(values), ids, ids, table, signs, 0.5)
+            torch.testing.assert_close(found, expected)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_refuses_directions_and_coherences_that_do_not_fit() -> None:
+    x = torch.zeros(4, 3)
+    for options, message in (
+        (
+            {"directions": lambda x: (None, None)},
+            "directions: expected one or None for each of 1 tensors, got 2",
+        ),
+        ({"directions": lambda x: torch.ones(4)}, r"directions: expected shape \(4, 3\), .* got \(4,\)"),
+        ({"coherence": (0.5, 0.5)}, "coherence: expected one for all, or one for each of 1 tensors, got 2"),
+    ):
+        with pytest.raises(ValueError, match=f"^{message}"):
+            PerPixel(**options).estimate(at(), x)
+
+
+def test_coherent_signs_agree_as_often_as_they_should(generator: torch.Generator) -> None:
+    signs = coherent_signs((4000, 3, 2), 0.5, generator)
+    assert signs.abs().eq(1).all() and signs.mean((0, 1)).abs().max() < 0.06
+    flat = signs.flatten(1)
+    products = flat.T @ flat / len(flat)
+    column = torch.arange(6) % 2
+    expected = torch.where(column[:, None] == column, 0.5, 0.0).fill_diagonal_(1.0)
+    torch.testing.assert_close(products, expected, rtol=0, atol=0.07)
+
+
 @pytest.mark.slow
 def test_views_with_perturbations_of_their_own_reduce_the_variance(generator: torch.Generator) -> None:
     # Sixteen equal views of one pixel of two parameters, a slope of 1 each: with one perturbation for all, entry 0 is
@@ -476,6 +595,8 @@ def at(values: Any = None, primitives: Any = None) -> Callable[..., PixelLosses]
     [
         ({"views": 0}, "views: expected an integer >= 1 or None, got 0"),
         ({"views": True}, "views: expected an integer >= 1 or None, got True"),
+        ({"coherence": 1.0}, r"coherence: expected a number in \[0, 1\), got 1.0"),
+        ({"coherence": (0.5, -0.1)}, r"coherence: expected a number in \[0, 1\), got -0.1"),
         (
             {"primitives": torch.zeros(3)},
             r"primitives: expected \(F, C\) rows .*, got torch.float32 of shape \(3,\)",

@@ -246,6 +246,9 @@ class Estimates(Group):
     continuous_color_epsilon: tuple[float, float] = constant(
         (0.05, 0.01), "white", "The second, likewise.", least=TINY, length=2
     )
+    coherence: float = constant(
+        0.6, "share", "Mean product of the signs of two vertices.", f"measured: {ESTIMATES}"
+    )
     edge_in_pixels: float = constant(
         5.0, "pixels", "Pairs are averaged where edges are shorter.", f"measured: {ESTIMATES}"
     )

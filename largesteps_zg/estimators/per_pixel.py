@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from numbers import Integral
+from dataclasses import dataclass
+from functools import partial
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -12,6 +14,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from .antithetic import check_pairs, random_signs
+from .coherent import coherent_signs, weighed
 from .estimate import GradientEstimate, Parameters
 from .evaluation.evaluate import EvaluationError
 from .evaluation.objective import Objective, as_objective
@@ -22,6 +25,7 @@ from .schedules import Width, Widths
 
 Table = Int[Tensor, "F _"] | None
 Units = Callable[..., Tensor | float | tuple[Tensor | float, ...]]
+Directions = Callable[..., Tensor | tuple[Tensor | None, ...] | None]
 
 # Pairs that are evaluated at one time: enough for the workers of an executor, without keeping the pixels of all.
 PAIRS_AT_ONCE = 8
@@ -53,6 +57,13 @@ class PerPixel:
     units : callable, optional
         From the parameters to what epsilon counts for each of them, a tensor that broadcasts to what f gets:
         ``lambda vertices: pixel_size(vertices, cameras)`` makes it pixels. 1 by default.
+    directions : callable, optional
+        From the parameters to unit vectors along which their rows move, shaped as what f gets, or None for a tensor
+        whose entries move each on its own. Fewer unknowns make a pixel then, and what lies across a direction gets no
+        gradient from that view.
+    coherence : float, or tuple of these
+        c, in [0, 1): the mean product of the signs of two rows of a view. Rows that lie side by side mostly move
+        together then, as a surface does. The sums allow for it; see the notes.
 
     Raises
     ------
@@ -74,6 +85,13 @@ class PerPixel:
     Variance: of an entry, about the sum over the *other* entries that touch its pixels of their squared shares; it does
     not grow with the number of parameters, as that of SPSA does (a sphere of 2,562 vertices and colours, 16 views:
     some 900 times less). By 1 / pairs.
+
+    Coherence: of a pixel that m rows made, a row gets ``(s_i - c S / (1 + (m - 1) c)) / (1 - c)`` in place of s_i;
+    S is the sum of the rows' signs. The mean stays that of c = 0 to the first order. Noise moves from what neighbours
+    have in common to what tells them apart, so that it pays where gradients are smoothed, as Large Steps does: of the
+    sum over the three rows of a pixel, of one column, a c of 0.6 takes away three quarters of the variance. What a
+    pixel owes to rows that made it in neither picture goes to those that did, which lessens bias (2). Columns and
+    tensors are independent. Lists of ids (`Contributors`) are filled up to the longest one for it.
 
     Cost: 2 `pairs` evaluations, whatever the number of parameters, and a pass over the pixels; up to 8 pairs at a time.
     Memory: some ten numbers for each that f gets, and the losses and ids of the pictures under way.
@@ -107,13 +125,16 @@ class PerPixel:
         pairs: int = 1,
         views: int | None = None,
         units: Units | None = None,
+        directions: Directions | None = None,
+        coherence: float | tuple[float, ...] = 0.0,
     ) -> None:
         self._widths = Widths("epsilon", epsilon)
         self.pairs = check_pairs(pairs)
         if views is not None and (isinstance(views, bool) or not isinstance(views, Integral) or views < 1):
             raise ValueError(f"views: expected an integer >= 1 or None, got {views!r}")
         self.views = views if views is None else int(views)
-        self.units = units
+        self.units, self.directions = units, directions
+        self._coherences = tuple(map(_coherence, coherence if isinstance(coherence, tuple) else (coherence,)))
         self._tables = tuple(map(_table, primitives if isinstance(primitives, tuple) else (primitives,)))
 
     def estimate(
@@ -127,7 +148,7 @@ class PerPixel:
         objective = as_objective(f)
         single = isinstance(parameters, Tensor)
         tensors = tuple(t.detach() for t in check_parameters(parameters))
-        steps = self._steps(tensors)
+        steps, directions = self._steps(tensors), self._along(tensors)
         # Parameters that ask for no gradient are held fixed, but f still speaks of all its arguments.
         moving = getattr(objective, "moving", [True] * len(tensors))
         numbers = 2 * (self.views or 1) * sum(t.numel() for t in tensors)
@@ -136,17 +157,17 @@ class PerPixel:
         mean: list[Tensor] = []
         squares: list[Tensor] = []
         for first in range(0, self.pairs, at_once):
-            offsets = [
-                [self._signs(t, generator).mul_(step) for t, step in zip(tensors, steps, strict=True)]
+            draws = [
+                self._drawn(tensors, steps, directions, generator)
                 for _ in range(min(at_once, self.pairs - first))
             ]
             points = [
-                tuple(torch.add(t, offset, alpha=side) for t, offset in zip(tensors, drawn, strict=True))
-                for drawn in offsets
+                tuple(torch.add(t, one.offset, alpha=side) for t, one in zip(tensors, drawn, strict=True))
+                for drawn in draws
                 for side in (1, -1)
             ]
             results = objective.results(points)
-            for k, drawn in enumerate(offsets):
+            for k, drawn in enumerate(draws):
                 pair = results[2 * k], results[2 * k + 1]
                 check_pair(*pair, len(moving), self.views)
                 loss += 0.5 / self.pairs * sum(_total(pair, side, 2 * k, points) for side in (0, 1))
@@ -194,16 +215,56 @@ class PerPixel:
         """Of what f gets in the tensor's place."""
         return tuple(tensor.shape) if self.views is None else (self.views, *tensor.shape)
 
-    def _signs(self, tensor: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Random signs shaped as what f gets, of the tensor's type."""
-        drawn = random_signs(self.views or 1, tensor.numel(), generator).to(tensor.device)
-        return drawn.reshape(self._shape(tensor)).to(tensor.dtype)
+    def _along(self, tensors: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
+        """The direction of each row of each tensor, shaped as what f gets; None where entries move on their own."""
+        found = None if self.directions is None else self.directions(*tensors)
+        found = found if isinstance(found, tuple) else (found,) * (1 if found is not None else len(tensors))
+        if len(found) != len(tensors):
+            raise ValueError(
+                f"directions: expected one or None for each of {len(tensors)} tensors, got {len(found)}"
+            )
+        if len(self._coherences) not in (1, len(tensors)):
+            raise ValueError(
+                f"coherence: expected one for all, or one for each of {len(tensors)} tensors, got "
+                f"{len(self._coherences)}"
+            )
+        for tensor, along in zip(tensors, found, strict=True):
+            if along is not None and tuple(along.shape) != self._shape(tensor):
+                raise ValueError(
+                    f"directions: expected shape {self._shape(tensor)}, that of what f gets, got {tuple(along.shape)}"
+                )
+        return tuple(None if along is None else along.to(t) for along, t in zip(found, tensors, strict=True))
+
+    def _drawn(
+        self,
+        tensors: tuple[Tensor, ...],
+        steps: list[Tensor],
+        directions: tuple[Tensor | None, ...],
+        generator: torch.Generator | None,
+    ) -> list[_Drawn]:
+        """One perturbation of each tensor."""
+        coherences = self._coherences * (len(tensors) if len(self._coherences) == 1 else 1)
+        drawn = []
+        for tensor, step, along, coherence in zip(tensors, steps, directions, coherences, strict=True):
+            shape, sets, rows = self._shape(tensor), self.views or 1, len(tensor) if tensor.dim() else 1
+            if along is not None:  # one sign a row
+                shape = shape[: len(shape) - max(tensor.dim() - 1, 0)] + (1,) * (tensor.dim() - 1)
+            columns = tensor[0].numel() if tensor.dim() and along is None else 1
+            if coherence:
+                signs = coherent_signs((sets, rows, columns), coherence, generator)
+            else:
+                signs = random_signs(sets, rows * columns, generator).view(sets, rows, columns)
+            signs = signs.to(tensor.device).to(tensor.dtype)
+            units = step if along is None else step * along
+            kept = signs if coherence else None
+            drawn.append(_Drawn(signs.reshape(shape) * units, kept, units, coherence))
+        return drawn
 
     def _gradients(
         self,
         pair: tuple[PixelLosses, PixelLosses],
         tensors: tuple[Tensor, ...],
-        offsets: list[Tensor],
+        drawn: list[_Drawn],
         steps: list[Tensor],
         moving: list[bool],
     ) -> list[Tensor]:
@@ -213,21 +274,46 @@ class PerPixel:
         arguments = [i for i, moves in enumerate(moving) if moves]
         found: dict[tuple[int, int, int], Tensor] = {}  # tensors at the same primitives share the sums
         gradients = []
-        for i, (tensor, offset, step) in enumerate(zip(tensors, offsets, steps, strict=True)):
+        for i, (tensor, one, step) in enumerate(zip(tensors, drawn, steps, strict=True)):
             which = i if len(self._tables) > 1 else 0
             rows = len(tensor) if tensor.dim() else 1
+            table = self._tables[which]
             key = arguments[i] if isinstance(pair[0].primitives, tuple) else 0, which, rows
-            if key not in found:
-                made_plus, made_minus = (one.on(device, arguments[i]) for one in pair)
-                table = self._tables[which]
-                table = None if table is None else table.to(device)
-                separate = self.views is not None
-                found[key] = scatter(plus, minus, made_plus, made_minus, table, rows, separate=separate)
+            before, after = (made.on(device, arguments[i]) for made in pair)
+            table = None if table is None else table.to(device)
+            made: dict[str, Any] = {"made_plus": before, "made_minus": after, "table": table, "rows": rows}
+            sums: Callable[..., Tensor] = partial(scatter, separate=self.views is not None, **made)
+            found[key] = found[key] if key in found else sums(plus, minus)
             shape = (-1,) * bool(self.views) + (rows,) * bool(tensor.dim()) + (1,) * (tensor.dim() - 1)
             # s / (2 e) = e s / (2 e^2); the quotients first: a step for each row has fewer entries than the signs.
-            gradient = offset.mul_(found[key].to(tensor.dtype).view(shape) / (2 * step) / step)
+            gradient = one.offset.mul_(found[key].to(tensor.dtype).view(shape) / (2 * step) / step)
+            if one.signs is not None:
+                shared = []
+                for column in one.signs.unbind(-1):
+                    values = weighed(plus, minus, before, after, table, column, one.coherence)
+                    shared.append(sums(values, torch.zeros_like(values)))
+                taken = torch.stack(shared, dim=-1).to(tensor.dtype)
+                taken = taken.view(shape if len(shared) == 1 else gradient.shape)
+                gradient.sub_(taken * one.units / (2 * step) / step).div_(1.0 - one.coherence)
             gradients.append(gradient if self.views is None else gradient.sum(0))
         return gradients
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """How a tensor moves: by the offset, which is signs (B, R, columns) times units; signs only where they agree."""
+
+    offset: Tensor
+    signs: Tensor | None
+    units: Tensor
+    coherence: float
+
+
+def _coherence(value: float) -> float:
+    """As a float, or ValueError."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < 1:
+        raise ValueError(f"coherence: expected a number in [0, 1), got {value!r}")
+    return float(value)
 
 
 def _table(table: Table) -> Table:

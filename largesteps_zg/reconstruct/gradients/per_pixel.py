@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from ...cameras.model import Cameras
 from ...constants import DEFAULTS, Estimates
@@ -68,20 +69,33 @@ class PerPixelSource(Sampled):
         self, fit: Surface, vertices: Tensor, colors: Tensor, batch: Batch, progress: float
     ) -> Tensor:
         """Differentiable in the vertices and in the colours."""
-        views = self._views(batch, len(vertices))
+        views, count = self._views(batch, len(vertices)), len(vertices)
         size = pixel_size(vertices.detach(), batch.cameras)
+        # A row for each channel and vertex, and for each a table of its own; the coverage belongs to no colour.
+        shift = torch.arange(3, device=vertices.device, dtype=torch.int32).view(3, 1) * len(fit.faces)
 
-        def losses(vertices: Tensor, colors: Tensor) -> PixelLosses:
-            images, triangles = self._call(vertices, fit.faces, colors, batch.cameras)
-            return PixelLosses(fit.difference.of_pixels(images, batch), triangles)
+        def losses(vertices: Tensor, rows: Tensor) -> PixelLosses:
+            paint = rows.unflatten(-1, (3, count)).mT
+            images, ids = self._call(vertices, fit.faces, paint, batch.cameras)
+            channels = fit.difference.of_channels(images, batch).flatten(1, 2).mT  # (B, 3, H W)
+            rest = fit.difference.of_pixels(images, batch).flatten(1)[:, None] - channels.sum(1, keepdim=True)
+            ids = ids.flatten(1)[:, None]
+            of_rows = torch.where(ids < 0, -1, ids + shift)
+            of_rows = torch.cat([of_rows, torch.full_like(ids, -1)], dim=1)
+            return PixelLosses(torch.cat([channels, rest], dim=1), (ids.expand(-1, 4, -1), of_rows))
 
         estimator = PerPixel(
             tuple(between(*widths, progress) for widths in self._widths()),
-            primitives=fit.faces,
+            primitives=(fit.faces, torch.cat([fit.faces + k * count for k in range(3)])),
             views=views,
             units=lambda *_: (size if views else size.mean(0), 1.0),
+            directions=lambda vertices, _: (
+                _across(vertices, fit.faces, batch.cameras, apart=bool(views)),
+                None,
+            ),
+            coherence=(self.constants.coherence, 0.0),
         )
-        return differentiable(losses, estimator, generator=self.generator)(vertices, colors)
+        return differentiable(losses, estimator, generator=self.generator)(vertices, colors.mT.reshape(-1))
 
     def _of_positions(
         self, fit: Surface, vertices: Tensor, colors: Tensor, batch: Batch, progress: float, pairs: int
@@ -174,6 +188,22 @@ def _result(loss: Tensor) -> LossResult:
 def _seen(colors: Tensor, views: Tensor) -> Tensor:
     """Colours of some of the views, where they differ between views."""
     return colors if colors.dim() == 2 else colors[views]
+
+
+def _across(vertices: Tensor, faces: Tensor, cameras: Cameras, *, apart: bool) -> Tensor:
+    """(B, V, 3): the normals as each picture shows them, as unit vectors across the view; else (V, 3), the normals.
+
+    Outlines move along these. Motion towards the camera changes no picture.
+    """
+    normals = vertex_normals(vertices, faces)
+    if not apart:
+        return normals
+    rays = normalize(vertices - cameras.centers.to(vertices)[:, None], dim=-1)
+    across = normals - (normals * rays).sum(-1, keepdim=True) * rays
+    # Where a normal points at the camera, any direction across does.
+    axis = cameras.world_to_camera[:, 0, :3].to(vertices)[:, None]
+    other = axis - (axis * rays).sum(-1, keepdim=True) * rays
+    return normalize(torch.where(across.norm(dim=-1, keepdim=True) > 1e-3, across, other), dim=-1)
 
 
 def pixel_size(vertices: Tensor, cameras: Cameras) -> Tensor:
