@@ -99,20 +99,24 @@ def test_per_pixel_gradients_find_the_shape(scene) -> None:
 
 @pytest.mark.slow
 def test_per_pixel_gradients_point_where_the_rasterizers_do(scene) -> None:
-    """Averaged over 64 estimates. Not 1: outlines closer together than a step hide each other; see `PerPixel`."""
-    settings = dataclasses.replace(SHORT, remesh="off")
+    """Not 1: outlines closer together than a step hide each other; see `PerPixel`. With signs that do not agree, and
+    motion in all directions, a single estimate has COSINE_BEFORE and the mean MEAN_BEFORE."""
+    settings = dataclasses.replace(SHORT, remesh="off", gloss="off")
     run = Reconstruction(scene.train, settings, start=icosphere(3, radius=0.8), light=studio_light())
     batch = run.targets.batch(torch.tensor([0, 3, 6]))
 
     def gradient(source: GradientSource) -> torch.Tensor:
         vertices, albedo = run.fit.surface()
         result = source.loss(run.fit, vertices, albedo, batch, progress=0.0)
-        return torch.autograd.grad(result.loss, run.fit.shape.latent)[0]
+        return torch.autograd.grad(result.loss, run.fit.shape.latent)[0].flatten()
 
     exact = gradient(Rasterized())
     source = PerPixelSource(HardRasterizer(), 0)
-    mean = sum(gradient(source) for _ in range(64)) / 64
-    assert float((mean * exact).sum() / (mean.norm() * exact.norm())) > 0.85
+    estimates = torch.stack([gradient(source) for _ in range(32)])
+    each = torch.nn.functional.cosine_similarity(estimates, exact[None], dim=1)
+    mean = torch.nn.functional.cosine_similarity(estimates.mean(0), exact, dim=0)
+    print("COS", float(each.mean()), float(mean))
+    assert each.mean() > 0.7 and mean > 0.9
 
 
 @pytest.mark.slow

@@ -259,9 +259,8 @@ def test_the_spread_is_the_claimed_one_and_falls_with_pairs(generator: torch.Gen
 
 def patterns(rows: int, columns: int, coherence: float) -> tuple[Tensor, Tensor]:
     """(N, rows, columns) signs and (N,) their chances."""
-    agree = 0.5 * (1 + coherence**0.5)
     signs = all_signs(rows * columns).double().view(-1, rows, columns)
-    either = [torch.where(signs == side, agree, 1 - agree).prod(1) for side in (1, -1)]
+    either = [(0.5 + 0.5 * side * coherence**0.5 * signs).prod(1) for side in (1, -1)]
     return signs, torch.stack(either).mean(0).prod(-1)
 
 

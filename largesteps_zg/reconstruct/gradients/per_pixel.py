@@ -23,14 +23,15 @@ class PerPixelSource(Sampled):
     """`PerPixel` estimates for positions and shaded colours; from there on by the chain rule.
 
     Shading (normals, light, albedo) is differentiated as with the rasterizer: only what the renderer does with
-    positions and colours is sampled. All of it moves at once while triangles are coarse.
+    positions and colours is sampled. While triangles are coarse, both move at once: positions along their normals as
+    each picture shows them, with signs that mostly agree (`PerPixel`, coherence), and a colour hears the loss of its
+    own channel alone. Colours that differ between views move as on fine triangles.
 
     On fine triangles few pixels speak of a vertex, and only what matters moves: positions along the normals, since
     motion within a surface changes no shape there, and in half of the views; colours in the other half, and the loss of
     a channel speaks of the colours of that channel alone. Each estimate hears less of what it does not ask about: at a
     reconstructed cow of 19,000 vertices, for the same renders, 1.8 to 2.9 times less variance for positions and 3 to
-    100 times less for colours. Pairs are averaged as well. Coarse triangles need to move within the surface: a sphere
-    of 2,562 vertices ended 1.3 times as far from the truth without.
+    100 times less for colours. Pairs are averaged as well.
     """
 
     traits = SourceTraits(reaches_colors=True, step_factor=2.0, lambda_bound=2.5)
