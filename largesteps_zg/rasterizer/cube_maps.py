@@ -65,11 +65,13 @@ ENTER = """
 LEAVE = """
         const real half = real(0.5) * q;
         real ga = real(0.5) * gs, gb = real(0.5) * gt, gq = 0;
-        if (has_footprint) {
-            real* d = grad_footprints.data + (size_t)pixel * 6;
+        if (gain != 0) {  // otherwise the footprint may be infinite
             ga -= half * (mx * gsx + my * gsy);
             gb -= half * (mx * gtx + my * gty);
             gq = (sx * gsx + sy * gsy + tx * gtx + ty * gty) / q;
+        }
+        if (has_footprint) {
+            real* d = grad_footprints.data + (size_t)pixel * 6;
             d[2 * axes.s] = axes.s_sign * half * gsx;
             d[2 * axes.s + 1] = axes.s_sign * half * gsy;
             d[2 * axes.t] = axes.t_sign * half * gtx;

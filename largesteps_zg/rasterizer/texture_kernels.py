@@ -15,15 +15,11 @@ import torch
 from .._support.warp_kernels import INTS, KernelModule, compiled
 from . import cube_maps
 
-FILTERS = (
-    "nearest",
-    "linear",
-    "linear-mipmap-nearest",
-    "linear-mipmap-linear",
-)  # by their numbers in the kernels
+# By their numbers in the kernels.
+FILTERS = ("nearest", "linear", "linear-mipmap-nearest", "linear-mipmap-linear")
 BOUNDARIES = ("wrap", "clamp", "zero")
 
-# Small loops over a texel's channels, unrolled for the usual numbers of them; `at` are texels, `w` their weights.
+# Small loops over a texel's channels, unrolled for the usual numbers of them.
 CHANNELS = """
     struct One { enum { count = 1 }; };
     struct Three { enum { count = 3 }; };
