@@ -326,6 +326,48 @@ def test_a_silhouette_before_another_surface(turn):
     assert pos.grad[:, :2].abs().sum() == pytest.approx(pos.grad[right, 0].abs().sum().item())
 
 
+def square(half, slope, z, w=1.0):
+    """(4, 4) clip positions about the middle of the image, at z/w = z + slope x."""
+    corners = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]) * half
+    return torch.cat([corners, z + slope * corners[:, :1], torch.ones(4, 1)], dim=1) * w
+
+
+SQUARES = torch.tensor([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]], dtype=torch.int32)
+
+
+@pytest.mark.parametrize("z", [-0.5, 0.2])
+def test_a_border_behind_another_surface_is_not_blended(z, generator):
+    # The far square's border lies behind the near one, which fills the image.
+    pos = torch.cat([square(1.5, 0.0, z), square(0.43, 0.0, z + 0.3)])[None]
+    rast, _ = dr.rasterize(CONTEXT, pos, SQUARES, SIZE)
+    assert (rast[..., 3] <= 2).all() and (rast[..., 3] > 0).all()
+    color = torch.rand(1, *SIZE, 1, generator=generator)
+    assert torch.equal(dr.antialias(color, rast, pos, SQUARES), color)
+
+
+@pytest.mark.parametrize("z", [-1.5, 1.5], ids=["nearer than near", "farther than far"])
+def test_what_is_clipped_has_no_silhouettes(z, generator):
+    pos = torch.cat([square(0.43, 0.0, 0.0), square(0.45, 0.0, z)])[None]
+    rast, _ = dr.rasterize(CONTEXT, pos, SQUARES, SIZE)
+    color = torch.rand(1, *SIZE, 1, generator=generator)
+    alone = dr.antialias(color, rast, pos[:, :4].contiguous(), SQUARES[:2])
+    assert not torch.equal(alone, color)
+    assert torch.equal(dr.antialias(color, rast, pos, SQUARES), alone)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("w", [1.0, 3.0])
+def test_a_patch_on_a_tilted_surface_has_no_silhouette(dtype, w):
+    pos = torch.cat([square(0.43, 0.3, 0.1, w), square(1.5, 0.3, 0.1, w)])[None].to(dtype)
+    rast, _ = dr.rasterize(CONTEXT, pos, SQUARES, SIZE)
+    inside = (torch.arange(SIZE[0])[:, None] + 0.5 - SIZE[0] / 2).abs() < 0.43 * SIZE[0] / 2
+    inside = inside & ((torch.arange(SIZE[1])[None] + 0.5 - SIZE[1] / 2).abs() < 0.43 * SIZE[1] / 2)
+    # At equal depth rounding decides which is drawn; here the patch is drawn, as a decal would be.
+    rast[..., 3] = torch.where(inside, rast[..., 3].clamp(max=2), rast[..., 3])
+    color = inside[None, ..., None].to(dtype)
+    assert torch.equal(dr.antialias(color, rast, pos, SQUARES), color)
+
+
 def test_antialiasing_has_its_derivatives(work, generator):
     pos, tri = turned_sphere(0)
     pos = torch.stack([pos, pos * torch.tensor([0.7, 0.8, 1.0, 1.0])])
