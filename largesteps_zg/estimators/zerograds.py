@@ -40,8 +40,8 @@ class ZeroGrads:
     pairs : int
         Antithetic pairs, at least 1.
     inner : float
-        Width of the smoothing at each sample, in sigmas, >= 0. Take 0 where f is smooth: the smoothing is noise as
-        well, and in a narrow valley it hides the slope of the floor.
+        Width of the smoothing at each sample, in sigmas, >= 0. Take 0 where f is smooth: smoothing is noise as well,
+        and in a narrow valley it hides the slope of the floor.
     width, depth : int
         Neurons in a hidden layer, and such layers; at least 1, the width at least 2 `bands` + 1.
     k_phi : int
