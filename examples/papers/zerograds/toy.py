@@ -68,7 +68,7 @@ def rosenbrock_valley(setup: Setup) -> Iterator[Record]:
         last_rate=5e-4,  # steps keep this length along whichever gradient
         spread=0.33,
         goal=1e-10,
-        options={"memory": 0.5, "inner": 0.0},  # as published; its noise hides the slope along the floor
+        options={"memory": 0.5, "inner": 0.0},  # its noise hides the slope along the floor
     )
     yield from _compared(setup, task, torch.ones(1, 2), "Rosenbrock's valley")
 
