@@ -99,9 +99,9 @@ def test_per_pixel_gradients_find_the_shape(scene) -> None:
 
 @pytest.mark.slow
 def test_per_pixel_gradients_point_where_the_rasterizers_do(scene) -> None:
-    """Not 1: outlines closer together than a step hide each other; see `PerPixel`. With signs that do not agree, and
-    motion in all directions, a single estimate has COSINE_BEFORE and the mean MEAN_BEFORE."""
-    settings = dataclasses.replace(SHORT, remesh="off", gloss="off")
+    """Not 1: outlines closer together than a step hide each other; see `PerPixel`. Without coherence and directions a
+    single estimate has a cosine of 0.60, and the mean 0.905."""
+    settings = dataclasses.replace(SHORT, remesh="off", gloss="off", exposure="off")
     run = Reconstruction(scene.train, settings, start=icosphere(3, radius=0.8), light=studio_light())
     batch = run.targets.batch(torch.tensor([0, 3, 6]))
 
@@ -115,8 +115,7 @@ def test_per_pixel_gradients_point_where_the_rasterizers_do(scene) -> None:
     estimates = torch.stack([gradient(source) for _ in range(32)])
     each = torch.nn.functional.cosine_similarity(estimates, exact[None], dim=1)
     mean = torch.nn.functional.cosine_similarity(estimates.mean(0), exact, dim=0)
-    print("COS", float(each.mean()), float(mean))
-    assert each.mean() > 0.7 and mean > 0.9
+    assert each.mean() > 0.7 and mean > 0.915
 
 
 @pytest.mark.slow
