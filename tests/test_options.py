@@ -102,7 +102,8 @@ def test_each_field_has_one_option(kind: type) -> None:
 def test_options_are_told_with_their_defaults() -> None:
     text = " ".join(commands()["reconstruct"].format_help().split())
     for words in (
-        "--steps N gradient steps (default 1000)", "(default 5; 19 for estimates)",
+        "--steps N gradient steps (default 1500; down to 500 where photographs agree over the surface)",
+        "(default 5; 19 for estimates)",
         "(default 50000; 20000 for estimates)",
         "in scene radii (default 0.1)", "(default 0.025)", "(default rasterizer)", "(default 800)", "(default 8)",
         "--loss l1|l2|robust", "--backend auto|warp|nvdiffrast", "--remesh auto|adaptive|off|N,...",

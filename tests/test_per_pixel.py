@@ -523,9 +523,9 @@ def test_each_argument_has_ids_of_its_own() -> None:
     assert a.tolist() == [3, 3] and b.tolist() == [7, 5]
 
 
-def test_tables_may_have_different_widths() -> None:
+def test_tables_may_have_different_sizes() -> None:
     for _ in range(20):  # of a tuple, a type checker looks at one item, drawn by chance
-        PerPixel(0.5, primitives=(torch.zeros(2, 3, dtype=torch.int64), torch.zeros(2, 1, dtype=torch.int64)))
+        PerPixel(0.5, primitives=(torch.zeros(2, 3, dtype=torch.int64), torch.zeros(4, 1, dtype=torch.int64)))
 
 
 # Sizes

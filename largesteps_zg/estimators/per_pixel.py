@@ -23,7 +23,7 @@ from .pixels import PixelLosses, check_pair, ready
 from .scattering import scatter
 from .schedules import Width, Widths
 
-Table = Int[Tensor, "F _"] | None
+Table = Int[Tensor, "_ _"] | None
 Units = Callable[..., Tensor | float | tuple[Tensor | float, ...]]
 Directions = Callable[..., Tensor | tuple[Tensor | None, ...] | None]
 

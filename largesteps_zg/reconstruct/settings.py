@@ -165,7 +165,7 @@ class Settings:
             raise ValueError(f"advanced: expected Constants(...), got {self.advanced!r}")
         checked = {
             "steps": self.steps if self.steps is None else check_count(
-                "steps", self.steps, cure=f"{self.advanced.schedule.steps} are a good number"
+                "steps", self.steps, cure=f"{self.advanced.schedule.steps} is a good start"
             ),
             "lambda_": self.lambda_ if self.lambda_ is None else check_number(
                 "lambda", self.lambda_, ">= 0", _not_negative,
