@@ -364,6 +364,9 @@ def test_patches_are_dropped_as_soon_as_as_many_as_there_are_photographs_are_aga
     right, wrong = witness(False, VIEWS - 1), witness(True, VIEWS)
     right.judge()
     assert not right.trial.dropped and not right.agreeing
+    few = witness(True, VIEWS - 1)
+    few.trial.reach(0.0)
+    assert not few.agreeing  # not all have voted
     again = PhotoConsistency(*ball_views())
     again.load_state_dict(right.state_dict())
     again.learn(None, 0, 0)
