@@ -39,6 +39,7 @@ def test_blur_makes_the_ball_that_is_found_smaller(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_blur_still_finds_the_shape(tmp_path: Path) -> None:
     found = values("mesh", tmp_path)
-    blurred, sharp = found["blur of 1 px"], found["no blur"]
-    assert blurred["ms a step"] > 0 and sharp["ms a step"] > 0
-    assert blurred["Chamfer distance, ‰ of the diagonal"] < 40
+    sharp, blurred = (
+        found[name]["Chamfer distance, ‰ of the diagonal"] for name in ("no blur", "blur of 1 px")
+    )
+    assert sharp < 25 and sharp < blurred < 40  # blur makes what is found smaller
