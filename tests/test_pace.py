@@ -42,23 +42,29 @@ def test_a_run_by_patches_is_shorter_from_where_photographs_agree() -> None:
     pace.take(agreeing=True)  # the half of the run that is left takes 15 steps, but for this one
     assert pace.steps == 46 + 15
     found = shares(pace, [True] * (pace.steps - pace.step))
-    assert found == pytest.approx([46 / 90 + i / 30 for i in range(15)])
-    assert pace.step == pace.steps and pace.progress == pytest.approx(1.0, abs=1 / 30)
+    assert found == pytest.approx([46 / 90 + i / 15 * 44 / 90 for i in range(15)])
+    assert pace.step == pace.steps and pace.progress == pytest.approx(1.0)
 
 
-def test_a_run_whose_patches_are_dropped_takes_its_time_from_there() -> None:
+def test_a_run_whose_patches_are_dropped_takes_all_the_steps_of_one_by_colour() -> None:
     pace = Pace(None, SCHEDULE)
     shares(pace, [True] * 10)
-    assert pace.progress == pytest.approx(1 / 90 + 9 / 30)
+    assert pace.progress == pytest.approx(1 / 90 + 9 * (1 - 1 / 90) / 30, abs=1e-3)
+    behind = pace.progress
     pace.take(agreeing=False)
-    assert pace.progress == pytest.approx(1 / 90 + 10 / 30)
-    shares(pace, [False])
-    assert pace.progress == pytest.approx(1 / 90 + 10 / 30 + 1 / 90)
+    assert pace.steps == 90 and pace.progress > behind
+    behind = pace.progress
+    assert shares(pace, [False] * 79) == pytest.approx([behind + i * (1 - behind) / 79 for i in range(79)])
+    assert (pace.step, pace.progress) == (90, 1.0)
+
+
+def test_a_word_that_changes_all_the_time_never_makes_a_run_longer() -> None:
+    pace = Pace(None, SCHEDULE)
     while pace.step < pace.steps:
         before = pace.progress
-        pace.take(agreeing=False)
-        assert 0 < pace.progress - before < 1 / 80
-    assert pace.progress == pytest.approx(1.0, abs=1 / 90) and pace.progress >= 1.0
+        pace.take(agreeing=pace.step % 2 == 0)
+        assert pace.progress > before
+    assert pace.step <= 90 and pace.progress == pytest.approx(1.0)
 
 
 def test_a_pace_goes_on_where_it_stood() -> None:
@@ -68,7 +74,7 @@ def test_a_pace_goes_on_where_it_stood() -> None:
     assert shares(again, [True, False] * 5) == shares(pace, [True, False] * 5) and again.steps == pace.steps
 
 
-@pytest.mark.parametrize("damage", [{"length": 0}, {"since": 12}, {"behind": 1.5}, {"behind": float("nan")}])
+@pytest.mark.parametrize("damage", [{"left": 0}, {"since": 12}, {"behind": 1.5}, {"behind": float("nan")}])
 def test_a_damaged_pace_is_told(damage: dict[str, float]) -> None:
     pace = Pace(None, SCHEDULE)
     with pytest.raises(ValueError, match="pace: no run is at step 11"):
