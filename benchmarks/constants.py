@@ -152,7 +152,8 @@ def wrong_albedo(constants: Constants, seed: int) -> float:
     assert mesh.colors is not None and truth is not None
     at = aligned(run, mesh)
     there = closest_points(at.vertices.double(), truth.vertices.double(), truth.faces)
-    true = albedo(there.points.float())
+    corners = truth.vertices[truth.faces[there.faces]]
+    true = albedo((corners * there.weights[..., None].float()).sum(1))
     colors = mesh.colors.float()
     gain = (true * colors).sum(0) / colors.square().sum(0)
     return 1000 * float((gain * colors - true).square().mean().sqrt())
