@@ -156,7 +156,7 @@ class Checks(Group):
     )  # fmt: skip
 
     turned: float = constant(
-        0.5, "share", "Turned photographs are refused if masks agree on less of the object as they are, more turned.",
+        0.5, "share", "Photographs are turned back if masks agree on less of the object as they are, on more so.",
         "vote: more of the pixels against it than for it",
     )  # fmt: skip
 

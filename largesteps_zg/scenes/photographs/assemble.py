@@ -28,7 +28,7 @@ from .mask_files import MaskFile, MaskFinder
 from .masking import background_color, check_mask, masks_from_background
 from .matting import matted
 from .photo import Photo, views_of
-from .turned import tell_turned
+from .turned import put_right
 
 # Until it is known where the object is, photographs are kept at this times the largest size, or at what lets all of
 # them together have so many pixels.
@@ -82,7 +82,7 @@ def assemble(shots: Sequence[Shot], reading: Reading, record: Record | None = No
     _check_masks_are_their_own(photos)
     photos = _with_masks(photos, reading)
     _tell(record, photos)
-    tell_turned(record, photos, reading.advanced)
+    photos = put_right(record, photos, reading.advanced)
     photos = _in_threads(lambda photo: _without_lens(photo, constants.least_left), photos)
     if any(photo.source == "background" for photo in photos):
         photos = _agreed(photos, constants)

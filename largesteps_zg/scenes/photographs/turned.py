@@ -20,35 +20,46 @@ from .photo import Photo, views_of
 _TURNS = {"clockwise": -1, "counter-clockwise": 1}
 
 
-def tell_turned(record: Record, photos: Sequence[Photo], constants: Constants) -> None:
-    """A note of photographs whose principal points fit them better turned; ValueError where the masks do as well.
+def put_right(record: Record, photos: list[Photo], constants: Constants) -> list[Photo]:
+    """Photographs, with those turned back whose principal points fit them better so, and whose masks do as well.
 
     The masks witness it if the space that all of them leave covers less than the constant `turned` of those
-    photographs' own as they are, and more with them turned.
+    photographs' own as they are, and more with them turned. Either way a note says so.
     """
     found = [index for index, photo in enumerate(photos) if _seems_turned(photo)]
     if not found:
-        return
+        return photos
     names, shot = [photos[index].shot.name for index in found], photos[found[0]].shot
     (width, height), point = image_size(shot.image), shot.intrinsics[:2, 2]
     place, whose = f"({point[0]:.0f}, {point[1]:.0f})", share(len(found), len(photos))
     if all(photo.shot.lens is None for photo in photos):
         given = _explained(photos, found, constants)
-        ways = {} if given >= constants.checks.turned else _explained_turned(photos, found, constants)
-        way = max(ways, key=ways.__getitem__, default=None)
-        if way is not None and ways[way] >= constants.checks.turned:
-            raise ValueError(
-                f"{shot.where}: expected a principal point near the middle of the {width}x{height} pixels of "
-                f"{shot.image.name}, got {place}, the middle of {height}x{width}; {whose} are turned against their "
-                f"cameras: masks agree on {given:.0%} of the object as they are, and on {ways[way]:.0%} turned by 90 "
-                f"degrees {way}; turn images and masks so"
+        ways = {} if given >= constants.checks.turned else _ways(photos, found)
+        shares = {way: _explained(turned, found, constants) for way, turned in ways.items()}
+        way = max(shares, key=shares.__getitem__, default=None)
+        if way is not None and shares[way] >= constants.checks.turned:
+            record.add(
+                "images",
+                f"{whose} ({some(names)}), turned by 90 degrees {way} with their masks: their principal points are the "
+                f"middle of {height}x{width} pixels ({place}, got {width}x{height}), and masks agree on "
+                f"{shares[way]:.0%} of the object so, on {given:.0%} as they are",
             )
+            return ways[way]
     record.add(
         "images",
         f"principal points of {whose} ({some(names)}) are nearer to the middle of the "
         f"photograph turned by 90 degrees ({place} of {width}x{height} pixels); if the photographs were turned or cut "
         "after their cameras were calibrated, undo that",
     )
+    return photos
+
+
+def _ways(photos: Sequence[Photo], found: Sequence[int]) -> dict[str, list[Photo]]:
+    """The photographs with those put right, either way."""
+    return {
+        way: [_turned(photo, turns) if index in found else photo for index, photo in enumerate(photos)]
+        for way, turns in _TURNS.items()
+    }
 
 
 def _seems_turned(photo: Photo) -> bool:
@@ -58,23 +69,9 @@ def _seems_turned(photo: Photo) -> bool:
     return float(np.linalg.norm(point - middle[::-1])) < float(np.linalg.norm(point - middle))
 
 
-def _explained_turned(
-    photos: Sequence[Photo], found: Sequence[int], constants: Constants
-) -> dict[str, float]:
-    """`_explained` with those photographs put right, either way."""
-    return {
-        way: _explained(
-            [_turned(photo, turns) if index in found else photo for index, photo in enumerate(photos)],
-            found,
-            constants,
-        )
-        for way, turns in _TURNS.items()
-    }
-
-
 def _turned(photo: Photo, turns: int) -> Photo:
-    known = None if photo.known is None else np.rot90(photo.known, turns)
-    return replace(photo, pixels=np.rot90(photo.pixels, turns), known=known)
+    known = None if photo.known is None else np.ascontiguousarray(np.rot90(photo.known, turns))
+    return replace(photo, pixels=np.ascontiguousarray(np.rot90(photo.pixels, turns)), known=known)
 
 
 def _explained(photos: Sequence[Photo], found: Sequence[int], constants: Constants) -> float:
