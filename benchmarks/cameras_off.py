@@ -33,7 +33,7 @@ from largesteps_zg.cameras.evidence import Evidence
 from largesteps_zg.cameras.model import rigid
 from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.mesh import Mesh, surface_distances
-from largesteps_zg.reconstruct import Reconstruction, Settings
+from largesteps_zg.reconstruct import Reconstruction, Settings, bundled
 from largesteps_zg.scenes import Reading, Scene, bounding_sphere, load_scene
 
 WORTH = 1.3
@@ -85,7 +85,9 @@ class Result:
 
 def reconstruction(scene: Scene, cameras: Cameras, settings: Settings) -> Result:
     """From these cameras; what came out, against the scene's own."""
-    run = Reconstruction(replace(scene.train, cameras=cameras), settings)
+    views = replace(scene.train, cameras=cameras)
+    bundle = None if settings.refine_cameras == "off" else bundled(views)
+    run = Reconstruction(views, settings, bundle=bundle)
     begin = time.perf_counter()
     while run.step < run.steps:
         run.advance()

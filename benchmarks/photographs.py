@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from largesteps_zg.cameras.alignment import similarity
 from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.evaluation.evaluate import points_to_mesh
 from largesteps_zg.evaluation.reference import read_reference
@@ -35,7 +36,7 @@ from largesteps_zg.geometry.connectivity import topology
 from largesteps_zg.mesh import surface_distances
 from largesteps_zg.mesh.mesh import Mesh
 from largesteps_zg.output.evaluate import image_quality, mesh_report
-from largesteps_zg.reconstruct import Reconstruction, Settings
+from largesteps_zg.reconstruct import Reconstruction, Result, Settings, bundled
 from largesteps_zg.reconstruct.starts import choose_start
 from largesteps_zg.scenes import Scene, Views, bounding_sphere, load_scene
 
@@ -102,8 +103,13 @@ DAMAGES: dict[str, Callable[[Views, torch.Generator], Views]] = {
 }  # fmt: skip
 
 
-def distance(mesh: Mesh, scene: Scene, points: np.ndarray | None) -> str:
-    """To the truth, as far as it is known."""
+def distance(result: Result, scene: Scene, points: np.ndarray | None) -> str:
+    """To the truth, as far as it is known, after the motion that brings cameras that were moved onto the true ones."""
+    mesh = result.mesh
+    if result.corrected:
+        found, true = (c.to(dtype=torch.float64) for c in (result.cameras, scene.train.cameras))
+        turn, scale, shift = similarity(found, true)
+        mesh = Mesh(scale * mesh.vertices.double() @ turn.T + shift, mesh.faces)
     if scene.mesh is not None:
         return f"{surface_distances(mesh, scene.mesh).chamfer_permille:.2f} ‰"
     assert points is not None
@@ -116,9 +122,11 @@ def row(
 ) -> list[str]:
     """Everything about one run."""
     before = time.process_time()
-    center, radius = bounding_sphere(views)
-    start = choose_start(views, center, radius, patches=DEFAULTS.patches if compared else None)
-    run = Reconstruction(views, Settings(**settings), start=start.mesh)  # type: ignore[arg-type]
+    bundle = bundled(views)
+    placed = views if bundle is None else replace(views, cameras=bundle.cameras)
+    center, radius = bounding_sphere(placed)
+    start = choose_start(placed, center, radius, patches=DEFAULTS.patches if compared else None)
+    run = Reconstruction(views, Settings(**settings), start=start.mesh, bundle=bundle)  # type: ignore[arg-type]
     while run.step < run.steps:
         run.advance()
     seconds, result = time.process_time() - before, run.result()
@@ -133,7 +141,7 @@ def row(
         else f"{result.patches['foretold']:.2f}"
     )
     return [
-        start.kind, distance(result.mesh, scene, points), f"{report['flipped_faces']}",
+        start.kind, distance(result, scene, points), f"{report['flipped_faces']}",
         f"{report['self_intersecting_faces']} of {len(result.mesh.faces)}", f"{handles}", held_out, vote,
         f"{seconds:.0f}",
     ]  # fmt: skip

@@ -9,36 +9,26 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from blotched import arc, blotched_ball
 
-from largesteps_zg.cameras import Cameras, look_at
+from largesteps_zg.cameras import look_at
 from largesteps_zg.cli.main import main
 from largesteps_zg.evaluation import TriangulatedPoints, points_to_mesh, triangulated_points
 from largesteps_zg.evaluation.kept_points import kept_points
-from largesteps_zg.evaluation.triangulation import _measured, _Tracks
+from largesteps_zg.evaluation.triangulation import _measured
 from largesteps_zg.mesh import Mesh, icosphere, save_mesh
 from largesteps_zg.output.pictures.bare import bare_images
 from largesteps_zg.output.seen import seeing_report, seen_from, views_seeing
 from largesteps_zg.scenes import Views, save_scene
 from largesteps_zg.scenes.photographs.matching import epipolar_distances
+from largesteps_zg.scenes.photographs.tracks import Tracks
 from largesteps_zg.scenes.synthetic import render_views, studio_light
 from largesteps_zg.scenes.views import Scene
 
 
-def arc(count: int, height: int, width: int) -> Cameras:
-    """Cameras on an arc of 10 degrees each."""
-    angle = torch.deg2rad(10.0 * torch.arange(count, dtype=torch.float64))
-    eyes = 4 * torch.stack([angle.cos(), angle.sin(), torch.full_like(angle, 0.3)], dim=1)
-    return look_at(eyes, fov_y_degrees=35.0, height=height, width=width)
-
-
 @pytest.fixture(scope="module")
 def ball() -> Mesh:
-    """A ball with blotches of all sizes."""
-    mesh = icosphere(6)
-    waves = np.random.default_rng(5).normal(size=(60, 3)) * np.geomspace(4, 25, 60)[:, None]
-    pattern = np.cos(mesh.vertices.double().numpy() @ waves.T + np.arange(60)).sum(axis=1)
-    grey = torch.tensor(0.5 + 0.4 * np.sign(pattern) * np.minimum(np.abs(pattern) / 2, 1)).float()
-    return Mesh(mesh.vertices, mesh.faces, grey[:, None].expand(-1, 3).clone())
+    return blotched_ball()
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +67,7 @@ def test_what_the_cameras_say_is_found_again_and_outliers_go() -> None:
     track, view = np.repeat(np.arange(3), 5), np.tile(np.arange(5), 3)
     images = torch.full((5, 240, 320, 4), 255, dtype=torch.uint8)
     views = Views(images, cameras, tuple("abcde"))
-    found = _measured(_Tracks(track, view, pixels.transpose(1, 0, 2).reshape(-1, 2)), views)
+    found = _measured(Tracks(track, view, pixels.transpose(1, 0, 2).reshape(-1, 2)), views)
     np.testing.assert_allclose(found.xyz, spots[[0, 2]].numpy(), atol=1e-9)
     # Rays at most 3 degrees apart say nothing of the depth: neighbours 0.5 degrees apart, and five of them.
     eyes = cameras.centers[:1] + torch.linspace(0, 0.12, 5, dtype=torch.float64)[:, None] * torch.tensor(
@@ -85,7 +75,7 @@ def test_what_the_cameras_say_is_found_again_and_outliers_go() -> None:
     )
     close = look_at(eyes, fov_y_degrees=35.0, height=240, width=320)
     exact = close.project(spots)[0].numpy().transpose(1, 0, 2).reshape(-1, 2)
-    assert len(_measured(_Tracks(track, view, exact), Views(images, close, tuple("abcde"))).xyz) == 0
+    assert len(_measured(Tracks(track, view, exact), Views(images, close, tuple("abcde"))).xyz) == 0
 
 
 def test_epipolar_distance_is_that_to_the_image_of_the_ray() -> None:

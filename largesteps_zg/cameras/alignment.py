@@ -80,3 +80,14 @@ def similarity(cameras: Cameras, targets: Cameras) -> tuple[Float[Tensor, "3 3"]
     turn = u @ (flip[:, None] * vt)
     scale = float((wanted * (centers @ turn.T)).sum() / centers.square().sum().clamp_min(1e-12))
     return turn, scale, wanted_mean - scale * turn @ mean
+
+
+def carried(
+    cameras: Cameras, turn: Float[Tensor, "3 3"], scale: float, shift: Float[Tensor, " 3"]
+) -> Cameras:
+    """Cameras that see ``scale Q X + shift`` as these see X, whatever X is."""
+    moved = cameras.world_to_camera.clone()
+    # x = R X + t and X' = scale Q X + q: in camera axes, scaled, x' = R Qᵀ X' + (scale t - R Qᵀ q).
+    moved[:, :3, :3] = cameras.world_to_camera[:, :3, :3] @ turn.T
+    moved[:, :3, 3] = scale * cameras.world_to_camera[:, :3, 3] - moved[:, :3, :3] @ shift
+    return cameras.unchecked(moved, cameras.intrinsics)

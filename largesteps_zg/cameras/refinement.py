@@ -13,6 +13,7 @@ from .._support.trial import Trial
 from ..constants import DEFAULTS, Correcting
 from ..mesh.shapes import icosphere
 from ..optimize import RowAdam
+from .alignment import carried
 from .evidence import Evidence
 from .model import Cameras
 
@@ -86,6 +87,18 @@ class CameraCorrections:
         self.found: float | None = None
         self._tangent: tuple[Tensor, Tensor, Tensor] | None = None
         self._index: Tensor | None = None
+
+    @classmethod
+    def between(
+        cls, given: Cameras, found: Cameras, constants: Correcting = DEFAULTS.correcting
+    ) -> CameraCorrections:
+        """Those that lead from given cameras, the object's centre at the origin, to others of theirs; kept."""
+        made = cls(given, constants=constants)
+        made._become(found.to(dtype=torch.float64))
+        made.log_focal += (found.intrinsics[:, 0, 0] / given.intrinsics[:, 0, 0]).double().log().mean()
+        made.found = made.pixels()
+        made.trial.settle(keep=True)
+        return made
 
     def __len__(self) -> int:
         return len(self.given)
@@ -259,20 +272,20 @@ class CameraCorrections:
     def _fix_gauge(self) -> tuple[Tensor, float, Tensor]:
         """Move all corrected cameras alike, so that a ball in the middle is seen where the given ones see it."""
         moved, turn, scale, shift = self._in_place(self.cameras())
-        x, given = moved.world_to_camera, self.given.world_to_camera
+        self._become(moved)
+        return turn, scale, shift
+
+    def _become(self, cameras: Cameras) -> None:
+        """Take the turns and shifts that lead there."""
+        x, given = cameras.world_to_camera, self.given.world_to_camera
         # The inverse, since rotations read from files are rounded: what their transposes leave would add up.
         self.turns = x[:, :3, :3] @ torch.linalg.inv(given[:, :3, :3])
         self.shifts = (x[:, :3, 3] - given[:, :3, 3]) / self.distance[:, None]
-        return turn, scale, shift
 
     def _in_place(self, now: Cameras) -> tuple[Cameras, Tensor, float, Tensor]:
         """Cameras moved alike, so that they see a ball in the middle where the given ones do; and by which motion."""
         turn, scale, shift = motion_in_images(now, self.given, self._ball)
-        moved = now.world_to_camera.clone()
-        # x = R X + t and X' = scale Q X + q: in camera axes, scaled, x' = R Qᵀ X' + (scale t - R Qᵀ q).
-        moved[:, :3, :3] = now.world_to_camera[:, :3, :3] @ turn.T
-        moved[:, :3, 3] = scale * now.world_to_camera[:, :3, 3] - moved[:, :3, :3] @ shift
-        return now.unchecked(moved, now.intrinsics), turn, scale, shift
+        return carried(now, turn, scale, shift), turn, scale, shift
 
 
 def corrections_of(

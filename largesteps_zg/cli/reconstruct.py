@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .._support.stopping import Stopping
@@ -19,8 +20,9 @@ from .summary import summary
 if TYPE_CHECKING:
     from ..mesh.mesh import Mesh
     from ..output.run_folder import RunFolder, RunStart
+    from ..reconstruct.camera_bundle import Bundled
     from ..reconstruct.loop import Reconstruction, State
-    from ..scenes.views import Scene
+    from ..scenes.views import Scene, Views
 
 INTERRUPTED = "interrupted"
 
@@ -119,11 +121,12 @@ def _prepared(arguments: argparse.Namespace, settings: Settings) -> tuple[RunFol
     scene = scene_named(arguments.scene, arguments.format, given(arguments, Reading))
     options = {key: value for key, value in vars(arguments).items() if key not in ("command", "debug")}
     checkpoint, earlier = RunCheckpoint(path, scene, options).load() if arguments.resume else (None, None)
-    mesh, start = _start(arguments, scene, keeps_faces=settings.remesh == "off")
+    scene, placed, bundle = _placed(scene, settings)
+    mesh, start = _start(arguments, placed, keeps_faces=settings.remesh == "off")
     folder = RunFolder(path, scene, options, start=start, unseen=arguments.unseen, earlier=earlier)
     run = Reconstruction(
         scene.train, settings, start=mesh, light=scene.light if light is None else light,
-        refining=arguments.init not in STARTS,
+        refining=arguments.init not in STARTS, bundle=bundle,
     )  # fmt: skip
     if checkpoint is not None:
         faces = run.fit.faces
@@ -136,13 +139,30 @@ def _prepared(arguments: argparse.Namespace, settings: Settings) -> tuple[RunFol
     return folder, run
 
 
-def _start(arguments: argparse.Namespace, scene: Scene, *, keeps_faces: bool) -> tuple[Mesh, RunStart]:
+def _placed(scene: Scene, settings: Settings) -> tuple[Scene, Views, Bundled | None]:
+    """A scene, which says it, and its photographs, where they were taken if their cameras are off."""
+    from ..reconstruct.camera_bundle import bundled
+    from ..scenes.provenance import Note
+
+    found = None if settings.refine_cameras == "off" else bundled(scene.train, settings.advanced)
+    if found is None:
+        return scene, scene.train, None
+    off, left = found.evidence.given, found.evidence.corrected
+    text = (
+        f"moved before the run: matches between photographs were off by {off:.2g} pixels in the median, and are by "
+        f"{left:.2g} with cameras that other matches asked for (--no-refine-cameras keeps the given ones)"
+    )
+    noted = replace(scene, provenance=(*scene.provenance, Note("cameras", text)))
+    return noted, replace(scene.train, cameras=found.cameras), found
+
+
+def _start(arguments: argparse.Namespace, views: Views, *, keeps_faces: bool) -> tuple[Mesh, RunStart]:
     """The mesh to start from, and what the folder has to know of it."""
     from ..output.export.texture_choice import choose_texture
     from ..output.run_folder import RunStart
 
     began = time.perf_counter()
-    named = start_named(arguments.init, scene.train, patches=arguments.patches != "off")
+    named = start_named(arguments.init, views, patches=arguments.patches != "off")
     texture, notes = choose_texture(
         arguments.texture, named.layout, keeps_faces=keeps_faces, fault=named.fault
     )

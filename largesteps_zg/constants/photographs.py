@@ -110,6 +110,10 @@ class Matching(Group):
         45.0, "degrees", "Views that look apart by more are not matched.",
         "chosen: a bound of the work; SIFT finds fewer partners the farther views look apart",
     )  # fmt: skip
+    partners: int = constant(
+        16, "views", "Those that look most alike, with which a view is matched before a run.",
+        "chosen: a bound of the work, linear in the views", least=2,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from .._support.lazy import face
 
 if TYPE_CHECKING:
+    from .camera_bundle import Bundled as Bundled
+    from .camera_bundle import bundled as bundled
     from .devices import resolve_device as resolve_device
     from .faults import NonFiniteError as NonFiniteError
     from .loop import Reconstruction as Reconstruction
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = face(
     __name__,
     {
+        "camera_bundle": ("Bundled", "bundled"),
         "devices": ("resolve_device",),
         "faults": ("NonFiniteError",),
         "loop": ("Reconstruction", "State", "reconstruct"),

@@ -27,11 +27,13 @@ from ..scenes.photographs.matting import softened
 from ..scenes.views import Views
 from .appearance.hue import brightness_weight
 from .appearance.model import appearance_of
+from .camera_bundle import Bundled
 from .camera_trial import CameraTrial
 from .devices import resolve_device
 from .difference import Difference
 from .fit import Fit
 from .fit_options import FitOptions
+from .found_cameras import found_cameras
 from .frame import Frame
 from .gradients.registry import make_source
 from .gradients.source import GradientSource
@@ -92,6 +94,7 @@ class Reconstruction:
         colors_known: bool = False,
         refining: bool = False,
         source: GradientSource | None = None,
+        bundle: Bundled | None = None,
     ) -> None:
         self.device = resolve_device(settings.device)
         self.backend = "warp" if settings.backend == "auto" else settings.backend
@@ -105,6 +108,9 @@ class Reconstruction:
         )
         self.settings = replace(settings, lambda_=lambda_, max_vertices=self.max_vertices)
         self.refining, constants = refining, settings.advanced
+        self.bundle, self.given = bundle, views.cameras
+        if bundle is not None:
+            views = replace(views, cameras=bundle.cameras.to(views.cameras.world_to_camera.device))
         self.stopwatch = Stopwatch()
         if start is not None:
             check_start_mesh(start.vertices, start.faces)
@@ -255,12 +261,9 @@ class Reconstruction:
 
     def result(self) -> Result:
         """What has been found so far."""
-        fit, views, corrections = self.fit, self.views, self.fit.corrections
-        cameras, corrected = views.cameras, {}
-        if corrections is not None and corrections.trial.running:
-            cameras = self.frame.restored(corrections.cameras())
-            corrected = dict(zip(views.names, corrections.report(), strict=True))
-        kept = corrections is not None and corrections.trial.kept
+        fit, views = self.fit, replace(self.views, cameras=self.given)
+        evidence = self.camera_trial.evidence()
+        cameras = found_cameras(views, self.frame, fit.corrections, evidence, self.bundle)
         mesh, found = self._untangled()
         return Result(
             settings=self.settings,
@@ -269,11 +272,7 @@ class Reconstruction:
             mesh=mesh,
             mended=found.report(),
             views=views,
-            cameras=cameras,
-            corrected=corrected,
-            cameras_off=None if corrections is None else corrections.found,
-            camera_evidence=self.camera_trial.evidence(),
-            corrections=copy.deepcopy(corrections) if kept else None,
+            **vars(cameras),
             gains=fit.appearance.gains(),
             gloss=fit.appearance.gloss_report(),
             patches=fit.patch_report(),
@@ -341,6 +340,7 @@ def reconstruct(
     colors_known: bool = False,
     refining: bool = False,
     source: GradientSource | None = None,
+    bundle: Bundled | None = None,
     checkpoint: dict[str, Any] | None = None,
 ) -> Iterator[State]:
     """From multi-view images with masks and cameras to a mesh, step by step.
@@ -362,6 +362,8 @@ def reconstruct(
         The start has detail to be kept: never remesh to longer edges than it has.
     source : GradientSource, optional
         Where gradients come from, in place of the settings' `gradients`.
+    bundle : Bundled, optional
+        ``bundled(views)``: cameras to begin with, where the given ones are off.
     checkpoint : dict, optional
         ``state.run.state_dict()`` of an earlier run, to go on from; ends where that run would have ended.
 
@@ -385,7 +387,7 @@ def reconstruct(
     """
     run = Reconstruction(
         views, settings or Settings(), start=start, light=light, colors_known=colors_known, refining=refining,
-        source=source,
+        source=source, bundle=bundle,
     )  # fmt: skip
     if checkpoint is not None:
         go_on(run, checkpoint)

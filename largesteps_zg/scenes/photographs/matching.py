@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,21 +38,28 @@ class Features:
 
 def features(views: Views, constants: Matching = DEFAULTS.matching, *, level: int = 0) -> list[Features]:
     """SIFT features inside the masks, by pycolmap on the CPU, of photographs halved `level` times."""
-    with signal_handlers_kept():
-        import pycolmap
-
-    options = pycolmap.FeatureExtractionOptions()
-    options.use_gpu = False
-    options.num_threads = torch.get_num_threads()
-    options.sift.max_num_features = constants.features
-    quiet = pycolmap.logging.minloglevel
-    pycolmap.logging.minloglevel = 1  # it tells that it begins
-    try:
+    with quiet_pycolmap() as pycolmap:
+        options = pycolmap.FeatureExtractionOptions()
+        options.use_gpu = False
+        options.num_threads = torch.get_num_threads()
+        options.sift.max_num_features = constants.features
         sift = pycolmap.FeatureExtractor.create(options, pycolmap.Device.cpu)
         border = constants.surroundings
         return [_of_view(sift, views.images[i].cpu().numpy(), border, level) for i in range(len(views))]
+
+
+@contextmanager
+def quiet_pycolmap() -> Iterator[Any]:
+    """The package, which tells of no beginnings meanwhile, and leaves signals alone."""
+    with signal_handlers_kept():
+        import pycolmap
+
+    level = pycolmap.logging.minloglevel
+    pycolmap.logging.minloglevel = 1
+    try:
+        yield pycolmap
     finally:
-        pycolmap.logging.minloglevel = quiet
+        pycolmap.logging.minloglevel = level
 
 
 def _of_view(sift: Any, image: np.ndarray, border: int, level: int) -> Features:
@@ -86,15 +94,23 @@ def matches(
 
 
 def alike(
-    found: list[Features], cameras: Cameras, constants: Matching = DEFAULTS.matching
+    found: list[Features],
+    cameras: Cameras,
+    constants: Matching = DEFAULTS.matching,
+    *,
+    most: int | None = None,
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """For each pair of views that may match: the two, and (M, 2) indices of features that look alike.
 
     Each is the other's nearest, clearly nearer than the second nearest. The cameras only tell which views look the same
-    way.
+    way; with `most`, those that are among so many of the nearest to one another.
     """
     forward = cameras.forward.double().cpu()
-    near = forward @ forward.T >= np.cos(np.radians(constants.angle))
+    cosines = forward @ forward.T
+    near = cosines >= np.cos(np.radians(constants.angle))
+    if most is not None and most < len(found) - 1:
+        near &= cosines >= cosines.topk(most + 1, dim=1).values[:, -1:]  # a view is its own nearest
+        near |= near.clone().T
     for i in range(len(found)):
         for j in range(i + 1, len(found)):
             if near[i, j] and min(len(found[i].pixels), len(found[j].pixels)) >= 2:
