@@ -252,11 +252,10 @@ class Fit:
 
         if not witness.called(draw, batch, progress):
             return 0.0
-        surface, cameras = (vertices, self.faces, self.edges), self.corrections
+        surface = vertices, self.faces, self.edges
         return witness.hear(
-            surface, draw, batch.index, shown, number=number, progress=progress, corrected=self._moved(),
-            settled=cameras is None or cameras.trial.decided,
-        )  # fmt: skip
+            surface, draw, batch.index, shown, number=number, progress=progress, corrected=self._moved()
+        )
 
     def _moved(self) -> Corrected | None:
         """What corrects cameras at present."""

@@ -58,7 +58,6 @@ class Witness:
         number: int,
         progress: float,
         corrected: Corrected | None,
-        settled: bool,
     ) -> Tensor | float:
         """What the agreement of photographs adds to a loss; and what colours count beside patches is learned.
 
@@ -81,11 +80,8 @@ class Witness:
             Share of the run that lies behind.
         corrected : callable, optional
             See `PhotoConsistency.evidence`.
-        settled : bool
-            Cameras stay where they are now. While they may be off, patches that disagree say nothing against patches.
         """
-        if settled:
-            self.term.judge()
+        self.term.judge()
         if self.term.trial.dropped:
             return 0.0
         first, level = int(index[0]), self.term.level(progress)
