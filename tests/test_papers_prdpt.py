@@ -16,14 +16,16 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from examples.papers.prdpt import EXPERIMENTS
 from examples.papers.prdpt.ablated import Ablated
 from examples.papers.prdpt.box import TASK as BOX
-from examples.papers.prdpt.compare import OURS, UNSMOOTHED
+from examples.papers.prdpt.compare import OURS, SOFT, UNSMOOTHED
 from examples.papers.prdpt.descend import Task, image_error, parameter_error
 from examples.papers.prdpt.figure import blurred, profile
 from examples.papers.prdpt.mitsuba_pictures import mitsuba
 from examples.papers.prdpt.occlusion import TASK as OCCLUSION
 from examples.papers.prdpt.own_derivative import can_differentiate
+from examples.papers.prdpt.soft import view
 from examples.papers.records import Record, Setup
 from largesteps_zg.estimators import Objective
+from largesteps_zg.renderers import render_soft
 
 
 def small(name: str, folder: Path) -> list[Record]:
@@ -136,3 +138,26 @@ def test_the_scene_that_is_differentiated_is_the_scene(name: str) -> None:
     found = np.array(mi.render(scene, seed=2, spp=64))
     far = np.square(expected - task.picture(task.start, 2, 64)).mean()
     assert np.square(found - expected).mean() < 0.2 * far
+
+
+@pytest.mark.parametrize("name", ["cup", "occlusion", "sort"])
+def test_the_mesh_of_a_task_is_where_its_scene_is(name: str) -> None:
+    """From start to truth the same pixels change; of masks two pixels aside less than 0.78 is common."""
+    pytest.importorskip("mitsuba")
+    task = importlib.import_module(f"examples.papers.prdpt.{name}").TASK
+    first, last = (torch.from_numpy(task.picture(x, 1, 64)) for x in (task.start, task.truth))
+    meshes = (task.surface(torch.tensor(x, dtype=torch.float64)) for x in (task.start, task.truth))
+    before, after = (render_soft(*mesh, view(task), sigma=0.3)[0] for mesh in meshes)
+    changes = ((a - b).abs().sum(-1) for a, b in ((first, last), (before, after)))
+    path_traced, blurred = (change > 0.3 * change.quantile(0.99) for change in changes)
+    common = (path_traced & blurred).sum() / (path_traced | blurred).sum()
+    assert common > 0.78
+
+
+@pytest.mark.slow
+def test_a_soft_rasterizer_sees_what_is_hidden_and_not_what_is_outside(tmp_path: Path) -> None:
+    pytest.importorskip("mitsuba")
+    assert value(small("occlusion", tmp_path), SOFT, "parameter error") < 0.2  # of 6.25
+    assert value(small("shadows", tmp_path), SOFT, "parameter error") == pytest.approx(
+        1.625
+    )  # it did not move

@@ -9,15 +9,16 @@ from .descend import Descent, Task, descend, image_error, parameter_error
 from .figure import draw
 from .mitsuba_pictures import PathTraced
 from .own_derivative import can_differentiate, descend_own
+from .soft import descend_soft
 
-OURS, UNSMOOTHED, OWN = "smoothed", "not smoothed", "Mitsuba's derivative"
+OURS, UNSMOOTHED, OWN, SOFT = "smoothed", "not smoothed", "Mitsuba's derivative", "soft rasterizer"
 Method = Callable[[Task, int, int], Descent]
 
-# A new method is one line here: from a task, a seed and steps to a descent. A rasterizer of soft silhouettes sees
-# neither shadows nor light, but belongs here for the cup, the occlusion and the sort.
+# A new method is one line here: from a task, a seed and steps to a descent.
 METHODS: dict[str, Method] = {
     OURS: lambda task, seed, steps: descend(task, task.smoothed(steps), seed, steps),
     UNSMOOTHED: lambda task, seed, steps: descend(task, task.unsmoothed(steps), seed, steps),
+    SOFT: descend_soft,
     OWN: descend_own,
 }
 
@@ -25,7 +26,8 @@ METHODS: dict[str, Method] = {
 def methods_for(task: Task, setup: Setup) -> list[str]:
     """Those that can run here; the small form does without a compiler."""
     own = isinstance(task.picture, PathTraced) and not setup.small and can_differentiate()
-    return [name for name in METHODS if name != OWN or own]
+    able = {OWN: own, SOFT: task.surface is not None}
+    return [name for name in METHODS if able.get(name, True)]
 
 
 def compare(setup: Setup, task: Task, *, small_steps: int) -> Iterator[Record]:

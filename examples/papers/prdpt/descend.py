@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from largesteps_zg.estimators import SPSA, Estimator, Smoothed, differentiable, geometric, linear
 
 Image = NDArray[np.float32]
+Surface = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # vertices, faces, a colour for each vertex
 WATCHED = 2**31 - 1  # the seed of pictures that only watch; no descent draws it
 
 
@@ -23,6 +24,7 @@ class Task:
 
     `picture` gives (H, W, 3) of parameters, a seed and samples a pixel. `sigma` goes from the first width to the second
     in a straight line and stays there from two thirds of the steps on; `rate`, Adam's, falls by a constant factor.
+    `surface` makes a mesh of the parameters for `soft`, where one shows what moves.
     `published` has image and parameter error by method.
     """
 
@@ -35,6 +37,7 @@ class Task:
     pairs: int = 1
     samples: int = 8
     published: dict[str, tuple[float, float]] = field(default_factory=dict)
+    surface: Callable[[torch.Tensor], Surface] | None = None
 
     def target(self) -> Image:
         """The picture to match; sixteen times the samples."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..records import Record, Setup
-from .compare import OURS, OWN, compare
-from .descend import Task
-from .mitsuba_pictures import Dictionary, PathTraced, camera, color, diffuse, path, sky, wall
+import torch
 
-EYE, RADIUS = (0.0, 0.6, 5.0), 0.35
+from ..records import Record, Setup
+from .compare import OURS, OWN, SOFT, compare
+from .descend import Surface, Task
+from .mitsuba_pictures import Dictionary, PathTraced, camera, color, diffuse, path, sky, wall
+from .soft import balls
+
+EYE, RADIUS, BIG = (0.0, 0.6, 5.0), 0.35, 0.6
+BLUE, RED = (0.1, 0.2, 0.7), (0.8, 0.1, 0.05)
 
 
 def scene(mi: Any, parameters: Sequence[float]) -> Dictionary:
@@ -24,11 +28,11 @@ def scene(mi: Any, parameters: Sequence[float]) -> Dictionary:
         "sky": sky(0.6, 0.6, 0.6),
         "floor": wall(mi, (0, -1, 0), (0, 1, 0), 6, polished),
         "back": wall(mi, (0, 0, -4), (0, 0, 1), 6, diffuse(0.7, 0.7, 0.65)),
-        "blue": {"type": "sphere", "radius": 0.6, "bsdf": diffuse(0.1, 0.2, 0.7)},
+        "blue": {"type": "sphere", "radius": BIG, "bsdf": diffuse(*BLUE)},
         "red": {
             "type": "sphere",
             "to_world": mi.ScalarTransform4f().translate([0, *at]).scale(RADIUS),
-            "bsdf": diffuse(0.8, 0.1, 0.05),
+            "bsdf": diffuse(*RED),
         },
     }
 
@@ -39,6 +43,17 @@ def moved(mi: Any, parameters: Sequence[Any], first: Mapping[str, Any]) -> Dicti
     return {"red.to_world": mi.Transform4f().translate([0, EYE[1] / EYE[2] * forward, forward]).scale(RADIUS)}
 
 
+def surface(parameters: torch.Tensor) -> Surface:
+    """The two spheres."""
+    zero = torch.zeros_like(parameters[0])
+    red = torch.stack([zero, EYE[1] / EYE[2] * parameters[0], parameters[0]])
+    return balls(
+        torch.stack([torch.zeros_like(red), red]),
+        torch.tensor([BIG, RADIUS]).to(red),
+        torch.tensor([BLUE, RED]),
+    )
+
+
 TASK = Task(
     PathTraced(scene, moved),
     start=(-1.5,),
@@ -47,7 +62,8 @@ TASK = Task(
     rate=(0.08, 0.003),
     steps=150,
     samples=2,
-    published={OURS: (2.34e-4, 3.29e-3), OWN: (5.85e-2, 52.3)},
+    published={OURS: (2.34e-4, 3.29e-3), OWN: (5.85e-2, 52.3), SOFT: (5.33e-2, 7.18e-3)},
+    surface=surface,
 )
 
 

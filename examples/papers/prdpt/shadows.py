@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
+
 from ..records import Record, Setup
-from .compare import OURS, OWN, compare
-from .descend import Task
+from .compare import OURS, OWN, SOFT, compare
+from .descend import Surface, Task
 from .mitsuba_pictures import Dictionary, PathTraced, camera, color, diffuse, path, wall
+from .soft import balls
 
 AT, RADIUS = (16.0, 9.4, -1.2), 0.45
 
@@ -35,6 +38,13 @@ def moved(mi: Any, parameters: Sequence[Any], first: Mapping[str, Any]) -> Dicti
     return {"sphere.to_world": mi.Transform4f().translate([AT[0], AT[1] + up, AT[2] + aside]).scale(RADIUS)}
 
 
+def surface(parameters: torch.Tensor) -> Surface:
+    """The sphere, which the camera does not see."""
+    still = torch.zeros_like(parameters[:1])
+    center = torch.cat([still, parameters]) + torch.tensor(AT, dtype=parameters.dtype)
+    return balls(center[None], torch.tensor([RADIUS]).to(center), torch.tensor([[0.8, 0.26, 0.04]]))
+
+
 TASK = Task(
     PathTraced(scene, moved),
     start=(-0.5, 2.5),
@@ -44,7 +54,8 @@ TASK = Task(
     steps=200,
     pairs=4,
     samples=2,
-    published={OURS: (1.74e-5, 1.81e-3), OWN: (1.64e-3, 5.06)},
+    published={OURS: (1.74e-5, 1.81e-3), OWN: (1.64e-3, 5.06), SOFT: (1.64e-3, 1.42e-1)},
+    surface=surface,
 )
 
 

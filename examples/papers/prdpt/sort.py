@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..records import Record, Setup
-from .compare import OURS, OWN, compare
-from .descend import Task
+from .compare import OURS, OWN, SOFT, compare
+from .descend import Surface, Task
 from .mitsuba_pictures import Dictionary, PathTraced, camera, diffuse, path, sky, wall
+from .soft import joined
 
 CUBES, HALF = 75, 0.09
 COLORS = ((0.8, 0.12, 0.08), (0.1, 0.55, 0.15), (0.08, 0.22, 0.8))
@@ -48,6 +50,24 @@ def moved(mi: Any, parameters: Sequence[Any], first: Mapping[str, Any]) -> Dicti
     return places
 
 
+# Corners by the bits of their numbers, and two triangles for each side.
+CORNERS = [[i & 1, i >> 1 & 1, i >> 2] for i in range(8)]
+SIDES = [
+    [0, 1, 3], [0, 3, 2], [4, 5, 7], [4, 7, 6], [0, 1, 5], [0, 5, 4],
+    [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 3, 7], [1, 7, 5],
+]  # fmt: skip
+
+
+def surface(parameters: torch.Tensor) -> Surface:
+    """The cubes, without the table."""
+    x, z = parameters.view(CUBES, 2).T
+    cube = HALF * (2 * torch.tensor(CORNERS, dtype=parameters.dtype) - 1)
+    centers = torch.stack([x, torch.full_like(x, HALF), z], 1)
+    return joined(
+        centers[:, None] + cube, torch.tensor(SIDES), torch.tensor(COLORS).repeat_interleave(CUBES // 3, 0)
+    )
+
+
 def places() -> tuple[tuple[float, ...], tuple[float, ...]]:
     """All in one heap, and each colour in a square of its own."""
     heap = np.random.default_rng(0).uniform(-0.9, 0.9, (CUBES, 2))
@@ -66,7 +86,8 @@ TASK = Task(
     steps=60,
     pairs=6,
     samples=1,
-    published={OURS: (3.81e-3, 4.19e-1), OWN: (1.18e-2, 6.64)},
+    published={OURS: (3.81e-3, 4.19e-1), OWN: (1.18e-2, 6.64), SOFT: (1.85e-2, 1.57)},
+    surface=surface,
 )
 
 
