@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from largesteps_zg.estimators import SPSA, Estimator, Objective, Smoothed, ZeroGrads
 
@@ -16,7 +17,7 @@ from .digits import digits
 from .pen import KNOTS, SIZE, strokes
 from .rivals import Curve, records
 
-BATCH = 5  # digits of a step
+BATCH, MARGIN, SHOWN = 5, 2, 64  # digits of a step; pixels around them; pixels of a drawing that is shown
 SOURCES: dict[str, Callable[[], Estimator]] = {
     # Each call is at another latent: memory would tell of another drawing.
     "ZeroGrads": lambda: ZeroGrads(sigma=0.05, pairs=4, width=16, memory=0.0),
@@ -40,14 +41,14 @@ class Vae(nn.Module):
         return line + 0.5 * torch.tanh(self.last(self.decoder(z)).view(-1, KNOTS, 2))
 
 
-def train(method: str, images: Tensor, epochs: int, seed: int, kld: float = 0.05) -> tuple[Vae, Curve]:
+def train(method: str, images: Tensor, epochs: int, seed: int, kld: float = 0.02) -> tuple[Vae, Curve]:
     """Every digit has an estimator of its own, which gives the loss's derivative by the digit's points."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = Vae()
     generator = torch.Generator().manual_seed(seed)
     sources = [SOURCES[method]() for _ in images]
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     steps = epochs * -(-len(images) // BATCH)
     slower = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.1 ** (1 / steps))
     losses, spent = [], [0]
@@ -79,27 +80,29 @@ def vae(setup: Setup) -> Iterator[Record]:
 
     A pen draws a curve through the decoder's eight points. The loss is that of the training digits at the mean latent.
     """
-    count, epochs = (6, 24) if setup.small else (30, 150)
-    images = digits(SIZE)[:count]
+    count, epochs = (6, 24) if setup.small else (60, 300)
+    images = functional.pad(
+        digits(SIZE - 2 * MARGIN)[:count], (MARGIN,) * 4
+    )  # so that a stroke can end inside
     curves, shown = [], {}
     for seed in setup.seeds:
         for method in SOURCES:
             setup.say(f"{method}, seed {seed}")
             model, curve = train(method, images, epochs, seed)
             curves.append(curve)
-            if method == "ZeroGrads" and seed == setup.seeds[0]:
-                shown = _shown(model, images)
+            if seed == setup.seeds[0]:
+                shown |= _shown(model, images, method)
     yield from records(setup, curves, "image MSE")
     draw_curves(setup.folder / "curves.png", curves, f"Spline VAE, {count} digits", "image MSE")
     draw_images(setup.folder / "digits.png", shown)
 
 
 @torch.no_grad()
-def _shown(model: Vae, images: Tensor) -> dict[str, Any]:
+def _shown(model: Vae, images: Tensor, method: str) -> dict[str, Any]:
     """Digits, what the model draws of them, and samples of its latent space."""
-    drawn = strokes(model.points(model.encoder(images[:8]).chunk(2, 1)[0]))
-    z = torch.randn(8, 2, generator=torch.Generator().manual_seed(0))
-    rows = (("digit", images[:8]), ("drawn", drawn), ("sample", strokes(model.points(z))))
+    drawn = strokes(model.points(model.encoder(images[:8]).chunk(2, 1)[0]), SHOWN)
+    z = torch.randn(16, 2, generator=torch.Generator().manual_seed(0))
+    rows = (("digit", images[:8]), (method, drawn), (f"{method}, sample", strokes(model.points(z), SHOWN)))
     return {f"{name} {k + 1}": image for name, row in rows for k, image in enumerate(row)}
 
 
