@@ -68,6 +68,8 @@ def test_the_page_has_medians_seeds_published_numbers_and_pictures(tmp_path: Pat
         "Of which one is better.",
         "<td>1.5<span>0.5, 1.5, 2.5</span>",
         "published 0.25",
+        "Seeds: 3.",
+        '<a href="#one/good">Two &lt;methods&gt;</a>',
     ):
         assert part in page
     assert "1,200" in page and 'src="one/good/curve.png"' in page

@@ -22,7 +22,11 @@ def write_page(folder: Path, records: list[Record], experiments: Mapping[str, Ex
     """`folder`/index.html; pictures beside it are linked, not copied."""
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
     parts = [part for name, run in experiments.items() if (part := _part(name, run, folder, records))]
-    text = environment.get_template("page.html.jinja").render(style=STYLE.read_text(), parts=parts)
+    spent = {(r.paper, r.experiment, r.method, r.seed): r.seconds for r in records}
+    text = environment.get_template("page.html.jinja").render(
+        style=STYLE.read_text(), parts=parts, minutes=_number(sum(spent.values()) / 60),
+        seeds=len({record.seed for record in records}),
+    )  # fmt: skip
     with atomic_path(folder / "index.html") as path:
         path.write_text(text, encoding="utf-8")
 
@@ -51,7 +55,8 @@ def _part(name: str, run: Experiment, folder: Path, records: list[Record]) -> di
     pictures = sorted(path.relative_to(folder).as_posix() for path in (folder / paper / short).glob("*.png"))
     return {
         "name": name,
-        "title": title,
+        "paper": paper.replace("_", " "),
+        "title": title.rstrip("."),
         "text": text,
         "measures": measures,
         "rows": rows,
@@ -66,7 +71,12 @@ def _cell(records: list[Record]) -> dict[str, str]:
         return {"median": "", "seeds": "", "published": ""}
     published = next((record.published for record in records if record.published is not None), None)
     return {
-        "median": f"{statistics.median(values):.3g}",
-        "seeds": ", ".join(f"{value:.3g}" for value in values) if len(values) > 1 else "",
-        "published": "" if published is None else f"published {published:.3g}",
+        "median": _number(statistics.median(values)),
+        "seeds": ", ".join(map(_number, values)) if len(values) > 1 else "",
+        "published": "" if published is None else f"published {_number(published)}",
     }
+
+
+def _number(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"

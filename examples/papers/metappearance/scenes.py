@@ -67,8 +67,8 @@ def scene(setup: Setup) -> Iterator[Record]:
     """Metappearance on whole scenes: rates of reconstruct for half the steps
 
     Four factors, on the step sizes of positions, albedo and light and on lambda, are learned by SPSA through whole runs
-    of half today's steps over three scenes. Scenes that were not learned from then get today's steps and half of them
-    with today's rates, and half of them with the learned ones.
+    of half today's steps over three scenes. Scenes that were not learned from then get today's steps and half of them,
+    each with today's rates and with the learned ones.
     """
     size = Size(32, 6, 12, 2, 1) if setup.small else Size(64, 12, 200, 12, 3)
 
@@ -88,6 +88,7 @@ def scene(setup: Setup) -> Iterator[Record]:
             f"today's, {size.steps} steps": settings(torch.zeros(4), size.steps, seed),
             f"today's rates, {size.steps // 2} steps": settings(torch.zeros(4), size.steps // 2, seed),
             f"learned rates, {size.steps // 2} steps": settings(logs, size.steps // 2, seed),
+            f"learned rates, {size.steps} steps": settings(logs, size.steps, seed),
         }
         for name, held_out in tests.items():
             setup.say(f"held-out {name}")
