@@ -22,10 +22,10 @@ from PIL import Image
 
 from largesteps_zg.comparison import Result
 from largesteps_zg.comparison.budget import Spent
-from largesteps_zg.comparison.curves import HEIGHT, WIDTH, Curve, axis, chart, short
 from largesteps_zg.comparison.page import write_report
 from largesteps_zg.comparison.records import Curves
 from largesteps_zg.comparison.table import COLUMNS, digits, entries, row_of, text_table, typical
+from largesteps_zg.output.report.curves import HEIGHT, WIDTH, Curve, axis, chart, short
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 VOID = {"meta", "img", "br", "link", "input"}

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-import largesteps_zg.comparison
+import largesteps_zg.output.report
 from largesteps_zg._support.atomic import atomic_path
 
 from .records import Experiment, Record
 
 HERE = Path(__file__).parent
-STYLE = Path(largesteps_zg.comparison.__file__).with_name("page.css")
+STYLE = Path(largesteps_zg.output.report.__file__).with_name("look.css")
 
 
 def write_page(folder: Path, records: list[Record], experiments: Mapping[str, Experiment]) -> None:

@@ -56,6 +56,8 @@ def summary(path: Path, result: dict[str, Any]) -> str:
         lines.append(f"mesh:     {', '.join([str(path / meshes[0]), *meshes[1:]])}")
     if pictures:
         lines.append(f"pictures: {', '.join(str(path / name) for name in pictures)}")
+    if str(path / "report.html") not in result["not_written"]:
+        lines.append(f"report:   {path / 'report.html'}")
     return "\n".join(lines)
 
 

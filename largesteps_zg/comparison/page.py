@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -11,15 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from numpy.typing import ArrayLike, NDArray
-from PIL import Image
+from numpy.typing import ArrayLike
 
-from .._support.atomic import atomic_path
-from ..images.color import linear_to_srgb
 from ..output.pictures import drawing
-from .curves import Curve, axis, chart
+from ..output.report.curves import Curve, axis, chart
+from ..output.report.filling import error_ramp, picture, straight_bytes, write_page
 from .records import FINISHED
 from .table import COLUMNS, REFERENCE, Column, Entry, Row, digits, entries, finished, names
 
@@ -75,23 +69,18 @@ def write_report(
     order = names(rows)
     colors = {name: "reference" if name == REFERENCE else "" for name in order}
     colors |= {name: f"c{i % COLORS}" for i, name in enumerate(n for n in order if n != REFERENCE)}
-    # What the page is told is text and gets escaped; only the style sheet and our own charts are marked as safe in it.
-    page = Environment(
-        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined
-    ).get_template("page.html.jinja")
-    text = page.render(
+    write_page(
+        path,
+        FOLDER / "page.html.jinja",
         title=title,
         summary=summary,
         notes=notes,
         colors=colors,
-        style=(FOLDER / "page.css").read_text(encoding="utf-8"),
         charts=_charts(rows, colors),
         meanings=_meanings(rows),
         **_table(rows, order),
         **_pictures(targets, pictures, surfaces or {}),
     )
-    with atomic_path(path) as part:
-        part.write_text(text, encoding="utf-8")
 
 
 def _table(rows: Sequence[Row], order: Sequence[str]) -> dict[str, Any]:
@@ -207,33 +196,15 @@ def _pictures(
         for number, name in enumerate(made):
             there = 255 * inside[view, number].astype(np.uint8)
             error = np.dstack([drawing.error_colors(errors[view, number] / top), there])
-            image = _image(_bytes(group[1 + number]), name)
+            image = picture(straight_bytes(group[1 + number]), name, side=SIDE)
             shape = shapes[view].get(name)
-            surface = None if shape is None else _image(_bytes(shape), f"surface of {name}")
-            wrong = _image(error, f"error of {name}")
+            surface = (
+                None if shape is None else picture(straight_bytes(shape), f"surface of {name}", side=SIDE)
+            )
+            wrong = picture(error, f"error of {name}", side=SIDE)
             results.append({"name": name, "image": image, "surface": surface, "error": wrong})
-        views.append({"target": _image(_bytes(group[0]), "target"), "results": results})
-    ramp = ",".join("rgb({},{},{})".format(*drawing.error_colors(np.array(i / 8))) for i in range(9))
-    return {"views": views, "ramp": ramp, "top": f"≥ {top:g}" if top < 1 else "1"}
-
-
-def _bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """sRGB with straight alpha: the page's own background shows around the object."""
-    alpha = np.clip(np.nan_to_num(image[..., 3:]), 0, 1)
-    straight = np.where(alpha > 0, np.nan_to_num(image[..., :3]) / np.maximum(alpha, 1e-6), 0)
-    encoded = linear_to_srgb(torch.from_numpy(np.clip(straight, 0, 1))).numpy()
-    return (np.concatenate([encoded, alpha], axis=-1) * 255 + 0.5).astype(np.uint8)
-
-
-def _image(pixels: NDArray[np.uint8], alt: str) -> dict[str, Any]:
-    """The picture itself, for the page; large ones made smaller."""
-    picture = Image.fromarray(pixels)
-    if max(picture.size) > SIDE:
-        picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
-    content = base64.b64encode(buffer.getvalue()).decode()
-    return {"alt": alt, "width": picture.width, "height": picture.height, "content": content}
+        views.append({"target": picture(straight_bytes(group[0]), "target", side=SIDE), "results": results})
+    return {"views": views, "ramp": error_ramp(), "top": f"≥ {top:g}" if top < 1 else "1"}
 
 
 def _meanings(rows: Sequence[Row]) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from .._support.atomic import atomic_path, remove_leftovers
@@ -37,11 +38,20 @@ from .held_out import held_out_cameras
 from .pictures import figures
 from .pictures.bare import bare_images
 from .provenance import peak_memory_mib
+from .report.page import write_run_report
+from .report.surface import packed_surface
 from .run_checkpoint import RunCheckpoint
 from .run_json import json_text, summary
 from .seen import seeing_report, views_seeing, without_unseen
 
 SHOWN = 3  # views in the comparison
+LINKED = {
+    "mesh.ply": "the mesh in the scene's coordinates, with views_seeing at its vertices",
+    "mesh.glb": "the same upright, for viewers and Blender",
+    "mesh.obj": "the same for modelling programs",
+    "progression.gif": "the way there, as a film",
+    "run.json": "all numbers and settings",
+}  # from the report, which lies beside them
 CHECKPOINT_SECONDS = 30.0
 
 
@@ -205,13 +215,14 @@ class RunFolder:
         with stopwatch("evaluate"):
             result, seeing = self._seen(result)
         with stopwatch("export"):
-            self._export(result, rendering)
+            surface = self._export(result, rendering)
         with stopwatch("evaluate"):
             measured, drawn = self._evaluated(result, rendering)
         measured["views_seeing"] = seeing
         self.memory["evaluate"] = peak_memory_mib()
         with stopwatch("pictures"):
-            self._draw(result, rendering, drawn)
+            shown = self._shown(result, rendering, drawn)
+            self._draw(result, rendering, shown)
         self.memory["pictures"] = peak_memory_mib()
         content |= {
             **measured,
@@ -220,8 +231,11 @@ class RunFolder:
             "peak_memory_mib": self.memory["pictures"],
             "peak_memory_mib_after": self.memory,
             "not_written": dict(self.not_written),
-            "finished": content["finished"] and not self.not_written,
         }
+        with self._writing():
+            self._report(content, surface, result, shown)
+        finished = content["finished"] and not self.not_written
+        content |= {"not_written": dict(self.not_written), "finished": finished}
         with self._writing(), atomic_path(self.path / "run.json") as part:
             part.write_text(json_text(content), encoding="utf-8")
         return content
@@ -239,8 +253,8 @@ class RunFolder:
             save_mesh(self.path / "mesh.ply", result.mesh, attributes=attributes)
         return result, report
 
-    def _export(self, result: Result, rendering: Rendering) -> None:
-        """The same mesh for other programs, with a texture where one was asked for."""
+    def _export(self, result: Result, rendering: Rendering) -> Mesh | TexturedMesh:
+        """The same mesh for other programs, with a texture where one was asked for; what was written."""
         surface: Mesh | TexturedMesh = result.mesh
         texture = self.start.texture
         if texture.wanted:
@@ -256,6 +270,7 @@ class RunFolder:
                 surface,
                 up=up_direction(self.scene, result.settings.advanced.correcting)[0],
             )
+        return surface
 
     def _evaluated(self, result: Result, rendering: Rendering) -> tuple[dict[str, Any], Views]:
         """How good the mesh and its pictures are, and the views to be drawn: held-out ones, if there are some."""
@@ -275,16 +290,21 @@ class RunFolder:
         *_, best = seen_from.values()  # the last fit best
         return measured, replace(test, cameras=best)
 
-    def _draw(self, result: Result, rendering: Rendering, views: Views) -> None:
-        """Write the pictures: some views beside their photographs, the loss, the way to the last shape."""
+    def _shown(self, result: Result, rendering: Rendering, views: Views) -> dict[str, Any]:
+        """Some views, pictures from there, and the bare surface; linear, premultiplied."""
         count = min(SHOWN, len(views))
         shown = views[[len(views) * i // count for i in range(count)]]
-        targets, made = shown.linear().cpu().numpy(), rendering.images(shown.cameras).numpy()
+        made = torch.cat([rendering.images(shown.cameras[i]) for i in range(count)])
+        if shown.known is not None:  # where nothing was photographed nothing is wrong
+            made = made * shown.known.cpu()[..., None]
+        bare = bare_images(result.mesh.vertices, result.mesh.faces, shown.cameras)
+        taken = {"targets": shown.linear().cpu(), "results": made, "surfaces": bare}
+        return {**{name: images.numpy() for name, images in taken.items()}, "names": shown.names}
+
+    def _draw(self, result: Result, rendering: Rendering, shown: dict[str, Any]) -> None:
+        """Write the pictures: some views beside their photographs, the loss, the way to the last shape."""
         with self._writing():
-            bare = bare_images(result.mesh.vertices, result.mesh.faces, shown.cameras).numpy()
-            figures.save_comparison(
-                self.path / "comparison.png", targets, made, surfaces=bare, names=shown.names
-            )
+            figures.save_comparison(self.path / "comparison.png", **shown)
         with self._writing():
             events = {event.step: event.name for event in result.events}
             figures.save_loss_curve(self.path / "loss.png", result.losses, events=events)
@@ -293,6 +313,15 @@ class RunFolder:
             film.save_animation(self.path / "progression.gif", target.cpu()[0])
         with self._writing():
             film.save_strip(self.path / "progression.png", target.cpu()[0])
+
+    def _report(
+        self, content: dict[str, Any], surface: Mesh | TexturedMesh, result: Result, shown: dict[str, Any]
+    ) -> None:
+        """All of it as one page."""
+        up = up_direction(self.scene, result.settings.advanced.correcting)[0]
+        packed = packed_surface(surface, up=up, camera=self.film.viewpoint)
+        links = [(name, what) for name, what in LINKED.items() if (self.path / name).is_file()]
+        write_run_report(self.path / "report.html", content, surface=packed, links=links, **shown)
 
 
 def _quality(

@@ -17,7 +17,7 @@ CLAY, WARNING = (0.62, 0.60, 0.57), (0.80, 0.07, 0.03)  # linear
 FINE = 2  # pictures are made larger by this factor, then shrunk
 # Lights in the camera's axes (x right, y down, z forward), where they come from, and their strengths: a key light above
 # the left shoulder, so that relief shows, a fill light from the right, and one from the camera itself.
-_LIGHTS = (((-0.55, -0.65, -0.55), 0.72), ((0.80, -0.10, -0.45), 0.16), ((0.0, 0.0, -1.0), 0.24))
+LIGHTS = (((-0.55, -0.65, -0.55), 0.72), ((0.80, -0.10, -0.45), 0.16), ((0.0, 0.0, -1.0), 0.24))
 
 
 @torch.no_grad()
@@ -82,7 +82,7 @@ def _shaded(normals: Tensor, fragments: Fragments, camera: Cameras, tint: Tensor
     # The side that is seen has the normal that is lit.
     seen = torch.where(outside[:, None], normals[face], -normals[face]) @ camera.world_to_camera[0, :3, :3].T
     light = torch.full((len(face),), 0.06, device=seen.device)
-    for direction, strength in _LIGHTS:
+    for direction, strength in LIGHTS:
         toward = torch.nn.functional.normalize(seen.new_tensor(direction), dim=0)
         light += strength * (seen @ toward).clamp(min=0)
     if tint is not None:

@@ -88,7 +88,7 @@ def axis(
     return Axis(label, least if low is None else low, most if high is None else high, log)
 
 
-def chart(title: str, curves: Sequence[Curve], x: Axis, y: Axis) -> str:
+def chart(title: str, curves: Sequence[Curve], x: Axis, y: Axis, *, marks: Sequence[float] = ()) -> str:
     """An ``<svg>`` element.
 
     Parameters
@@ -98,6 +98,8 @@ def chart(title: str, curves: Sequence[Curve], x: Axis, y: Axis) -> str:
     curves : sequence of Curve
         Drawn in this order.
     x, y : Axis
+    marks : sequence of float
+        Where along x something happened.
     """
     right = WIDTH - 14 - LETTER * max((len(curve.name) for curve in curves), default=0)
 
@@ -115,6 +117,7 @@ def chart(title: str, curves: Sequence[Curve], x: Axis, y: Axis) -> str:
     for value in x.ticks():
         parts.append(f'<path class="grid" d="M{across(value):.1f} {TOP}V{bottom}"/>')
         parts.append(_text("tick", across(value), bottom + 17, short(value), "middle"))
+    parts += [f'<path class="mark" d="M{across(value):.1f} {TOP}V{bottom}"/>' for value in marks]
     parts.append(f'<path class="base" d="M{LEFT} {bottom}H{right:.1f}"/>')
     parts.append(_text("axis", (LEFT + right) / 2, HEIGHT - 6, x.label, "middle"))
     ends: list[tuple[float, float, Curve]] = []
