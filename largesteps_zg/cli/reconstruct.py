@@ -16,6 +16,7 @@ from .inputs import STARTS, add_reading, light_named, scene_named, start_named, 
 from .options import add_options, given
 from .progress import Progress
 from .summary import summary
+from .view import PORT, port_number
 
 if TYPE_CHECKING:
     from ..mesh.mesh import Mesh
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ..reconstruct.camera_bundle import Bundled
     from ..reconstruct.loop import Reconstruction, State
     from ..scenes.views import Scene, Views
+    from ..viewing.live import LiveView
 
 INTERRUPTED = "interrupted"
 
@@ -57,6 +59,10 @@ def add_parser(commands: Any) -> None:
         help="UV texture of N x N texels for mesh.obj and mesh.glb; with --remesh off in the layout of MESH, if it has "
         "one (default: auto for such a MESH, else off: colours at the vertices)",
     )  # fmt: skip
+    add(
+        "--view", nargs="?", type=port_number, const=PORT, metavar="PORT",
+        help=f"show it in the browser as it goes on (default port {PORT}), and leave recording.html",
+    )  # fmt: skip
     add("--resume", action="store_true", help="go on from the checkpoint in DIR")
     add("--quiet", action="store_true", help="no progress bar")
 
@@ -77,11 +83,21 @@ def command(arguments: argparse.Namespace) -> int:
     with inputs():
         settings = _settings(arguments)  # cheap mistakes first
         folder, run = _prepared(arguments, settings)
+        live = _live(arguments.view, folder, run)
+    try:
+        return _run(arguments, folder, run, live)
+    finally:
+        if live is not None:
+            live.close()
+
+
+def _run(arguments: argparse.Namespace, folder: RunFolder, run: Reconstruction, live: LiveView | None) -> int:
+    """All steps, and what they leave behind; the exit status."""
     for note in folder.scene.provenance:  # before the minutes that follow, in which it can still be put right
         print(f"{note.about:9} {note.text}", flush=True)
     state, stopped = None, None
     with Stopping() as stopping, _progress(run, quiet=arguments.quiet) as progress:
-        state, stopped = _steps(run, folder, stopping, progress)
+        state, stopped = _steps(run, folder, stopping, progress, live)
         if state is None:
             if folder.is_complete():
                 print(f"{folder.path} is finished already ({run.step} steps): {folder.path / 'mesh.ply'}")
@@ -95,6 +111,8 @@ def command(arguments: argparse.Namespace) -> int:
         folder.keep(state, resumable=stopped in (None, INTERRUPTED))
     if stopping.hurried:
         return _stopped_early(folder, state, stopping)
+    if live is not None:
+        folder.keep_recording(live.record)
     result = folder.finish(state, stopped=stopped)
     return _end(folder, result, stopped, stopping.signum)
 
@@ -176,7 +194,7 @@ def _start(arguments: argparse.Namespace, views: Views, *, keeps_faces: bool) ->
 
 
 def _steps(
-    run: Reconstruction, folder: RunFolder, stopping: Stopping, progress: Progress
+    run: Reconstruction, folder: RunFolder, stopping: Stopping, progress: Progress, live: LiveView | None
 ) -> tuple[State | None, str | None]:
     """The last state, if there was a step to take, and why it is not the end, if it is not."""
     from ..reconstruct.faults import NonFiniteError
@@ -193,6 +211,8 @@ def _steps(
         with inputs():
             folder.prepare()  # not before a step: a mistake leaves nothing behind
         folder.watch(state)
+        if live is not None:
+            live.watch(state)
         text = f"step {state.step}, loss {state.loss:.4f}, {state.vertices:,} vertices"
         progress.update(state.step, text, total=state.steps)
         if len(folder.not_written) > noted:
@@ -226,6 +246,17 @@ def _end(folder: RunFolder, result: dict[str, Any], stopped: str | None, signum:
         print(f"largesteps-zg: {stopped}; {path / 'mesh.ply'} is the last good mesh", file=sys.stderr)
         return FAILED
     return 0
+
+
+def _live(port: int | None, folder: RunFolder, run: Reconstruction) -> LiveView | None:
+    """The view of a run, if one was asked for."""
+    if port is None:
+        return None
+    from ..viewing.live import LiveView
+
+    live = LiveView(folder.scene, run, port=port)
+    print(f"view:     {live.address}", flush=True)
+    return live
 
 
 def _progress(run: Reconstruction, *, quiet: bool) -> Progress:

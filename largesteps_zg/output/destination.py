@@ -23,7 +23,16 @@ _OF_SCENES = (
 # What a run leaves behind; pictures among it are no photographs, and leftover parts of these files are cleared away.
 _MARKS = ("run.json", "results.json", "evaluation.json", "checkpoint.pt")
 _PICTURES = ("comparison.png", "loss.png", "progression.gif", "progression.png", "mesh.png", "evaluation.png")
-OF_A_RUN = (*_MARKS, *_PICTURES, "report.html", "mesh.ply", "mesh.obj", "mesh.mtl", "mesh.glb")
+OF_A_RUN = (
+    *_MARKS,
+    *_PICTURES,
+    "report.html",
+    "recording.html",
+    "mesh.ply",
+    "mesh.obj",
+    "mesh.mtl",
+    "mesh.glb",
+)
 
 
 def writable_folder(path: str | os.PathLike[str]) -> Path:

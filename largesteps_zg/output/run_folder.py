@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,6 +50,7 @@ LINKED = {
     "mesh.glb": "the same upright, for viewers and Blender",
     "mesh.obj": "the same for modelling programs",
     "progression.gif": "the way there, as a film",
+    "recording.html": "the way there, to turn while it plays",
     "run.json": "all numbers and settings",
 }  # from the report, which lies beside them
 CHECKPOINT_SECONDS = 30.0
@@ -188,7 +189,8 @@ class RunFolder:
         """
         with self._writing():
             self.path.mkdir(parents=True, exist_ok=True)
-            (self.path / "run.json").unlink(missing_ok=True)  # an earlier run's, about another mesh
+            for earlier in ("run.json", "recording.html"):  # about another mesh
+                (self.path / earlier).unlink(missing_ok=True)
         if resumable:
             with self._writing():
                 self.save_checkpoint(state)
@@ -198,6 +200,11 @@ class RunFolder:
             save_mesh(self.path / "mesh.ply", result.mesh, attributes=self.start.attributes)
         self.kept = state, result
         return result
+
+    def keep_recording(self, record: Callable[[Path], None]) -> None:
+        """Have ``recording.html`` written, after `keep` and before `finish`, whose report leads to it."""
+        with self._writing():
+            record(self.path / "recording.html")
 
     def finish(self, state: State, *, stopped: str | None = None, resumable: bool = True) -> dict[str, Any]:
         """Write everything: what `keep` does if that is not done, then pictures, then numbers.

@@ -117,7 +117,7 @@ def save_glb(path: str | os.PathLike[str], surface: Mesh | TexturedMesh, *, up: 
         faces, image = textured.faces_uv, _png(textured.image)
     elif mesh.colors is not None:
         parts["COLOR_0"] = _array(mesh.colors.detach().clamp(0, 1))
-    content = _glb(parts, _array(faces), image, middle if far else None)
+    content = glb_bytes(parts, _array(faces), image=image, translation=middle if far else None)
     with atomic_path(path) as part:
         part.write_bytes(content)
 
@@ -178,13 +178,25 @@ def _png(image: Tensor) -> bytes:
     return buffer.getvalue()
 
 
-def _glb(
-    parts: dict[str, NDArray[np.float64]],
+def glb_bytes(
+    parts: dict[str, NDArray[Any]],
     faces: NDArray[np.int64],
-    image: bytes | None,
-    translation: NDArray[np.float64] | None,
+    *,
+    image: bytes | None = None,
+    translation: NDArray[np.float64] | None = None,
 ) -> bytes:
-    """The file: a header, a chunk of JSON and a chunk of numbers. glTF 2.0, section 4."""
+    """A mesh as the content of a GLB file: a header, a chunk of JSON and a chunk of numbers (glTF 2.0, section 4).
+
+    Parameters
+    ----------
+    parts : dict of str to (V, n) float
+        By their names in glTF: POSITION, NORMAL (unit), COLOR_0 (linear), TEXCOORD_0.
+    faces : (F, 3) int
+    image : bytes, optional
+        A PNG: the base colour.
+    translation : (3,) float, optional
+        What is to be added to the positions.
+    """
     views: list[dict[str, Any]] = []
     accessors: list[dict[str, Any]] = []
     numbers = bytearray()

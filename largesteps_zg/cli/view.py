@@ -1,0 +1,112 @@
+"""``largesteps-zg view``: a scene, or what a run left behind, in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._support.options import options_of
+from .._support.regular_files import read_regular
+from ..scenes.reading import Reading
+from .faults import inputs
+from .inputs import add_reading
+from .options import given
+
+if TYPE_CHECKING:
+    from ..mesh.mesh import Mesh
+    from ..scenes.views import Scene
+
+PORT = 8080
+
+
+def port_number(text: str) -> int:
+    """1 to 65535."""
+    number = int(text) if text.isdecimal() else 0
+    if not 0 < number < 65536:
+        raise argparse.ArgumentTypeError(f"expected the number of a port, 1 to 65535, got {text!r}")
+    return number
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's."""
+    made = commands.add_parser("view", help="a scene, or what a run left behind, in the browser")
+    made.set_defaults(command=command)
+    made.add_argument("folder", metavar="DIR", help="a run's folder, or a scene as for reconstruct")
+    made.add_argument(
+        "--port",
+        type=port_number,
+        default=PORT,
+        metavar="N",
+        help=f"the next free one from here (default {PORT})",
+    )
+    made.add_argument("--hull", action="store_true", help="carve the masks' hull, too")
+    add_reading(made)
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Show it until Ctrl-C; 0."""
+    from ..viewing.server import address, close, open_server
+    from ..viewing.still import show
+
+    with inputs():
+        server = open_server(arguments.port)
+        try:
+            scene, mesh, marks = _found(arguments)
+            show(server, scene, mesh, hull=_hull(scene) if arguments.hull else None, marks=marks)
+        except BaseException:
+            close(server)
+            raise
+    print(f"view:     {address(server)}   (Ctrl-C ends it)", flush=True)
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        close(server)
+
+
+def _found(arguments: argparse.Namespace) -> tuple[Scene | None, Mesh | None, dict[str, Any]]:
+    """What lies there: the scene, the mesh of a run, and what its vertices are marked with."""
+    from ..scenes.registry import load_scene
+
+    folder = Path(arguments.folder)
+    if not (folder / "run.json").is_file():
+        return load_scene(folder, format=arguments.format, reading=given(arguments, Reading)), None, {}
+    mesh, marks = _result(folder / "mesh.ply")
+    try:
+        content = json.loads(read_regular(folder / "run.json"))
+        path, asked = content["scene"]["path"], content["options"]
+        if path is None:
+            from .inputs import scene_named
+
+            return scene_named(None), mesh, marks
+        names = [each.name for each, _ in options_of(Reading)]
+        chosen = {name: asked[name] for name in names if name in asked}
+        chosen["masks"] = None if chosen.get("masks") is None else Path(chosen["masks"])
+        return load_scene(path, format=asked.get("format", "auto"), reading=Reading(**chosen)), mesh, marks
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        print(f"view:     without the scene, which cannot be read: {error}")
+        return None, mesh, marks
+
+
+def _result(path: Path) -> tuple[Mesh, dict[str, Any]]:
+    """A run's mesh, and how many photographs see its vertices as a share of the most."""
+    from ..mesh.file_parts import ply_attributes, read_parts
+    from ..mesh.files import mesh_of_parts
+
+    parts = read_parts(path)
+    mesh, counts = mesh_of_parts(path, parts), ply_attributes(parts).vertex.get("views_seeing")
+    if counts is None or len(counts) != len(mesh.vertices):
+        return mesh, {}
+    return mesh, {"Seen by": counts / max(counts.max(), 1)}
+
+
+def _hull(scene: Scene | None) -> Mesh | None:
+    from ..reconstruct.starts.hull import visual_hull
+    from ..scenes.carving.bounds import bounding_sphere
+
+    return None if scene is None else visual_hull(scene.train, *bounding_sphere(scene.train))
