@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from inspect import unwrap
 from typing import Any
 
 import torch
@@ -18,7 +19,13 @@ _SECOND_MOMENTS = frozenset({"g2", "exp_avg_sq", "max_exp_avg_sq"})
 
 
 class _UniformlyScaledAdam(torch.optim.Optimizer):
-    """What UniformAdam and VectorAdam share: Adam but for the second moment, which two functions define."""
+    """What the optimisers here share: Adam but for the second moment, which two functions define."""
+
+    # torch hides these from its compiler, and loads it to do so: a second of every program that optimises.
+    add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = unwrap(torch.optim.Optimizer.zero_grad)
+    state_dict = unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = unwrap(torch.optim.Optimizer.load_state_dict)
 
     _squares: Callable[[Tensor], Tensor]
     _scale: Callable[[Tensor], Tensor]
@@ -159,6 +166,19 @@ class VectorAdam(_UniformlyScaledAdam):
     def _scale(second: Tensor) -> Tensor:
         """A copy: what follows works in place."""
         return second.clone()
+
+
+class PlainAdam(_UniformlyScaledAdam):
+    """Adam, to within rounding; `torch.optim.Adam` loads torch's compiler at its first step, which takes a second.
+
+    Parameters
+    ----------
+    params, lr, betas, eps
+        As in `UniformAdam`.
+    """
+
+    _squares = staticmethod(torch.square)
+    _scale = staticmethod(torch.clone)
 
 
 @torch.no_grad()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from largesteps_zg.optimize import AdamUniform, UniformAdam, VectorAdam, carry_state
+from largesteps_zg.optimize import AdamUniform, PlainAdam, UniformAdam, VectorAdam, carry_state
 
-ADAMS = [UniformAdam, VectorAdam]
+ADAMS = [UniformAdam, VectorAdam, PlainAdam]
 
 
 def gradients(generator: torch.Generator, count: int = 12) -> list[Tensor]:
@@ -55,6 +57,29 @@ def test_vector_adam_is_adam_over_the_squared_length_of_each_row(generator: torc
     steps = gradients(generator)
     expected = reference(steps, lambda s: s.sum(axis=1, keepdims=True), 0.3, 0.8, 0.99)
     np.testing.assert_allclose(run(VectorAdam, steps, lr=0.3, betas=(0.8, 0.99)), expected, rtol=1e-12)
+
+
+def test_plain_adam_is_torchs(generator: torch.Generator) -> None:
+    steps = gradients(generator)
+    expected = run(torch.optim.Adam, steps, lr=0.3, betas=(0.8, 0.99))
+    torch.testing.assert_close(run(PlainAdam, steps, lr=0.3, betas=(0.8, 0.99)), expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.slow
+def test_no_optimiser_loads_torchs_compiler() -> None:
+    program = """
+import sys, torch
+from largesteps_zg.optimize import PlainAdam, UniformAdam, VectorAdam
+for kind in (PlainAdam, UniformAdam, VectorAdam):
+    parameter = torch.zeros(2, 3, requires_grad=True)
+    optimizer = kind([parameter])
+    parameter.sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    optimizer.load_state_dict(optimizer.state_dict())
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_first_step_by_hand() -> None:

@@ -24,7 +24,7 @@ MODULES = {
     "clip space": lambda: build_clip(torch.float32).module,
     "layers": lambda: build_layers(torch.float32).module,
     "nvdiffrast's interface": lambda: nvdiffrast_kernels.build(torch.float32).module,
-    "losses": lambda: loss_kernels.MODULE,
+    "losses": lambda: loss_kernels.compare_rows.module,
     "scattering": lambda: scattering.build(torch.float32).module,
     "textures": lambda: texture_kernels.build(torch.float32).module,
     "textures64": lambda: texture_kernels.build(torch.float64).module,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+import warp as wp
 
+from largesteps_zg._support.compiling import telling
 from largesteps_zg._support.warp_kernels import INTS, KernelModule, compiled
-from largesteps_zg._support.warp_launch import as_flat, launch
+from largesteps_zg._support.warp_launch import as_flat, launch, load
 
 ADD = "for (int i = first; i < last; ++i) sums.data[i] += (real)scale * (real)values.data[i];"
 ADD_IN_VIEW = "for (int i = first; i < last; ++i) sums.data[view * count + i] += (real)values.data[i] / 3;"
@@ -41,3 +43,19 @@ def test_each_item_of_some_views_is_taken_once(dtype, block):
     launch(kernels_for(dtype, CPU).add_in_view, (2, 2 // block), inputs, CPU)
     thirds = torch.tensor([1.0, 2.0], dtype=dtype) / 3  # in the type of the module, not in another
     assert torch.equal(sums, torch.cat([torch.zeros(3, 2, dtype=dtype), thirds.expand(2, 2)]))
+
+
+@pytest.mark.slow
+def test_a_module_is_compiled_once_and_that_is_told(tmp_path, monkeypatch):
+    load(kernels_for(torch.float32, CPU).module, CPU)  # Warp is started, and so has its cache
+    monkeypatch.setattr(wp.config, "kernel_cache_dir", str(tmp_path))
+    make, heard = KernelModule("largesteps_zg.tests.once", torch.float64), []
+    make.items("add", ADD, values=INTS, scale=int, sums=make.reals)
+    with telling(heard.append):
+        for _ in range(2):
+            load(make.module, CPU)
+    sums = torch.zeros(1, dtype=torch.float64)
+    launch(make.finished().add, 1, [0, 1, as_flat(torch.ones(1, dtype=torch.int32)), 4, as_flat(sums)], CPU)
+    assert sums.tolist() == [4]
+    assert heard == ["compiling tests.once"]
+    assert len(list(tmp_path.iterdir())) == 1

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ import warp as wp
 from torch import Tensor
 
 from .caches import use_temporary_cache
+from .compiling import tell
 from .errors import OwnWarning
 from .native_output import caught, hand_on
 from .while_inside import WhileInside
@@ -51,8 +53,13 @@ def load(module: Any, device: torch.device) -> None:
     """Compile a module of kernels, or a module of that name: once, before two threads would."""
     initialize()
     module = wp.get_module(module) if isinstance(module, str) else module
+    block = (
+        1 if in_chunks(device) else 256
+    )  # as `wp.launch`: a module for another number would not be the one
+    if not Path(wp.config.kernel_cache_dir or "", module.get_module_identifier(block)).exists():
+        tell(module.name)
     with quiet:
-        module.load(wp.device_from_torch(device))
+        module.load(wp.device_from_torch(device), block_dim=block)
 
 
 @cache

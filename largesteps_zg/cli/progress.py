@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import Any
+
+from .._support.compiling import telling
 
 SECONDS = 30.0  # between lines
 
@@ -26,14 +29,16 @@ class Progress:
         self.total, self.done, self.text = total, start, "preparing"
         self.bar: Any = None
         self.silent = quiet or sys.stderr is None
-        self.told = time.monotonic()
+        self.told, self.open = time.monotonic(), contextlib.ExitStack()
         if not self.silent and sys.stderr.isatty():
             from tqdm import tqdm
 
             self.bar = tqdm(total=total, initial=start, dynamic_ncols=True, leave=False, **bar)
-            self.bar.set_postfix_str(self.text)  # the first run on a machine compiles its kernels
+            self.bar.set_postfix_str(self.text)
 
     def __enter__(self) -> Progress:
+        if not self.silent:
+            self.open.enter_context(telling(self.say))  # the first run on a machine compiles its kernels
         return self
 
     def update(self, done: float, text: str, *, total: float | None = None) -> None:
@@ -55,5 +60,6 @@ class Progress:
         print(line, file=sys.stderr, flush=True)
 
     def __exit__(self, *_: object) -> None:
+        self.open.close()
         if self.bar is not None:
             self.bar.close()

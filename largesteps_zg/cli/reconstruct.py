@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .._support.compiling import telling
 from .._support.stopping import Stopping
 from ..reconstruct.settings import Settings
 from ..scenes.reading import Reading
@@ -82,7 +85,8 @@ def command(arguments: argparse.Namespace) -> int:
     """Run a reconstruction; 0, 128 + N after signal N (130 after Ctrl-C), 1 where it failed."""
     with inputs():
         settings = _settings(arguments)  # cheap mistakes first
-        folder, run = _prepared(arguments, settings)
+        with nullcontext() if arguments.quiet else telling(partial(print, file=sys.stderr, flush=True)):
+            folder, run = _prepared(arguments, settings)
         live = _live(arguments.view, folder, run)
     try:
         return _run(arguments, folder, run, live)

@@ -168,12 +168,12 @@ COMPARE_PIXELS = (
 )
 
 
-_MAKE = KernelModule("largesteps_zg.images.losses", torch.float32)
-MODULE = _MAKE.module
 _GIVEN = {
     "images": FLOATS, "targets": FLOATS, "weights": FLOATS, "sharps": FLOATS, "known": FLOATS, "weighted": int,
     "kind": int, "axes": int, "channels": int,
 }  # fmt: skip
-# The sums of rows of pixels and the gradient; and the loss of every pixel.
-compare_rows = _MAKE.items("compare_rows", COMPARE, **_GIVEN, size=int, sums=FLOATS, gradient=FLOATS)
-compare_pixels = _MAKE.items("compare_pixels", COMPARE_PIXELS, **_GIVEN, losses=FLOATS)
+# The sums of rows of pixels and the gradient; and the loss of every pixel. Each compiles for seconds, so by itself.
+_rows = KernelModule("largesteps_zg.images.losses", torch.float32)
+compare_rows = _rows.items("compare_rows", COMPARE, **_GIVEN, size=int, sums=FLOATS, gradient=FLOATS)
+_pixels = KernelModule("largesteps_zg.images.pixel_losses", torch.float32)
+compare_pixels = _pixels.items("compare_pixels", COMPARE_PIXELS, **_GIVEN, losses=FLOATS)

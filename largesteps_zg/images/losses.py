@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from .._support.warp_launch import as_flat, as_warp, load, run_items
 from ..constants import DEFAULTS
-from .loss_kernels import MODULE, compare_pixels, compare_rows
+from .loss_kernels import compare_pixels, compare_rows
 
 KINDS = ("l1", "l2", "robust")
 
@@ -39,7 +39,7 @@ class _ImageLoss(torch.autograd.Function):
         inputs += [as_flat(sums if known is None else known), int(known is not None), kind, int(axes)]
         inputs += [channels, width * channels, as_warp(sums), as_flat(gradient)]
         if device.type == "cpu":
-            load(MODULE, device)
+            load(compare_rows.module, device)
 
         run_items(compare_rows, rows, inputs, device)
         ctx.save_for_backward(gradient)
@@ -119,7 +119,7 @@ def pixel_losses(
     inputs += [as_flat(losses if known is None else known), int(known is not None), KINDS.index(kind)]
     inputs += [int(brightness is not None), images.shape[3], as_flat(losses)]
     if device.type == "cpu":
-        load(MODULE, device)
+        load(compare_pixels.module, device)
 
     run_items(compare_pixels, losses.numel(), inputs, device)
     return losses

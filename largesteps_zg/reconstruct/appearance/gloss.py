@@ -12,6 +12,7 @@ from torch import Tensor
 from ..._support.trial import Trial
 from ...cameras.model import Cameras
 from ...constants import DEFAULTS, Highlights
+from ...optimize import PlainAdam
 from .occlusion import SelfOcclusion
 
 
@@ -76,7 +77,7 @@ class Gloss:
         others = (constants.strength_step, constants.grazing_step, constants.nearness_step)
         steps = (*others, *[constants.step] * len(sizes))
         groups = [{"params": [p], "lr": lr} for p, lr in zip(self.parameters(), steps, strict=True)]
-        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
+        self.optimizer = PlainAdam(groups, betas=(0.9, 0.99))
         self._occlusion = SelfOcclusion(constants)
 
     def __call__(

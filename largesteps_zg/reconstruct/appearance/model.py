@@ -12,6 +12,7 @@ from torch import Tensor
 from ...cameras.model import Cameras
 from ...constants import DEFAULTS, Constants, Schedule
 from ...geometry.normals import vertex_normals
+from ...optimize import PlainAdam
 from ...renderers.light import SphericalHarmonicsLight
 from ..batch import Batch
 from ..difference import Difference
@@ -52,7 +53,7 @@ class Appearance:
     ) -> None:
         self._constants = constants
         self.light = light.coefficients.detach().clone().requires_grad_(not light_known)
-        self.light_optimizer = torch.optim.Adam([self.light], lr=constants.light_step)
+        self.light_optimizer = PlainAdam([self.light], lr=constants.light_step)
         self.gloss, self.exposure = gloss, exposure
 
     def colors(
