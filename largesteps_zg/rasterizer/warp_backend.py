@@ -85,6 +85,7 @@ def _draw_in_chunks(
     chunks = chunks_of(views, device)
     screen = torch.empty_like(points)
     keys = torch.empty(len(chunks), height * width + PADDING, dtype=torch.int64)  # the kernel clears them
+    later = torch.empty(len(chunks), len(faces) + 1, dtype=torch.int32)
     counts = torch.empty(views, dtype=torch.int32)
     # Room for all pixels: what is not covered is never touched, and so costs no memory.
     room = torch.empty(2, views * height * width, dtype=torch.int32)
@@ -102,7 +103,8 @@ def _draw_in_chunks(
     w_keys = [as_warp(chunk_keys, wp.uint64) for chunk_keys in keys]
 
     def draw(index: int, chunk: range) -> None:
-        launch(k.draw_views, 1, [chunk.start, chunk.stop, *size, *given, w_keys[index], *made], device)
+        buffers = [w_keys[index], as_warp(later[index])]
+        launch(k.draw_views, 1, [chunk.start, chunk.stop, *size, *given, *buffers, *made], device)
 
     run_chunks(draw, chunks)
     ends = _ends(counts)
@@ -137,7 +139,8 @@ def _draw_at_once(
     )
     launch(k.project, views * vertices, [w_points, closeness, near, w_screen], device)
     given = [height, width, near, w_points, closeness, as_warp(faces, wp.vec3i), vertices, w_screen]
-    launch(k.raster, (views, len(faces)), [*given, ceilings, w_keys, as_flat(sides)], device)
+    nothing = as_warp(counts[:0])
+    launch(k.raster, (views, len(faces)), [*given, ceilings, w_keys, nothing, as_flat(sides)], device)
     launch(k.count, views * height, [w_keys, width, as_warp(counts)], device)
     # Rows begin where the rows before them in their view end.
     starts = counts.view(views, height).cumsum(1, dtype=torch.int32).view(-1) - counts

@@ -137,10 +137,11 @@ def draw(
         chunks = chunks_of(views, device)
         keys = torch.empty(len(chunks), height * width + PADDING, dtype=torch.int64)  # the kernel clears them
         w_keys = [as_warp(chunk_keys, wp.uint64) for chunk_keys in keys]
+        later = [as_warp(chunk) for chunk in torch.empty(len(chunks), len(faces) + 1, dtype=torch.int32)]
         given = [w_vertices, w_matrices, w_faces, w_colors, count, *shared, int(depth), w_points, w_screen]
 
         def run(index: int, chunk: range) -> None:
-            inputs = [chunk.start, chunk.stop, *size, *given, w_keys[index], w_sides, *made]
+            inputs = [chunk.start, chunk.stop, *size, *given, w_keys[index], later[index], w_sides, *made]
             launch(k.draw_views, 1, inputs, device)
 
         run_chunks(run, chunks)
@@ -149,10 +150,11 @@ def draw(
         keys_at = as_warp(keys, wp.uint64)
         project = [w_vertices, w_matrices, count, shared[0], k.real(near), w_points, w_screen]
         launch(k.project, (views, count), project, device)
+        nothing = as_warp(triangles.view(-1)[:0])
         launch(
             k.raster,
             (views, len(faces)),
-            [*size, w_points, w_matrices, w_faces, count, w_screen, made[2], keys_at, w_sides],
+            [*size, w_points, w_matrices, w_faces, count, w_screen, made[2], keys_at, nothing, w_sides],
             device,
         )
         seen = [height, width, w_points, w_faces, w_colors, count, shared[1], int(depth), keys_at]

@@ -133,6 +133,7 @@ def _define_for_chunks(
         points: vec3s,
         screen: vec3s,
         keys: KEYS,
+        later: INTS,
         sides: BYTES,
         images: FLOATS,
         triangles: INTS,
@@ -145,7 +146,7 @@ def _define_for_chunks(
             # The plain form reads neither closeness nor ceilings: any arrays of their types will do.
             raster_faces(
                 points, matrices, screen, faces, count, faces.shape[0], view, 0, 0, faces.shape[0], height, width, near,
-                depth, keys, sides,
+                depth, keys, later, sides,
             )  # fmt: skip
             for row in range(height):
                 resolve_row(
