@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, replace
 from typing import Any
 
-from ..reconstruct.result import Result
+from ..reconstruct.result import TOPOLOGY, Result
 from ..scenes.views import Scene
 from .provenance import device_name, peak_cuda_memory_mib, versions
 
@@ -27,7 +27,8 @@ def summary(result: Result, scene: Scene, *, stopped: str | None) -> dict[str, A
     del settings["advanced"]
     found = {"gains": result.gains if result.gains is None else result.gains.tolist(), "gloss": result.gloss}
     remeshed = [event.step for event in result.events if event.name == "remeshed"]
-    reasons = {event.step: event.reason for event in result.events if event.name != "remeshed"}
+    reasons = {event.step: event.reason for event in result.events if event.name == "not remeshed"}
+    topology = [asdict(event) for event in result.events if event.name in TOPOLOGY]
     return {
         "finished": result.steps == result.planned and stopped is None,
         "stopped": stopped,
@@ -55,6 +56,7 @@ def summary(result: Result, scene: Scene, *, stopped: str | None) -> dict[str, A
         "cameras_off_pixels": result.cameras_off,
         "mended": result.mended,
         "camera_evidence": result.camera_evidence and result.camera_evidence.report(),
+        "topology": topology,
         "remeshed": remeshed,
         "not_remeshed": sorted(reasons),
         "not_remeshed_because": {str(step): reason for step, reason in sorted(reasons.items())},

@@ -177,7 +177,7 @@ class Fit:
         if sharp and self.paint.lambda_ > schedule.sharp_lambda:
             self._sharpen()
         vertices, albedo = self._untangled(number)
-        batch = self._corrected(batch)
+        batch = self.corrected(batch)
         batch = batch if self.witness is None else self.witness.trusting(batch)
         with self.stopwatch("render"):
             self._judge(vertices, albedo, batch, progress)
@@ -211,7 +211,7 @@ class Fit:
                 vertices = self.shape()
         return vertices, albedo
 
-    def _corrected(self, batch: Batch) -> Batch:
+    def corrected(self, batch: Batch) -> Batch:
         """The views with corrected cameras, while these move."""
         if self.corrections is None or not self.corrections.trial.running:
             return batch
@@ -242,8 +242,7 @@ class Fit:
         self, vertices: Tensor, albedo: Tensor, batch: Batch, shown: float, *, number: int, progress: float
     ) -> Tensor | float:
         """What photographs that have to agree add to the loss; see `Witness`."""
-        witness = self.witness
-        if witness is None:
+        if (witness := self.witness) is None:
             return 0.0
 
         def draw(cameras: Cameras, index: Tensor) -> Tensor:
@@ -268,7 +267,6 @@ class Fit:
             return None
         return self.witness.term.report(self.shape(), self.faces, self.edges, self._moved())
 
-    @torch.no_grad()
     def _fail(
         self, what: str, vertices: Tensor, albedo: Tensor, batch: Batch, error: Exception | None = None
     ) -> NoReturn:
@@ -311,9 +309,8 @@ class Fit:
         """With the names of what they belong to."""
         found = [("positions", self.shape.latent.grad), ("colours", self.paint.latent.grad)]
         found += [("light", part.grad) for part in self.appearance.parameters()]
-        if self.corrections is not None:
-            found += [("cameras", grad) for grad in self.corrections.gradients()]
-        return found
+        cameras = [] if self.corrections is None else self.corrections.gradients()
+        return found + [("cameras", grad) for grad in cameras]
 
     def remesh(
         self, plan: Remeshing, *, max_vertices: int, adaptive: bool = False, cameras: Cameras | None = None
@@ -343,14 +340,18 @@ class Fit:
         """Triangles of one edge length or one at each vertex, where `planned` would have been the typical one."""
         with torch.no_grad(), self.stopwatch("remesh"):
             vertices, faces, albedo, lengths = self._in_order(lengths)
-            rules = self.constants.remeshing
-            result = remesh(vertices, faces, lengths, attributes={"albedo": albedo}, rules=rules)
+            colors, rules = {"albedo": albedo}, self.constants.remeshing
+            result = remesh(vertices, faces, lengths, attributes=colors, rules=rules)
         actual, bound = float(lengths.median()), self.source.traits.lambda_bound
         schedule, before = self.constants.schedule, self.shape.lambda_
         lambda_ = refined_lambda(before, bound, planned=planned, actual=actual, constants=schedule)
-        triangles = self._triangles(result.vertices, result.faces, lambda_)
-        paint = self._paint(triangles, result.attributes["albedo"], self.paint.lambda_)
-        self.triangles, self.paint, self.before = triangles, paint, ()  # all at once, or none if one fails
+        self.put(result.vertices, result.faces, result.attributes["albedo"], lambda_)
+
+    def put(self, vertices: Tensor, faces: Tensor, albedo: Tensor, lambda_: float) -> None:
+        """Another surface with its albedo, smoothed so much; all at once, or the old one stays if that fails."""
+        triangles = self._triangles(vertices, faces, lambda_)
+        paint = self._paint(triangles, albedo, self.paint.lambda_)
+        self.triangles, self.paint, self.before = triangles, paint, ()
 
     def _in_order(self, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Positions, faces, albedo and lengths of a surface whose new triangles will not be wrong because old ones are.
@@ -360,15 +361,15 @@ class Fit:
         vertices, albedo = self.surface()
         if self.triangles.contact.mostly_paired:
             return vertices, self.faces, albedo, lengths
-        rules = self.constants.mending
-        found = untangled(vertices, self.faces, constants=replace(rules, rings=rules.early_rings))
+        rules = replace(self.constants.mending, rings=self.constants.mending.early_rings)
+        found = untangled(vertices, self.faces, constants=rules)
         kept = lengths[found.kept] if lengths.ndim else lengths
         return found.vertices, found.faces, albedo[found.kept], kept
 
+    @torch.no_grad()
     def mesh(self) -> Mesh:
         """The surface as it is, its albedo as colours, on its device, detached."""
-        with torch.no_grad():
-            vertices, albedo = self.surface()
+        vertices, albedo = self.surface()
         return Mesh(vertices, self.faces, albedo.clamp(0.0, 1.0))
 
     def state_dict(self) -> dict[str, Any]:

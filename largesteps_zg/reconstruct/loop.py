@@ -47,6 +47,7 @@ from .settings import Settings
 from .starts.overlap import silhouette_overlap
 from .starts.sphere import placed_start, starting_sphere
 from .targets import Targets
+from .topology.attend import retopologized
 
 
 @dataclass(frozen=True)
@@ -143,13 +144,9 @@ class Reconstruction:
             self.camera_trial = CameraTrial(self.fit, self.targets, self.views, level=int(large))
 
     def _fit(
-        self,
-        begin: Mesh,
-        source: GradientSource,
-        light: SphericalHarmonicsLight | None,
-        brightness: float | None,
-        colors_known: bool,
-    ) -> Fit:
+        self, begin: Mesh, source: GradientSource, light: SphericalHarmonicsLight | None,
+        brightness: float | None, colors_known: bool,
+    ) -> Fit:  # fmt: skip
         """What is to be found, and how."""
         settings, traits, constants = self.settings, source.traits, self.settings.advanced
         assert settings.lambda_ is not None
@@ -204,7 +201,7 @@ class Reconstruction:
         schedule = self.settings.advanced.schedule
         due = [plan for plan in self.remeshings[self.remeshed :] if plan.progress <= self.pace.progress]
         self.remeshed += len(due)
-        found = [self._remesh(plan) for plan in due]
+        found = [event for plan in due for event in (*self._change(), self._remesh(plan))]
         self.events += found
         progress = self.pace.progress if progress is None else progress
         with self.stopwatch("cameras"):
@@ -229,6 +226,14 @@ class Reconstruction:
         said = "" if event is None else f"{event.name}: {event.reason}" if event.reason else event.name
         vertices = len(self.fit.shape.latent)
         return State(self.step, self.steps, self.losses[-1], vertices, said, self)
+
+    def _change(self) -> list[Event]:
+        """Another topology, or none; new triangles have to follow."""
+        if not self.coarse_first:
+            return []
+        with self.stopwatch("topology"):
+            change = retopologized(self.fit, self.targets, len(self.views))
+        return [] if change is None else [Event(self.step, change.name, change.reason)]
 
     def _remesh(self, plan: Remeshing) -> Event:
         """Better triangles; a surface that is too tangled for it goes on with those that it has."""

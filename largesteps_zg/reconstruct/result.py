@@ -17,6 +17,8 @@ from ..scenes.views import Views
 from .frame import Frame
 from .settings import Settings
 
+TOPOLOGY = ("opened", "carved", "closed", "cut")  # see `topology.proposals`
+
 
 @dataclass(frozen=True)
 class Event:
@@ -27,9 +29,9 @@ class Event:
     step : int
         Steps taken before it.
     name : str
-        "remeshed" or "not remeshed".
+        "remeshed", "not remeshed" or one of `TOPOLOGY`.
     reason : str
-        Why not; "" where it was.
+        Why; "" where it was remeshed.
     """
 
     step: int

@@ -1,0 +1,1 @@
+"""Handles and cavities that photographs show and the surface lacks, or the other way round."""

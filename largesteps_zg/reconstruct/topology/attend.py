@@ -1,0 +1,68 @@
+"""A run's surface gets another topology where photographs ask for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ...mesh.closest import closest_points
+from ..batch import Batch
+from ..fit import Fit
+from ..targets import Targets
+from .stage import Change, changed
+
+
+@torch.no_grad()
+def retopologized(fit: Fit, targets: Targets, count: int) -> Change | None:
+    """Put a surface with another handle, cavity or part in the place of a fit's; None, and nothing done, for none.
+
+    Its triangles are those of a grid, whose cells are as long as short edges: remesh it. Albedo is that of the nearest
+    part of the old surface. A sheet stays as it is: it is thinner than any cell.
+
+    Parameters
+    ----------
+    fit : Fit
+    targets : Targets
+    count : int
+        Of the photographs.
+    """
+    if fit.triangles.contact.mostly_paired:
+        return None
+    vertices, albedo = fit.surface()
+    photographs = _photographs(fit, targets, count)
+    change = changed(
+        vertices,
+        fit.faces,
+        photographs,
+        cell=fit.short_edge,
+        backend=fit.backend,
+        constants=fit.constants.carving,
+    )
+    if change is None:
+        return None
+    new, faces = change.mesh.vertices.to(vertices), change.mesh.faces.to(fit.faces)
+    fit.put(new, faces, _carried(albedo, vertices, fit.faces, new), fit.shape.lambda_)
+    return change
+
+
+def _photographs(fit: Fit, targets: Targets, count: int) -> Batch:
+    """Those that are asked, as small as patches of them are compared, all as the mean one is exposed."""
+    most, smallest = fit.constants.correcting.asked_views, fit.constants.patches.smallest
+    chosen, level = torch.linspace(0, count - 1, min(count, most)).round().long(), 0
+    side = min(targets.cameras.height, targets.cameras.width)
+    while side >> (level + 1) >= smallest:
+        level += 1
+    batch = fit.corrected(targets.batch(chosen, level))
+    gains = fit.appearance.gains()
+    if gains is None:
+        return batch
+    colors = batch.targets[..., :3] / gains[batch.index][:, None, None]
+    return replace(batch, targets=torch.cat([colors, batch.targets[..., 3:]], dim=-1))
+
+
+def _carried(values: Tensor, vertices: Tensor, faces: Tensor, points: Tensor) -> Tensor:
+    """Values at vertices as they are at the surface's points nearest to others."""
+    found = closest_points(points, vertices, faces)
+    return (found.weights[..., None] * values[faces[found.faces]]).sum(dim=1).to(values)
