@@ -36,6 +36,20 @@ def test_turned_photographs_are_turned_back(tmp_path: Path, turns: int, way: str
     assert "masks agree on 100% of the object so" in note
 
 
+def test_some_are_turned_the_other_way(tmp_path: Path) -> None:
+    """As where a ring of photographs was turned so that each shows the object upright (Middlebury's temple ring)."""
+    write_middlebury(tmp_path)
+    right = load_scene(tmp_path, reading=WHOLE)
+    rewrite(tmp_path, np.rot90)
+    rewrite(tmp_path, lambda pixels: np.rot90(pixels, 2), COUNT // 3)
+    scene = load_scene(tmp_path, reading=WHOLE)
+    assert torch.equal(scene.train.images, right.train.images)
+    (note,) = [note for note in scene.notes if "turned" in note]
+    assert f"images: {COUNT - COUNT // 3} of {COUNT} photographs (" in note
+    assert f" and {COUNT // 3} of {COUNT} photographs (dots0000, " in note
+    assert note.count("turned by 90 degrees clockwise") == note.count("degrees counter-clockwise") == 1
+
+
 def test_those_that_are_turned_among_others(tmp_path: Path) -> None:
     """As a program leaves them that obeyed the EXIF orientation of photographs in portrait format."""
     write_middlebury(tmp_path)
