@@ -53,7 +53,10 @@ def written(name: str, content: bytes = b"") -> Callable[[Path], object]:
             written("sparse/0/cameras.bin"),
             ("sparse/0 holds cameras of COLMAP, but no images.bin or images.txt",),
         ),
-        (written("notes.txt"), ("images without cameras", "colmap automatic_reconstructor")),
+        (
+            lambda folder: save(folder / "deep/down/a.png", PIXELS),
+            ("there are photographs in deep/down, give that folder",),
+        ),
         (lambda folder: write_transforms(folder / "export"), ("but export in it is one, give that folder",)),
         (lambda folder: write_colmap(folder / "a" / "b"), ("but a/b in it is one, give that folder",)),
     ],
@@ -66,10 +69,15 @@ def test_a_folder_of_another_program_is_told_with_the_cure(
 
 
 def test_files_alike_that_say_nothing_about_cameras(tmp_path: Path) -> None:
-    """Any XML, CSV or .out; only the photographs tell what is missing."""
+    """Any XML, CSV or .out: photographs alone, of which one is too few."""
     for name in ("pom.xml", "prices.csv", "a.out"):
         written(name, b"<document/># name of no one")(tmp_path)
-    assert "holds" not in refused(tmp_path, "images without cameras")
+    assert "holds" not in refused(tmp_path, "expected photographs from many places, got 1 photograph")
+
+
+def test_a_video_is_told_how_to_give_its_frames(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"ftyp")
+    refused(tmp_path / "a.mp4", "a video, give a folder of its frames", "ffmpeg")
 
 
 def test_archives_and_pipes(tmp_path: Path) -> None:

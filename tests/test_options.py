@@ -48,6 +48,8 @@ WRITTEN: dict[type, list[tuple[str, str, Any]]] = {
     ],
     Reading: [
         ("masks", "--masks there", Path("there")),
+        ("masks", "--masks none", "none"),
+        ("cameras", "--cameras there", Path("there")),
         ("background", "--background 0,4,255", (0, 4, 255)),
         ("background", "--background none", "none"),
         ("max_size", "--max-size 100", 100),
@@ -63,7 +65,7 @@ WRITTEN: dict[type, list[tuple[str, str, Any]]] = {
     ],
 }  # fmt: skip
 COMMAND = {Settings: "reconstruct", Reading: "info", Plan: "compare"}
-WITHOUT = {Settings: ("advanced",), Reading: ("advanced",), Plan: ("budget", "device")}
+WITHOUT = {Settings: ("advanced",), Reading: ("advanced", "watch"), Plan: ("budget", "device")}
 
 
 def parsed(kind: type, words: str = "") -> Any:

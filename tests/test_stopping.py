@@ -95,8 +95,8 @@ def test_handlers_of_what_is_loaded_do_not_stay(own: str, status: int) -> None:
 @pytest.mark.slow
 def test_pycolmap_leaves_no_handler() -> None:
     code = (
-        "import os, signal\nfrom largesteps_zg.scenes.formats.colmap import _quiet\n"
-        "with _quiet():\n    pass\nos.kill(os.getpid(), signal.SIGTERM)"
+        "import os, signal\nfrom largesteps_zg.scenes.pycolmap_quietly import quiet_pycolmap\n"
+        "with quiet_pycolmap():\n    pass\nos.kill(os.getpid(), signal.SIGTERM)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == -signal.SIGTERM and done.stderr == ""

@@ -6,10 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..scenes.reading import Reading
 from .faults import inputs
-from .inputs import add_reading, start_named
-from .options import given
+from .inputs import add_reading, read_with, start_named, with_masks
 
 
 def add_parser(commands: Any) -> None:
@@ -70,13 +68,15 @@ def _scene(arguments: argparse.Namespace) -> int:
 
     with inputs():
         path = _picture(arguments.output or "info.png")
-        scene = load_scene(arguments.scene, format=arguments.format, reading=given(arguments, Reading))
+        with read_with(arguments, path.parent) as reading:
+            scene = load_scene(arguments.scene, format=arguments.format, reading=reading)
     for line in describe(scene):
         print(line)
     start, fault = None, None
     if arguments.init != "none":
         try:
-            named = start_named(arguments.init, scene.train)
+            scene, found = with_masks(scene)
+            named = (found if arguments.init == "auto" else None) or start_named(arguments.init, scene.train)
             start = named.mesh
             for line in named.notes:
                 print(f"start     {line}")

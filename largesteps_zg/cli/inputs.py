@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..scenes.reading import Reading
-from .options import add_options
+from .options import add_options, given
+from .progress import Progress
 
 if TYPE_CHECKING:
     from ..mesh.file_parts import Attributes
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 DEFAULT_MESH = "fennec"
 MAX_SIDE = 8192  # pixels
+CAMERAS = "cameras"  # the folder beside a result
+_BAR = "cameras {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 STARTS = ("auto", "depths", "sphere", "hull")
 
 
@@ -138,6 +143,16 @@ def start_named(name: str, views: Views, *, patches: bool = True) -> NamedStart:
     return NamedStart(chosen.mesh, [f"{chosen.kind}: {chosen.reason}"])
 
 
+def with_masks(scene: Scene, *, keep_support: bool = False) -> tuple[Scene, NamedStart | None]:
+    """The scene, with masks from what its photographs agree on and the start that this gives where it has none."""
+    if scene.masked:
+        return scene, None
+    from ..reconstruct.starts.unmasked import unmasked
+
+    found = unmasked(scene, keep_support=keep_support)
+    return found.scene, NamedStart(found.mesh, list(found.notes))
+
+
 def add_reading(parser: argparse.ArgumentParser, **defaults: Any) -> None:
     """The options of how a scene is read, some with other defaults; `options.given` makes a `Reading` of them."""
     parser.add_argument(
@@ -160,6 +175,21 @@ def texture_size(text: str) -> str | int:
     if not 16 <= size <= MAX_SIDE:
         raise argparse.ArgumentTypeError(f"expected off, auto or 16 to {MAX_SIDE} texels, got {text!r}")
     return size
+
+
+@contextmanager
+def read_with(arguments: argparse.Namespace, beside: Path, *, quiet: bool = False) -> Iterator[Reading]:
+    """How a scene is read, with progress while cameras are found, which are kept in `beside` if no place is named."""
+    reading = given(arguments, Reading)
+    with ExitStack() as opened:
+        shown: list[Progress] = []  # not before there is something to wait for
+
+        def watch(share: float, text: str) -> None:
+            if not shown:
+                shown.append(opened.enter_context(Progress(100, quiet=quiet, bar_format=_BAR)))
+            shown[0].update(100 * share, text)
+
+        yield replace(reading, cameras=reading.cameras or beside / CAMERAS, watch=watch)
 
 
 def scene_named(name: str | None, format: str = "auto", reading: Reading | None = None) -> Scene:

@@ -13,9 +13,17 @@ from typing import TYPE_CHECKING, Any
 from .._support.compiling import telling
 from .._support.stopping import Stopping
 from ..reconstruct.settings import Settings
-from ..scenes.reading import Reading
 from .faults import FAILED, RunError, inputs
-from .inputs import STARTS, add_reading, light_named, scene_named, start_named, texture_size
+from .inputs import (
+    STARTS,
+    add_reading,
+    light_named,
+    read_with,
+    scene_named,
+    start_named,
+    texture_size,
+    with_masks,
+)
 from .options import add_options, given
 from .progress import Progress
 from .summary import summary
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
     from ..reconstruct.loop import Reconstruction, State
     from ..scenes.views import Scene, Views
     from ..viewing.live import LiveView
+    from .inputs import NamedStart
 
 INTERRUPTED = "interrupted"
 
@@ -39,8 +48,8 @@ def add_parser(commands: Any) -> None:
     add = made.add_argument
     add(
         "scene", nargs="?", metavar="SCENE",
-        help="folder or file: COLMAP, transforms*.json, IDR/NeuS, MVSNet, Middlebury, Mitsuba; without it the "
-        "built-in scene",
+        help="folder or file: COLMAP, transforms*.json, IDR/NeuS, MVSNet, Middlebury, Mitsuba, or photographs alone; "
+        "without it the built-in scene",
     )  # fmt: skip
     add("--output", required=True, metavar="DIR", help="folder for meshes, numbers and pictures")
     add_reading(made)
@@ -49,6 +58,10 @@ def add_parser(commands: Any) -> None:
         help="start shape: a sphere, the hull of the masks, the hull carved by depths that photographs confirm to one "
         "another, the one of them that is nearest to the object (auto, the default), or a mesh file in the scene's "
         "coordinates",
+    )  # fmt: skip
+    add(
+        "--keep-support", action="store_true",
+        help="without masks, keep the table that the object stands on",
     )  # fmt: skip
     add("--light", metavar="FILE", help="known environment map (.npy, .png, .jpg); else estimated")
     add_options(made, Settings)
@@ -140,11 +153,13 @@ def _prepared(arguments: argparse.Namespace, settings: Settings) -> tuple[RunFol
     path = writable_folder(arguments.output)
     refuse_scene(path)
     light = light_named(arguments.light)
-    scene = scene_named(arguments.scene, arguments.format, given(arguments, Reading))
+    with read_with(arguments, path, quiet=arguments.quiet) as reading:
+        scene = scene_named(arguments.scene, arguments.format, reading)
+    scene, found = with_masks(scene, keep_support=arguments.keep_support)
     options = {key: value for key, value in vars(arguments).items() if key not in ("command", "debug")}
     checkpoint, earlier = RunCheckpoint(path, scene, options).load() if arguments.resume else (None, None)
     scene, placed, bundle = _placed(scene, settings)
-    mesh, start = _start(arguments, placed, keeps_faces=settings.remesh == "off")
+    mesh, start = _start(arguments, placed, found, keeps_faces=settings.remesh == "off")
     folder = RunFolder(path, scene, options, start=start, unseen=arguments.unseen, earlier=earlier)
     run = Reconstruction(
         scene.train, settings, start=mesh, light=scene.light if light is None else light,
@@ -166,7 +181,8 @@ def _placed(scene: Scene, settings: Settings) -> tuple[Scene, Views, Bundled | N
     from ..reconstruct.camera_bundle import bundled
     from ..scenes.provenance import Note
 
-    found = None if settings.refine_cameras == "off" else bundled(scene.train, settings.advanced)
+    asked = settings.refine_cameras != "off" and scene.format != "photographs"  # whose cameras come from matches
+    found = bundled(scene.train, settings.advanced) if asked else None
     if found is None:
         return scene, scene.train, None
     off, left = found.evidence.given, found.evidence.corrected
@@ -178,13 +194,16 @@ def _placed(scene: Scene, settings: Settings) -> tuple[Scene, Views, Bundled | N
     return noted, replace(scene.train, cameras=found.cameras), found
 
 
-def _start(arguments: argparse.Namespace, views: Views, *, keeps_faces: bool) -> tuple[Mesh, RunStart]:
+def _start(
+    arguments: argparse.Namespace, views: Views, found: NamedStart | None, *, keeps_faces: bool
+) -> tuple[Mesh, RunStart]:
     """The mesh to start from, and what the folder has to know of it."""
     from ..output.export.texture_choice import choose_texture
     from ..output.run_folder import RunStart
 
     began = time.perf_counter()
-    named = start_named(arguments.init, views, patches=arguments.patches != "off")
+    named = found if arguments.init == "auto" else None
+    named = named or start_named(arguments.init, views, patches=arguments.patches != "off")
     texture, notes = choose_texture(
         arguments.texture, named.layout, keeps_faces=keeps_faces, fault=named.fault
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 
 from .appearance import Gains, Highlights, Hue
-from .photographs import Carving, Checks, Matching, Photographs
+from .photographs import Carving, Checks, Matching, Photographs, Structure
 from .run import Correcting, Estimates, Patches, Schedule
 from .shape import Mending, Priors, Remeshing
 from .texture import Texture
@@ -32,6 +32,7 @@ class Constants:
 
     photographs: Photographs = field(default_factory=Photographs)
     checks: Checks = field(default_factory=Checks)
+    structure: Structure = field(default_factory=Structure)
     matching: Matching = field(default_factory=Matching)
     carving: Carving = field(default_factory=Carving)
     mending: Mending = field(default_factory=Mending)

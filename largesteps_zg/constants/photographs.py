@@ -117,6 +117,41 @@ class Matching(Group):
 
 
 @dataclass(frozen=True)
+class Structure(Group):
+    """Cameras from photographs alone, in `scenes.from_photographs`."""
+
+    longest: int = constant(
+        1600, "pixels", "Photographs are made smaller than this before features are looked for.", least=64
+    )
+    features: int = constant(4096, "features", "Of a photograph, about.", least=16)
+    fewest: int = constant(
+        60, "features", "A photograph with fewer shows nothing to recognise.",
+        "derived: four times the matches that COLMAP asks of a pair",
+    )  # fmt: skip
+    ratio: float = constant(
+        0.8, "share", "The best partner of a feature is nearer by this than the second best.",
+        "derived: as published for SIFT, Lowe 2004",
+    )  # fmt: skip
+    few: int = constant(24, "photographs", "Of so many, all pairs are matched.")
+    coarse: int = constant(
+        1000, "features", "With more photographs, the coarsest features tell which look alike."
+    )
+    partners: int = constant(16, "photographs", "Each is matched with so many that look like it.")
+    next: int = constant(3, "photographs", "Each is matched with so many that come next by name.")
+    block: int = constant(64, "pairs", "What is matched at a time, and lost where the work is interrupted.")
+
+    # Where the object is, without masks.
+    flat: float = constant(0.03, "radii", "A table's points lie in its plane within this.")
+    level: float = constant(40.0, "degrees", "A table is tilted by less against the photographs' own up.")
+    table: float = constant(0.15, "share", "A plane is a table if so many of the points around lie in it.")
+    below: float = constant(0.05, "share", "A plane is no table if more of the points lie below it.")
+    held: float = constant(
+        0.98, "share", "The ball around the object holds so many of the points above the table."
+    )
+    spare: float = constant(1.1, "times", "The ball is larger by this than what it holds.")
+
+
+@dataclass(frozen=True)
 class Checks(Group):
     """Which cameras and meshes are refused, in `scenes.sanity`. A refusal can be overruled only here."""
 

@@ -27,12 +27,15 @@ _FOREIGN = (
     ("database.db", b"", "COLMAP's matches without a model", "run `colmap mapper`"),
 )
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+_VIDEOS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
 _START = 4096  # bytes of a file that tell whose it is
 
 
 def told(place: Path, recognised: Callable[[Path], bool]) -> str:
     """Phrases for a message about a folder or file that no format recognises, "" where there is nothing to say."""
     if not place.is_dir():
+        if place.suffix.lower() in _VIDEOS:
+            return f"; a video, give a folder of its frames (ffmpeg -i {place.name} -vf fps=2 DIR/%04d.jpg)"
         return "; unpack it, and give the folder" if place.suffix.lower() in _ARCHIVES else ""
     inside = folders_in(place)
     folders = [place, *inside, *(inner for outer in inside for inner in folders_in(outer))]
@@ -59,9 +62,10 @@ def told(place: Path, recognised: Callable[[Path], bool]) -> str:
         for folder in halves
     ]
     said += [phrase for folder in folders for phrase in _foreign(place, folder)][:3]
-    if not said and any(images_in(folder) for folder in folders):
+    photographs = [folder for folder in folders[1:] if images_in(folder)]
+    if not said and photographs and not any(images_in(place / name) for name in ("", "images", "input")):
         said.append(
-            "there are images without cameras, find these with COLMAP (`colmap automatic_reconstructor`)"
+            f"there are photographs in {photographs[0].relative_to(place).as_posix()}, give that folder"
         )
     return "".join(f"; {phrase}" for phrase in said[:3])
 

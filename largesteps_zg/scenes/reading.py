@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
@@ -14,6 +15,7 @@ from ..constants import DEFAULTS, Constants
 
 MAX_SIZE = 800
 SMALLEST = 16
+NO_MASKS = "none"
 
 
 def background_of(text: str) -> str | tuple[int, ...]:
@@ -30,8 +32,9 @@ class Reading:
 
     Attributes
     ----------
-    masks : Path or None
-        A folder of masks that go before all others, named as their images.
+    masks : Path, "none" or None
+        A folder of masks that go before all others, named as their images; or no masks at all: every pixel of a
+        photograph may be object then, and what lies there is found by other means.
     background : "auto", "none" or (R, G, B)
         Where images have neither alpha nor masks: find a background of one colour by itself, refuse such images, or
         take this colour, 0 to 255.
@@ -39,12 +42,22 @@ class Reading:
         Longest side in pixels; larger photographs are made smaller. >= 16.
     hold_out : int
         Where the scene has no views to test with, every so many-th one becomes one; 0 for none.
+    cameras : Path, optional
+        The folder for the cameras of photographs that have none, which are found from the photographs then, and are
+        found there by later runs. Without it they are forgotten.
+    watch : callable, optional
+        Told how far that is: the share that is done, and a text.
     advanced : Constants
-        Its `photographs` and `checks`.
+        Its `photographs`, `structure` and `checks`.
     """
 
-    masks: Path | None = field(
-        default=None, metadata=option("folder of masks, named as their images", "DIR", Path)
+    masks: Path | str | None = field(
+        default=None,
+        metadata=option(
+            "folder of masks, named as their images; or none: the object is what stands where the cameras look",
+            "DIR|none",
+            str,
+        ),
     )
     background: str | tuple[int, int, int] = field(
         default="auto",
@@ -61,11 +74,22 @@ class Reading:
         default=8,
         metadata=option("test with every N-th view where the scene has no test split; 0 for none", "N", int),
     )
+    cameras: Path | None = field(
+        default=None,
+        metadata=option(
+            "folder for the cameras of photographs that have none",
+            "DIR",
+            Path,
+            default="cameras beside the result",
+        ),
+    )
+    watch: Callable[[float, str], None] | None = field(default=None, metadata=NO_OPTION)
     advanced: Constants = field(default=DEFAULTS, metadata=NO_OPTION)
 
     def __post_init__(self) -> None:
         checked = {
-            "masks": self.masks if self.masks is None else _folder(self.masks),
+            "masks": self.masks if self.masks in (None, NO_MASKS) else _folder("masks", self.masks),
+            "cameras": self.cameras if self.cameras is None else _folder("cameras", self.cameras),
             "background": check_background(self.background),
             "max_size": check_count("max size", self.max_size, least=SMALLEST, cure=f"{MAX_SIZE} is usual"),
             "hold_out": check_count("hold out", self.hold_out, least=0),
@@ -80,10 +104,10 @@ class Reading:
             raise ValueError(f"advanced: expected Constants(...), got {self.advanced!r}")
 
 
-def _folder(masks: Any) -> Path:
-    if not isinstance(masks, (str, os.PathLike)):
-        raise ValueError(f"masks: expected a folder, got {shown(masks)}")
-    return Path(masks)
+def _folder(name: str, given: Any) -> Path:
+    if not isinstance(given, (str, os.PathLike)):
+        raise ValueError(f"{name}: expected a folder, got {shown(given)}")
+    return Path(given)
 
 
 def check_background(value: Any) -> str | tuple[int, ...]:

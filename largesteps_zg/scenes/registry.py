@@ -9,9 +9,10 @@ from types import ModuleType
 
 from .._support.regular_files import check_regular, irregular
 from .foreign import told
-from .formats import colmap, idr, middlebury, mitsuba, mvsnet, transforms
+from .formats import colmap, idr, middlebury, mitsuba, mvsnet, photographs, transforms
+from .from_photographs.object import object_ball
 from .provenance import UNUSED, Note
-from .reading import Reading
+from .reading import NO_MASKS, Reading
 from .sanity import check_scene
 from .shots import held_out
 from .views import Scene, Views
@@ -25,7 +26,9 @@ FORMATS: dict[str, ModuleType] = {
     "mvsnet": mvsnet,
     "middlebury": middlebury,
     "mitsuba": mitsuba,
+    "photographs": photographs,
 }
+_WITH_CAMERAS = [module for module in FORMATS.values() if module is not photographs]
 
 
 def load_scene(
@@ -56,6 +59,8 @@ def load_scene(
     place, reading = Path(path), reading or Reading()
     scene = replace(_module(place, format).load(place, reading), constants=reading.advanced)
     check_scene(scene, reading.advanced.checks)
+    if reading.masks == NO_MASKS or not scene.masked:
+        scene = _without_masks(scene)
     if scene.test is None:
         train, test = held_out(scene.train, reading.hold_out)
         scene = replace(scene, train=train, test=test, provenance=(*scene.provenance, _split(reading, test)))
@@ -63,6 +68,13 @@ def load_scene(
     scene = replace(scene, provenance=(*scene.provenance, *others))
     # What was not used comes last, where it is seen.
     return replace(scene, provenance=tuple(sorted(scene.provenance, key=lambda note: note.about == UNUSED)))
+
+
+def _without_masks(scene: Scene) -> Scene:
+    """The scene with the ball that its cameras look at, where it has none of its own."""
+    ball = scene.train.ball or object_ball(scene.train, scene.points, scene.constants.structure)
+    test = None if scene.test is None else replace(scene.test, ball=ball)
+    return replace(scene, train=replace(scene.train, ball=ball), test=test, masked=False)
 
 
 def _split(reading: Reading, test: Views | None) -> Note:
@@ -82,11 +94,15 @@ def _module(place: Path, format: str) -> ModuleType:
         if format not in FORMATS:
             raise ValueError(f"format: expected auto, {', '.join(FORMATS)}, got {format!r}")
         return FORMATS[format]
-    for module in FORMATS.values():
+    for module in _WITH_CAMERAS:
         if module.recognises(place):
             return module
     if not place.is_dir():
         check_regular(place)
+    hints = told(place, lambda folder: any(module.recognises(folder) for module in _WITH_CAMERAS))
+    if photographs.recognises(place):
+        if not hints:
+            return photographs
+        hints += "; or find the cameras anew with --format photographs"
     known = "; ".join(f"{module.LOOKS_FOR} ({name})" for name, module in FORMATS.items())
-    hints = told(place, lambda folder: any(module.recognises(folder) for module in FORMATS.values()))
     raise ValueError(f"{place}: not a scene in a known format{hints}; looked for {known}")

@@ -154,6 +154,11 @@ class Scene:
         The direction that points up in the scene's coordinates, where the format fixes one.
     light : SphericalHarmonicsLight or None
         Where it is known.
+    masked : bool
+        False where no mask tells the object from what is around it: all pixels may be object, and the views' ball says
+        where it is.
+    points : (N, 3) float64 tensor or None
+        Points of surfaces in the scene, of the object or around it, where the cameras were found with them.
     provenance : tuple of Note
         Where masks, lenses, splits and models came from, and what lay there and was not used.
     constants : Constants
@@ -167,6 +172,8 @@ class Scene:
     mesh: Mesh | None = None
     up: Tensor | None = None
     light: SphericalHarmonicsLight | None = None
+    masked: bool = True
+    points: Tensor | None = None
     provenance: tuple[Note, ...] = ()
     constants: Constants = DEFAULTS
 

@@ -18,6 +18,7 @@ Points = NDArray[np.float64]
 Color = tuple[int, int, int]
 
 _TRAIN, _TEST, _SHOWN, _OBJECT = (120, 124, 134), (190, 194, 204), (24, 28, 36), (236, 238, 243)
+_DOTS = (201, 120, 44)
 _AXES = (("x", (214, 64, 56)), ("y", (46, 150, 76)), ("z", (52, 98, 206)))
 _REACH = 0.09  # of the map's size: the length of a camera
 _BORDER = 0.12  # of the map's size
@@ -33,6 +34,7 @@ def draw_map(
     side: bool,
     size: int,
     fine: int = 3,
+    points: Tensor | None = None,
 ) -> Image.Image:
     """Draw cameras as wedges that open in the viewing direction, in parallel projection, with the scene's axes.
 
@@ -52,6 +54,8 @@ def draw_map(
         Pixels along each side of the map.
     fine : int
         The map is drawn larger by this factor, then shrunk.
+    points : (N, 3), optional
+        Points of surfaces, drawn where they lie on the map.
 
     Returns
     -------
@@ -68,6 +72,8 @@ def draw_map(
     if sphere is not None:
         (x, y), r = middle, paper.scale * sphere[1]
         draw.ellipse((x - r, y - r, x + r, y + r), fill=_OBJECT, outline=(150, 154, 164), width=fine)
+    if points is not None:
+        _draw_points(sheet, paper(_flat(points, across)), fine)
     _draw_axes(draw, across, middle, fine, size)
     if held_out is not None:
         _draw_cameras(draw, held_out, paper, _TEST, (), fine)
@@ -101,6 +107,19 @@ class _Paper:
     def __call__(self, flat: Points) -> Points:
         """(N, 2) pixels of points in the plane."""
         return 0.5 * self.side + self.scale * (flat - self.origin) * np.array([1.0, -1.0])
+
+
+def _draw_points(sheet: Image.Image, places: Points, fine: int) -> None:
+    """A dot of a shrunk pixel for each point, the darker the more lie there."""
+    cells = np.floor(places / fine)
+    size = sheet.width // fine
+    cells = cells[((cells >= 0) & (cells < size)).all(axis=1)].astype(np.int64)
+    count = np.bincount(cells[:, 1] * size + cells[:, 0], minlength=size * size).reshape(size, size)
+    ink = np.array(_DOTS) * np.ones((size, size, 1))
+    opacity = 255 * (1 - 0.5 ** count.astype(np.float64))
+    dots = Image.fromarray(np.concatenate([ink, opacity[..., None]], axis=2).astype(np.uint8), "RGBA")
+    dots = dots.resize(sheet.size, Image.Resampling.NEAREST)
+    sheet.paste(dots, (0, 0), dots)
 
 
 def _draw_cameras(

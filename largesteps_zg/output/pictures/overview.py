@@ -108,8 +108,9 @@ def _maps(scene: Scene, sphere: tuple[Tensor, float] | None, chosen: list[int], 
     held_out = None if scene.test is None else scene.test.cameras
     for row, caption in enumerate(("from above", "from the side")):
         picture = draw_map(
-            scene.train.cameras, held_out, sphere, up, chosen, side=row == 1, size=size, fine=FINE
-        )
+            scene.train.cameras, held_out, sphere, up, chosen, side=row == 1, size=size, fine=FINE,
+            points=scene.points,
+        )  # fmt: skip
         sheet.paste(picture, (0, row * (height // 2)))
         note = caption + (" (up is a guess)" if source == "cameras" and row == 1 else "")
         write(sheet, (size / 2, row * (height // 2) + size), note, anchor="mt", size=_SMALL)

@@ -15,21 +15,18 @@ import math
 import re
 import struct
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from ..._support.regular_files import names_a_file
-from ..._support.stopping import signal_handlers_kept
-from ..._support.while_inside import WhileInside
 from ...images.files import image_size
 from ..photographs.assemble import assemble
 from ..photographs.lookup import Lookup
 from ..photographs.mask_files import MaskFinder
 from ..provenance import UNUSED, Record, counted
+from ..pycolmap_quietly import quiet_pycolmap
 from ..reading import Reading
 from ..sanity import check_shots
 from ..shots import Lens, Shot
@@ -65,6 +62,11 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     _tell_models(models, record)
     views = assemble(shots, reading, record)
     return Scene(path=path, format="colmap", train=views, provenance=tuple(record.notes))
+
+
+def shots_of(model: Path, root: Path, record: Record, reading: Reading) -> list[Shot]:
+    """The shots of a model, whose images lie in a folder that is known; raises as `load`."""
+    return _shots(root, model, record, reading, root)
 
 
 def _folder(path: Path) -> Path:
@@ -143,15 +145,15 @@ def _suffix(folder: Path) -> str:
     return next((kind for kind in kinds if (folder / f"cameras{kind}").is_file()), "")
 
 
-def _shots(path: Path, model: Path, record: Record, reading: Reading) -> list[Shot]:
-    """One for each image that has a pose, in the order of their names."""
+def _shots(path: Path, model: Path, record: Record, reading: Reading, root: Path | None = None) -> list[Shot]:
+    """One for each image that has a pose, in the order of their names; `root` is the images' folder, where known."""
     poses, cameras = _read(model)
     where = f"{model / 'images'}{_suffix(model)}"
     if not poses:
         raise ValueError(f"{where}: no image has a pose; did the reconstruction succeed?")
     names = sorted(poses)
     lookup = Lookup()
-    root = _image_folder(path, model, names)
+    root = root or _image_folder(path, model, names)
     if root is None:
         raise FileNotFoundError(
             f"{path}: images of the model not found; looked for {names[0]} in {path / 'images'} and {path}"
@@ -242,7 +244,7 @@ def _is_pinhole(lens: Lens, intrinsics: np.ndarray, width: int, height: int) -> 
 def _read(model: Path) -> tuple[dict[str, tuple[np.ndarray, int]], dict[int, Any]]:
     """Names -> world-to-camera (4, 4) and the camera's number; numbers -> cameras."""
     suffix = _suffix(model)
-    with _quiet() as pycolmap, essentials(model, suffix, pycolmap) as (copy, names):
+    with quiet_pycolmap() as pycolmap, essentials(model, suffix, pycolmap) as (copy, names):
         if suffix == ".bin":
             check_cameras(Path(copy, "cameras.bin"), model / "cameras.bin", pycolmap)
         try:
@@ -293,25 +295,3 @@ def _file_name(name: str) -> str:
     if not names_a_file(name):
         raise ValueError(f"image name {name[:60]!r}, which no file can have")
     return name
-
-
-@contextmanager
-def _quiet() -> Iterator[Any]:
-    """pycolmap, which writes no lines of its own to the terminal meanwhile."""
-    try:
-        with signal_handlers_kept():
-            import pycolmap
-    except ImportError as error:
-        raise ValueError(f"pycolmap cannot be imported ({error}); pip install pycolmap") from error
-    with _nothing_told:
-        yield pycolmap
-
-
-def _tell_nothing() -> Callable[[], object]:
-    from pycolmap import logging
-
-    before, logging.minloglevel = logging.minloglevel, 4
-    return lambda: setattr(logging, "minloglevel", before)
-
-
-_nothing_told = WhileInside(_tell_nothing)

@@ -18,7 +18,7 @@ from ...constants import Photographs
 from ...images.files import bit_depth, image_header, in_turn, read_image, read_mask
 from ...images.headers import Header
 from ..provenance import UNUSED, Record, counted, share, some
-from ..reading import Reading
+from ..reading import NO_MASKS, Reading
 from ..shots import Shot
 from ..views import Views
 from .agreement import consistent, without_pits
@@ -34,6 +34,11 @@ from .turned import put_right
 # them together have so many pixels.
 _SPARE = 4
 _PIXELS = 2**28
+
+
+class NoMaskError(ValueError):
+    """A photograph has no mask, and its background tells none."""
+
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
@@ -78,7 +83,10 @@ def assemble(shots: Sequence[Shot], reading: Reading, record: Record | None = No
     depth = _depth(shots, record)
     given, constants = _given_masks(shots, reading), reading.advanced.photographs
     jobs = list(zip(shots, given, strict=True))
-    photos = _in_threads(lambda job: _read_at_most(*job, depth=depth, size=limit, constants=constants), jobs)
+    masked = reading.masks != NO_MASKS
+    photos = _in_threads(
+        lambda job: _read_at_most(*job, depth=depth, size=limit, constants=constants, masked=masked), jobs
+    )
     _check_masks_are_their_own(photos)
     photos = _with_masks(photos, reading)
     _tell(record, photos)
@@ -149,7 +157,7 @@ def _tell_several(record: Record, names: Sequence[str], whose: str) -> None:
 
 def _given_masks(shots: Sequence[Shot], reading: Reading) -> list[MaskFile | None]:
     """The masks of the folder that the user named; None for each where none was named."""
-    if reading.masks is None:
+    if not isinstance(reading.masks, Path):
         return [None] * len(shots)
     if not reading.masks.is_dir():
         raise FileNotFoundError(f"{reading.masks}: no such folder; expected one mask for each image in it")
@@ -166,11 +174,17 @@ def _given_masks(shots: Sequence[Shot], reading: Reading) -> list[MaskFile | Non
 
 
 def _read_at_most(
-    shot: Shot, given: MaskFile | None, *, depth: int, size: int, constants: Photographs
+    shot: Shot, given: MaskFile | None, *, depth: int, size: int, constants: Photographs, masked: bool
 ) -> Photo:
     """A photograph of at most so many pixels along its longest side, with its mask."""
     with in_turn(shot.image):
-        return _read(shot, given, depth, constants).at_most(size)
+        if masked:
+            return _read(shot, given, depth, constants).at_most(size)
+        pixels, _ = read_image(shot.image, depth=depth)
+        pixels[..., 3] = 255
+        return Photo(
+            shot, pixels, shot.intrinsics, NO_MASKS, rule="none, the object is what the cameras look at"
+        ).at_most(size)
 
 
 def _read(shot: Shot, given: MaskFile | None, depth: int, constants: Photographs) -> Photo:
@@ -193,7 +207,7 @@ def _read(shot: Shot, given: MaskFile | None, depth: int, constants: Photographs
                 f"{file}: mask has {sizes} of its image {shot.image}; resize it, or make it anew"
             )
         pixels[..., 3] = mask
-    source = "file" if file is not None else "alpha" if not opaque else "opaque" if has_alpha else "none"
+    source = "file" if file is not None else "alpha" if not opaque else "opaque" if has_alpha else "bare"
     if source in ("file", "alpha"):
         check_mask(pixels[..., 3], file or shot.image, constants)
     return Photo(shot, pixels, shot.intrinsics, source, mask=file, rule=rule if source == "file" else source)
@@ -241,17 +255,17 @@ def _check_masks_are_their_own(photos: Sequence[Photo]) -> None:
 
 def _with_masks(photos: list[Photo], reading: Reading) -> list[Photo]:
     """Masks found by the background where there are none."""
-    bare = [index for index, photo in enumerate(photos) if photo.source in ("none", "opaque")]
+    bare = [index for index, photo in enumerate(photos) if photo.source in ("bare", "opaque")]
     if not bare:
         return photos
     if reading.background == "none":
-        raise ValueError(_no_mask(photos[bare[0]]))
+        raise NoMaskError(_no_mask(photos[bare[0]]))
     pixels = [photos[index].pixels for index in bare]
     constants, given = reading.advanced.photographs, reading.background
     color = background_color(pixels, constants) if isinstance(given, str) else given
     masks = None if color is None else masks_from_background(pixels, color, constants)
     if color is None or masks is None:
-        raise ValueError(_no_mask(photos[bare[0]]))
+        raise NoMaskError(_no_mask(photos[bare[0]]))
     shown = ", ".join(f"{value:.0f}" for value in color)
     rule = f"what differs from the background's colour {shown}" + ", found at the borders" * (
         reading.background == "auto"
@@ -259,7 +273,7 @@ def _with_masks(photos: list[Photo], reading: Reading) -> list[Photo]:
     for index, mask in zip(bare, masks, strict=True):
         photo = photos[index]
         if not mask.any() or mask.all():
-            raise ValueError(_no_mask(photo))
+            raise NoMaskError(_no_mask(photo))
         photo.pixels[..., 3] = np.where(mask, 255, 0)
         photos[index] = replace(photo, source="background", rule=rule)
     return photos

@@ -22,7 +22,7 @@ class Photo:
     shot: Shot
     pixels: np.ndarray  # (H, W, 4) uint8
     intrinsics: np.ndarray  # (3, 3)
-    source: str  # "alpha", "file", "background" or, where there is no mask yet, "none" and "opaque"
+    source: str  # "alpha", "file", "background", "none" or, where there is no mask yet, "bare" and "opaque"
     known: np.ndarray | None = None  # (H, W) bool
     mask: Path | None = None  # the file that it was found in
     rule: str = ""  # how the mask was found, in words

@@ -1,0 +1,137 @@
+"""Photographs without cameras, which are found from the photographs themselves.
+
+    scene/
+      a.jpg b.jpg ...               or in images/ or input/; named in the order in which they were taken, if possible
+      masks/a.png                   where there are any
+
+The cameras become a model of COLMAP in `Reading.cameras`. Where there are neither masks nor a background of one colour,
+every pixel of a photograph may be object.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...cameras.upright import up_of_cameras
+from ..from_photographs.collection import Photograph
+from ..from_photographs.find import FoundCameras, cameras_from_photographs
+from ..from_photographs.work import unwatched
+from ..photographs.assemble import NoMaskError, assemble
+from ..photographs.mask_files import MaskFinder
+from ..provenance import UNUSED, Record, counted, some
+from ..pycolmap_quietly import quiet_pycolmap
+from ..reading import NO_MASKS, Reading
+from ..views import Scene, Views
+from .colmap import shots_of
+from .files_beside import images_in
+
+LOOKS_FOR = "photographs in the folder itself, images or input"
+
+_FOLDERS = ("", "images", "input")
+# What row 0 and column 0 of a stored photograph are when it is looked at, by its EXIF orientation, as the camera's own
+# right and down: signs and axes of what is stored.
+_SHOWN = {3: ((0, -1), (1, -1)), 6: ((1, -1), (0, 1)), 8: ((1, 1), (0, -1))}
+
+
+def recognises(path: Path) -> bool:
+    """Whether the folder holds photographs."""
+    return bool(_files(path)[1])
+
+
+def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
+    """Find the cameras and read the scene; see `scenes.load_scene` for what is raised."""
+    root, files = _files(path)
+    if not files:
+        raise FileNotFoundError(f"{path}: expected {LOOKS_FOR}, found none")
+    record = Record(path)
+    with _folder(reading) as folder:
+        found = cameras_from_photographs(
+            files, root, folder, constants=reading.advanced.structure, watch=reading.watch or unwatched
+        )
+        _tell(record, found, kept=reading.cameras is not None)
+        shots = shots_of(found.model, root, record, reading)
+        points = _points(found.model)
+    masks = MaskFinder(root.parent if root != path else root).of_all([shot.image for shot in shots])
+    shots = [
+        shot if mask is None else replace(shot, spare_mask=mask.file, mask_rule=mask.rule)
+        for shot, mask in zip(shots, masks, strict=True)
+    ]
+    try:
+        views = assemble(shots, reading, record)
+    except NoMaskError:
+        if reading.background == "none":
+            raise
+        record = Record(path, [note for note in record.notes if note.about in ("cameras", UNUSED)])
+        reading = replace(reading, masks=NO_MASKS)
+        views = assemble(shots, reading, record)
+    return Scene(
+        path=path, format="photographs", train=views, up=_up(views, found.photographs), points=points,
+        masked=reading.masks != NO_MASKS, provenance=tuple(record.notes),
+    )  # fmt: skip
+
+
+def _files(path: Path) -> tuple[Path, list[Path]]:
+    """The folder of the photographs, and these; none where a path is no folder."""
+    if path.is_dir():
+        for name in _FOLDERS:
+            files = images_in(path / name)
+            if files:
+                return path / name, files
+    return path, []
+
+
+@contextmanager
+def _folder(reading: Reading) -> Iterator[Path]:
+    """Where the cameras are kept; for as long as they are read, if nowhere."""
+    if reading.cameras is not None:
+        yield reading.cameras
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def _tell(record: Record, found: FoundCameras, *, kept: bool) -> None:
+    """How many have cameras, and who has none."""
+    total = len(found.photographs)
+    place = f"; {found.model} opens in COLMAP" if kept else ""
+    record.add(
+        "cameras",
+        f"found from the photographs{' by an earlier run' if found.reused else ''}: {len(found.placed)} of {total} "
+        f"placed, {found.points:,} points, off by {found.error:.2g} pixels in the mean{place}",
+    )
+    if found.unplaced:
+        record.add(
+            UNUSED,
+            f"{counted(len(found.unplaced), 'photograph')} that could not be placed ({some(found.unplaced, 12)}): "
+            "blurred, or showing too little of what the others show; take some between them and the others",
+        )
+
+
+def _points(model: Path) -> Tensor:
+    with quiet_pycolmap() as pycolmap:
+        points = pycolmap.Reconstruction(model).points3D.values()
+        return torch.from_numpy(np.array([point.xyz for point in points], dtype=np.float64).reshape(-1, 3))
+
+
+def _up(views: Views, photographs: Sequence[Photograph]) -> Tensor | None:
+    """Up as the photographs are looked at; None where they are stored as they are looked at."""
+    known = {photograph.name: photograph.orientation for photograph in photographs}
+    known |= {Path(name).with_suffix("").as_posix(): turned for name, turned in known.items()}
+    turned = [known.get(name, 1) for name in views.names]
+    if not any(each in _SHOWN for each in turned):
+        return None
+    matrices = views.cameras.world_to_camera.double().clone()
+    for matrix, each in zip(matrices, turned, strict=True):
+        if each in _SHOWN:
+            (right, sign), (down, other) = _SHOWN[each]
+            stored = matrix[:3].clone()
+            matrix[0], matrix[1] = sign * stored[right], other * stored[down]
+    return up_of_cameras(views.cameras.unchecked(matrices, views.cameras.intrinsics))

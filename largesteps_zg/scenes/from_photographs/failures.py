@@ -1,0 +1,82 @@
+"""Why no cameras were found, in a line that says what to photograph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...constants import Structure
+from ..provenance import counted, some
+from .collection import Photograph
+from .mapping import one_plane
+
+_STEPS = "walk around the object and take a photograph every 10 to 15 degrees, each much like the last one"
+LEAST = 3  # photographs
+
+
+def check_photographs(photographs: Sequence[Photograph], root: Path) -> None:
+    """ValueError where there are too few that differ."""
+    different = {photograph.digest for photograph in photographs}
+    if len(different) < LEAST:
+        same = " different" if len(different) < len(photographs) else ""
+        raise ValueError(
+            f"{root}: expected photographs from many places, got {counted(len(different), 'photograph')}{same}; "
+            f"{_STEPS}"
+        )
+
+
+def check_matches(file: Path, photographs: Sequence[Photograph], constants: Structure, pycolmap: Any) -> None:
+    """ValueError where most photographs show nothing to recognise, or no two show the same."""
+    database = pycolmap.Database.open(file)
+    try:
+        counts = [database.num_keypoints_for_image(i + 1) for i in range(len(photographs))]
+        matches = database.num_inlier_matches()
+    finally:
+        database.close()
+    folder = photographs[0].file.parent
+    empty = [
+        photograph.name
+        for photograph, count in zip(photographs, counts, strict=True)
+        if count < constants.fewest
+    ]
+    if 2 * len(empty) > len(photographs):
+        raise ValueError(
+            f"{folder}: {len(empty)} of {len(photographs)} photographs show nothing to recognise ({some(empty)}: "
+            f"{int(np.median(counts))} features in the median, expected {constants.fewest} and more); put the object "
+            "on a newspaper or a patterned cloth, and take sharp photographs that show it, too"
+        )
+    if matches == 0:
+        raise ValueError(
+            f"{folder}: no two of the {len(photographs)} photographs show enough of the same; {_STEPS}"
+        )
+
+
+def check_models(file: Path, models: Sequence[Any], photographs: Sequence[Photograph], pycolmap: Any) -> None:
+    """ValueError where fewer than half of the photographs hang together."""
+    folder, total = photographs[0].file.parent, len(photographs)
+    most = models[0].num_reg_images() if models else 0
+    if most >= LEAST and 2 * most >= total:
+        return
+    if one_plane(file, pycolmap):
+        raise ValueError(
+            f"{folder}: the photographs were all taken from one place, where the camera only turned, or show one "
+            f"flat thing; depth shows only from different places: {_STEPS}"
+        )
+    if len(models) > 1 and models[1].num_reg_images() >= LEAST:
+        parts = [_names(model) for model in models]
+        sizes = ", ".join(str(len(names)) for names in parts)
+        raise ValueError(
+            f"{folder}: the photographs fall into {len(models)} groups of {sizes} with nothing in common (one begins "
+            f"with {parts[0][0]}, one with {parts[1][0]}); take photographs on the way from one to the other, or give "
+            "a folder of each"
+        )
+    raise ValueError(
+        f"{folder}: only {most} of {total} photographs could be placed, for too few show the same; {_STEPS}"
+    )
+
+
+def _names(model: Any) -> list[str]:
+    return sorted(image.name for image in model.images.values() if image.has_pose)

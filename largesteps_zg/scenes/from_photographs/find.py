@@ -1,0 +1,140 @@
+"""The cameras of photographs, from nothing but the photographs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...constants import DEFAULTS, Structure
+from ..pycolmap_quietly import quiet_pycolmap
+from .collection import Photograph, collection
+from .database import SPARSE, names_in, prepared
+from .failures import check_matches, check_models, check_photographs
+from .features import extract
+from .mapping import mapped, match, written
+from .pairs import pairs_to_match
+from .work import Watch, part_of, unwatched
+
+
+@dataclass(frozen=True)
+class FoundCameras:
+    """What structure from motion made of photographs.
+
+    Attributes
+    ----------
+    model : Path
+        A folder with a model of COLMAP.
+    photographs : list of Photograph
+        All of them, in the order that was given.
+    placed, unplaced : tuple of str
+        Names of photographs with a camera in the model, and without one.
+    error : float
+        Mean reprojection error of the model's points, pixels.
+    points : int
+        How many the model has.
+    reused : bool
+        Whether the model was there already.
+    """
+
+    model: Path
+    photographs: list[Photograph]
+    placed: tuple[str, ...]
+    unplaced: tuple[str, ...]
+    error: float
+    points: int
+    reused: bool
+
+
+def cameras_from_photographs(
+    files: Sequence[Path],
+    root: Path,
+    folder: str | os.PathLike[str],
+    *,
+    constants: Structure = DEFAULTS.structure,
+    watch: Watch = unwatched,
+) -> FoundCameras:
+    """Find the cameras of photographs of something that stands still, by structure from motion on the CPU.
+
+    SIFT features; matches of all pairs, or of likely pairs where there are many; COLMAP's incremental mapping.
+    Photographs of one size whose EXIF data name the same camera and focal length share a lens, with a focal length,
+    which starts from that of the EXIF data, and a radial distortion. Its principal point is the middle of the
+    photographs: of an object alone they tell it too weakly, and a wrong one only turns all cameras alike.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Photographs, in the order in which they were taken if possible.
+    root : Path
+        The folder that they all lie in, directly or deeper.
+    folder : Path
+        Made if it is not there. Keeps ``database.db`` and the model in ``sparse/0``, both COLMAP's. Work that was
+        interrupted goes on there, and is used as it is where the same photographs are given again.
+    constants : Structure, optional
+    watch : callable, optional
+        Called with the share that is done, 0 to 1, and what is being done.
+
+    Returns
+    -------
+    FoundCameras
+
+    Raises
+    ------
+    ValueError
+        If cameras cannot be found; one line that says what to photograph.
+    OSError
+        If the folder cannot be written.
+
+    Notes
+    -----
+    The same photographs give the same cameras. The world's axes and its unit are any: photographs do not tell them.
+
+    References
+    ----------
+    Schoenberger, Frahm: Structure-from-Motion Revisited. CVPR 2016.
+    """
+    place = Path(folder)
+    photographs = collection(files, root)
+    check_photographs(photographs, root)
+    place.mkdir(parents=True, exist_ok=True)
+    with quiet_pycolmap() as pycolmap:
+        file = prepared(place, photographs, constants, pycolmap)
+        model = place / SPARSE / "0"
+        reused = (model / "images.bin").is_file()
+        if not reused:
+            model.parent.mkdir(exist_ok=True)
+            written(_model(file, photographs, root, constants, watch, pycolmap), model)
+        return _told(model, photographs, reused, pycolmap)
+
+
+def _model(
+    file: Path, photographs: list[Photograph], root: Path, constants: Structure, watch: Watch, pycolmap: Any
+) -> Any:
+    """The model of most photographs."""
+    count = len(photographs)
+    extract(file, photographs, constants, part_of(watch, 0.0, 0.35), pycolmap)
+    pairs = pairs_to_match(file, count, constants, pycolmap)
+    match(file, names_in(photographs), pairs, constants, part_of(watch, 0.35, 0.7), pycolmap)
+    check_matches(file, photographs, constants, pycolmap)
+    models = mapped(file, root, count, part_of(watch, 0.7, 1.0), pycolmap)
+    for image in (image for model in models for image in model.images.values()):
+        image.name = photographs[image.image_id - 1].name
+    check_models(file, models, photographs, pycolmap)
+    return models[0]
+
+
+def _told(model: Path, photographs: list[Photograph], reused: bool, pycolmap: Any) -> FoundCameras:
+    read = pycolmap.Reconstruction(model)
+    posed = {image.name for image in read.images.values() if image.has_pose}
+    names = [photograph.name for photograph in photographs]
+    return FoundCameras(
+        model,
+        photographs,
+        tuple(name for name in names if name in posed),
+        tuple(name for name in names if name not in posed),
+        float(read.compute_mean_reprojection_error()),
+        int(read.num_points3D()),
+        reused,
+    )
