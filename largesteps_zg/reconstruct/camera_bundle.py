@@ -14,8 +14,9 @@ from ..cameras.alignment import carried, similarity
 from ..cameras.evidence import Comparison, standard_errors
 from ..cameras.model import Cameras
 from ..constants import DEFAULTS, Constants
-from ..scenes.photographs.matching import Features, alike, epipolar_distances, features, quiet_pycolmap
+from ..scenes.photographs.matching import Features, alike, epipolar_distances, features
 from ..scenes.photographs.tracks import Tracks, intersected, projected, projections, tracks_of
+from ..scenes.pycolmap_quietly import quiet_pycolmap
 from ..scenes.views import Views
 
 ROUNDS = (

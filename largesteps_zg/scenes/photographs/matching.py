@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..._support.stopping import signal_handlers_kept
 from ...cameras.model import Cameras
 from ...constants import DEFAULTS, Matching
+from ..pycolmap_quietly import quiet_pycolmap
 from ..views import Views
 
 DIMENSIONS = 128  # of a descriptor of SIFT
@@ -46,20 +45,6 @@ def features(views: Views, constants: Matching = DEFAULTS.matching, *, level: in
         sift = pycolmap.FeatureExtractor.create(options, pycolmap.Device.cpu)
         border = constants.surroundings
         return [_of_view(sift, views.images[i].cpu().numpy(), border, level) for i in range(len(views))]
-
-
-@contextmanager
-def quiet_pycolmap() -> Iterator[Any]:
-    """The package, which tells of no beginnings meanwhile, and leaves signals alone."""
-    with signal_handlers_kept():
-        import pycolmap
-
-    level = pycolmap.logging.minloglevel
-    pycolmap.logging.minloglevel = 1
-    try:
-        yield pycolmap
-    finally:
-        pycolmap.logging.minloglevel = level
 
 
 def _of_view(sift: Any, image: np.ndarray, border: int, level: int) -> Features:
