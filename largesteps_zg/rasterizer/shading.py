@@ -37,67 +37,174 @@ EACH_FRAGMENT = """
         wc = wc * scale + rest;
 """
 
-ATTRIBUTES = """
-        const wp::vec_t<3, int> at = own ? attribute_faces.data[triangles.data[slot]] : corners;
-        const real* given = attributes.data + (shared >= 0 ? 0 : (size_t)view * rows * channels);
-        const real *va = given + (size_t)at[0] * channels, *vb = given + (size_t)at[1] * channels;
-        const real* vc = given + (size_t)at[2] * channels;
+# The same for a block of fragments: vector code where numbers are worked out, one fragment after the other where memory
+# is visited. `give` takes the fragments in their order, `finish` the block.
+BLOCKS = """
+#if defined(__CUDA_ARCH__)
+    constexpr int many = 1;
+#else
+    constexpr int many = 16;
+#endif
+    const real half = real(0.5);
+    real x[3][many], y[3][many], depth[3][many], px[many], py[many], ex[3][many], ey[3][many], weight[3][many];
+    real scale[many];
+    size_t place[3][many], row[3][many];
+    bool starts[many];  // a run of neighbours in a row that show the same triangle
+    int row_first = 0, row_last = -1, view = 0, pixel_before = -2, triangle_before = -1;
+    real line = 0;
+    const auto gather = [&](int begin, int count) {
+        for (int n = 0; n < count; ++n) {
+            const int pixel = pixels.data[begin + n], triangle = triangles.data[begin + n];
+            starts[n] = (triangle != triangle_before) | (pixel != pixel_before + 1) | (pixel >= row_last);
+            pixel_before = pixel;
+            triangle_before = triangle;
+            if (pixel >= row_last) {
+                const int above = pixel / width;
+                row_first = above * width;
+                row_last = row_first + width;
+                view = above / height;
+                line = (real)(above - view * height) + half;
+            }
+            px[n] = (real)(pixel - row_first) + half;
+            py[n] = line;
+            const wp::vec_t<3, int> corners = faces.data[triangle];
+            const wp::vec_t<3, int> at = own ? attribute_faces.data[triangle] : corners;
+            const size_t before = (size_t)view * vertices, rows_before = shared >= 0 ? 0 : (size_t)view * rows;
+            for (int i = 0; i < 3; ++i) {
+                const vec3& p = points.data[before + corners[i]];
+                x[i][n] = p[0];
+                y[i][n] = p[1];
+                depth[i][n] = p[2];
+                place[i][n] = before + corners[i];
+                row[i][n] = rows_before + at[i];
+            }
+        }
+    };
+    const auto weigh = [&](int n) {
+        for (int i = 0; i < 3; ++i) {
+            ex[i][n] = x[i][n] - px[n] * depth[i][n];
+            ey[i][n] = y[i][n] - py[n] * depth[i][n];
+        }
+        const real wa = ex[1][n] * ey[2][n] - ey[1][n] * ex[2][n], wb = ex[2][n] * ey[0][n] - ey[2][n] * ex[0][n];
+        const real wc = ex[0][n] * ey[1][n] - ey[0][n] * ex[1][n], sum = wa + wb + wc;
+        // Seen edge-on all digits cancel: then any point of the triangle is as good, and none has a derivative.
+        const bool whole = wp::abs(sum) > half * (wp::abs(wa) + wp::abs(wb) + wp::abs(wc));
+        scale[n] = whole ? real(1) / sum : real(0);
+        const real rest = whole ? real(0) : real(1) / real(3);
+        weight[0][n] = wa * scale[n] + rest;
+        weight[1][n] = wb * scale[n] + rest;
+        weight[2][n] = wc * scale[n] + rest;
+    };
+    const auto in_blocks = [&](auto give, auto finish) {
+        for (int begin = first; begin < last; begin += many) {
+            const int count = last - begin < many ? last - begin : many;
+            gather(begin, count);
+            for (int n = 0; n < many; ++n) weigh(n);
+            for (int n = 0; n < count; ++n) give(n, begin + n);
+            finish(begin, count);
+        }
+    };
 """
 
 INTERPOLATE = (
-    EACH_FRAGMENT
-    + ATTRIBUTES
+    BLOCKS
     + """
-        real* value = values.data + (size_t)slot * channels;
-        for (int n = 0; n < channels; ++n) value[n] = wa * va[n] + wb * vb[n] + wc * vc[n];
-    }
+    const auto interpolate = [&](auto count) {
+        in_blocks(
+            [&](int n, int slot) {
+                const real *a = attributes.data + row[0][n] * count();
+                const real *b = attributes.data + row[1][n] * count();
+                const real *c = attributes.data + row[2][n] * count();
+                real* value = values.data + (size_t)slot * count();
+                for (int m = 0; m < count(); ++m)
+                    value[m] = weight[0][n] * a[m] + weight[1][n] * b[m] + weight[2][n] * c[m];
+            },
+            [](int, int) {});
+    };
+    if (channels == 3) interpolate([]() { return 3; });  // the usual number: without loops
+    else interpolate([&]() { return channels; });
 """
 )
 
 INTERPOLATE_ADJOINT = (
-    """
-    real sums[9] = {};
-"""
-    + EACH_FRAGMENT
-    + ATTRIBUTES
+    BLOCKS
     + """
-        real* out = grad_attributes.data + (size_t)(shared >= 0 ? shared : view) * rows * channels;
-        real *oa = out + (size_t)at[0] * channels, *ob = out + (size_t)at[1] * channels;
-        real* oc = out + (size_t)at[2] * channels;
-        const real* grad = grad_values.data + (size_t)slot * channels;
-        real ga = 0, gb = 0, gc = 0;
-        for (int n = 0; n < channels; ++n) {
-            const real g = grad[n];
-            ga += g * va[n];
-            gb += g * vb[n];
-            gc += g * vc[n];
-            wp::atomic_add(oa + n, g * wa);
-            wp::atomic_add(ob + n, g * wb);
-            wp::atomic_add(oc + n, g * wc);
+    real share[3][many], gx[3][many], gy[3][many], gw[3][many], sums[9] = {};
+    // d(b_a) = eb x ec, and so on around; then d(X, Y, w) from d(e): (1, 0, -px), (0, 1, -py).
+    const auto differentiate = [&](int n) {
+        const real mean = share[0][n] * weight[0][n] + share[1][n] * weight[1][n] + share[2][n] * weight[2][n];
+        real g[3];
+        for (int i = 0; i < 3; ++i) g[i] = (share[i][n] - mean) * scale[n];
+        for (int i = 0; i < 3; ++i) {
+            const int j = (i + 1) % 3, k = (i + 2) % 3;
+            gx[i][n] = g[k] * ey[j][n] - g[j] * ey[k][n];
+            gy[i][n] = g[j] * ex[k][n] - g[k] * ex[j][n];
+            gw[i][n] = px[n] * gx[i][n] + py[n] * gy[i][n];
         }
-        const real mean = ga * wa + gb * wb + gc * wc;
-        ga = (ga - mean) * scale;
-        gb = (gb - mean) * scale;
-        gc = (gc - mean) * scale;
-        // d(b_a) = eb x ec, and so on around; then d(X, Y, w) from d(e): (1, 0, -px), (0, 1, -py).
-        const auto add = [&](int corner, real x, real y) {
-            sums[3 * corner] += x;
-            sums[3 * corner + 1] += y;
-            sums[3 * corner + 2] -= px * x + py * y;
-        };
-        add(0, gc * by - gb * cy, gb * cx - gc * bx);
-        add(1, ga * cy - gc * ay, gc * ax - ga * cx);
-        add(2, gb * ay - ga * by, ga * bx - gb * ax);
-        // Neighbours in a row mostly show the same triangle: one visit to memory for all of them.
-        if (slot + 1 < last && triangles.data[slot + 1] == triangles.data[slot] && pixel + 1 < row_last) continue;
-        for (int corner = 0; corner < 3; ++corner) {
-            real* to = (real*)(grad_points.data + (size_t)view * vertices + corners[corner]);
-            for (int n = 0; n < 3; ++n) {
-                wp::atomic_add(to + n, sums[3 * corner + n]);
-                sums[3 * corner + n] = 0;
+    };
+    // One visit to memory for all of a run.
+    const auto add = [](real* to, real* from, int size) {
+        for (int m = 0; m < size; ++m) wp::atomic_add(to + m, from[m]);
+    };
+    bool open = false;
+    size_t corner[3] = {}, painted[3] = {};
+    real paint[9] = {};
+    const auto end_points = [&]() {
+        for (int i = 0; i < 3; ++i) add((real*)(grad_points.data + corner[i]), sums + 3 * i, 3);
+    };
+    const auto scatter = [&](int n) {
+        if (starts[n]) {
+            if (open) end_points();
+            open = true;
+            for (int i = 0; i < 3; ++i) corner[i] = place[i][n];
+            for (int m = 0; m < 9; ++m) sums[m] = 0;
+        }
+        for (int i = 0; i < 3; ++i) {
+            sums[3 * i] += gx[i][n];
+            sums[3 * i + 1] += gy[i][n];
+            sums[3 * i + 2] -= gw[i][n];
+        }
+    };
+    real* out = grad_attributes.data + (shared >= 0 ? (size_t)shared * rows * channels : 0);
+    const auto end_paint = [&]() {
+        for (int i = 0; i < 3; ++i) add(out + painted[i] * 3, paint + 3 * i, 3);
+    };
+    const auto finish = [&](int begin, int number) {
+        for (int n = 0; n < many; ++n) differentiate(n);
+        for (int n = 0; n < number; ++n) scatter(n);
+    };
+    const auto give_three = [&](int n, int slot) {
+        const real* grad = grad_values.data + (size_t)slot * 3;
+        if (starts[n]) {
+            if (slot > first) end_paint();
+            for (int i = 0; i < 3; ++i) painted[i] = row[i][n];
+            for (int m = 0; m < 9; ++m) paint[m] = 0;
+        }
+        for (int i = 0; i < 3; ++i) {
+            const real* value = attributes.data + row[i][n] * 3;
+            share[i][n] = grad[0] * value[0] + grad[1] * value[1] + grad[2] * value[2];
+            for (int m = 0; m < 3; ++m) paint[3 * i + m] += grad[m] * weight[i][n];
+        }
+    };
+    const auto give_any = [&](int n, int slot) {
+        const real* grad = grad_values.data + (size_t)slot * channels;
+        for (int i = 0; i < 3; ++i) {
+            const size_t from = row[i][n] * channels;
+            share[i][n] = 0;
+            for (int m = 0; m < channels; ++m) {
+                share[i][n] += grad[m] * attributes.data[from + m];
+                wp::atomic_add(out + from + m, grad[m] * weight[i][n]);
             }
         }
+    };
+    if (first >= last) return;
+    if (channels == 3) {  // the usual number
+        in_blocks(give_three, finish);
+        end_paint();
+    } else {
+        in_blocks(give_any, finish);
     }
+    end_points();
 """
 )
 
