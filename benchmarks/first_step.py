@@ -21,7 +21,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-RUNS = 3
+RUNS = 2
 PHASES = ("torch", "scene", "start", "prepared", "first step")
 
 

@@ -52,6 +52,23 @@ def test_nothing_nearer_than_near_is_drawn(work):
     assert not covered[:, :15].any() and covered[:, 15:].all()
 
 
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize("nearer", [1 - 1e-4, 1 - 1e-2, 0.5])
+def test_what_is_turned_away_hides_what_is_behind_it_and_no_more(work, dtype, nearer):
+    # Two planes of triangles smaller than a pixel, one of them turned away: in an order of their own on the CPU.
+    step = torch.arange(0, 12.1, 0.8, dtype=dtype)
+    plane = torch.stack(
+        [*torch.meshgrid(step, step, indexing="xy"), torch.ones(16, 16, dtype=dtype)], -1
+    ).view(-1, 3)
+    corner = (16 * torch.arange(15)[:, None] + torch.arange(15)).reshape(-1, 1)
+    squares = torch.cat([corner + torch.tensor([0, 1, 16]), corner + torch.tensor([17, 16, 1])])
+    faces = torch.cat([squares.flip(1), squares + len(plane)])
+    for away, towards in ((nearer, 1.0), (1.0, nearer)):
+        points = torch.cat([away * plane, towards * plane])[None]
+        ids = ids_of(points, faces, (12, 12))
+        assert ((ids < len(squares)) == (away < towards)).all() and (ids >= 0).all()
+
+
 def test_equal_depth_goes_to_the_lowest_face(work):
     copies = SQUARE_FACES.repeat(3, 1)
     assert ids_of(SQUARE, copies, (4, 4)).unique().tolist() == [-1, 0, 1]
