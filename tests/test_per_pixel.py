@@ -277,6 +277,44 @@ def sheet(generator: torch.Generator) -> Tensor:
     return slopes
 
 
+def test_views_have_rows_and_gradients_of_their_own(generator: torch.Generator) -> None:
+    """Painted pixels: the central difference of a square is its derivative. What views share sums up over them."""
+    own, common = (torch.rand(shape, generator=generator, dtype=torch.float64) for shape in ((3, 5), (5,)))
+    target = torch.rand(3, 5, generator=generator, dtype=torch.float64)
+
+    def losses(own: torch.Tensor, common: torch.Tensor) -> PixelLosses:
+        assert own.shape == common.shape == (3, 5)
+        values = torch.cat([(own - target).square(), (common - target).square()], dim=1)
+        apart = torch.full((3, 5), -1)
+        ids = torch.arange(5).expand(3, 5)
+        return PixelLosses(values, (torch.cat([ids, apart], 1), torch.cat([apart, ids], 1)))
+
+    for coherence in (0.0, 0.6):
+        estimator = PerPixel(0.01, pairs=2, views=3, per_view=(True, False), coherence=coherence)
+        found = estimator.estimate(losses, (own, common), generator=generator).gradient
+        torch.testing.assert_close(found[0], 2 * (own - target))
+        torch.testing.assert_close(found[1], 2 * (common - target).sum(0))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"per_view": True}, "per_view: expected a number of views beside it, got None"),
+        (
+            {"per_view": True, "views": 2},
+            r"per_view: expected parameters of 2 views, leading, got shape \(4,\)",
+        ),
+        (
+            {"per_view": (True, False), "views": 4},
+            "per_view: expected one for all, or one for each of 1 tensors, got 2",
+        ),
+    ],
+)
+def test_rows_of_views_without_views_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PerPixel(**options).estimate(lambda x: PixelLosses(x.square(), torch.arange(4)), torch.ones(4))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["buffers", "lists", "directions"])
 def test_coherent_signs_leave_the_mean_as_it_is(

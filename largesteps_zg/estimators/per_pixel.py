@@ -24,6 +24,7 @@ from .scattering import scatter
 from .schedules import Width, Widths
 
 Table = Int[Tensor, "_ _"] | None
+Shape = tuple[int, ...]
 Units = Callable[..., Tensor | float | tuple[Tensor | float, ...]]
 Directions = Callable[..., Tensor | tuple[Tensor | None, ...] | None]
 
@@ -54,6 +55,9 @@ class PerPixel:
         that are held fixed as they are), and its values lead with B too. As many evaluations, and less noise where
         views see the same parameters: 1.8 times less variance with 16 views around a sphere, up to B times where they
         are all alike. Where no gradient is asked for, f gets the parameters as they are.
+    per_view : bool, or tuple of these
+        With `views`: tensors that lead with B already, a set of rows for each view. f gets them as they are, moved, and
+        each view's rows have a gradient of their own.
     units : callable, optional
         From the parameters to what epsilon counts for each of them, a tensor that broadcasts to what f gets:
         ``lambda vertices: pixel_size(vertices, cameras)`` makes it pixels. 1 by default.
@@ -124,6 +128,7 @@ class PerPixel:
         primitives: Table | tuple[Table, ...] = None,
         pairs: int = 1,
         views: int | None = None,
+        per_view: bool | tuple[bool, ...] = False,
         units: Units | None = None,
         directions: Directions | None = None,
         coherence: float | tuple[float, ...] = 0.0,
@@ -133,6 +138,9 @@ class PerPixel:
         if views is not None and (isinstance(views, bool) or not isinstance(views, Integral) or views < 1):
             raise ValueError(f"views: expected an integer >= 1 or None, got {views!r}")
         self.views = views if views is None else int(views)
+        self._per_view = per_view if isinstance(per_view, tuple) else (per_view,)
+        if any(self._per_view) and views is None:
+            raise ValueError("per_view: expected a number of views beside it, got None")
         self.units, self.directions = units, directions
         self._coherences = tuple(map(_coherence, coherence if isinstance(coherence, tuple) else (coherence,)))
         self._tables = tuple(map(_table, primitives if isinstance(primitives, tuple) else (primitives,)))
@@ -148,7 +156,8 @@ class PerPixel:
         objective = as_objective(f)
         single = isinstance(parameters, Tensor)
         tensors = tuple(t.detach() for t in check_parameters(parameters))
-        steps, directions = self._steps(tensors), self._along(tensors)
+        shapes = self._shapes(tensors)
+        steps, directions = self._steps(tensors, shapes), self._along(tensors, shapes)
         # Parameters that ask for no gradient are held fixed, but f still speaks of all its arguments.
         moving = getattr(objective, "moving", [True] * len(tensors))
         numbers = 2 * (self.views or 1) * sum(t.numel() for t in tensors)
@@ -158,7 +167,7 @@ class PerPixel:
         squares: list[Tensor] = []
         for first in range(0, self.pairs, at_once):
             draws = [
-                self._drawn(tensors, steps, directions, generator)
+                self._drawn(tensors, shapes, steps, directions, generator)
                 for _ in range(min(at_once, self.pairs - first))
             ]
             points = [
@@ -171,7 +180,7 @@ class PerPixel:
                 pair = results[2 * k], results[2 * k + 1]
                 check_pair(*pair, len(moving), self.views)
                 loss += 0.5 / self.pairs * sum(_total(pair, side, 2 * k, points) for side in (0, 1))
-                gradients = self._gradients(pair, tensors, drawn, steps, moving)
+                gradients = self._gradients(pair, tensors, shapes, drawn, steps, moving)
                 _update(mean, squares, gradients, first + k + 1)
         self._widths.advance()
         if self.pairs == 1:
@@ -193,29 +202,36 @@ class PerPixel:
         """Take over a number of calls."""
         self._widths.load_state_dict(state)
 
-    def _steps(self, tensors: tuple[Tensor, ...]) -> list[Tensor]:
+    def _shapes(self, tensors: tuple[Tensor, ...]) -> list[Shape]:
+        """Of each tensor, or of a view's share of it."""
+        apart = _each("per_view", self._per_view, len(tensors))
+        for tensor, own in zip(tensors, apart, strict=True):
+            if own and tuple(tensor.shape[:1]) != (self.views,):
+                raise ValueError(
+                    f"per_view: expected parameters of {self.views} views, leading, got shape {tuple(tensor.shape)}"
+                )
+        return [tuple(t.shape[1:] if own else t.shape) for t, own in zip(tensors, apart, strict=True)]
+
+    def _steps(self, tensors: tuple[Tensor, ...], shapes: list[Shape]) -> list[Tensor]:
         """What each entry moves by, broadcastable to what f gets."""
         sizes = self._widths.now(len(tensors))
         units = (1.0,) * len(tensors) if self.units is None else self.units(*tensors)
         units = units if isinstance(units, tuple) else (units,)
         if len(units) != len(tensors):
             raise ValueError(f"units: expected one for each of {len(tensors)} tensors, got {len(units)}")
-        if len(self._tables) not in (1, len(tensors)):
-            raise ValueError(
-                f"primitives: expected one for all, or one for each of {len(tensors)} tensors, got {len(self._tables)}"
-            )
+        _each("primitives", self._tables, len(tensors))
         steps = []
-        for tensor, unit, size in zip(tensors, units, sizes, strict=True):
+        for tensor, shape, unit, size in zip(tensors, shapes, units, sizes, strict=True):
             step = torch.as_tensor(unit).to(tensor) * size
-            _check_step(tensor, step, size, self._shape(tensor))
+            _check_step(tensor, step, size, self._whole(shape))
             steps.append(step)
         return steps
 
-    def _shape(self, tensor: Tensor) -> tuple[int, ...]:
-        """Of what f gets in the tensor's place."""
-        return tuple(tensor.shape) if self.views is None else (self.views, *tensor.shape)
+    def _whole(self, shape: Shape) -> Shape:
+        """Of what f gets in a tensor's place."""
+        return shape if self.views is None else (self.views, *shape)
 
-    def _along(self, tensors: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
+    def _along(self, tensors: tuple[Tensor, ...], shapes: list[Shape]) -> tuple[Tensor | None, ...]:
         """The direction of each row of each tensor, shaped as what f gets; None where entries move on their own."""
         found = None if self.directions is None else self.directions(*tensors)
         found = found if isinstance(found, tuple) else (found,) * (1 if found is not None else len(tensors))
@@ -223,33 +239,31 @@ class PerPixel:
             raise ValueError(
                 f"directions: expected one or None for each of {len(tensors)} tensors, got {len(found)}"
             )
-        if len(self._coherences) not in (1, len(tensors)):
-            raise ValueError(
-                f"coherence: expected one for all, or one for each of {len(tensors)} tensors, got "
-                f"{len(self._coherences)}"
-            )
-        for tensor, along in zip(tensors, found, strict=True):
-            if along is not None and tuple(along.shape) != self._shape(tensor):
+        for shape, along in zip(map(self._whole, shapes), found, strict=True):
+            if along is not None and tuple(along.shape) != shape:
                 raise ValueError(
-                    f"directions: expected shape {self._shape(tensor)}, that of what f gets, got {tuple(along.shape)}"
+                    f"directions: expected shape {shape}, that of what f gets, got {tuple(along.shape)}"
                 )
         return tuple(None if along is None else along.to(t) for along, t in zip(found, tensors, strict=True))
 
     def _drawn(
         self,
         tensors: tuple[Tensor, ...],
+        shapes: list[Shape],
         steps: list[Tensor],
         directions: tuple[Tensor | None, ...],
         generator: torch.Generator | None,
     ) -> list[_Drawn]:
         """One perturbation of each tensor."""
-        coherences = self._coherences * (len(tensors) if len(self._coherences) == 1 else 1)
+        coherences = _each("coherence", self._coherences, len(tensors))
         drawn = []
-        for tensor, step, along, coherence in zip(tensors, steps, directions, coherences, strict=True):
-            shape, sets, rows = self._shape(tensor), self.views or 1, len(tensor) if tensor.dim() else 1
+        for tensor, shape, step, along, coherence in zip(
+            tensors, shapes, steps, directions, coherences, strict=True
+        ):
+            sets, rows = self.views or 1, shape[0] if shape else 1
             if along is not None:  # one sign a row
-                shape = shape[: len(shape) - max(tensor.dim() - 1, 0)] + (1,) * (tensor.dim() - 1)
-            columns = tensor[0].numel() if tensor.dim() and along is None else 1
+                shape = shape[:1] + (1,) * len(shape[1:])
+            columns = math.prod(shape[1:])
             if coherence:
                 signs = coherent_signs((sets, rows, columns), coherence, generator)
             else:
@@ -257,13 +271,14 @@ class PerPixel:
             signs = signs.to(tensor.device).to(tensor.dtype)
             units = step if along is None else step * along
             kept = signs if coherence else None
-            drawn.append(_Drawn(signs.reshape(shape) * units, kept, units, coherence))
+            drawn.append(_Drawn(signs.reshape(self._whole(shape)) * units, kept, units, coherence))
         return drawn
 
     def _gradients(
         self,
         pair: tuple[PixelLosses, PixelLosses],
         tensors: tuple[Tensor, ...],
+        shapes: list[Shape],
         drawn: list[_Drawn],
         steps: list[Tensor],
         moving: list[bool],
@@ -274,9 +289,9 @@ class PerPixel:
         arguments = [i for i, moves in enumerate(moving) if moves]
         found: dict[tuple[int, int, int], Tensor] = {}  # tensors at the same primitives share the sums
         gradients = []
-        for i, (tensor, one, step) in enumerate(zip(tensors, drawn, steps, strict=True)):
+        for i, (tensor, own, one, step) in enumerate(zip(tensors, shapes, drawn, steps, strict=True)):
             which = i if len(self._tables) > 1 else 0
-            rows = len(tensor) if tensor.dim() else 1
+            rows = own[0] if own else 1
             table = self._tables[which]
             key = arguments[i] if isinstance(pair[0].primitives, tuple) else 0, which, rows
             before, after = (made.on(device, arguments[i]) for made in pair)
@@ -284,7 +299,7 @@ class PerPixel:
             made: dict[str, Any] = {"made_plus": before, "made_minus": after, "table": table, "rows": rows}
             sums: Callable[..., Tensor] = partial(scatter, separate=self.views is not None, **made)
             found[key] = found[key] if key in found else sums(plus, minus)
-            shape = (-1,) * bool(self.views) + (rows,) * bool(tensor.dim()) + (1,) * (tensor.dim() - 1)
+            shape = (-1,) * bool(self.views) + own[:1] + (1,) * len(own[1:])
             # s / (2 e) = e s / (2 e^2); the quotients first: a step for each row has fewer entries than the signs.
             gradient = one.offset.mul_(found[key].to(tensor.dtype).view(shape) / (2 * step) / step)
             if one.signs is not None:
@@ -295,7 +310,7 @@ class PerPixel:
                 taken = torch.stack(shared, dim=-1).to(tensor.dtype)
                 taken = taken.view(shape if len(shared) == 1 else gradient.shape)
                 gradient.sub_(taken * one.units / (2 * step) / step).div_(1.0 - one.coherence)
-            gradients.append(gradient if self.views is None else gradient.sum(0))
+            gradients.append(gradient if gradient.shape == tensor.shape else gradient.sum(0))
         return gradients
 
 
@@ -307,6 +322,15 @@ class _Drawn:
     signs: Tensor | None
     units: Tensor
     coherence: float
+
+
+def _each(name: str, given: tuple[Any, ...], tensors: int) -> tuple[Any, ...]:
+    """One for each tensor, or ValueError."""
+    if len(given) not in (1, tensors):
+        raise ValueError(
+            f"{name}: expected one for all, or one for each of {tensors} tensors, got {len(given)}"
+        )
+    return given if len(given) == tensors else given * tensors
 
 
 def _coherence(value: float) -> float:
