@@ -8,6 +8,7 @@ import signal
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from browser import CHROMIUM, browsing
 from largesteps_zg._support.stopping import Stopping
 from largesteps_zg.cameras import Cameras, look_at
 from largesteps_zg.cli import main
-from largesteps_zg.mesh import icosphere, save_mesh
+from largesteps_zg.mesh import icosphere, load_mesh, save_mesh
+from largesteps_zg.meshes import path
 from largesteps_zg.reconstruct import Settings
 from largesteps_zg.reconstruct.loop import Reconstruction
 from largesteps_zg.scenes import save_scene
@@ -28,6 +30,7 @@ from largesteps_zg.viewing.frames import Kept, Surface
 from largesteps_zg.viewing.points import sparse_points
 from largesteps_zg.viewing.server import address, close, is_from_here, open_server
 from largesteps_zg.viewing.stage import behind, height_angle, pose
+from largesteps_zg.viewing.still import show
 
 
 @pytest.fixture
@@ -207,6 +210,34 @@ def test_a_browser_plays_the_recording_and_asks_nobody(live: Any, tmp_path: Path
         page.open((tmp_path / "recording.html").as_uri(), width=320, height=240)
         page.until("document.querySelector('canvas') !== null")
         assert page.requests == [(tmp_path / "recording.html").as_uri()] and page.errors == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_a_clicked_camera_sees_its_photograph(viser: Any, tmp_path: Path) -> None:
+    """The browser's own picture from there is the photograph: an error of a few pixels would show."""
+    scene = scene_from_mesh(load_mesh(path("fennec")), views=4, test_views=1, height=96, width=128)
+    server = open_server(18130)
+    try:
+        stage = show(server, dataclasses.replace(scene, mesh=None), None)
+        with browsing(tmp_path) as page:
+            page.open(address(server), width=320, height=240)
+            while not server.get_clients():
+                page.run("1")  # what the page tells is read, so that it can go on
+            (client,) = server.get_clients().values()
+            stage.look_through(2, client)
+            eye = {"wxyz": client.camera.wxyz, "position": client.camera.position, "fov": client.camera.fov}
+            with ThreadPoolExecutor(1) as beside:
+                asked = beside.submit(client.get_render, 96, 128, **eye)
+                while not asked.done():
+                    page.run("1")
+        assert stage.photographs is not None
+        wanted, seen = stage.photographs.image(2, 128).astype(float), asked.result()[..., :3].astype(float)
+        off = np.abs(seen - wanted).mean()
+        assert off < 0.5 * np.abs(seen[:, 2:] - wanted[:, :-2]).mean(), off
+        assert off < 0.5 * np.abs(seen[2:] - wanted[:-2]).mean(), off
+    finally:
+        close(server)
 
 
 @pytest.mark.slow

@@ -122,7 +122,10 @@ class LiveView:
 
         Surfaces of more than `RECORDED` vertices are thinned. The file appears whole or not at all.
         """
+        self.stage.leave()
+        self.stage.show_cameras(False)  # they would stand before it
         record(self.server, self.kept.surfaces, path)
+        self.stage.show_cameras(True)
 
     def close(self) -> None:
         """No more is shown."""

@@ -117,8 +117,8 @@ class Stage:
             )  # fmt: skip
             handle.on_click(lambda event, i=i: self.look_through(i, event.client))
             self._frustums.append(handle)
-        first = cameras.centers[0].numpy()
-        self.server.initial_camera.position = tuple(3.5 * first / max(float(np.linalg.norm(first)), 1e-30))
+        # Nearer than the first camera, whose photograph would hide the object.
+        self.server.initial_camera.position = tuple((0.8 * cameras.centers[0]).tolist())
         self.server.initial_camera.look_at = (0.0, 0.0, 0.0)
         self._hideable("cameras", self._frustums, shown=True)
         leave = self.server.gui.add_button("Leave the photograph")
@@ -136,8 +136,7 @@ class Stage:
         self._photograph = self.server.scene.add_image(
             "/photograph", image, width, height, wxyz=wxyz, position=center
         )
-        for frustum in self._frustums:
-            frustum.visible = False
+        self.show_cameras(False)
         with client.atomic():
             client.camera.wxyz, client.camera.position = wxyz, position
             client.camera.fov = height_angle(cameras, index)
@@ -147,8 +146,12 @@ class Stage:
         if self._photograph is not None:
             self._photograph.remove()
             self._photograph = None
-            for frustum in self._frustums:
-                frustum.visible = True
+            self.show_cameras(True)
+
+    def show_cameras(self, shown: bool) -> None:
+        """All of them, or none."""
+        for frustum in self._frustums:
+            frustum.visible = shown
 
 
 def pose(cameras: Cameras, index: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
