@@ -313,6 +313,25 @@ def test_the_object_is_shown_in_four_ways(page: Page) -> None:
 
 
 @in_browser
+def test_a_texture_lies_as_in_its_image(page: Page, content: dict[str, Any], tmp_path: Path) -> None:
+    """A square that stands upright before the eye, its image in four colours."""
+    points = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 0, 1], [0, 0, 1]])
+    faces = torch.tensor([[0, 1, 2], [0, 2, 3]])
+    image = torch.zeros(64, 64, 3, dtype=torch.uint8)
+    image[:32, :32, 0], image[:32, 32:, 1], image[32:, :32, 2], image[32:, 32:] = 255, 255, 255, 255
+    textured = TexturedMesh(Mesh(points, faces), points[:, [0, 2]], faces, image)
+    surface = packed_surface(textured, up=Z_UP, camera=camera_at(0.5, -5.0, 0.5))
+    picture = {name: disc((1, 0, 0)) for name in ("targets", "results", "surfaces")}
+    write_run_report(tmp_path / "r.html", content, surface=surface, names=["a", "b"], **picture)
+    page.open((tmp_path / "r.html").as_uri(), width=600, height=600)
+    page.until(f"({PICTURE}).then(p => p[4 * (24 * 64 + 26)] > 150 && p[4 * (24 * 64 + 26) + 1] < 60)")
+    shown = drawn(page)
+    assert (shown[24, 38, :3] > 150).tolist() == [False, True, False]
+    assert (shown[40, 26, :3] > 150).tolist() == [False, False, True]
+    assert (shown[40, 38, :3] > 150).all()
+
+
+@in_browser
 def test_it_turns_comes_closer_and_goes_back(page: Page) -> None:
     page.run("document.querySelectorAll('input[name=mode]')[3].click()")
     before = drawn(page)

@@ -21,6 +21,15 @@
       for (const at of [a, b, c]) normals[at + i] += n;
     }
   }
+  // A texture cuts the surface open: vertices in one place get one normal.
+  if (data.places) {
+    const sums = new Map(), key = i => positions[i] + 65536 * (positions[i + 1] + 65536 * positions[i + 2]);
+    for (let i = 0; i < positions.length; i += 3) {
+      const sum = sums.get(key(i)) || [0, 0, 0];
+      sums.set(key(i), sum.map((value, j) => value + normals[i + j]));
+    }
+    for (let i = 0; i < positions.length; i += 3) normals.set(sums.get(key(i)), i);
+  }
   // Each edge once: the half-edges of a closed surface that run from the lower number to the higher one, and rims.
   const edges = (() => {
     const half = new Set(), pairs = [], key = (a, b) => a * data.vertices + b;
