@@ -142,7 +142,13 @@ def test_render_takes_a_light(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_leaves_mesh_numbers_and_pictures(finished: Path, scene: Path) -> None:
-    assert {file.name for file in finished.iterdir()} == {*MESHES, "run.json", "checkpoint.pt", *PICTURES}
+    assert {file.name for file in finished.iterdir()} == {
+        *MESHES,
+        "run.json",
+        "report.html",
+        "checkpoint.pt",
+        *PICTURES,
+    }
     truth = load_scene(scene).mesh.vertices
     loaded = trimesh.load(finished / "mesh.ply", process=False)
     # In the scene's coordinates, three extents from the origin, and roughly the size after so few steps.

@@ -107,7 +107,9 @@ def test_sigterm_while_modules_are_loaded(runs: Runs, tmp_path: Path) -> None:
 
 
 @pytest.mark.kills
-@pytest.mark.parametrize("name", sorted({*OF_A_RUN} - {"results.json", "mesh.mtl", "mesh.png"}))
+@pytest.mark.parametrize(
+    "name", sorted({*OF_A_RUN} - {"results.json", "mesh.mtl", "mesh.png", "recording.html"})
+)
 def test_killed_at_each_file(runs: Runs, tmp_path: Path, name: str) -> None:
     runs.stopped(tmp_path / "run", signal.SIGKILL, until(tmp_path / "run" / name))
 

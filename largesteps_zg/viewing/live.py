@@ -54,10 +54,9 @@ class LiveView:
         photographs = Photographs(run.views, run.frame.normalized(run.views.cameras).to("cpu"))
         gui = self.server.gui
         self.told = gui.add_markdown("preparing")
-        self.stage = Stage(self.server, up=up, photographs=photographs)
-        self.stage.kind.options = [*self.stage.kind.options, ERROR]
+        self.stage = Stage(self.server, up=up, photographs=photographs, offered=(ERROR,))
         self.slider = gui.add_slider("Time", 0, 1, 1, initial_value=1)
-        self.slider.on_update(lambda _: self._show())
+        self.slider.on_update(lambda event: None if event.client is None else self._show())
         self.plot = gui.add_uplot(
             (np.zeros(2), np.zeros(2)), ({"label": "step"}, _line()), title="loss", aspect=1.6
         )
@@ -106,13 +105,8 @@ class LiveView:
         if not self.kept.surfaces:
             return
         surface = self.kept.surfaces[min(self.slider.value, len(self.kept.surfaces) - 1)]
-        run = self.run
-        self.told.content = f"step {surface.step:,} of {run.steps:,}, {len(surface.vertices):,} vertices"
-        chosen = self.stage.kind.value
+        self.told.content = f"step {surface.step:,} of {self.run.steps:,}, {len(surface.vertices):,} vertices"
         self.stage.show(surface)
-        if ERROR not in surface.marks:  # it can be chosen all the same, for the next surface
-            self.stage.kind.options = [*self.stage.kind.options, ERROR]
-            self.stage.kind.value = chosen
 
     def _stop(self) -> None:
         self.asked_to_stop = True

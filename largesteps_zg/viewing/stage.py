@@ -53,17 +53,24 @@ class Stage:
     up : (3,) float tensor
         The direction of up.
     photographs : Photographs, optional
+    offered : tuple of str
+        Marks that can be chosen although not every surface has them; others are shown by their colours.
     """
 
     def __init__(
-        self, server: Any, *, up: Float[Tensor, "3"], photographs: Photographs | None = None
+        self,
+        server: Any,
+        *,
+        up: Float[Tensor, "3"],
+        photographs: Photographs | None = None,
+        offered: tuple[str, ...] = (),
     ) -> None:
-        self.server, self.photographs = server, photographs
+        self.server, self.photographs, self.offered = server, photographs, offered
         self.surface: Surface | None = None
         self._frustums: list[Any] = []
         self._photograph: Any = None
         server.scene.set_up_direction(tuple(up.double().cpu().tolist()))
-        self.kind = server.gui.add_dropdown("Surface", list(KINDS), initial_value=KINDS[0])
+        self.kind = server.gui.add_dropdown("Surface", [*KINDS, *offered], initial_value=KINDS[0])
         self.kind.on_update(lambda _: self.redraw())
         if photographs is not None:
             self._place(photographs)
@@ -71,7 +78,7 @@ class Stage:
     def show(self, surface: Surface) -> None:
         """A surface in place of the one before."""
         self.surface = surface
-        kinds = [*KINDS, *surface.marks]
+        kinds = list(dict.fromkeys([*KINDS, *self.offered, *surface.marks]))
         if list(self.kind.options) != kinds:
             self.kind.options = kinds
         self.redraw()
