@@ -19,6 +19,7 @@ from .solid import Solid
 # Shares of the surface that photographs doubt most, and shares of the way through the object.
 _DOUBTED = (1 / 16, 1 / 8)
 _DEPTHS = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 7 / 8)
+_WALLS = (4, 2, 1)  # cells
 _SEERS = (2, 1)  # photographs
 _RINGS = (
     2  # edges or cells: smaller gaps in a part of the surface belong to it; plugs reach into walls by as much
@@ -79,16 +80,27 @@ def carved(solid: Solid, doubts: Float[Tensor, " V"]) -> Iterator[Iterator[Propo
     """The solid with a part of its surface sunk into it, ever deeper: smaller and larger parts that photographs doubt.
 
     A part moves along its mean normal, each point of it by the same share of its way through the object: the floor of a
-    cavity is like the wall behind it.
+    cavity is like the wall behind it. Walls of some thickness stay along the rest of the surface.
     """
     for share in _DOUBTED:
         patch = doubted(solid, doubts, share)
         if patch is not None:
-            yield _sunk(solid, patch)
+            rest = _from_rest(solid, patch)
+            for wall in _WALLS:
+                yield _sunk(solid, patch, rest > wall)
 
 
-def _sunk(solid: Solid, patch: Tensor) -> Iterator[Proposal]:
-    """A part of the surface ever deeper."""
+def _from_rest(solid: Solid, patch: Tensor) -> Float[np.ndarray, " N"]:
+    """How far each node inside is from the rest of the surface, in cells, to about one."""
+    middles = solid.vertices[solid.faces[~patch]].mean(dim=1).double().numpy()
+    nodes = np.rint((middles - solid.grid.corner) / solid.grid.cell).astype(int)
+    free = np.ones(solid.field.shape, dtype=bool)
+    free[tuple(nodes.T)] = False
+    return distance_transform_edt(free)[solid.field > 0]
+
+
+def _sunk(solid: Solid, patch: Tensor, within: Bool[np.ndarray, " N"]) -> Iterator[Proposal]:
+    """A part of the surface ever deeper, within some of the nodes inside."""
     points, normals = solid.nodes_inside(), face_normals(solid.vertices, solid.faces, normalize=False)
     inwards = -torch.nn.functional.normalize(normals[patch].sum(dim=0), dim=0)
     entry, before = solid.rays(points, -inwards)
@@ -96,7 +108,7 @@ def _sunk(solid: Solid, patch: Tensor) -> Iterator[Proposal]:
     depth = before / (before + behind).clamp_min(1e-12)
     under = (entry >= 0) & (last >= 0) & patch[entry.clamp_min(0)]
     for wanted in _DEPTHS:
-        gone = (under & (depth <= wanted)).numpy()
+        gone = (under & (depth <= wanted)).numpy() & within
         if gone.any():
             yield Proposal("carved", _without(solid, gone))
 
