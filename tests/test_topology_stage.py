@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from largesteps_zg.geometry import topology
 from largesteps_zg.mesh import Mesh, icosphere, surface_distances
 from largesteps_zg.mesh.intersections import self_intersections
 from largesteps_zg.mesh.quality import flipped_faces
+from largesteps_zg.output.run_json import summary
 from largesteps_zg.reconstruct import Settings, reconstruct
 from largesteps_zg.reconstruct.batch import Batch
+from largesteps_zg.reconstruct.result import TOPOLOGY, Result
 from largesteps_zg.reconstruct.starts.hull import surface_of
 from largesteps_zg.reconstruct.topology.foretelling import Foretold, foretold
 from largesteps_zg.reconstruct.topology.proposals import Proposal, carved, seen_through, simpler
@@ -24,7 +27,7 @@ from largesteps_zg.reconstruct.topology.solid import Solid, solid_of
 from largesteps_zg.reconstruct.topology.stage import Change, changed
 from largesteps_zg.scenes.carving.grid import Grid
 from largesteps_zg.scenes.synthetic import render_views, studio_light
-from largesteps_zg.scenes.views import Views
+from largesteps_zg.scenes.views import Scene, Views
 
 GRID = Grid.nodes(np.zeros(3), 1.1, 56)
 CELL = 0.05
@@ -259,33 +262,48 @@ def test_what_the_grid_would_break_stays() -> None:
 # In a run
 
 
-def run_of(truth: str, start: str, **options: object) -> list[str]:
-    """Events of a short run, whose result is in order."""
-    settings = {"steps": 20, "patches": "off", "refine_cameras": "off"}
-    refining = bool(options.pop("refining", False))
-    every = reconstruct(
-        views(truth), Settings(**{**settings, **options}), start=solid(start), refining=refining
-    )  # type: ignore[arg-type]
-    *_, last = every
-    mesh = last.run.mesh()
-    assert topology(mesh.faces).watertight
-    assert not self_intersections(mesh.vertices, mesh.faces).any()
-    assert flipped_faces(mesh.vertices, mesh.faces) == 0
-    return [event.name for event in last.run.result().events]
+def run_of(truth: str, start: str, *, refining: bool = False, **options: Any) -> Result:
+    """What a short run finds; it is in order."""
+    settings = Settings(**{"steps": 20, "patches": "off", "refine_cameras": "off", **options})
+    *_, last = reconstruct(views(truth), settings, start=solid(start), refining=refining)
+    result = last.run.result()
+    assert topology(result.mesh.faces).watertight
+    assert not self_intersections(result.mesh.vertices, result.mesh.faces).any()
+    assert flipped_faces(result.mesh.vertices, result.mesh.faces) == 0
+    return result
+
+
+def names(result: Result) -> list[str]:
+    """Of its events."""
+    return [event.name for event in result.events]
 
 
 @pytest.mark.slow
 def test_a_run_carves_a_cup_out_of_a_can() -> None:
-    events = run_of("cup", "can")
+    events = names(run_of("cup", "can"))
     assert "carved" in events and events.count("remeshed") == 3
 
 
 @pytest.mark.slow
 def test_a_run_that_has_nothing_to_change_is_as_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(run_of("can", "can")) == {"remeshed"}
+    with_stage = run_of("can", "can")
+    assert set(names(with_stage)) == {"remeshed"}
+    monkeypatch.setattr("largesteps_zg.reconstruct.loop.retopologized", lambda *_: None)
+    without = run_of("can", "can")
+    assert with_stage.losses == without.losses
+    assert torch.equal(with_stage.mesh.vertices, without.mesh.vertices)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{"remesh": "off"}, {"refining": True}])
-def test_a_run_that_keeps_its_surface_changes_nothing(options: dict[str, object]) -> None:
-    assert not {"carved", "opened", "closed", "cut"} & set(run_of("cup", "can", **options))
+def test_a_run_that_keeps_its_surface_changes_nothing(options: dict[str, Any]) -> None:
+    assert not set(TOPOLOGY) & set(names(run_of("cup", "can", **options)))
+
+
+@pytest.mark.slow
+def test_a_run_says_in_its_json_what_it_changed() -> None:
+    result = run_of("cup", "can", steps=7)  # the first remeshing comes after two steps
+    told = summary(result, Scene(None, "test", result.views), stopped=None)
+    (first, *_) = told["topology"]
+    assert first["name"] == "carved" and first["reason"].startswith("photographs foretell one another to 0.0")
+    assert told["not_remeshed"] == []

@@ -65,7 +65,7 @@ class State:
     vertices : int
         How many.
     event : str
-        "", or what happened before the step: "remeshed", or "not remeshed: " and why, as where the surface was too
+        "", or what happened last before the step: "remeshed", or "not remeshed: " and why, as where the surface was too
         tangled for it.
     run : Reconstruction
         To ask for the mesh, images or a checkpoint; of this moment, so ask before the next state.
