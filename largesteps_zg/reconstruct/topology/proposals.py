@@ -21,9 +21,8 @@ _DOUBTED = (1 / 16, 1 / 8)
 _DEPTHS = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 7 / 8)
 _WALLS = (4, 2, 1)  # cells
 _SEERS = (2, 1)  # photographs
-_RINGS = (
-    2  # edges or cells: smaller gaps in a part of the surface belong to it; plugs reach into walls by as much
-)
+# Edges: smaller gaps in a part of the surface belong to it. Cells: plugs reach into walls by as much.
+_RINGS = 2
 
 
 @dataclass(frozen=True)
