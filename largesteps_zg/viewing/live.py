@@ -24,7 +24,7 @@ from .frames import CLAY, Kept, Surface
 from .server import PORT, address, close, open_server
 from .stage import Photographs, Stage
 
-SHARE = 0.015  # of the run's time, for what is shown; what the server does beside it is about as much
+SHARE = 0.01  # of the run's time, for what is shown; what the server does beside it is half as much
 ERROR, ERROR_VIEWS = "Error", 4
 RECORDED = 12_000  # vertices of a recorded surface
 SECONDS = 0.2  # between recorded surfaces
