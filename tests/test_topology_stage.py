@@ -31,6 +31,7 @@ from largesteps_zg.scenes.views import Scene, Views
 
 GRID = Grid.nodes(np.zeros(3), 1.1, 56)
 CELL = 0.05
+CHANGE = Change(icosphere(0), "carved", 2.0, 1.0)
 
 
 def fields() -> dict[str, np.ndarray]:
@@ -282,6 +283,15 @@ def names(result: Result) -> list[str]:
 def test_a_run_carves_a_cup_out_of_a_can() -> None:
     events = names(run_of("cup", "can"))
     assert "carved" in events and events.count("remeshed") == 3
+
+
+@pytest.mark.slow
+def test_it_is_asked_again_only_after_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    for answers, times in (([None, None, None], 1), ([CHANGE, None, None], 2), ([CHANGE, CHANGE, None], 3)):
+        left = list(answers)
+        monkeypatch.setattr("largesteps_zg.reconstruct.loop.retopologized", lambda *_, left=left: left.pop(0))
+        assert names(run_of("ball", "ball", steps=7)).count("remeshed") == 3
+        assert len(answers) - len(left) == times
 
 
 @pytest.mark.slow

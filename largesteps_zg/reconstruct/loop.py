@@ -40,7 +40,7 @@ from .gradients.source import GradientSource
 from .pace import Pace
 from .photo_consistency.term import PhotoConsistency
 from .rendering import Rendering
-from .result import Event, Result
+from .result import TOPOLOGY, Event, Result
 from .resume import check_same, go_on
 from .schedule import Remeshing, decay, image_level, remeshings, starting_lambda, views_of_step
 from .settings import Settings
@@ -228,8 +228,9 @@ class Reconstruction:
         return State(self.step, self.steps, self.losses[-1], vertices, said, self)
 
     def _change(self) -> list[Event]:
-        """Another topology, or none; new triangles have to follow."""
-        if not self.coarse_first:
+        """Another topology, or none; new triangles have to follow. Asked again only after it was changed."""
+        changes = sum(event.name in TOPOLOGY for event in self.events)
+        if not self.coarse_first or changes < len(self.events) - changes:
             return []
         with self.stopwatch("topology"):
             change = retopologized(self.fit, self.targets, len(self.views))
