@@ -55,7 +55,7 @@ def load(module: Any, device: torch.device) -> None:
     module = wp.get_module(module) if isinstance(module, str) else module
     block = (
         1 if in_chunks(device) else 256
-    )  # as `wp.launch`: a module for another number would not be the one
+    )  # as a launch: a module for another number would not be the one
     if not Path(wp.config.kernel_cache_dir or "", module.get_module_identifier(block)).exists():
         tell(module.name)
     with quiet:
