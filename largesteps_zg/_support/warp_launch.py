@@ -53,9 +53,7 @@ def load(module: Any, device: torch.device) -> None:
     """Compile a module of kernels, or a module of that name: once, before two threads would."""
     initialize()
     module = wp.get_module(module) if isinstance(module, str) else module
-    block = (
-        1 if in_chunks(device) else 256
-    )  # as a launch: a module for another number would not be the one
+    block = 1 if in_chunks(device) else 256  # as a launch: a module for another number would not be the one
     if not Path(wp.config.kernel_cache_dir or "", module.get_module_identifier(block)).exists():
         tell(module.name)
     with quiet:

@@ -267,9 +267,8 @@ class Reconstruction:
 
     def result(self) -> Result:
         """What has been found so far."""
-        fit, views = self.fit, replace(self.views, cameras=self.given)
-        evidence = self.camera_trial.evidence()
-        cameras = found_cameras(views, self.frame, fit.corrections, evidence, self.bundle)
+        fit, views, heard = self.fit, replace(self.views, cameras=self.given), self.camera_trial.evidence()
+        cameras = found_cameras(views, self.frame, fit.corrections, heard, self.bundle)
         mesh, found = self._untangled()
         return Result(
             settings=self.settings,
