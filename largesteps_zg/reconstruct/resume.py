@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -141,12 +142,26 @@ def _check_numbers(state: dict[str, Any], *, steps: int, views: int) -> None:
         if len(values) != count or not bool(torch.isfinite(values).all()):
             raise _damaged(f"{name}: expected {count} rows of finite numbers")
     for name, diffused in (("shape", shape), ("paint", paint)):
-        for part in diffused["optimizer"]["state"].values():  # none before the first step on new triangles
-            moments = [part.get(key) for key in ("g1", "g2")] if isinstance(part, dict) else []
-            if not isinstance(part, dict) or not isinstance(part.get("step"), int):
-                raise _damaged(f"{name}: expected the optimiser's step and moments")
-            if any(not isinstance(value, Tensor) or value.shape != (count, 3) for value in moments):
-                raise _damaged(f"{name}: expected moments of {count} rows of 3 numbers")
+        _check_moments(name, diffused["optimizer"], [(count, 3)])
+    appearance = fit["appearance"]
+    _check_moments("light", appearance["light_optimizer"], [appearance["light"].shape])
+    if appearance["gloss"] is not None:
+        gloss = appearance["gloss"]
+        _check_moments("gloss", gloss["optimizer"], [part.shape for part in gloss["parameters"]])
+
+
+def _check_moments(name: str, optimizer: dict[str, Any], shapes: Sequence[tuple[int, ...]]) -> None:
+    """Steps and moments of an optimiser's parameters of such shapes; none before the first step."""
+    for number, part in optimizer["state"].items():
+        if (
+            number not in range(len(shapes))
+            or not isinstance(part, dict)
+            or not isinstance(part.get("step"), int)
+        ):
+            raise _damaged(f"{name}: expected the optimiser's step and moments")
+        moments = [part.get(key) for key in ("g1", "g2")]
+        if any(not isinstance(value, Tensor) or value.shape != shapes[number] for value in moments):
+            raise _damaged(f"{name}: expected moments of shape {tuple(shapes[number])}")
 
 
 def _check_history(losses: Any, events: Any, step: int) -> None:

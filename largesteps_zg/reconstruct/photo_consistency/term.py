@@ -311,8 +311,8 @@ class PhotoConsistency:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self.trial.load_state_dict(state["trial"])
-        self.foretold = state["foretold"]
-        self._votes.extend(state["votes"])
+        self.foretold = None if state["foretold"] is None else float(state["foretold"])
+        self._votes.extend((float(better), float(windows)) for better, windows in state["votes"])
         self._trust.copy_(state["trust"])
 
 
