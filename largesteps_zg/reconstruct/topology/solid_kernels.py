@@ -8,6 +8,7 @@ import warp as wp
 def columns(
     mesh: wp.uint64, starts: wp.array(dtype=wp.vec3), cell: wp.float32, inside: wp.array2d(dtype=wp.bool)
 ):
+    """Whether the surface winds around each node of a column: crossings are counted along a ray upwards."""
     i = wp.tid()
     up = wp.vec3(0.0, 0.0, 1.0)
     count = inside.shape[1]
@@ -34,6 +35,7 @@ def rays(
     faces: wp.array(dtype=wp.int32),
     ways: wp.array(dtype=wp.float32),
 ):
+    """The face that a ray meets first, -1 for none, and how far away that is."""
     i = wp.tid()
     hit = wp.mesh_query_ray(mesh, starts[i], direction, 1.0e6)
     faces[i] = -1

@@ -13,7 +13,7 @@ from ...constants import Structure
 from .collection import Photograph
 
 DATABASE, KEY, SPARSE = "database.db", "photographs.json", "sparse"
-_USUAL = 1.2  # times the longer side: the focal length of most telephones
+_USUAL = 1.2  # times the longer side: the focal length to start from where EXIF has none, as in COLMAP
 _LENS = "SIMPLE_RADIAL"  # a second coefficient makes models of few photographs fall apart
 
 
