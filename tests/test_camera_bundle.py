@@ -14,7 +14,9 @@ from largesteps_zg.cameras import Cameras
 from largesteps_zg.cameras.alignment import carried, similarity
 from largesteps_zg.cameras.refinement import CameraCorrections, displaced
 from largesteps_zg.cli.main import main
+from largesteps_zg.constants import Constants, Matching
 from largesteps_zg.mesh import Mesh
+from largesteps_zg.reconstruct import camera_bundle
 from largesteps_zg.reconstruct.camera_bundle import bundled
 from largesteps_zg.scenes import Scene, Views, save_scene
 from largesteps_zg.scenes.synthetic import render_views, studio_light
@@ -58,8 +60,16 @@ def test_disturbed_cameras_go_back(exact: Views) -> None:
     assert again is not None and torch.equal(again.cameras.world_to_camera, found.cameras.world_to_camera)
 
 
-def test_cameras_that_fit_are_believed(exact: Views) -> None:
-    assert bundled(exact) is None
+def test_cameras_that_fit_are_believed_at_once(exact: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(camera_bundle, "_adjusted", lambda *parts: asked.append(parts))
+    assert bundled(exact) is None and not asked
+    assert bundled(disturbed(exact)) is None and asked
+
+
+def test_cameras_that_the_other_half_of_the_matches_still_misses_are_not_taken(exact: Views) -> None:
+    strict = Constants(matching=Matching(found=0.05))  # no match is found so exactly
+    assert bundled(disturbed(exact), strict) is None
 
 
 def test_without_texture_nothing_says_where_cameras_belong(exact: Views) -> None:
