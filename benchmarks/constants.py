@@ -10,7 +10,8 @@ steps and of 12 views of 96². `KINDS` says on which of them the constants of a 
 * `gloss`, a scene from `path_traced.py`, where one is given;
 * `pixels` and `whole`, the fennec by per-pixel gradients and by ZeroGrads;
 * `masks`, the egg before a dark background with noise, from which masks are found;
-* `texture`, the egg's run, once, and its texture.
+* `texture`, the egg's run, once, and its texture;
+* `hollow`, a painted mug's hull, once asked for its cavity, without a run.
 
 A number is the distance from the truth (Chamfer, thousandths of the diagonal); of masks the share of pixels that are
 wrong, and of textures the root mean square error of the albedo, in thousandths. "=" stands for the same to the last
@@ -42,13 +43,16 @@ from masks import photographs, with_alpha
 from largesteps_zg.cameras.alignment import similarity
 from largesteps_zg.constants import DEFAULTS, Constants
 from largesteps_zg.constants.group import Group
+from largesteps_zg.geometry.half_edges import mean_edge_length
 from largesteps_zg.images import linear_to_srgb, srgb_to_linear
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, surface_distances
 from largesteps_zg.mesh.closest import closest_points
 from largesteps_zg.meshes import path
 from largesteps_zg.output.export.bake_run import bake_run
 from largesteps_zg.reconstruct import Reconstruction, Settings
+from largesteps_zg.reconstruct.batch import Batch
 from largesteps_zg.reconstruct.starts import choose_start
+from largesteps_zg.reconstruct.topology.stage import changed
 from largesteps_zg.scenes import Reading, Scene, Views, bounding_sphere, load_scene, save_scene
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
@@ -65,6 +69,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "whole": {"gradients": "zerograds"},
     "masks": {},
     "texture": {},
+    "hollow": {},
 }
 BODIES, PHOTOGRAPHED = ("clay", "leaf"), ("paint",)
 KINDS = {
@@ -72,6 +77,7 @@ KINDS = {
     "schedule": ("clay", "paint"), "patches": PHOTOGRAPHED, "gains": PHOTOGRAPHED,
     "matching": PHOTOGRAPHED, "correcting": PHOTOGRAPHED,
     "highlights": ("gloss",), "hue": ("paint", "gloss"), "estimates": ("pixels", "whole"), "texture": ("texture",),
+    "topology": ("hollow",),
 }  # fmt: skip
 
 
@@ -126,6 +132,30 @@ def wrong_pixels(constants: Constants, seed: int) -> float:
     return 1000 * float((masks - truth).abs().sum() / truth.sum())
 
 
+@cache
+def painted_mug() -> tuple[Scene, Mesh]:
+    """A mug with painted patches, and the hull that its masks leave: filled up to the brim."""
+    mug = load_mesh(path("mug"))
+    painted = Mesh(mug.vertices, mug.faces, albedo(mug.vertices))
+    scene = scene_from_mesh(painted, views=VIEWS, test_views=0, height=SIDE, width=SIDE)
+    return scene, choose_start(scene.train, *bounding_sphere(scene.train), cells=64, patches=None).mesh
+
+
+def hollowed(constants: Constants, seed: int) -> float:
+    """How far the hull is from the mug after it was asked for another topology, with noise in the photographs."""
+    scene, start = painted_mug()
+    assert scene.mesh is not None
+    light = scene.train.linear()
+    noise = torch.randn(light[..., :3].shape, generator=torch.Generator().manual_seed(seed)) * NOISE / 255
+    light[..., :3] = (light[..., :3] + noise * light[..., 3:]).clamp(0, 1)
+    seen = Batch(scene.train.cameras.to(dtype=torch.float32), light, torch.arange(len(light)))
+    edge = float(mean_edge_length(start.vertices, start.faces))
+    change = changed(start.vertices.float(), start.faces, seen, cell=edge, constants=constants)
+    generator = torch.Generator().manual_seed(0)
+    found = start if change is None else change.mesh
+    return surface_distances(found, scene.mesh, generator=generator).chamfer_permille
+
+
 def finished(scene: Scene, constants: Constants, seed: int, **settings: Any) -> Reconstruction:
     """A run, to its end."""
     start = choose_start(scene.train, *bounding_sphere(scene.train), cells=64, constants=constants.carving)
@@ -173,6 +203,8 @@ def measured(kind: str, constants: Constants, seed: int, gloss: Path | None) -> 
             return wrong_pixels(constants, seed)
         if kind == "texture":
             return wrong_albedo(constants, seed)
+        if kind == "hollow":
+            return hollowed(constants, seed)
         scene = scene_of(kind, gloss)
         run = finished(scene, constants, seed, **SETTINGS[kind])
         assert scene.mesh is not None

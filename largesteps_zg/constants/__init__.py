@@ -10,6 +10,7 @@ from .photographs import Checks as Checks
 from .photographs import Matching as Matching
 from .photographs import Photographs as Photographs
 from .photographs import Structure as Structure
+from .photographs import Topology as Topology
 from .run import Correcting as Correcting
 from .run import Estimates as Estimates
 from .run import Patches as Patches

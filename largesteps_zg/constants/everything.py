@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 
 from .appearance import Gains, Highlights, Hue
-from .photographs import Carving, Checks, Matching, Photographs, Structure
+from .photographs import Carving, Checks, Matching, Photographs, Structure, Topology
 from .run import Correcting, Estimates, Patches, Schedule
 from .shape import Mending, Priors, Remeshing
 from .texture import Texture
@@ -35,6 +35,7 @@ class Constants:
     structure: Structure = field(default_factory=Structure)
     matching: Matching = field(default_factory=Matching)
     carving: Carving = field(default_factory=Carving)
+    topology: Topology = field(default_factory=Topology)
     mending: Mending = field(default_factory=Mending)
     remeshing: Remeshing = field(default_factory=Remeshing)
     priors: Priors = field(default_factory=Priors)

@@ -245,3 +245,33 @@ class Carving(Group):
     start_share: float = constant(
         0.9, "share", "Of the largest sphere inside all masks, so much is the start.", TRIED
     )
+
+
+@dataclass(frozen=True)
+class Topology(Group):
+    """Handles, cavities and parts that a surface gains or loses on the way, in `reconstruct.topology`."""
+
+    folds: int = constant(
+        4, "folds", "Photographs are foretold by those of the other folds.",
+        "measured: benchmarks/measurements/constants.md; mug: twice is the same, half leaves half of the cavity", least=2,
+    )  # fmt: skip
+    doubted: tuple[float, ...] = constant(
+        (1 / 16, 1 / 8, 1 / 4), "share", "Of the surface, what photographs doubt most, may sink in.",
+        "measured: benchmarks/measurements/constants.md; mug: half and twice are the same",
+    )  # fmt: skip
+    depths: tuple[float, ...] = constant(
+        (1 / 8, 1 / 4, 1 / 2, 3 / 4, 7 / 8), "share", "Of the way through the object, so deep.",
+        "derived: halves, and halves of what is left to either side",
+    )  # fmt: skip
+    walls: tuple[int, ...] = constant(
+        (4, 2, 1), "cells", "The rest of the surface keeps walls so thick.",
+        "measured: benchmarks/measurements/constants.md; mug: half and twice are the same",
+    )  # fmt: skip
+    seers: tuple[int, ...] = constant(
+        (2, 1), "photographs", "What so many see through is empty; the first that is better.",
+        "derived: one photograph's mask may be wrong, two agree only by what is there",
+    )  # fmt: skip
+    rings: int = constant(
+        2, "edges, cells", "Gaps in a part that sinks in, and rims of plugs, are so wide.",
+        "measured: benchmarks/measurements/constants.md; mug: half and twice differ by 1 %",
+    )  # fmt: skip

@@ -38,7 +38,7 @@ def retopologized(fit: Fit, targets: Targets, count: int) -> Change | None:
         photographs,
         cell=fit.short_edge,
         backend=fit.backend,
-        constants=fit.constants.carving,
+        constants=fit.constants,
     )
     if change is None:
         return None

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ...constants import DEFAULTS, Topology
 from ...geometry.laplacian import laplacian_uniform
 from ...rasterizer.fragments import Fragments
 from ...rasterizer.silhouette_edges import edge_table
@@ -15,7 +16,6 @@ from ...renderers.rasterized import drawn, fragments_of
 from ...solvers.cholesky import CholeskySolver
 from ..batch import Batch
 
-_FOLDS = 4  # each quarter of the photographs is foretold by the others
 _TINY = 1e-6  # of a pixel: parts that nobody sees get a colour, too
 
 
@@ -47,7 +47,12 @@ class Foretold:
 
 @torch.no_grad()
 def foretold(
-    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], photographs: Batch, *, backend: str = "auto"
+    vertices: Float[Tensor, "V 3"],
+    faces: Int[Tensor, "F 3"],
+    photographs: Batch,
+    *,
+    backend: str = "auto",
+    constants: Topology = DEFAULTS.topology,
 ) -> Foretold:
     """Foretell each photograph: the surface has the colours that the others show, each point one for all of them.
 
@@ -63,6 +68,7 @@ def foretold(
         Of two photographs and more.
     backend : str
         Of the rasterizer.
+    constants : Topology, optional
 
     References
     ----------
@@ -77,7 +83,7 @@ def foretold(
         known = known * photographs.weights.reshape(-1)[seen.pixels.long()]
     view = _views(seen)
     smooth = laplacian_uniform(vertices, faces)
-    folds = min(_FOLDS, len(photographs))
+    folds = min(constants.folds, len(photographs))
     others = [weights * (known * (view % folds != fold))[:, None] for fold in range(folds)]
     colors = torch.stack([_colors(smooth, rows, part, targets) for part in others])
     fold_of = torch.arange(len(photographs), device=colors.device) % folds

@@ -11,18 +11,11 @@ from jaxtyping import Bool, Float
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from torch import Tensor
 
+from ...constants import DEFAULTS, Topology
 from ...geometry.connectivity import vertex_components
 from ...geometry.normals import face_normals
 from ..batch import Batch
 from .solid import Solid
-
-# Shares of the surface that photographs doubt most, and shares of the way through the object.
-_DOUBTED = (1 / 16, 1 / 8)
-_DEPTHS = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 7 / 8)
-_WALLS = (4, 2, 1)  # cells
-_SEERS = (2, 1)  # photographs
-# Edges: smaller gaps in a part of the surface belong to it. Cells: plugs reach into walls by as much.
-_RINGS = 2
 
 
 @dataclass(frozen=True)
@@ -48,13 +41,15 @@ class Proposal:
         return self.name == "opened" or (handles < 0 and parts <= 0)
 
 
-def seen_through(solid: Solid, photographs: Batch) -> Iterator[Proposal]:
+def seen_through(
+    solid: Solid, photographs: Batch, constants: Topology = DEFAULTS.topology
+) -> Iterator[Proposal]:
     """The solid without the nodes at which at least two photographs, or one, see no object a cell around."""
     points = solid.nodes_inside()
     count = torch.zeros(len(points), dtype=torch.int64)
     for i in range(len(photographs)):
         count += _empty(points, photographs, i, solid.grid.cell)
-    for least in _SEERS:
+    for least in constants.seers:
         gone = (count >= least).numpy()
         if gone.any():
             yield Proposal("opened", _without(solid, gone))
@@ -75,18 +70,20 @@ def _empty(points: Tensor, photographs: Batch, i: int, cell: float) -> Bool[Tens
     return inside & (away[rows.clamp(0, height - 1), columns.clamp(0, width - 1)] > reach)
 
 
-def carved(solid: Solid, doubts: Float[Tensor, " V"]) -> Iterator[Iterator[Proposal]]:
+def carved(
+    solid: Solid, doubts: Float[Tensor, " V"], constants: Topology = DEFAULTS.topology
+) -> Iterator[Iterator[Proposal]]:
     """The solid with a part of its surface sunk into it, ever deeper: smaller and larger parts that photographs doubt.
 
     A part moves along its mean normal, each point of it by the same share of its way through the object: the floor of a
     cavity is like the wall behind it. Walls of some thickness stay along the rest of the surface.
     """
-    for share in _DOUBTED:
-        patch = doubted(solid, doubts, share)
+    for share in constants.doubted:
+        patch = doubted(solid, doubts, share, constants.rings)
         if patch is not None:
             rest = _from_rest(solid, patch)
-            for wall in _WALLS:
-                yield _sunk(solid, patch, rest > wall)
+            for wall in constants.walls:
+                yield _sunk(solid, patch, rest > wall, constants.depths)
 
 
 def _from_rest(solid: Solid, patch: Tensor) -> Float[np.ndarray, " N"]:
@@ -98,7 +95,9 @@ def _from_rest(solid: Solid, patch: Tensor) -> Float[np.ndarray, " N"]:
     return distance_transform_edt(free)[solid.field > 0]
 
 
-def _sunk(solid: Solid, patch: Tensor, within: Bool[np.ndarray, " N"]) -> Iterator[Proposal]:
+def _sunk(
+    solid: Solid, patch: Tensor, within: Bool[np.ndarray, " N"], depths: tuple[float, ...]
+) -> Iterator[Proposal]:
     """A part of the surface ever deeper, within some of the nodes inside."""
     points, normals = solid.nodes_inside(), face_normals(solid.vertices, solid.faces, normalize=False)
     inwards = -torch.nn.functional.normalize(normals[patch].sum(dim=0), dim=0)
@@ -106,13 +105,13 @@ def _sunk(solid: Solid, patch: Tensor, within: Bool[np.ndarray, " N"]) -> Iterat
     last, behind = solid.rays(points, inwards)
     depth = before / (before + behind).clamp_min(1e-12)
     under = (entry >= 0) & (last >= 0) & patch[entry.clamp_min(0)]
-    for wanted in _DEPTHS:
+    for wanted in depths:
         gone = (under & (depth <= wanted)).numpy() & within
         if gone.any():
             yield Proposal("carved", _without(solid, gone))
 
 
-def doubted(solid: Solid, doubts: Float[Tensor, " V"], share: float) -> Bool[Tensor, " F"] | None:
+def doubted(solid: Solid, doubts: Float[Tensor, " V"], share: float, rings: int) -> Bool[Tensor, " F"] | None:
     """Faces of the largest connected part of such a share of the surface, that with the greatest doubts."""
     faces = solid.faces
     areas = face_normals(solid.vertices, faces, normalize=False).norm(dim=1)
@@ -124,27 +123,27 @@ def doubted(solid: Solid, doubts: Float[Tensor, " V"], share: float) -> Bool[Ten
         return None
     part = vertex_components(faces[chosen], len(solid.vertices))[faces[:, 0]]
     sizes = torch.zeros(int(part.max()) + 1).index_add_(0, part[chosen], areas[chosen])
-    return _filled(chosen & (part == int(sizes.argmax())), faces)
+    return _filled(chosen & (part == int(sizes.argmax())), faces, rings)
 
 
-def _filled(patch: Tensor, faces: Tensor) -> Tensor:
+def _filled(patch: Tensor, faces: Tensor, rings: int) -> Tensor:
     """A part of a surface without gaps in it: grown, and shrunk by as much."""
     for kept in (True, False):
-        for _ in range(_RINGS):
+        for _ in range(rings):
             reached = torch.zeros(int(faces.max()) + 1, dtype=torch.bool)
             reached[faces[patch == kept].reshape(-1)] = True
             patch = torch.where(reached[faces].any(dim=1), kept, patch)
     return patch
 
 
-def simpler(solid: Solid) -> Iterator[Iterator[Proposal]]:
+def simpler(solid: Solid, constants: Topology = DEFAULTS.topology) -> Iterator[Iterator[Proposal]]:
     """The solid with ever wider gaps closed, or ever thicker bridges cut, where it has handles."""
     if solid.handles > 0:
-        yield _closed(solid, "closed", 1.0)
-        yield _closed(solid, "cut", -1.0)
+        yield _closed(solid, "closed", 1.0, constants.rings)
+        yield _closed(solid, "cut", -1.0, constants.rings)
 
 
-def _closed(solid: Solid, name: str, sign: float) -> Iterator[Proposal]:
+def _closed(solid: Solid, name: str, sign: float, rings: int) -> Iterator[Proposal]:
     """Ever wider gaps of the inside, or of the outside."""
     given, width = sign * solid.field / solid.grid.cell, 1
     while 2 * width <= max(given.shape):
@@ -152,7 +151,7 @@ def _closed(solid: Solid, name: str, sign: float) -> Iterator[Proposal]:
         # Rounding to nodes is no gap: what is new has to lie a cell away from the old, and reaches into it.
         new = (closing > 0) & (given < -1)
         if new.any():
-            plug = (closing > 0) & (distance_transform_edt(~new) <= _RINGS)
+            plug = (closing > 0) & (distance_transform_edt(~new) <= rings)
             filled = np.maximum(given, gaussian_filter(_distances(plug), 1.0))
             yield Proposal(name, sign * solid.grid.cell * filled)
         width *= 2

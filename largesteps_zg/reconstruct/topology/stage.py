@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ...constants import DEFAULTS, Carving
+from ...constants import DEFAULTS, Constants, Topology
 from ...geometry.connectivity import topology
 from ...mesh.mesh import Mesh
 from ...scenes.carving.grid import Grid
@@ -48,19 +48,23 @@ class Change:
 class _Judge:
     """Asks photographs about surfaces between the nodes of a grid."""
 
-    def __init__(self, grid: Grid, photographs: Batch, backend: str, constants: Carving) -> None:
+    def __init__(self, grid: Grid, photographs: Batch, backend: str, constants: Constants) -> None:
         self._grid, self._photographs, self._backend, self._constants = grid, photographs, backend, constants
 
     def surface(self, field: np.ndarray) -> Solid | None:
         """What a field encloses, without specks."""
-        found = surface_of(self._grid, field, self._constants)
+        found = surface_of(self._grid, field, self._constants.carving)
         return None if found is None else Solid(found.vertices.float(), found.faces, self._grid, field)
 
     def asked(self, solid: Solid) -> Foretold:
         """What photographs say of a surface."""
         device = self._photographs.targets.device
         return foretold(
-            solid.vertices.to(device), solid.faces.to(device), self._photographs, backend=self._backend
+            solid.vertices.to(device),
+            solid.faces.to(device),
+            self._photographs,
+            backend=self._backend,
+            constants=self._constants.topology,
         )
 
 
@@ -71,7 +75,7 @@ def changed(
     *,
     cell: float,
     backend: str = "auto",
-    constants: Carving = DEFAULTS.carving,
+    constants: Constants = DEFAULTS,
 ) -> Change | None:
     """A surface over which photographs foretell one another better than over a given one; None if none is found.
 
@@ -90,7 +94,8 @@ def changed(
         Of the grid, > 0.
     backend : str
         Of the rasterizer.
-    constants : Carving, optional
+    constants : Constants, optional
+        Its `carving` and `topology`.
 
     Notes
     -----
@@ -106,7 +111,7 @@ def changed(
         return None
     says = judge.asked(here)
     best, found = says, None
-    for series in _proposals(here, says, photographs):
+    for series in _proposals(here, says, photographs, constants.topology):
         last = says
         for proposal in series:
             other = judge.surface(proposal.field)
@@ -122,8 +127,10 @@ def changed(
     return found
 
 
-def _proposals(here: Solid, says: Foretold, photographs: Batch) -> Iterator[Iterator[Proposal]]:
+def _proposals(
+    here: Solid, says: Foretold, photographs: Batch, constants: Topology
+) -> Iterator[Iterator[Proposal]]:
     """All that might be better."""
-    yield seen_through(here, photographs)
-    yield from carved(here, says.doubts.cpu())
-    yield from simpler(here)
+    yield seen_through(here, photographs, constants)
+    yield from carved(here, says.doubts.cpu(), constants)
+    yield from simpler(here, constants)
