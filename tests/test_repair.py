@@ -78,6 +78,19 @@ def test_a_torn_surface_is_untangled_within_little_more_than_the_noise(generator
     assert float((mended.vertices.norm(dim=1) - 1).abs().max()) < 0.08
 
 
+@pytest.mark.parametrize("seed", [0, 5])
+def test_what_is_left_is_mended_again(seed: int) -> None:
+    """A crumpled disc, in one round and one ring: the first time leaves three wrong faces, or one."""
+    lots = torch.Generator().manual_seed(seed)
+    ball = icosphere(3, dtype=torch.float64)
+    noise = 0.14 * torch.randn(ball.vertices.shape, generator=lots, dtype=torch.float64)
+    some = torch.rand(len(noise), 1, generator=lots, dtype=torch.float64) < 0.3
+    crumpled = ball.vertices * torch.tensor([1.0, 1.0, 0.02]) + noise * some
+    assert wrong(crumpled, ball.faces) > len(ball.faces) / 2
+    mended = untangled(crumpled, ball.faces, constants=Mending(rounds=1, rings=(1,)))
+    assert wrong(mended.vertices, mended.faces) == 0
+
+
 def test_what_lies_deep_inside_is_left_and_never_gets_worse() -> None:
     """Two balls half inside each other."""
     ball = icosphere(4, dtype=torch.float64)

@@ -101,7 +101,7 @@ def untangled(
         return Untangled(vertices, faces, torch.arange(len(vertices), device=vertices.device), 0, 0.0)
     keep_faces |= len(given.vertices) < len(vertices)
     edge = float(mean_edge_length(vertices.detach(), faces))
-    surface, wrong = _faired_all(*_smoothed(given, wrong, constants), edge, keep_faces, constants)
+    surface, wrong = _mended(given, wrong, edge, keep_faces, constants)
     origin = np.arange(len(given.vertices))
     if not keep_faces:
         surface, origin = _without_threads(surface, wrong, edge, constants)
@@ -124,6 +124,20 @@ def untangled(
         len(vertices) - len(np.unique(kept)),
         threads,
     )
+
+
+def _mended(
+    given: LocalSurface, wrong: Array, edge: float, keep_faces: bool, constants: Mending
+) -> tuple[LocalSurface, Array]:
+    """Smoothed and faired, and again from there while fewer faces are wrong; what moves far has to end sound."""
+    surface, left = _faired_all(*_smoothed(given, wrong, constants), edge, keep_faces, constants)
+    while left.any():
+        other, fewer = _faired_all(*_smoothed(surface, left, constants), edge, keep_faces, constants)
+        far = np.linalg.norm(other.vertices - given.vertices, axis=1).max() >= constants.farthest * edge
+        if fewer.sum() >= left.sum() or (far and fewer.any()):
+            break
+        surface, left = other, fewer
+    return surface, left
 
 
 def _without_threads(
