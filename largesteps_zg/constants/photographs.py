@@ -253,7 +253,8 @@ class Topology(Group):
 
     folds: int = constant(
         4, "folds", "Photographs are foretold by those of the other folds.",
-        "measured: benchmarks/measurements/constants.md; mug: twice is the same, half leaves half of the cavity", least=2,
+        "measured: benchmarks/measurements/constants.md; mug: twice is the same, half leaves half of the cavity",
+        least=2,
     )  # fmt: skip
     doubted: tuple[float, ...] = constant(
         (1 / 16, 1 / 8, 1 / 4), "share", "Of the surface, what photographs doubt most, may sink in.",
