@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -33,6 +36,47 @@ def test_every_folder_with_modules_is_a_package() -> None:
 def test_the_version_is_the_same_everywhere() -> None:
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert re.search(r"^version: (\S+)$", citation, re.MULTILINE)[1] == largesteps_zg.__version__  # type: ignore[index]
+
+
+def test_the_changelog_has_notes_of_this_version() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## \[(.+?)\](?: - (\d{4}-\d\d-\d\d))?$", changes, re.MULTILINE)
+    assert sections[0] == ("Unreleased", "")
+    assert sections[1][0] == largesteps_zg.__version__ and sections[1][1]
+
+
+def built_at(address: str | None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What setup.py hands over in a repository of an address."""
+    given: dict[str, Any] = {}
+    fake = SimpleNamespace(setup=lambda **options: given.update(options))
+    monkeypatch.setitem(sys.modules, "setuptools", fake)  # type: ignore[arg-type]
+    if address is None:
+        monkeypatch.delenv("REPOSITORY_URL", raising=False)
+    else:
+        monkeypatch.setenv("REPOSITORY_URL", address)
+    runpy.run_path(str(ROOT / "setup.py"), run_name="__main__")
+    return given
+
+
+def test_without_an_address_the_readme_is_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = built_at(None, monkeypatch)
+    assert given["project_urls"] == {}
+    assert given["long_description"] == (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_links_of_a_release_lead_to_files_of_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = built_at("https://example.org/a/b/", monkeypatch)
+    at, version = "https://example.org/a/b", largesteps_zg.__version__
+    assert given["project_urls"]["Issues"] == f"{at}/issues"
+    targets = re.findall(r"(!?)\[[^\]]*\]\(([^)\s]+)\)", given["long_description"])
+    assert targets and all("://" in target for _, target in targets)
+    files = [
+        target.removeprefix(at) for _, target in [*targets, *given["project_urls"].items()] if at in target
+    ]
+    for file in files:
+        path = re.sub(rf"^/(blob|raw)/(v{re.escape(version)}|main)/", "", file).partition("#")[0]
+        assert file in ("", "/issues") or (ROOT / path).exists(), file
+    assert all(f"/raw/v{version}/" in target for image, target in targets if image)
 
 
 def test_constraints_cover_the_dependencies_and_name_exact_versions() -> None:
