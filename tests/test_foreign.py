@@ -75,11 +75,6 @@ def test_files_alike_that_say_nothing_about_cameras(tmp_path: Path) -> None:
     assert "holds" not in refused(tmp_path, "expected photographs from many places, got 1 photograph")
 
 
-def test_a_video_is_told_how_to_give_its_frames(tmp_path: Path) -> None:
-    (tmp_path / "a.mp4").write_bytes(b"ftyp")
-    refused(tmp_path / "a.mp4", "a video, give a folder of its frames", "ffmpeg")
-
-
 def test_archives_and_pipes(tmp_path: Path) -> None:
     write_colmap(tmp_path / "scene")
     archive = Path(shutil.make_archive(str(tmp_path / "a"), "zip", tmp_path / "scene"))

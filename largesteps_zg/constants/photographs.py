@@ -140,6 +140,11 @@ class Structure(Group):
     next: int = constant(3, "photographs", "Each is matched with so many that come next by name.")
     block: int = constant(64, "pairs", "What is matched at a time, and lost where the work is interrupted.")
 
+    examined: int = constant(
+        640, "pixels", "Frames of a video are made smaller than this to compare their sharpness and motion.",
+        least=64,
+    )  # fmt: skip
+
     # Where the object is, without masks.
     flat: float = constant(0.03, "radii", "A table's points lie in its plane within this.")
     level: float = constant(40.0, "degrees", "A table is tilted by less against the photographs' own up.")

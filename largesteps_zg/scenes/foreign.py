@@ -27,15 +27,12 @@ _FOREIGN = (
     ("database.db", b"", "COLMAP's matches without a model", "run `colmap mapper`"),
 )
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
-_VIDEOS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
 _START = 4096  # bytes of a file that tell whose it is
 
 
 def told(place: Path, recognised: Callable[[Path], bool]) -> str:
     """Phrases for a message about a folder or file that no format recognises, "" where there is nothing to say."""
     if not place.is_dir():
-        if place.suffix.lower() in _VIDEOS:
-            return f"; a video, give a folder of its frames (ffmpeg -i {place.name} -vf fps=2 DIR/%04d.jpg)"
         return "; unpack it, and give the folder" if place.suffix.lower() in _ARCHIVES else ""
     inside = folders_in(place)
     folders = [place, *inside, *(inner for outer in inside for inner in folders_in(outer))]

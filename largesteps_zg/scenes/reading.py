@@ -16,6 +16,7 @@ from ..constants import DEFAULTS, Constants
 MAX_SIZE = 800
 SMALLEST = 16
 NO_MASKS = "none"
+FRAMES = 60
 
 
 def background_of(text: str) -> str | tuple[int, ...]:
@@ -42,6 +43,8 @@ class Reading:
         Longest side in pixels; larger photographs are made smaller. >= 16.
     hold_out : int
         Where the scene has no views to test with, every so many-th one becomes one; 0 for none.
+    frames : int
+        Of a video, the sharpest frame of each of so many stretches is taken. >= 3.
     cameras : Path, optional
         The folder for the cameras of photographs that have none, which are found from the photographs then, and are
         found there by later runs. Without it they are forgotten.
@@ -74,6 +77,10 @@ class Reading:
         default=8,
         metadata=option("test with every N-th view where the scene has no test split; 0 for none", "N", int),
     )
+    frames: int = field(
+        default=FRAMES,
+        metadata=option("of a video, take so many frames, the sharpest of each stretch", "N", int),
+    )
     cameras: Path | None = field(
         default=None,
         metadata=option(
@@ -93,6 +100,7 @@ class Reading:
             "background": check_background(self.background),
             "max_size": check_count("max size", self.max_size, least=SMALLEST, cure=f"{MAX_SIZE} is usual"),
             "hold_out": check_count("hold out", self.hold_out, least=0),
+            "frames": check_count("frames", self.frames, least=3, cure=f"{FRAMES} is usual"),
         }
         if checked["hold_out"] == 1:
             raise ValueError(

@@ -1,8 +1,10 @@
-"""Photographs without cameras, which are found from the photographs themselves.
+"""Photographs or a video without cameras, which are found from the photographs themselves.
 
     scene/
       a.jpg b.jpg ...               or in images/ or input/; named in the order in which they were taken, if possible
       masks/a.png                   where there are any
+
+    a.mp4                           or a folder that holds it and no photographs
 
 The cameras become a model of COLMAP in `Reading.cameras`. Where there are neither masks nor a background of one colour,
 every pixel of a photograph may be object.
@@ -23,17 +25,20 @@ from torch import Tensor
 from ...cameras.upright import up_of_cameras
 from ..from_photographs.collection import Photograph
 from ..from_photographs.find import FoundCameras, cameras_from_photographs
-from ..from_photographs.work import unwatched
+from ..from_photographs.frames import FRAMES, frames_of, video_of
+from ..from_photographs.video import is_video, videos_in
+from ..from_photographs.work import Watch, part_of, unwatched
 from ..photographs.assemble import NoMaskError, assemble
 from ..photographs.mask_files import MaskFinder
 from ..provenance import UNUSED, Record, counted, some
 from ..pycolmap_quietly import quiet_pycolmap
 from ..reading import NO_MASKS, Reading
+from ..shots import Shot
 from ..views import Scene, Views
 from .colmap import shots_of
 from .files_beside import images_in
 
-LOOKS_FOR = "photographs in the folder itself, images or input"
+LOOKS_FOR = "photographs in the folder itself, images or input, or a video"
 
 _FOLDERS = ("", "images", "input")
 # What row 0 and column 0 of a stored photograph are when it is looked at, by its EXIF orientation, as the camera's own
@@ -42,40 +47,74 @@ _SHOWN = {3: ((0, -1), (1, -1)), 6: ((1, -1), (0, 1)), 8: ((1, 1), (0, -1))}
 
 
 def recognises(path: Path) -> bool:
-    """Whether the folder holds photographs."""
-    return bool(_files(path)[1])
+    """Whether it is a video, or a folder that holds photographs or videos."""
+    return is_video(path) or bool(_files(path)[1]) or bool(videos_in(path))
 
 
 def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
     """Find the cameras and read the scene; see `scenes.load_scene` for what is raised."""
-    root, files = _files(path)
-    if not files:
-        raise FileNotFoundError(f"{path}: expected {LOOKS_FOR}, found none")
     record = Record(path)
     with _folder(reading) as folder:
+        root, files, watch = _photographs(path, folder, reading, record)
         found = cameras_from_photographs(
-            files, root, folder, constants=reading.advanced.structure, watch=reading.watch or unwatched
+            files, root, folder, constants=reading.advanced.structure, watch=watch
         )
         _tell(record, found, kept=reading.cameras is not None)
         shots = shots_of(found.model, root, record, reading)
         points = _points(found.model)
-    masks = MaskFinder(root.parent if root != path else root).of_all([shot.image for shot in shots])
-    shots = [
-        shot if mask is None else replace(shot, spare_mask=mask.file, mask_rule=mask.rule)
-        for shot, mask in zip(shots, masks, strict=True)
-    ]
-    try:
-        views = assemble(shots, reading, record)
-    except NoMaskError:
-        if reading.background == "none":
-            raise
-        record = Record(path, [note for note in record.notes if note.about in ("cameras", UNUSED)])
-        reading = replace(reading, masks=NO_MASKS)
-        views = assemble(shots, reading, record)
+        masks = MaskFinder(_home(path, root)).of_all([shot.image for shot in shots])
+        shots = [
+            shot if mask is None else replace(shot, spare_mask=mask.file, mask_rule=mask.rule)
+            for shot, mask in zip(shots, masks, strict=True)
+        ]
+        views, reading = _views(shots, reading, record)
     return Scene(
         path=path, format="photographs", train=views, up=_up(views, found.photographs), points=points,
         masked=reading.masks != NO_MASKS, provenance=tuple(record.notes),
     )  # fmt: skip
+
+
+def _photographs(
+    path: Path, folder: Path, reading: Reading, record: Record
+) -> tuple[Path, list[Path], Watch]:
+    """The folder of the photographs, these, and who is told of what is left to do."""
+    watch = reading.watch or unwatched
+    root, files = _files(path)
+    videos = videos_in(path)
+    if files:
+        if videos:
+            record.add(UNUSED, f"{some([file.name for file in videos])}: photographs go before a video")
+        return root, files, watch
+    video = video_of(path)
+    if video is None:
+        raise FileNotFoundError(f"{path}: expected {LOOKS_FOR}, found none")
+    made = frames_of(
+        video, folder, reading.frames, constants=reading.advanced.structure, watch=part_of(watch, 0.0, 0.3)
+    )
+    record.add("images", f"{made.told} (--frames {reading.frames})")
+    for note in made.notes:
+        record.add(UNUSED, note)
+    return folder / FRAMES, made.files, part_of(watch, 0.3, 1.0)
+
+
+def _home(path: Path, root: Path) -> Path:
+    """The folder around photographs in which masks are looked for."""
+    if not path.is_dir():
+        return path.parent  # of a video
+    return root.parent if path in root.parents else path
+
+
+def _views(shots: list[Shot], reading: Reading, record: Record) -> tuple[Views, Reading]:
+    """The views, and how they were read: without masks where nothing tells any, unless that was forbidden."""
+    told = list(record.notes)
+    try:
+        return assemble(shots, reading, record), reading
+    except NoMaskError:
+        if reading.background == "none":
+            raise
+        record.notes[:] = told
+        reading = replace(reading, masks=NO_MASKS)
+        return assemble(shots, reading, record), reading
 
 
 def _files(path: Path) -> tuple[Path, list[Path]]:
