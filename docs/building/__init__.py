@@ -1,0 +1,1 @@
+"""How the documentation site is put together; `docs/conf.py` uses it."""
