@@ -144,6 +144,7 @@ def test_render_takes_a_light(tmp_path: Path) -> None:
 def test_a_run_leaves_mesh_numbers_and_pictures(finished: Path, scene: Path) -> None:
     assert {file.name for file in finished.iterdir()} == {
         *MESHES,
+        "cameras.json",
         "run.json",
         "report.html",
         "checkpoint.pt",

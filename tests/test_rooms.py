@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "largesteps_zg"
 ROOMS = (
     "_version", "_support", "constants", "geometry", "solvers", "parameterize", "optimize", "learning", "images",
     "mesh", "cameras", "rasterizer", "nvdiffrast", "renderers", "estimators", "scenes", "reconstruct", "output",
-    "evaluation", "comparison", "viewing", "cli",
+    "evaluation", "comparison", "viewing", "blender", "cli",
 )  # fmt: skip
 BESIDE = {"__init__", "__main__", "meshes"}  # the face, the door, and data
 

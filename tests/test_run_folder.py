@@ -101,7 +101,9 @@ def test_mesh_first_and_no_numbers_about_another_mesh(scene, states, tmp_path, m
     monkeypatch.setattr(run_folder.figures, "save_comparison", fails)
     with pytest.raises(KeyboardInterrupt):
         folder.finish(state)
-    assert {file.name for file in tmp_path.iterdir()} == {"mesh.ply", "mesh.obj", "mesh.glb", "checkpoint.pt"}
+    assert {file.name for file in tmp_path.iterdir()} == {
+        *("mesh.ply", "mesh.obj", "mesh.glb", "cameras.json", "checkpoint.pt")
+    }
     assert not folder.is_complete()
 
 

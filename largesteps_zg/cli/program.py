@@ -15,7 +15,7 @@ from .._support.errors import OutputError
 from .._version import __version__
 from .faults import FAILED, answer, inputs
 
-COMMANDS = ("reconstruct", "render", "compare", "evaluate", "info", "view")
+COMMANDS = ("reconstruct", "render", "compare", "evaluate", "info", "view", "blender")
 
 
 class _Parser(argparse.ArgumentParser):

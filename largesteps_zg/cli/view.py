@@ -12,7 +12,7 @@ from .._support.options import options_of
 from .._support.regular_files import read_regular
 from ..scenes.reading import Reading
 from .faults import inputs
-from .inputs import add_reading
+from .inputs import add_reading, scene_named
 from .options import given
 
 if TYPE_CHECKING:
@@ -78,19 +78,34 @@ def _found(arguments: argparse.Namespace) -> tuple[Scene | None, Mesh | None, di
         return load_scene(folder, format=arguments.format, reading=given(arguments, Reading)), None, {}
     mesh, marks = _result(folder / "mesh.ply")
     try:
+        return scene_of_run(folder), mesh, marks
+    except (OSError, ValueError) as error:
+        print(f"view:     without the scene, which cannot be read: {error}")
+        return None, mesh, marks
+
+
+def scene_of_run(folder: Path) -> Scene:
+    """The scene of a run, read again as the run read it.
+
+    Raises
+    ------
+    ValueError, OSError
+        ``run.json`` or the scene cannot be read.
+    """
+    from ..scenes.registry import load_scene
+
+    try:
         content = json.loads(read_regular(folder / "run.json"))
         path, asked = content["scene"]["path"], content["options"]
-        if path is None:
-            from .inputs import scene_named
-
-            return scene_named(None), mesh, marks
         names = [each.name for each, _ in options_of(Reading)]
         chosen = {name: asked[name] for name in names if name in asked}
         chosen["masks"] = None if chosen.get("masks") is None else Path(chosen["masks"])
-        return load_scene(path, format=asked.get("format", "auto"), reading=Reading(**chosen)), mesh, marks
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        print(f"view:     without the scene, which cannot be read: {error}")
-        return None, mesh, marks
+        reading = Reading(**chosen)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder / 'run.json'}: not what a run writes: {error}") from error
+    if path is None:
+        return scene_named(None)
+    return load_scene(path, format=asked.get("format", "auto"), reading=reading)
 
 
 def _result(path: Path) -> tuple[Mesh, dict[str, Any]]:

@@ -32,6 +32,7 @@ OF_A_RUN = (
     "mesh.obj",
     "mesh.mtl",
     "mesh.glb",
+    "cameras.json",
 )
 
 

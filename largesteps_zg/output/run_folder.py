@@ -30,6 +30,7 @@ from .blended import Blended
 from .destination import OF_A_RUN
 from .evaluate import image_quality, mesh_report
 from .export.bake_run import bake_run
+from .export.cameras import save_cameras
 from .export.files import save_glb, save_obj
 from .export.texture_choice import TextureChoice
 from .export.textured import TexturedMesh
@@ -51,6 +52,7 @@ LINKED = {
     "mesh.obj": "the same for modelling programs",
     "progression.gif": "the way there, as a film",
     "recording.html": "the way there, to turn while it plays",
+    "cameras.json": "the cameras as corrected, for Blender's add-on",
     "run.json": "all numbers and settings",
 }  # from the report, which lies beside them
 CHECKPOINT_SECONDS = 30.0
@@ -271,12 +273,11 @@ class RunFolder:
             for left in ("mesh.mtl", "mesh.png"):  # by an earlier run with a texture
                 (self.path / left).unlink(missing_ok=True)
             save_obj(self.path / "mesh.obj", surface)
+        up = up_direction(self.scene, result.settings.advanced.correcting)[0]
         with self._writing():
-            save_glb(
-                self.path / "mesh.glb",
-                surface,
-                up=up_direction(self.scene, result.settings.advanced.correcting)[0],
-            )
+            save_glb(self.path / "mesh.glb", surface, up=up)
+        with self._writing():
+            save_cameras(self.path / "cameras.json", replace(result.views, cameras=result.cameras), up=up)
         return surface
 
     def _evaluated(self, result: Result, rendering: Rendering) -> tuple[dict[str, Any], Views]:

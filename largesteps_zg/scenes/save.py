@@ -70,7 +70,7 @@ def save_scene(path: str | os.PathLike[str], scene: Scene) -> None:
         save_mesh(folder / "mesh.ply", scene.mesh)
     for name, views in splits.items():
         if views is not None:
-            _save_images(folder / name, views)
+            save_images(folder / name, views)
     for name, text in reversed(texts.items()):  # train last: with it the folder becomes a scene
         with atomic_path(folder / f"transforms_{name}.json") as part:
             part.write_text(text, encoding="utf-8")
@@ -91,7 +91,7 @@ def _sum(content: bytes) -> str:
 
 
 def _text(split: str, views: Views) -> str:
-    return json.dumps(_content(split, views), indent=1) + "\n"
+    return json.dumps(transforms(split, views), indent=1) + "\n"
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -112,8 +112,8 @@ def _check_skew(views: Views) -> None:
         )
 
 
-def _save_images(folder: Path, views: Views) -> None:
-    """One RGBA PNG per view, written by several threads."""
+def save_images(folder: Path, views: Views) -> None:
+    """One RGBA PNG per view, NAME.png, written by several threads."""
     files = [folder / f"{name}.png" for name in views.names]
     for parent in {file.parent for file in files}:
         parent.mkdir(parents=True, exist_ok=True)
@@ -127,8 +127,8 @@ def _save_images(folder: Path, views: Views) -> None:
         list(pool.map(save, range(len(files))))
 
 
-def _content(split: str, views: Views) -> dict[str, Any]:
-    """What the JSON file holds; intrinsics at the top where all cameras share them, else in each frame."""
+def transforms(split: str, views: Views) -> dict[str, Any]:
+    """What the JSON file of a split holds; intrinsics at the top where all cameras share them, else in each frame."""
     cameras = views.cameras.to(device="cpu", dtype=torch.float64)
     poses = _opengl_poses(cameras)
     lenses = [_lens(k, cameras) for k in cameras.intrinsics]
