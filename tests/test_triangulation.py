@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from largesteps_zg.evaluation.kept_points import kept_points
 from largesteps_zg.evaluation.triangulation import _measured
 from largesteps_zg.mesh import Mesh, icosphere, save_mesh
 from largesteps_zg.output.pictures.bare import bare_images
-from largesteps_zg.output.seen import seeing_report, seen_from, views_seeing
+from largesteps_zg.output.seen import residuals, seeing_report, seen_from, views_seeing
 from largesteps_zg.scenes import Views, save_scene
 from largesteps_zg.scenes.photographs.matching import epipolar_distances
 from largesteps_zg.scenes.photographs.tracks import Tracks
@@ -187,6 +188,30 @@ def test_counts_of_views_leave_out_pixels_of_no_photograph() -> None:
     assert report["unseen"] == int((counts == 0).sum()) > 0
     assert report["histogram"] == [int((counts == n).sum()) for n in range(4)]
     assert report["quantiles"]["1"] == 3 and report["quantiles"]["0"] == 0
+
+
+def test_a_residual_is_the_mean_over_the_photographs_that_see_a_vertex() -> None:
+    mesh, cameras = icosphere(3), arc(3, 60, 60)
+    pixels = torch.Generator().manual_seed(2)
+    images, made = (
+        torch.randint(0, 256, (3, 60, 60, 4), dtype=torch.uint8, generator=pixels) for _ in range(2)
+    )
+    images[..., 3], made[..., 3] = 255, 255
+    views = Views(images, cameras, ("a", "b", "c"))
+    other = Views(made, cameras, views.names)
+    counts, residual = residuals(mesh, views, cameras, lambda i: other.linear(i)[0])
+    assert torch.equal(counts, views_seeing(mesh, views, cameras)) and bool((counts == 0).any())
+    places = cameras.project(mesh.vertices.to(cameras.intrinsics))[0].floor().long()
+    seen = [seen_from(mesh, mesh.vertices, cameras[i]) for i in range(3)]
+    for v in range(len(mesh.vertices)):
+        wrong = []
+        for i in range(3):
+            x, y = places[i, v].tolist()
+            if seen[i][v]:
+                wrong.append(float((images[i, y, x].double() - made[i, y, x].double()).abs().mean()) / 255)
+        assert (
+            math.isnan(residual[v]) if not wrong else abs(float(residual[v]) - sum(wrong) / len(wrong)) < 1e-5
+        )
 
 
 def test_a_flipped_face_is_red_and_nothing_else_is() -> None:

@@ -26,10 +26,10 @@ from largesteps_zg.reconstruct import Settings
 from largesteps_zg.reconstruct.loop import Reconstruction
 from largesteps_zg.scenes import save_scene
 from largesteps_zg.scenes.synthetic import scene_from_mesh
-from largesteps_zg.viewing.frames import Kept, Surface
+from largesteps_zg.viewing.frames import Kept, Mark, Surface, error_mark
 from largesteps_zg.viewing.points import sparse_points
 from largesteps_zg.viewing.server import address, close, is_from_here, open_server
-from largesteps_zg.viewing.stage import behind, height_angle, pose
+from largesteps_zg.viewing.stage import behind, height_angle, legend, pose
 from largesteps_zg.viewing.still import show
 
 
@@ -185,9 +185,11 @@ def test_a_run_is_shown_recorded_and_stopped(live: Any, tmp_path: Path) -> None:
     assert len(live.kept.surfaces) == 3
     live.spent, live.stage.kind.value = 0.0, "Error"
     live.watch(live.run.advance())
-    wrong = live.kept.surfaces[-1].marks["Error"]
+    wrong = live.kept.surfaces[-1].marks["Error"].values
     assert (
-        wrong.shape == (len(live.kept.surfaces[-1].vertices),) and 0 < wrong.max() <= 1 and wrong.min() >= 0
+        wrong.shape == (len(live.kept.surfaces[-1].vertices),)
+        and 0 < np.nanmax(wrong) <= 1
+        and np.nanmin(wrong) >= 0
     )
     live.record(tmp_path / "recording.html")
     text = (tmp_path / "recording.html").read_text(encoding="utf-8")
@@ -263,6 +265,32 @@ def test_a_run_is_the_same_with_a_view(
     assert first == second
     assert 'href="recording.html"' in (tmp_path / "seen" / "report.html").read_text(encoding="utf-8")
     assert not (tmp_path / "unseen" / "recording.html").exists()
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_painted_by_its_errors(tmp_path: Path) -> None:
+    from largesteps_zg.cli.view import _result
+
+    made = scene_from_mesh(icosphere(2), views=3, test_views=1, height=24, width=32)
+    save_scene(tmp_path / "scene", dataclasses.replace(made, mesh=None))
+    command = ["reconstruct", str(tmp_path / "scene"), "--steps", "2", "--init", "sphere", "--quiet"]
+    assert main([*command, "--output", str(tmp_path / "run")]) == 0
+    mesh, marks = _result(tmp_path / "run" / "mesh.ply")
+    wrong, seen = marks["Error"].values, marks["Seen by"].values
+    assert wrong.shape == (len(mesh.vertices),) and (np.isnan(wrong) == (seen == 0)).all()
+    assert 0 < np.nanmax(wrong) <= 1 and np.nanmin(wrong) >= 0
+
+
+def test_marks_are_colours_and_what_they_stand_for() -> None:
+    values = np.array([0.0, 0.05, 0.1, 0.7, np.nan])
+    mark = Mark(values, 0.1, "of 1")
+    colors = mark.colors(lambda unit: (255 * np.clip(unit, 0, 1))[:, None].repeat(3, 1).astype(np.uint8))
+    expected = np.array([0.0, (127 / 255 + 0.055) ** 2.4 / 1.055**2.4, 1.0, 1.0])  # linear light of sRGB
+    np.testing.assert_allclose(colors[:4], expected[:, None].repeat(3, 1), atol=1e-6)
+    assert len(set(colors[4])) == 3  # of none of the others
+    assert "≥ 0.1" in legend(mark) and "not seen" in legend(mark) and "of 1" in legend(mark)
+    assert "not seen" not in legend(Mark(values[:4], 4.0, "")) and ">4<" in legend(Mark(values[:4], 4.0, ""))
+    assert error_mark(np.array([0.0, 0.04, np.nan])).top == 0.05
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from .options import given
 if TYPE_CHECKING:
     from ..mesh.mesh import Mesh
     from ..scenes.views import Scene
+    from ..viewing.frames import Mark
 
 PORT = 8080
 
@@ -69,7 +70,7 @@ def command(arguments: argparse.Namespace) -> int:
         close(server)
 
 
-def _found(arguments: argparse.Namespace) -> tuple[Scene | None, Mesh | None, dict[str, Any]]:
+def _found(arguments: argparse.Namespace) -> tuple[Scene | None, Mesh | None, dict[str, Mark]]:
     """What lies there: the scene, the mesh of a run, and what its vertices are marked with."""
     from ..scenes.registry import load_scene
 
@@ -108,16 +109,24 @@ def scene_of_run(folder: Path) -> Scene:
     return load_scene(path, format=asked.get("format", "auto"), reading=reading)
 
 
-def _result(path: Path) -> tuple[Mesh, dict[str, Any]]:
-    """A run's mesh, and how many photographs see its vertices as a share of the most."""
-    from ..mesh.file_parts import ply_attributes, read_parts
+def _result(path: Path) -> tuple[Mesh, dict[str, Mark]]:
+    """A run's mesh, how wrong pictures of its vertices are, and how many photographs see them."""
+    import numpy as np
+
+    from ..mesh.file_parts import ply_marks, read_parts
     from ..mesh.files import mesh_of_parts
+    from ..viewing.frames import ERROR, Mark, error_mark
 
     parts = read_parts(path)
-    mesh, counts = mesh_of_parts(path, parts), ply_attributes(parts).vertex.get("views_seeing")
+    mesh, found = mesh_of_parts(path, parts), ply_marks(parts)
+    counts, residual = (found.get(name) for name in ("views_seeing", "residual"))
     if counts is None or len(counts) != len(mesh.vertices):
         return mesh, {}
-    return mesh, {"Seen by": counts / max(counts.max(), 1)}
+    most = max(float(counts.max()), 1.0)
+    marks = {"Seen by": Mark(counts.astype(np.float32), most, "photographs that see a place")}
+    if residual is not None:
+        marks[ERROR] = error_mark(np.where(counts > 0, residual, np.nan))
+    return mesh, marks
 
 
 def _hull(scene: Scene | None) -> Mesh | None:

@@ -41,8 +41,8 @@ _ARCHIVES = ("zip", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar", "tar", "3mf", 
 _UNDERSTOOD = {
     *("x", "y", "z", "nx", "ny", "nz", "red", "green", "blue", "alpha"),
     *("s", "t", "u", "v", "texture_u", "texture_v", "vertex_indices", "vertex_index"),
-    "views_seeing",  # of a run's mesh, about which the next run finds out anew
 }
+_OF_A_RUN = ("views_seeing", "residual")  # about which the next run finds out anew
 
 
 def read_parts(path: Path) -> list[trimesh.Trimesh]:
@@ -225,16 +225,28 @@ class Attributes:
 
 
 def ply_attributes(parts: list[trimesh.Trimesh]) -> Attributes:
-    """What a file of one part has beside what a mesh here holds."""
-    raw = parts[0].metadata.get("_ply_raw", {}) if len(parts) == 1 else {}
+    """What a file of one part has beside what a mesh here holds, and what a run says of its result."""
+    vertex, face = (
+        {name: array for name, array in _ply_numbers(parts, element).items() if name not in _OF_A_RUN}
+        for element in ("vertex", "face")
+    )
+    return Attributes(vertex, face)
 
-    def numbers(element: str, count: int) -> dict[str, np.ndarray]:
-        data = raw.get(element, {}).get("data")
-        names = getattr(getattr(data, "dtype", None), "names", None) or ()
-        own = {name: np.array(data[name]) for name in names if name not in _UNDERSTOOD}
-        return {name: array for name, array in own.items() if array.shape == (count,)}
 
-    return Attributes(numbers("vertex", len(parts[0].vertices)), numbers("face", len(parts[0].faces)))
+def ply_marks(parts: list[trimesh.Trimesh]) -> dict[str, np.ndarray]:
+    """What a run says of its result: (V,) ``views_seeing`` and ``residual``, as far as they are there."""
+    return {name: array for name, array in _ply_numbers(parts, "vertex").items() if name in _OF_A_RUN}
+
+
+def _ply_numbers(parts: list[trimesh.Trimesh], element: str) -> dict[str, np.ndarray]:
+    """Numbers of a PLY of one part, one for each vertex or face."""
+    if len(parts) != 1:
+        return {}
+    data = parts[0].metadata.get("_ply_raw", {}).get(element, {}).get("data")
+    names = getattr(getattr(data, "dtype", None), "names", None) or ()
+    own = {name: np.array(data[name]) for name in names if name not in _UNDERSTOOD}
+    count = len(parts[0].vertices if element == "vertex" else parts[0].faces)
+    return {name: array for name, array in own.items() if array.shape == (count,)}
 
 
 def texture_image(part: trimesh.Trimesh) -> Image | None:

@@ -43,11 +43,11 @@ from .report.page import write_run_report
 from .report.surface import packed_surface
 from .run_checkpoint import RunCheckpoint
 from .run_json import json_text, summary
-from .seen import seeing_report, views_seeing, without_unseen
+from .seen import residuals, seeing_report, without_unseen
 
 SHOWN = 3  # views in the comparison
 LINKED = {
-    "mesh.ply": "the mesh in the scene's coordinates, with views_seeing at its vertices",
+    "mesh.ply": "the mesh in the scene's coordinates, with views_seeing and residual at its vertices",
     "mesh.glb": "the same upright, for viewers and Blender",
     "mesh.obj": "the same for modelling programs",
     "progression.gif": "the way there, as a film",
@@ -222,7 +222,7 @@ class RunFolder:
         content = {**summary(result, self.scene, stopped=stopped), "options": self.options}
         content["start"] = list(self.start.notes)
         with stopwatch("evaluate"):
-            result, seeing = self._seen(result)
+            result, seeing = self._seen(result, rendering)
         with stopwatch("export"):
             surface = self._export(result, rendering)
         with stopwatch("evaluate"):
@@ -249,16 +249,24 @@ class RunFolder:
             part.write_text(json_text(content), encoding="utf-8")
         return content
 
-    def _seen(self, result: Result) -> tuple[Result, dict[str, Any]]:
-        """With mesh.ply as it stays: it says how many photographs see each vertex, without the unseen if so wanted."""
-        counts = views_seeing(result.mesh, result.views, result.cameras)
+    def _seen(self, result: Result, rendering: Rendering) -> tuple[Result, dict[str, Any]]:
+        """With mesh.ply as it stays: each vertex with the photographs that see it and with the error there."""
+
+        def image(i: int) -> Tensor:
+            made, gains = rendering.images(result.cameras[i])[0], result.gains
+            return (
+                made if gains is None else torch.cat([made[..., :3] * gains[i].cpu(), made[..., 3:]], dim=-1)
+            )
+
+        counts, residual = residuals(result.mesh, result.views, result.cameras, image)
         report, start = seeing_report(counts, len(result.views)), self.start.attributes
         if self.unseen == "open":
-            mesh, counts = without_unseen(result.mesh, counts)
+            mesh, used = without_unseen(result.mesh, counts)
+            counts, residual = counts[used], residual[used]
             result, start = replace(result, mesh=mesh), None
-        marked = {**(start.vertex if start else {}), "views_seeing": counts.int().numpy()}
+        added = {"views_seeing": counts.int().numpy(), "residual": residual.nan_to_num(0.0).numpy()}
         with self._writing():
-            attributes = Attributes(marked, start.face if start else {})
+            attributes = Attributes({**(start.vertex if start else {}), **added}, start.face if start else {})
             save_mesh(self.path / "mesh.ply", result.mesh, attributes=attributes)
         return result, report
 

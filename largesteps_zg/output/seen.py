@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from ..rasterizer.api import interpolate, rasterize
 from ..rasterizer.silhouette_edges import edge_table
 from ..renderers.rasterized import homogeneous_pixels
 from ..scenes.views import Views
+from .pictures.drawing import absolute_errors
 
 QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
 
@@ -88,28 +90,63 @@ def views_seeing(mesh: Mesh, views: Views, cameras: Cameras) -> Int[Tensor, " V"
     (V,) int64 tensor, on the CPU
     """
     counts = torch.zeros(len(mesh.vertices), dtype=torch.int64)
-    for i in range(len(views)):
-        seen = seen_from(mesh, mesh.vertices, cameras[i])
-        if views.known is not None:
-            pixels = cameras[i].to("cpu", torch.float64).project(mesh.vertices.double().cpu())[0][0]
-            x, y = pixels[seen].floor().long().unbind(1)
-            seen[seen.clone()] = views.known[i].cpu()[y, x]
-        counts += seen
+    for seen, _ in _sightings(mesh, views, cameras):
+        counts[seen] += 1
     return counts
 
 
+def residuals(
+    mesh: Mesh, views: Views, cameras: Cameras, image: Callable[[int], Tensor]
+) -> tuple[Int[Tensor, " V"], Float[Tensor, " V"]]:
+    """How many photographs see each vertex, and how wrong pictures of the surface are where they do.
+
+    Parameters
+    ----------
+    mesh, views, cameras
+        As of `views_seeing`.
+    image : function
+        From a view's number to its picture (H, W, 4), linear, premultiplied.
+
+    Returns
+    -------
+    counts : (V,) int64 tensor, on the CPU
+    residual : (V,) float32 tensor, on the CPU
+        The mean over the photographs that see a vertex of the error maps' values in its pixels: the mean absolute
+        difference of four channels, sRGB and alpha, in [0, 1]. NaN where none sees it.
+    """
+    counts, total = torch.zeros(len(mesh.vertices), dtype=torch.int64), torch.zeros(len(mesh.vertices))
+    for i, (seen, (x, y)) in enumerate(_sightings(mesh, views, cameras)):
+        pair = (views.linear(i).cpu().numpy(), image(i).detach().cpu()[None].numpy())
+        wrong = torch.from_numpy(absolute_errors(*pair)[0])
+        counts[seen] += 1
+        total[seen] += wrong[y, x].float()
+    return counts, torch.where(counts > 0, total / counts, torch.nan)
+
+
+def _sightings(mesh: Mesh, views: Views, cameras: Cameras) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
+    """For each view the numbers of the vertices that it sees, and the columns and rows of their pixels."""
+    for i in range(len(views)):
+        seen = seen_from(mesh, mesh.vertices, cameras[i])
+        pixels = cameras[i].to("cpu", torch.float64).project(mesh.vertices.detach().double().cpu())[0][0]
+        x, y = pixels[seen].floor().long().unbind(1)
+        # By another division than in `seen_from`: the last digit may lie beyond the border.
+        x, y = x.clamp(0, views.cameras.width - 1), y.clamp(0, views.cameras.height - 1)
+        known = torch.ones_like(x, dtype=torch.bool) if views.known is None else views.known[i].cpu()[y, x]
+        yield seen.nonzero()[:, 0][known], (x[known], y[known])
+
+
 def without_unseen(mesh: Mesh, counts: Int[Tensor, " V"]) -> tuple[Mesh, Int[Tensor, " N"]]:
-    """A mesh without the faces of which no photograph sees a vertex, open there; and the counts of its vertices.
+    """A mesh without the faces of which no photograph sees a vertex, open there; and which vertices these were.
 
     As it was where no photograph sees any.
     """
     shown = (counts > 0)[mesh.faces.cpu()].any(dim=1)
     if bool(shown.all()) or not bool(shown.any()):
-        return mesh, counts
+        return mesh, torch.arange(len(counts))
     faces = mesh.faces[shown.to(mesh.faces.device)]
     used, faces = torch.unique(faces, return_inverse=True)
     colors = None if mesh.colors is None else mesh.colors[used]
-    return Mesh(mesh.vertices[used], faces, colors), counts[used.cpu()]
+    return Mesh(mesh.vertices[used], faces, colors), used.cpu()
 
 
 def seeing_report(counts: Int[Tensor, " V"], views: int) -> dict[str, Any]:

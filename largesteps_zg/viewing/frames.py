@@ -11,11 +11,38 @@ import torch
 from numpy.typing import NDArray
 
 from ..geometry.normals import vertex_normals
+from ..images.color import srgb_to_linear
 from ..mesh.mesh import Mesh
 from ..output.export.files import glb_bytes
+from ..output.pictures.drawing import nice_ceiling
 
-CLAY = (204, 200, 195)
-KINDS = ("Colours", "Bare", "Wires", "Normals")
+CLAY, UNKNOWN = (204, 200, 195), (150, 170, 190)
+KINDS, ERROR = ("Colours", "Bare", "Wires", "Normals"), "Error"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Numbers at the vertices of a surface that can be shown as its colours.
+
+    Attributes
+    ----------
+    values : (V,) float
+        At least 0; NaN where there is none.
+    top : float
+        What the last of the colours stands for, and all above.
+    told : str
+        What the numbers are.
+    """
+
+    values: NDArray[np.floating]
+    top: float
+    told: str
+
+    def colors(self, ramp: Callable[[NDArray], NDArray]) -> NDArray[np.floating]:
+        """(V, 3) linear, of a function from numbers in [0, 1] to colours (..., 3) uint8."""
+        known = np.isfinite(self.values)
+        shown = ramp(np.where(known, self.values, 0.0) / self.top)
+        return _linear(np.where(known[:, None], shown, np.array(UNKNOWN)))
 
 
 @dataclass(frozen=True)
@@ -28,8 +55,8 @@ class Surface:
     faces : (F, 3) int64
     colors : (V, 3) float32 or None
         Linear.
-    marks : dict of str to (V,) float
-        Numbers at the vertices that can be shown as colours, 0 to 1.
+    marks : dict of str to Mark
+        By their names in the list of what can be shown.
     step : int
         Of the run, where it is from one.
     """
@@ -37,7 +64,7 @@ class Surface:
     vertices: NDArray[np.float32]
     faces: NDArray[np.int64]
     colors: NDArray[np.float32] | None = None
-    marks: dict[str, NDArray[np.floating]] = field(default_factory=dict)
+    marks: dict[str, Mark] = field(default_factory=dict)
     step: int = 0
 
     @classmethod
@@ -99,8 +126,22 @@ def draw(scene: Any, name: str, surface: Surface, kind: str, ramp: Callable[[NDA
     if kind == "Normals":
         colors: NDArray[Any] = 0.5 + 0.5 * normals
     elif kind in surface.marks:
-        colors = (ramp(surface.marks[kind]) / 255.0) ** 2.2
+        colors = surface.marks[kind].colors(ramp)
     else:
         colors = np.full_like(normals, 0.5) if surface.colors is None else surface.colors
     parts = {"POSITION": surface.vertices, "NORMAL": normals, "COLOR_0": colors}
     return scene.add_glb(name, glb_bytes(parts, surface.faces))
+
+
+def _linear(srgb: NDArray[Any]) -> NDArray[np.floating]:
+    """Of bytes."""
+    linear: NDArray[np.floating] = srgb_to_linear(torch.from_numpy(srgb / 255.0)).numpy()
+    return linear
+
+
+def error_mark(residual: NDArray[np.floating]) -> Mark:
+    """How wrong pictures are where photographs see the vertices; see `output.seen.residuals`."""
+    known = residual[np.isfinite(residual)]
+    # Not the maximum: outlines are always a pixel or two off.
+    top = nice_ceiling(float(np.quantile(known, 0.95)) if len(known) else 0.0)
+    return Mark(residual, top, "mean absolute difference to the photographs, sRGB and alpha, of 1")

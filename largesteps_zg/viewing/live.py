@@ -9,23 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from .._support.atomic import atomic_path
 from ..mesh.mesh import Mesh
 from ..output.pictures.drawing import running_mean
 from ..output.report.surface import thinned
-from ..output.seen import seen_from
+from ..output.seen import residuals
 from ..reconstruct.loop import Reconstruction, State
 from ..scenes.up import up_direction
 from ..scenes.views import Scene
-from .frames import CLAY, Kept, Surface
+from .frames import CLAY, ERROR, Kept, Surface, error_mark
 from .server import PORT, address, close, open_server
 from .stage import Photographs, Stage
 
 SHARE = 0.01  # of the run's time, for what is shown; what the server does beside it is half as much
-ERROR, ERROR_VIEWS = "Error", 4
+ERROR_VIEWS = 4
 RECORDED = 12_000  # vertices of a recorded surface
 SECONDS = 0.2  # between recorded surfaces
 
@@ -86,7 +84,7 @@ class LiveView:
         mesh = state.run.fit.mesh()
         marks = {}
         if self.stage.kind.value == ERROR:
-            marks = {ERROR: vertex_errors(state.run, mesh)}
+            marks = {ERROR: error_mark(vertex_errors(state.run, mesh))}
         following = self.slider.value == self.slider.max
         surface = Surface.of(mesh, marks=marks, step=state.step)
         if not self.kept.add(surface):
@@ -149,26 +147,12 @@ def record(server: Any, surfaces: list[Surface], path: str | os.PathLike[str]) -
 
 
 def vertex_errors(run: Reconstruction, mesh: Mesh) -> np.ndarray:
-    """(V,) float32, 0 to 1: how wrong pictures are where a vertex is seen, by some photographs spread over all.
-
-    The mean over photographs of the mean difference of four channels, linear colour and coverage; 0 where none sees it.
-    """
-    total, count = torch.zeros(len(mesh.vertices)), torch.zeros(len(mesh.vertices))
+    """(V,) float32: `residuals` of some photographs that are spread over all; NaN where none of them sees a vertex."""
+    chosen = np.unique(np.linspace(0, len(run.views) - 1, ERROR_VIEWS).astype(int)).tolist()
+    views = run.views[chosen]
+    cameras = run.frame.normalized(views.cameras).to("cpu")
     surface = Mesh(mesh.vertices.cpu(), mesh.faces.cpu())
-    for i in np.unique(np.linspace(0, len(run.views) - 1, ERROR_VIEWS).astype(int)).tolist():
-        camera = run.frame.normalized(run.views.cameras[i]).to("cpu")
-        wrong = (run.images(run.views.cameras[i])[0] - run.views.linear(i).cpu()[0]).abs().mean(dim=-1)
-        seen = seen_from(surface, surface.vertices, camera)
-        total += torch.where(seen, _at(wrong, camera.project(surface.vertices)[0][0]), 0.0)
-        count += seen
-    return (4 * total / count.clamp(min=1)).clamp(max=1).numpy()
-
-
-def _at(image: Tensor, pixels: Tensor) -> Tensor:
-    """Values of an image (H, W) at the pixels that hold points (N, 2)."""
-    height, width = image.shape
-    x, y = pixels.nan_to_num().floor().long().unbind(1)
-    return image[y.clamp(0, height - 1), x.clamp(0, width - 1)]
+    return residuals(surface, views, cameras, lambda i: run.images(views.cameras[i])[0])[1].numpy()
 
 
 def _line() -> dict[str, Any]:

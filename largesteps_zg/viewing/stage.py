@@ -15,8 +15,9 @@ from torch import Tensor
 
 from ..cameras.model import Cameras
 from ..output.pictures.drawing import error_colors
+from ..output.report.filling import error_ramp
 from ..scenes.views import Views
-from .frames import KINDS, Surface, draw
+from .frames import KINDS, UNKNOWN, Mark, Surface, draw
 
 THUMBNAIL, LARGE = 128, 1024  # pixels, the longer side of a photograph at its camera, and behind the surface
 BEHIND = 1.5  # radii of the object behind its middle, where a photograph stands
@@ -72,6 +73,7 @@ class Stage:
         server.scene.set_up_direction(tuple(up.double().cpu().tolist()))
         self.kind = server.gui.add_dropdown("Surface", [*KINDS, *offered], initial_value=KINDS[0])
         self.kind.on_update(lambda _: self.redraw())
+        self.legend = server.gui.add_html("", visible=False)
         if photographs is not None:
             self._place(photographs)
 
@@ -86,6 +88,10 @@ class Stage:
     def redraw(self) -> None:
         """The surface as it was chosen to be shown."""
         if self.surface is not None:
+            mark = self.surface.marks.get(self.kind.value)
+            self.legend.visible = mark is not None
+            if mark is not None:
+                self.legend.content = legend(mark)
             draw(self.server.scene, "/surface", self.surface, self.kind.value, error_colors)
 
     def add_points(self, name: str, points: NDArray[np.floating], colors: NDArray[np.uint8]) -> None:
@@ -159,6 +165,19 @@ class Stage:
         """All of them, or none."""
         for frustum in self._frustums:
             frustum.visible = shown
+
+
+def legend(mark: Mark) -> str:
+    """The colours of a mark and what they stand for, as HTML."""
+    gray = "rgb({},{},{})".format(*UNKNOWN)
+    last = f"{mark.top:g}" if mark.top >= 1 else f"≥ {mark.top:g}"
+    unknown = f'<span style="color:{gray}">■</span> not seen' if not np.isfinite(mark.values).all() else ""
+    return (
+        f'<div style="padding:0 .75em;font-size:.8em"><div style="height:.7em;border-radius:3px;'
+        f'background:linear-gradient(to right,{error_ramp()})"></div>'
+        f'<div style="display:flex;justify-content:space-between"><span>0</span>{unknown}<span>{last}</span></div>'
+        f"{mark.told}</div>"
+    )
 
 
 def pose(cameras: Cameras, index: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -12,7 +12,7 @@ from ..reconstruct.frame import Frame
 from ..scenes.carving.bounds import bounding_sphere
 from ..scenes.up import up_direction
 from ..scenes.views import Scene
-from .frames import Surface
+from .frames import Mark, Surface
 from .points import sparse_points
 from .stage import Photographs, Stage
 
@@ -23,7 +23,7 @@ def show(
     mesh: Mesh | None,
     *,
     hull: Mesh | None = None,
-    marks: dict[str, Any] | None = None,
+    marks: dict[str, Mark] | None = None,
 ) -> Stage:
     """Show a scene, a result, or both.
 
@@ -37,8 +37,8 @@ def show(
         In the scene's coordinates; the scene's true mesh by default, where it has one.
     hull : Mesh, optional
         Of the masks.
-    marks : dict of str to (V,) float, optional
-        Of the mesh's vertices, 0 to 1.
+    marks : dict of str to Mark, optional
+        Of the mesh's vertices.
 
     Raises
     ------
