@@ -5,15 +5,25 @@ anything else, such as the moments of an optimiser, by the map that it returns.
 
     python examples/04_remesh_and_carry.py
 
-You should see more vertices, a loss that goes on from where it was, and one that jumps back without the colours.
+You should see more vertices, a loss that goes on from where it was, and one that jumps back without the colours;
+out/examples/04_remesh_and_carry.png has the curve.
 """
 
+import argparse
+from pathlib import Path
+
+import matplotlib.pyplot as plt
 import torch
 
 from largesteps_zg import LargeSteps, UniformAdam, icosphere, load_mesh, meshes, sphere_of_cameras
 from largesteps_zg.mesh.remeshing import remesh
 from largesteps_zg.optimize import carry_state
 from largesteps_zg.renderers import render
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--output", type=Path, default=Path("out/examples"))
+output = parser.parse_args().output
+output.mkdir(parents=True, exist_ok=True)
 
 target = load_mesh(meshes.path("fennec"))  # painted; shown without any light
 cameras = sphere_of_cameras(6, distance=3.5, fov_y_degrees=35, height=96, width=96)
@@ -36,9 +46,11 @@ def descend(steps: int) -> float:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        curve.append(loss.item())
     return loss_of(colors).item()
 
 
+curve: list[float] = []
 first = loss_of(colors).item()
 before = descend(60)
 
@@ -49,17 +61,19 @@ print(f"{len(vertices)} vertices -> {len(new.vertices)}")
 faces, shape = new.faces, LargeSteps(new.faces, new.vertices, lambda_=5)
 old_latent, latent = latent, shape.to_differential(new.vertices)
 old_colors, colors = colors, new.attributes["colors"]
-carry_state(
-    optimizer, old_latent, latent, new.source
-)  # takes the place of the old parameter, moments and all
+carry_state(optimizer, old_latent, latent, new.source)  # takes the old one's place, moments and all
 carry_state(optimizer, old_colors, colors, new.source)
 
 after = loss_of(colors).item()
 forgotten = loss_of(torch.full_like(colors, 0.5)).item()
 last = descend(60)
-print(
-    f"loss {first:.4f} at the start, {before:.4f} before remeshing, {after:.4f} after it, {last:.4f} at the end"
-)
+print(f"loss {first:.4f}; {before:.4f} before remeshing, {after:.4f} after it, {last:.4f} at the end")
 change, without = (100 * (loss / before - 1) for loss in (after, forgotten))
 print(f"remeshing changed the loss by {change:+.0f} %, without the colours by {without:+.0f} %")
+plt.figure(figsize=(6, 3), layout="constrained")
+plt.semilogy(curve, label="loss")
+plt.plot(60, forgotten, "x", label="remeshed, colours forgotten")
+plt.xlabel("step")
+plt.legend()
+plt.savefig(output / "04_remesh_and_carry.png")
 assert after < 1.25 * before < forgotten and last < 0.9 * before

@@ -7,12 +7,21 @@ better. Central differences would take 800 pictures for every step.
     python examples/10_spsa.py
 
 You should see the error of the picture fall to a fifth, and the standard error of the gradient fall by half with four
-times the pairs.
+times the pairs; out/examples/10_spsa.png shows the wall before and after, and the picture wanted.
 """
 
+import argparse
+from pathlib import Path
+
+import matplotlib.pyplot as plt
 import torch
 
 from largesteps_zg.estimators import SPSA, differentiable
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--output", type=Path, default=Path("out/examples"))
+output = parser.parse_args().output
+output.mkdir(parents=True, exist_ok=True)
 
 generator = torch.Generator().manual_seed(1)
 lamps = torch.linspace(0.025, 0.975, 20)
@@ -49,6 +58,7 @@ print(f"standard error {few:.2e} with 100 pairs, {many:.2e} with 400: {few / man
 
 loss = differentiable(error, SPSA(epsilon=0.05, pairs=4), generator=generator)
 optimizer = torch.optim.Adam([power], lr=0.01)
+start = photograph(power.detach())
 before = error(power.detach()).item()
 for _ in range(1500):
     optimizer.zero_grad()
@@ -56,4 +66,11 @@ for _ in range(1500):
     optimizer.step()
 after = error(power.detach()).item()
 print(f"error {before:.4f} -> {after:.4f}: {before / after:.1f} times less, for {loss.evaluations} pictures")
+_, panels = plt.subplots(1, 3, figsize=(7.5, 2.8), layout="constrained")
+shown = {"before": start, "after 1,500 steps": photograph(power.detach()), "wanted": target}
+for panel, (title, image) in zip(panels, shown.items(), strict=True):
+    panel.imshow(image, cmap="gray", vmin=0, vmax=1)
+    panel.set_title(title)
+    panel.axis("off")
+plt.savefig(output / "10_spsa.png")
 assert after < before / 5 and 1.8 < few / many < 2.2

@@ -6,15 +6,24 @@ are few, so central differences will do; their width must be that of the functio
 
     python examples/12_finite_differences.py
 
-You should see columns of very different lengths end within one line of each other.
+You should see columns of very different lengths end within one line of each other, and both pages in
+out/examples/12_finite_differences.png.
 """
 
+import argparse
 import random
 import textwrap
+from pathlib import Path
 
+import matplotlib.pyplot as plt
 import torch
 
 from largesteps_zg.estimators import CentralDifferences, differentiable, geometric
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--output", type=Path, default=Path("out/examples"))
+output = parser.parse_args().output
+output.mkdir(parents=True, exist_ok=True)
 
 PAGE = 240
 writer = random.Random(7)
@@ -44,7 +53,7 @@ def unevenness(logarithms: torch.Tensor) -> float:
 
 logarithms = torch.zeros(3, requires_grad=True)
 before = lines(logarithms.detach().exp().tolist())
-best, best_lines = float("inf"), before
+best = float("inf")
 loss = differentiable(unevenness, CentralDifferences(epsilon=geometric(0.2, 0.04, 60)))
 optimizer = torch.optim.Adam([logarithms], lr=0.05)
 for _ in range(80):
@@ -54,13 +63,17 @@ for _ in range(80):
     with torch.no_grad():
         value = loss(logarithms).item()  # no gradient asked for: one plain evaluation
     if value < best:
-        best, best_lines, best_columns = (
-            value,
-            lines(logarithms.exp().tolist()),
-            columns(logarithms.exp().tolist()),
-        )
+        best, shares = value, logarithms.exp().tolist()
+best_lines, best_columns = lines(shares), columns(shares)
 
 print(f"lines of the three columns: {before} before, {best_lines} with {best_columns} characters")
 spread = max(best_lines) - min(best_lines)
 print(f"they end within {spread} lines of each other, after {loss.evaluations} evaluations")
+_, panels = plt.subplots(1, 2, figsize=(8, 3.6), sharey=True, layout="constrained")
+for panel, title, widths in zip(panels, ("before", "after"), (columns([1, 1, 1]), best_columns), strict=True):
+    for text, width, left in zip(articles, widths, (0, widths[0], widths[0] + widths[1]), strict=True):
+        rows = textwrap.wrap(text, width)
+        panel.barh(range(len(rows)), [len(row) - 4 for row in rows], 0.6, [left] * len(rows))
+    panel.set(title=title, ylim=(max(before), 0), xlabel="characters", ylabel="lines")
+plt.savefig(output / "12_finite_differences.png")
 assert spread <= 1

@@ -6,12 +6,22 @@ step to step, so that a step gets along with few pages, and every second step wi
 
     python examples/14_zerograds.py
 
-You should see the words arrive within half a character of where they belong, and the pages that were printed.
+You should see the words arrive within half a character of where they belong, the page that was printed, and their ways
+in out/examples/14_zerograds.png.
 """
 
+import argparse
+from pathlib import Path
+
+import matplotlib.pyplot as plt
 import torch
 
 from largesteps_zg.estimators import ZeroGrads, differentiable, geometric
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--output", type=Path, default=Path("out/examples"))
+output = parser.parse_args().output
+output.mkdir(parents=True, exist_ok=True)
 
 WIDTH, HEIGHT = 44, 14
 WORDS = ("perturb", "render", "learn")
@@ -47,14 +57,23 @@ estimator = ZeroGrads(sigma=geometric(3.0, 0.5, 500, start=200), pairs=10, k_the
 loss = differentiable(difference, estimator, generator=torch.Generator().manual_seed(0))
 optimizer = torch.optim.Adam([places], lr=0.1)
 slower = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.997)
+ways = [start]
 for _ in range(800):
     optimizer.zero_grad()
     loss(places).backward()
     optimizer.step()
     slower.step()
+    ways.append(places.detach().clone())
 
 found = places.detach()
 print("\n".join(f"|{line}|" for line in page(found)))
 print(f"difference {difference(start):.2f} -> {difference(found):.2f}, for {loss.evaluations} pages")
 print(f"farthest word {(found - goal).abs().max():.2f} characters from its place")
+plt.figure(figsize=(7, 3), layout="constrained")
+for word, way, (row, column) in zip(WORDS, torch.stack(ways, dim=1), goal, strict=True):
+    (line,) = plt.plot(way[:, 1], way[:, 0], linewidth=1, alpha=0.5)
+    plt.plot(*way[0].flip(0), "o", color=line.get_color())
+    plt.text(column, row, word, family="monospace", weight="bold", va="center")
+plt.axis((0, WIDTH, HEIGHT, 0))
+plt.savefig(output / "14_zerograds.png")
 assert difference(found) == 0

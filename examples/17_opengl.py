@@ -6,8 +6,12 @@ example 15; where OpenGL is missing it says why and takes the built-in rasterize
 
     python examples/17_opengl.py
 
-You should see the name of what draws, and the Chamfer distance fall to less than a fifth.
+You should see the name of what draws, and the Chamfer distance fall to less than a fifth; out/examples/17_opengl.png
+has start, result and target.
 """
+
+import argparse
+from pathlib import Path
 
 import torch
 
@@ -15,9 +19,14 @@ from largesteps_zg import LargeSteps, Mesh, UniformAdam, icosphere, load_mesh, l
 from largesteps_zg.estimators import PerPixel, PixelLosses, differentiable
 from largesteps_zg.images.losses import pixel_losses
 from largesteps_zg.mesh import surface_distances
-from largesteps_zg.renderers import SphericalHarmonicsLight, load_renderer, shade
+from largesteps_zg.output.pictures import save_filmstrip
+from largesteps_zg.renderers import load_renderer, shade
 from largesteps_zg.scenes.synthetic import studio_light
 
+parser = argparse.ArgumentParser()
+parser.add_argument("--output", type=Path, default=Path("out/examples"))
+output = parser.parse_args().output
+output.mkdir(parents=True, exist_ok=True)
 STEPS = 120
 renderer = load_renderer("opengl")
 try:
@@ -30,7 +39,7 @@ target = load_mesh(meshes.path("pebble"))
 start = icosphere(4, radius=0.6)
 corners = icosphere(0, radius=3.5).vertices
 cameras = look_at(corners, up=(0.0, 1.0, 0.0), fov_y_degrees=35, height=128, width=128)
-light: SphericalHarmonicsLight = studio_light()
+light = studio_light()
 
 
 def clay(vertices: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
@@ -61,7 +70,7 @@ for _ in range(STEPS):
 
 found = Mesh(shape.from_differential(latent).detach(), start.faces)
 before, after = (surface_distances(mesh, target, samples=3_000).chamfer_permille for mesh in (start, found))
-print(
-    f"Chamfer distance: {before:.1f} -> {after:.1f} permille of the diagonal, {before / after:.1f} times less"
-)
+print(f"Chamfer distance: {before:.1f} -> {after:.1f} permille, {before / after:.1f} times less")
+frames = [renderer(m.vertices, m.faces, clay(m.vertices, m.faces), cameras).images[3] for m in (start, found)]
+save_filmstrip(output / "17_opengl.png", frames, target=images[3], labels=["start", f"{STEPS} steps"])
 assert after < before / 5
