@@ -22,7 +22,7 @@ from test_public_names import public_names
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = sorted((ROOT / "docs" / "lessons").glob("*.py"))
 sys.path.append(str(ROOT / "docs"))
-from building import pages  # noqa: E402
+from building import pages, reference  # noqa: E402
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
@@ -159,6 +159,54 @@ def test_links_of_a_page_are_those_of_its_place_in_the_site(tmp_path: Path) -> N
 """
     assert pages.relinked(text, "docs/choosing.md", pages.places(), tmp_path) == expected
     assert (tmp_path / "files/setup.py").read_bytes() == (ROOT / "setup.py").read_bytes()
+
+
+def test_a_docstring_is_made_ready_for_its_page() -> None:
+    lines = """What it is [1]_.
+
+Attributes
+----------
+height, width : int
+    In pixels,
+    both.
+gradient, seed
+    Which run.
+
+References
+----------
+.. [1] A. Author, "A paper", and a
+    second line.
+.. [2] B. Author.""".split("\n")
+    reference.tidied(None, "class", "Name", None, None, lines)
+    assert (
+        "\n".join(lines).strip()
+        == """What it is [1].
+
+Attributes
+----------
+height : int
+    In pixels,
+    both.
+width : int
+    In pixels,
+    both.
+gradient
+    Which run.
+seed
+    Which run.
+
+References
+----------
+* [1] A. Author, "A paper", and a
+  second line.
+* [2] B. Author."""
+    )
+
+
+def test_a_name_leads_to_the_innermost_room() -> None:
+    names = ["largesteps_zg.Mesh", "largesteps_zg.mesh.Mesh", "largesteps_zg.mesh.icosphere"]
+    home = reference.homes(names)
+    assert [home[name] for name in names] == ["largesteps_zg.mesh.Mesh", *names[1:]]
 
 
 def test_plots_read_tables() -> None:

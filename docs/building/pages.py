@@ -125,7 +125,7 @@ def commands() -> str:
     """The page of the command line: what each command says of itself."""
     from largesteps_zg.cli.program import COMMANDS, _parser
 
-    os.environ["COLUMNS"] = "100"
+    os.environ["COLUMNS"] = "88"
     made = next(action for action in _parser()._actions if hasattr(action, "choices") and action.choices)
     parts = [f"## {name}\n\n```\n{made.choices[name].format_help()}```\n" for name in COMMANDS]
     return "# The command line\n\nWhat `largesteps-zg COMMAND --help` prints.\n\n" + "\n".join(parts)

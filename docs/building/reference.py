@@ -91,7 +91,7 @@ def tidied(app: Any, what: str, name: str, thing: Any, options: Any, lines: list
         found.append(re.sub(r"\[(\w+)\]_", r"[\1]", line))
     text = "\n".join(found)
     head, attributes, rest = text.partition("Attributes\n----------\n")
-    shared = re.compile(r"^(\w+), ([\w, ]+)( : .*\n(?:    .*\n|\n(?=    ))*)", re.MULTILINE)
+    shared = re.compile(r"^(\w+), ([\w, ]+)((?: : .*)?\n(?:    .*\n|\n(?=    ))*)", re.MULTILINE)
     while attributes and shared.search(rest):
         rest = shared.sub(r"\1\3\2\3", rest, count=1)
     lines[:] = (head + attributes + rest).split("\n")
