@@ -29,6 +29,8 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 NAMES = [page.relative_to(DOCS).as_posix() for page in PAGES]
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+# What a block says that it prints, where that is numbers.
+PRINTED = re.compile(r"^print\((.+)\)  # ([-\d.]+|\([-\d., ]+\))(?:;|$)", re.MULTILINE)
 # The other package's side of a comparison begins with its name.
 OTHERS = ("# PyTorch3D\n", "# Mitsuba\n")
 
@@ -118,6 +120,9 @@ def test_python_runs_from_top_to_bottom(name: str, tmp_path: Path, monkeypatch: 
     names = given(name)
     for code in python(name):
         exec(compile(change(name, code), f"docs/{name}", "exec"), names)
+        for expression, told in PRINTED.findall(code):
+            found = torch.as_tensor(eval(expression, names)).flatten()
+            np.testing.assert_allclose(found, np.ravel(ast.literal_eval(told)), atol=1e-4, err_msg=expression)
 
 
 @pytest.mark.slow

@@ -19,9 +19,9 @@ def settings() -> dict[str, Any]:
         "gallery_dirs": ["gallery", "lessons"],
         "filename_pattern": r"\.py$",
         "within_subsection_order": "FileNameSortKey",
-        "image_scrapers": ("matplotlib", "building.pictures.written_pictures"),
+        "image_scrapers": ("building.pictures.written_pictures", "matplotlib"),
         "reset_argv": "building.pictures.arguments",
-        "reset_modules": ("matplotlib",),
+        "reset_modules": ("matplotlib", "building.pictures.as_new"),
         "capture_repr": (),
         "abort_on_example_error": False,
         "download_all_examples": False,
@@ -41,7 +41,8 @@ def arguments(gallery: dict[str, Any], script: dict[str, Any]) -> list[str]:
 
 
 def written_pictures(block: Any, variables: dict[str, Any], gallery: dict[str, Any], **options: Any) -> str:
-    """The pictures that a program has written, in the order of their names."""
+    """The pictures that a program has written, in the order of their names; not what it drew them from once more."""
+    import matplotlib.pyplot as plt
     from sphinx_gallery.scrapers import figure_rst
 
     paths = variables["image_path_iterator"]
@@ -50,5 +51,14 @@ def written_pictures(block: Any, variables: dict[str, Any], gallery: dict[str, A
         path = next(paths)
         shutil.move(picture, path)
         shown.append(path)
+        plt.close("all")
     shutil.rmtree(_FOLDER, ignore_errors=True)
     return figure_rst(shown, gallery["src_dir"])
+
+
+def as_new(gallery: dict[str, Any], program: str) -> None:
+    """Each program finds torch as it would in a process of its own."""
+    import torch
+
+    torch.set_default_dtype(torch.float32)
+    torch.manual_seed(0)
