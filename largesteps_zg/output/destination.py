@@ -22,7 +22,10 @@ _OF_SCENES = (
 
 # What a run leaves behind; pictures among it are no photographs, and leftover parts of these files are cleared away.
 _MARKS = ("run.json", "results.json", "evaluation.json", "checkpoint.pt")
-_PICTURES = ("comparison.png", "loss.png", "progression.gif", "progression.png", "mesh.png", "evaluation.png")
+_PICTURES = (
+    *("comparison.png", "loss.png", "progression.gif", "progression.png", "mesh.png", "evaluation.png"),
+    "curves.png",
+)
 OF_A_RUN = (
     *_MARKS,
     *_PICTURES,

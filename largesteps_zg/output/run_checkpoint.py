@@ -12,8 +12,9 @@ import torch
 from .._support.errors import one_line
 from ..scenes.views import Scene
 from . import checkpoint
+from .timeline import SAMPLE
 
-LAYOUT = 7  # counted up where an older checkpoint could not be gone on from
+LAYOUT = 8  # counted up where an older checkpoint could not be gone on from
 
 
 class RunCheckpoint:
@@ -79,7 +80,7 @@ class RunCheckpoint:
 def _sound(state: dict[str, Any]) -> bool:
     """Whether a checkpoint has a place for what this version looks for; the run itself looks at "run"."""
     try:
-        film, step = state["folder"]["film"], state["run"]["step"]
+        film, step, line = state["folder"]["film"], state["run"]["step"], state["folder"]["timeline"]
         return bool(
             state["layout"] == LAYOUT
             and isinstance(state["images"], int)
@@ -88,6 +89,8 @@ def _sound(state: dict[str, Any]) -> bool:
             and all(frame.dtype == torch.uint8 and frame.dim() == 3 for frame in film["frames"])
             and all(isinstance(at, int) and 0 < at <= step for at in film["steps"])
             and state["folder"]["seconds"] >= 0
+            and line["every"] > 0
+            and all({*sample} == SAMPLE and isinstance(sample["phases"], dict) for sample in line["samples"])
         )
     except (LookupError, TypeError, AttributeError):
         return False

@@ -44,6 +44,7 @@ from .report.surface import packed_surface
 from .run_checkpoint import RunCheckpoint
 from .run_json import json_text, summary
 from .seen import residuals, seeing_report, without_unseen
+from .timeline import Timeline
 
 SHOWN = 3  # views in the comparison
 LINKED = {
@@ -124,10 +125,12 @@ class RunFolder:
         self.kept: tuple[State, Result] | None = None
         self.not_written: dict[str, str] = {}
         self.checkpoint, self.film = RunCheckpoint(path, scene, options), Film(scene.train)
+        self.timeline = Timeline()
         self.memory = {"load": peak_memory_mib()}
         self.seconds_before = start.seconds
         if earlier is not None:
             self.film.load_state_dict(earlier["film"])
+            self.timeline.load_state_dict(earlier["timeline"])
             self.seconds_before += earlier["seconds"]
         self.started = self.saved_at = time.perf_counter()
 
@@ -154,6 +157,7 @@ class RunFolder:
         """Take note of a step; now and then a picture and a checkpoint."""
         self.prepare()
         self.film.watch(state)
+        self.timeline.add(state.step, self.seconds(), state.run.stopwatch.seconds)
         if time.perf_counter() - self.saved_at > CHECKPOINT_SECONDS:
             with self._writing():
                 self.save_checkpoint(state)
@@ -166,6 +170,7 @@ class RunFolder:
     def save_checkpoint(self, state: State) -> None:
         """All that a later ``--resume`` needs."""
         folder = {"film": self.film.state_dict(), "seconds": self.seconds()}
+        folder["timeline"] = self.timeline.state_dict()
         with state.run.stopwatch("checkpoint"):
             self.checkpoint.save(state.run.state_dict(), folder)
         self.not_written.pop(str(self.checkpoint.file), None)
@@ -223,6 +228,7 @@ class RunFolder:
         content["start"] = list(self.start.notes)
         with stopwatch("evaluate"):
             result, seeing = self._seen(result, rendering)
+        self._sample(state)
         with stopwatch("export"):
             surface = self._export(result, rendering)
         with stopwatch("evaluate"):
@@ -232,6 +238,7 @@ class RunFolder:
         with stopwatch("pictures"):
             shown = self._shown(result, rendering, drawn)
             self._draw(result, rendering, shown)
+        self._sample(state)
         self.memory["pictures"] = peak_memory_mib()
         content |= {
             **measured,
@@ -239,6 +246,7 @@ class RunFolder:
             "seconds": round(self.seconds(), 3),
             "peak_memory_mib": self.memory["pictures"],
             "peak_memory_mib_after": self.memory,
+            "timeline": self.timeline.table(),
             "not_written": dict(self.not_written),
         }
         with self._writing():
@@ -248,6 +256,10 @@ class RunFolder:
         with self._writing(), atomic_path(self.path / "run.json") as part:
             part.write_text(json_text(content), encoding="utf-8")
         return content
+
+    def _sample(self, state: State) -> None:
+        """After a part of `finish`."""
+        self.timeline.add(state.step, self.seconds(), state.run.stopwatch.seconds, always=True)
 
     def _seen(self, result: Result, rendering: Rendering) -> tuple[Result, dict[str, Any]]:
         """With mesh.ply as it stays: each vertex with the photographs that see it and with the error there."""
