@@ -20,6 +20,7 @@ from PIL import Image
 from largesteps_zg.blender import write_addon
 from largesteps_zg.cameras import Cameras, look_at
 from largesteps_zg.cli import main
+from largesteps_zg.cli.inputs import start_named
 from largesteps_zg.images.likeness import mask_iou
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh
 from largesteps_zg.output.export.cameras import save_cameras
@@ -146,6 +147,22 @@ def test_meshes_of_blenders_exporters_are_the_same_shape(
     assert float(away.max()) < 1e-5
     areas = [torch.linalg.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]).sum(0) for c in (corners, expected)]
     torch.testing.assert_close(*areas, atol=1e-4, rtol=0)
+
+
+@needs_blender
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["glb", "obj", "ply"])
+def test_a_start_from_blender_lies_as_its_scene(exported: tuple[Path, dict[str, Any]], suffix: str) -> None:
+    """Exported with Blender's defaults: two of the three have y up, the scene z."""
+    folder, _ = exported
+    scene = load_scene(folder / "scene")
+    start = start_named(str(folder / f"head.{suffix}"), scene.train)
+    assert [("y up to z up" in note) for note in start.notes if "overlap" in note] == [True] * (
+        suffix != "ply"
+    )
+    low, high = scene.mesh.vertices.double().aminmax(dim=0)
+    torch.testing.assert_close(start.mesh.vertices.double().amin(0), low, atol=1e-5, rtol=0)
+    torch.testing.assert_close(start.mesh.vertices.double().amax(0), high, atol=1e-5, rtol=0)
 
 
 # --- into Blender ----------------------------------------------------------------------------------------------------

@@ -117,7 +117,6 @@ def start_named(name: str, views: Views, *, patches: bool = True) -> NamedStart:
     from ..constants import DEFAULTS
     from ..reconstruct.starts.choose import choose_start, depths_start
     from ..reconstruct.starts.hull import visual_hull
-    from ..reconstruct.starts.overlap import silhouette_overlap
     from ..reconstruct.starts.sphere import starting_sphere
     from ..scenes.carving.bounds import bounding_sphere
     from ..scenes.sanity import check_mesh_fits
@@ -125,13 +124,7 @@ def start_named(name: str, views: Views, *, patches: bool = True) -> NamedStart:
     if name not in STARTS:
         start = _mesh_file(name)
         check_mesh_fits(start.mesh, views, name=name)
-        overlap = silhouette_overlap(start.mesh, views)
-        if overlap < DEFAULTS.checks.overlap:
-            start.notes.append(
-                f"{name}: its outlines and the masks overlap by {overlap:.0%} only; does it lie as the scene does? "
-                "GLB files are turned upright, PLY and OBJ files of a run are not"
-            )
-        return start
+        return _lying_as(start, name, views)
     center, radius = bounding_sphere(views)
     if name == "sphere":
         return NamedStart(starting_sphere(views, center, radius), [])
@@ -141,6 +134,27 @@ def start_named(name: str, views: Views, *, patches: bool = True) -> NamedStart:
         return NamedStart(depths_start(views, center, radius), [])
     chosen = choose_start(views, center, radius, patches=DEFAULTS.patches if patches else None)
     return NamedStart(chosen.mesh, [f"{chosen.kind}: {chosen.reason}"])
+
+
+def _lying_as(start: NamedStart, name: str, views: Views) -> NamedStart:
+    """The start as it lies, or from y up to z up where only that lies as the scene does; a note of either."""
+    import torch
+
+    from ..constants import DEFAULTS
+    from ..reconstruct.starts.overlap import silhouette_overlap
+
+    overlap = silhouette_overlap(start.mesh, views)
+    if overlap >= DEFAULTS.checks.overlap:
+        return start
+    told = f"{name}: its outlines and the masks overlap by {overlap:.0%} only; "
+    x, y, z = start.mesh.vertices.unbind(1)
+    turned = replace(start.mesh, vertices=torch.stack([x, -z, y], dim=1))
+    after = silhouette_overlap(turned, views)
+    if after >= DEFAULTS.checks.overlap:
+        told += f"turned from y up to z up, as Blender writes OBJ and GLB, by {after:.0%}, and so it is taken"
+        return replace(start, mesh=turned, notes=[*start.notes, told])
+    told += "does it lie as the scene does? GLB files are turned upright, PLY and OBJ files of a run are not"
+    return replace(start, notes=[*start.notes, told])
 
 
 def with_masks(scene: Scene, *, keep_support: bool = False) -> tuple[Scene, NamedStart | None]:
