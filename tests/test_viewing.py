@@ -29,7 +29,7 @@ from largesteps_zg.scenes.synthetic import scene_from_mesh
 from largesteps_zg.viewing.frames import Kept, Mark, Surface, error_mark
 from largesteps_zg.viewing.points import sparse_points
 from largesteps_zg.viewing.server import address, close, is_from_here, open_server
-from largesteps_zg.viewing.stage import behind, height_angle, legend, pose
+from largesteps_zg.viewing.stage import behind, first_eye, height_angle, legend, pose
 from largesteps_zg.viewing.still import show
 
 
@@ -62,6 +62,18 @@ def test_a_photograph_behind_the_surface_is_what_its_camera_sees(index: int) -> 
     expected = [[0, 0], [0, 60], [80, 0], [80, 60]]
     np.testing.assert_allclose(pixels[0].numpy(), expected, atol=1e-9)
     np.testing.assert_allclose(depth[0].numpy(), 4.5, atol=1e-9)
+
+
+def test_the_first_look_is_from_the_side_and_near() -> None:
+    """Not from the pole, wherever the first camera is; along the line to a camera."""
+    eyes = torch.tensor([[0.0, 0.1, 4.0], [3.0, 0.0, -0.2], [0.0, -3.8, 1.3]], dtype=torch.float64)
+    cameras = look_at(eyes, torch.zeros(3, dtype=torch.float64), fov_y_degrees=40.0, height=60, width=80)
+    eye = first_eye(cameras, torch.tensor([0.0, 0.0, 2.0], dtype=torch.float64))
+    np.testing.assert_allclose(eye, 2.0 * eyes[2] / eyes[2].norm(), atol=1e-9)
+    eye = first_eye(
+        cameras.transformed(0.3, torch.zeros(3)), torch.tensor([0.0, 0.0, 2.0], dtype=torch.float64)
+    )
+    np.testing.assert_allclose(eye, 0.8 * 0.3 * eyes[2], atol=1e-9)  # a camera near the object
 
 
 def test_a_pose_is_a_turn_from_the_camera_to_the_world() -> None:
@@ -227,7 +239,9 @@ def test_a_clicked_camera_sees_its_photograph(viser: Any, tmp_path: Path) -> Non
             while not server.get_clients():
                 page.run("1")  # what the page tells is read, so that it can go on
             (client,) = server.get_clients().values()
+            assert not stage.leaving.visible
             stage.look_through(2, client)
+            assert stage.leaving.visible
             eye = {"wxyz": client.camera.wxyz, "position": client.camera.position, "fov": client.camera.fov}
             with ThreadPoolExecutor(1) as beside:
                 asked = beside.submit(client.get_render, 96, 128, **eye)

@@ -16,7 +16,7 @@ from ..mesh.mesh import Mesh
 from ..output.export.files import glb_bytes
 from ..output.pictures.drawing import nice_ceiling
 
-CLAY, UNKNOWN = (204, 200, 195), (150, 170, 190)
+CLAY, UNKNOWN = (176, 172, 166), (150, 170, 190)
 KINDS, ERROR = ("Colours", "Bare", "Wires", "Normals"), "Error"
 
 

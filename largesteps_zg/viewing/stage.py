@@ -20,6 +20,7 @@ from ..scenes.views import Views
 from .frames import KINDS, UNKNOWN, Mark, Surface, draw
 
 THUMBNAIL, LARGE = 128, 1024  # pixels, the longer side of a photograph at its camera, and behind the surface
+NEAR = 2.0  # radii of the object from its middle: all of it fills a picture with an angle of 75 degrees
 BEHIND = 1.5  # radii of the object behind its middle, where a photograph stands
 
 
@@ -68,9 +69,10 @@ class Stage:
     ) -> None:
         self.server, self.photographs, self.offered = server, photographs, offered
         self.surface: Surface | None = None
+        self.up = up.double().cpu()
         self._frustums: list[Any] = []
         self._photograph: Any = None
-        server.scene.set_up_direction(tuple(up.double().cpu().tolist()))
+        server.scene.set_up_direction(tuple(self.up.tolist()))
         self.kind = server.gui.add_dropdown("Surface", [*KINDS, *offered], initial_value=KINDS[0])
         self.kind.on_update(lambda _: self.redraw())
         self.legend = server.gui.add_html("", visible=False)
@@ -130,12 +132,11 @@ class Stage:
             )  # fmt: skip
             handle.on_click(lambda event, i=i: self.look_through(i, event.client))
             self._frustums.append(handle)
-        # Nearer than the first camera, whose photograph would hide the object.
-        self.server.initial_camera.position = tuple((0.8 * cameras.centers[0]).tolist())
+        self.server.initial_camera.position = tuple(first_eye(cameras, self.up).tolist())
         self.server.initial_camera.look_at = (0.0, 0.0, 0.0)
         self._hideable("cameras", self._frustums, shown=True)
-        leave = self.server.gui.add_button("Leave the photograph")
-        leave.on_click(lambda _: self.leave())
+        self.leaving = self.server.gui.add_button("Leave the photograph", visible=False)
+        self.leaving.on_click(lambda _: self.leave())
 
     def look_through(self, index: int, client: Any) -> None:
         """Put a browser's eye at a camera, and its photograph behind the surface."""
@@ -150,6 +151,7 @@ class Stage:
             "/photograph", image, width, height, wxyz=wxyz, position=center
         )
         self.show_cameras(False)
+        self.leaving.visible = True
         with client.atomic():
             client.camera.wxyz, client.camera.position = wxyz, position
             client.camera.fov = height_angle(cameras, index)
@@ -159,12 +161,25 @@ class Stage:
         if self._photograph is not None:
             self._photograph.remove()
             self._photograph = None
+            self.leaving.visible = False
             self.show_cameras(True)
 
     def show_cameras(self, shown: bool) -> None:
         """All of them, or none."""
         for frustum in self._frustums:
             frustum.visible = shown
+
+
+def first_eye(cameras: Cameras, up: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
+    """Where a browser looks from at first: the side of the camera that looks down by about 20 degrees, and nearer.
+
+    At the camera itself its photograph would hide the object, and the unit sphere would not fill the picture.
+    """
+    away = cameras.centers.norm(dim=1)
+    height = (cameras.centers @ up) / away / up.norm()
+    chosen = int((height - math.sin(math.radians(20))).abs().argmin())
+    eye: Tensor = cameras.centers[chosen] / away[chosen] * min(NEAR, 0.8 * float(away[chosen]))
+    return eye
 
 
 def legend(mark: Mark) -> str:
