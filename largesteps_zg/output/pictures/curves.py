@@ -138,23 +138,21 @@ def _largest(phases: dict[str, float]) -> list[str]:
 def _phases_over_time(axes: Any, run: dict[str, Any]) -> None:
     """What each stretch of the run's time went into: shares that add up to 1."""
     line = run["timeline"]
-    time = np.array(line["seconds"], dtype=np.float64)
+    time = np.array([0.0, *line["seconds"]], dtype=np.float64)
     keep = np.concatenate([[True], np.diff(time) > 0])
     spent = {
-        k.removeprefix("seconds: "): np.array(v)[keep] for k, v in line.items() if k.startswith("seconds: ")
+        key.removeprefix("seconds: "): np.array([0.0, *values])[keep]
+        for key, values in line.items()
+        if key.startswith("seconds: ")
     }
     time = time[keep]
-    width = np.diff(time)
-    shares = {name: np.clip(np.diff(values) / width, 0, 1) for name, values in spent.items()}
-    shown = _largest({name: float(values[-1] - values[0]) for name, values in spent.items()})
-    rest = [name for name in shares if name not in shown]
-    stack = [shares[name] for name in shown] + (
-        [np.sum([shares[name] for name in rest], axis=0)] if rest else []
-    )
+    shown = _largest({name: float(values[-1]) for name, values in spent.items()})
+    stack = [np.clip(np.diff(spent[name]) / np.diff(time), 0, 1) for name in shown]
+    stack.append(np.clip(1.0 - np.sum(stack, axis=0), 0, 1))
     # `step` as a stack: each stretch is as wide as it took.
     edges = np.repeat(time, 2)[1:-1]
     axes.stackplot(edges, [np.repeat(values, 2) for values in stack], colors=[*COLORS[: len(shown)], _REST],
-                   labels=[*shown, *(["others"] if rest else [])], linewidth=0)  # fmt: skip
+                   labels=[*shown, "others"], linewidth=0)  # fmt: skip
     axes.set(xlabel="seconds", ylabel="share of the time", xlim=(0, time[-1]), ylim=(0, 1))
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, reverse=True)
 
