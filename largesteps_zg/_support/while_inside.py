@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Callable
@@ -22,20 +23,35 @@ class WhileInside:
 
     def __init__(self, change: Callable[[], Callable[[], object]]) -> None:
         self._lock = threading.Lock()
-        self._change, self._inside = change, 0
+        self._change = change
+        self._inside: list[int] = []  # threads, as often as they are
         self._undo: Callable[[], object] = bool
+        if hasattr(os, "register_at_fork"):
+            # A forked process has one thread, and what another one held would be held for ever.
+            release = self._lock.release
+            os.register_at_fork(
+                before=self._lock.acquire, after_in_parent=release, after_in_child=self._leave_others
+            )
 
     def __enter__(self) -> None:
         with self._lock:
-            if self._inside == 0:
+            if not self._inside:
                 self._undo = self._change()
-            self._inside += 1
+            self._inside.append(threading.get_ident())
 
     def __exit__(self, *exception: object) -> None:
         with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
+            self._inside.remove(threading.get_ident())
+            if not self._inside:
                 self._undo()
+
+    def _leave_others(self) -> None:
+        """In a forked process: the other threads are not inside any more."""
+        here = [thread for thread in self._inside if thread == threading.get_ident()]
+        if self._inside and not here:
+            self._undo()
+        self._inside = here
+        self._lock.release()
 
 
 def _ignore_warnings() -> Callable[[], object]:
