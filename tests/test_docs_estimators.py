@@ -23,7 +23,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE_TEXT, re.DOTALL)
 def worked_example(monkeypatch: pytest.MonkeyPatch) -> str:
     """Its name, with the two lines in place that the page tells to add."""
     names: dict[str, Any] = {}
-    exec(BLOCKS[1], names)
+    exec(BLOCKS[2], names)
     name, member = re.search(r'^"([\w-]+)": (Member\(.*?\)),', PAGE_TEXT, re.MULTILINE).groups()  # type: ignore[union-attr]
     monkeypatch.setitem(ESTIMATORS, name, names["RandomDirections"])
     monkeypatch.setitem(MEMBERS, name, eval(member, {"Member": Member}))
@@ -82,7 +82,7 @@ def test_the_short_example_runs(generator: torch.Generator) -> None:
         "vertices": vertices,
         "colors": torch.ones_like(vertices, requires_grad=True),
     }
-    exec(BLOCKS[0], names)
+    exec(BLOCKS[1], names)
     names["loss"].backward()
     assert vertices.grad is not None and vertices.grad.norm() > 0
     assert isinstance(names["losses"](ball.vertices, torch.ones_like(ball.vertices)), PixelLosses)
