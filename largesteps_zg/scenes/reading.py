@@ -15,7 +15,7 @@ from ..constants import DEFAULTS, Constants
 
 MAX_SIZE = 800
 SMALLEST = 16
-NO_MASKS = "none"
+NO_MASKS, NETWORK = "none", "rembg"
 FRAMES = 60
 
 
@@ -33,9 +33,13 @@ class Reading:
 
     Attributes
     ----------
-    masks : Path, "none" or None
+    masks : Path, "none", "rembg" or None
         A folder of masks that go before all others, named as their images; or no masks at all: every pixel of a
-        photograph may be object then, and what lies there is found by other means.
+        photograph may be object then, and what lies there is found by other means; or masks that a segmentation network
+        makes, whatever others there are. By default a network comes last, where files and background tell none, if
+        `mask_model` names one or rembg has downloaded one.
+    mask_model : Path, optional
+        The network's ONNX file, of the kinds U2-Net, IS-Net and BiRefNet. Without it, rembg downloads one for "rembg".
     background : "auto", "none" or (R, G, B)
         Where images have neither alpha nor masks: find a background of one colour by itself, refuse such images, or
         take this colour, 0 to 255.
@@ -57,9 +61,19 @@ class Reading:
     masks: Path | str | None = field(
         default=None,
         metadata=option(
-            "folder of masks, named as their images; or none: the object is what stands where the cameras look",
-            "DIR|none",
+            "folder of masks, named as their images; none: the object is what stands where the cameras look; or rembg: "
+            "by a network",
+            "DIR|none|rembg",
             str,
+        ),
+    )
+    mask_model: Path | None = field(
+        default=None,
+        metadata=option(
+            "network that finds the object where nothing else tells masks (U2-Net, IS-Net or BiRefNet, ONNX)",
+            "FILE",
+            Path,
+            default="what rembg has downloaded",
         ),
     )
     background: str | tuple[int, int, int] = field(
@@ -95,7 +109,8 @@ class Reading:
 
     def __post_init__(self) -> None:
         checked = {
-            "masks": self.masks if self.masks in (None, NO_MASKS) else _folder("masks", self.masks),
+            "masks": self.masks if self.masks in (None, NO_MASKS, NETWORK) else _folder("masks", self.masks),
+            "mask_model": self.mask_model if self.mask_model is None else _model(self.mask_model),
             "cameras": self.cameras if self.cameras is None else _folder("cameras", self.cameras),
             "background": check_background(self.background),
             "max_size": check_count("max size", self.max_size, least=SMALLEST, cure=f"{MAX_SIZE} is usual"),
@@ -115,6 +130,14 @@ class Reading:
 def _folder(name: str, given: Any) -> Path:
     if not isinstance(given, (str, os.PathLike)):
         raise ValueError(f"{name}: expected a folder, got {shown(given)}")
+    return Path(given)
+
+
+def _model(given: Any) -> Path:
+    if not isinstance(given, (str, os.PathLike)):
+        raise ValueError(f"mask model: expected a file, got {shown(given)}")
+    if not Path(given).is_file():  # said before minutes are spent on cameras
+        raise FileNotFoundError(f"mask model: {given}: no such file; expected a network as ONNX")
     return Path(given)
 
 

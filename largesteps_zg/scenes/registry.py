@@ -11,8 +11,9 @@ from .._support.regular_files import check_regular, irregular
 from .foreign import told
 from .formats import colmap, idr, middlebury, mitsuba, mvsnet, photographs, transforms
 from .from_photographs.object import object_ball
+from .photographs.network import model_of
 from .provenance import UNUSED, Note
-from .reading import NO_MASKS, Reading
+from .reading import NETWORK, NO_MASKS, Reading
 from .sanity import check_scene
 from .shots import held_out
 from .views import Scene, Views
@@ -57,6 +58,8 @@ def load_scene(
         (files that are missing or damaged, cameras that are none, masks that are empty).
     """
     place, reading = Path(path), reading or Reading()
+    if reading.masks == NETWORK:
+        model_of(reading)  # what is missing is told before minutes are spent on cameras
     scene = replace(_module(place, format).load(place, reading), constants=reading.advanced)
     check_scene(scene, reading.advanced.checks)
     if reading.masks == NO_MASKS or not scene.masked:

@@ -28,7 +28,8 @@ from ..from_photographs.find import FoundCameras, cameras_from_photographs
 from ..from_photographs.frames import FRAMES, frames_of, video_of
 from ..from_photographs.video import is_video, videos_in
 from ..from_photographs.work import Watch, part_of, unwatched
-from ..photographs.assemble import NoMaskError, assemble
+from ..photographs.assemble import assemble
+from ..photographs.finding import NoMaskError
 from ..photographs.mask_files import MaskFinder
 from ..provenance import UNUSED, Record, counted, some
 from ..pycolmap_quietly import quiet_pycolmap

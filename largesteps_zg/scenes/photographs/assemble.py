@@ -22,10 +22,11 @@ from ..reading import NO_MASKS, Reading
 from ..shots import Shot
 from ..views import Views
 from .agreement import consistent, without_pits
+from .finding import with_masks
 from .left_over import tell_left_over
 from .lenses import undistorted
 from .mask_files import MaskFile, MaskFinder
-from .masking import background_color, check_mask, masks_from_background
+from .masking import check_mask
 from .matting import matted
 from .photo import Photo, views_of
 from .turned import put_right
@@ -34,10 +35,6 @@ from .turned import put_right
 # them together have so many pixels.
 _SPARE = 4
 _PIXELS = 2**28
-
-
-class NoMaskError(ValueError):
-    """A photograph has no mask, and its background tells none."""
 
 
 _Given = TypeVar("_Given")
@@ -71,8 +68,9 @@ def assemble(shots: Sequence[Shot], reading: Reading, record: Record | None = No
     Notes
     -----
     A mask is, in this order, the file in `reading.masks`, the file that the scene names, alpha, a file found beside the
-    image, or what differs from the background. Each photograph becomes smaller by a factor of its own, after it was
-    cut to the object; so the object fills `reading.max_size` where the photograph has that many pixels of it.
+    image, what differs from the background, or what a network finds, where there is one. Each photograph becomes
+    smaller by a factor of its own, after it was cut to the object; so the object fills `reading.max_size` where the
+    photograph has that many pixels of it.
     """
     if not shots:
         raise ValueError("scene: expected at least one photograph, got none")
@@ -83,16 +81,16 @@ def assemble(shots: Sequence[Shot], reading: Reading, record: Record | None = No
     depth = _depth(shots, record)
     given, constants = _given_masks(shots, reading), reading.advanced.photographs
     jobs = list(zip(shots, given, strict=True))
-    masked = reading.masks != NO_MASKS
+    masks = reading.masks if isinstance(reading.masks, str) else ""
     photos = _in_threads(
-        lambda job: _read_at_most(*job, depth=depth, size=limit, constants=constants, masked=masked), jobs
+        lambda job: _read_at_most(*job, depth=depth, size=limit, constants=constants, masks=masks), jobs
     )
     _check_masks_are_their_own(photos)
-    photos = _with_masks(photos, reading)
+    photos = with_masks(photos, reading, record)
     _tell(record, photos)
     photos = put_right(record, photos, reading.advanced)
     photos = _in_threads(lambda photo: _without_lens(photo, constants.least_left), photos)
-    if any(photo.source == "background" for photo in photos):
+    if any(photo.guessed for photo in photos):
         photos = _agreed(photos, constants)
     photos = _cut_to_object(photos, reading.max_size, constants)
     return views_of(_in_threads(lambda photo: photo.at_most(reading.max_size), photos))
@@ -174,17 +172,17 @@ def _given_masks(shots: Sequence[Shot], reading: Reading) -> list[MaskFile | Non
 
 
 def _read_at_most(
-    shot: Shot, given: MaskFile | None, *, depth: int, size: int, constants: Photographs, masked: bool
+    shot: Shot, given: MaskFile | None, *, depth: int, size: int, constants: Photographs, masks: str
 ) -> Photo:
-    """A photograph of at most so many pixels along its longest side, with its mask."""
+    """A photograph of at most so many pixels along its longest side, with its mask, if files are to tell one."""
     with in_turn(shot.image):
-        if masked:
+        if not masks:
             return _read(shot, given, depth, constants).at_most(size)
         pixels, _ = read_image(shot.image, depth=depth)
         pixels[..., 3] = 255
-        return Photo(
-            shot, pixels, shot.intrinsics, NO_MASKS, rule="none, the object is what the cameras look at"
-        ).at_most(size)
+        rule = "none, the object is what the cameras look at"
+        source = NO_MASKS if masks == NO_MASKS else "bare"
+        return Photo(shot, pixels, shot.intrinsics, source, rule=rule).at_most(size)
 
 
 def _read(shot: Shot, given: MaskFile | None, depth: int, constants: Photographs) -> Photo:
@@ -253,45 +251,6 @@ def _check_masks_are_their_own(photos: Sequence[Photo]) -> None:
             )
 
 
-def _with_masks(photos: list[Photo], reading: Reading) -> list[Photo]:
-    """Masks found by the background where there are none."""
-    bare = [index for index, photo in enumerate(photos) if photo.source in ("bare", "opaque")]
-    if not bare:
-        return photos
-    if reading.background == "none":
-        raise NoMaskError(_no_mask(photos[bare[0]]))
-    pixels = [photos[index].pixels for index in bare]
-    constants, given = reading.advanced.photographs, reading.background
-    color = background_color(pixels, constants) if isinstance(given, str) else given
-    masks = None if color is None else masks_from_background(pixels, color, constants)
-    if color is None or masks is None:
-        raise NoMaskError(_no_mask(photos[bare[0]]))
-    shown = ", ".join(f"{value:.0f}" for value in color)
-    rule = f"what differs from the background's colour {shown}" + ", found at the borders" * (
-        reading.background == "auto"
-    )
-    for index, mask in zip(bare, masks, strict=True):
-        photo = photos[index]
-        if not mask.any() or mask.all():
-            raise NoMaskError(_no_mask(photo))
-        photo.pixels[..., 3] = np.where(mask, 255, 0)
-        photos[index] = replace(photo, source="background", rule=rule)
-    return photos
-
-
-def _no_mask(photo: Photo) -> str:
-    if photo.source == "opaque":
-        problem = "mask covers the whole image, so nothing outlines the object, and no background could be told apart"
-    else:
-        problem = (
-            "image has no alpha channel and no mask, and no background of one colour could be told apart"
-        )
-    return (
-        f"{photo.shot.image}: {problem}; give alpha 0 on the background, a mask of the same name in a folder 'masks' "
-        "beside its folder, a 'mask_path' in the frame, or the background's colour"
-    )
-
-
 def _without_lens(photo: Photo, least_left: float) -> Photo:
     """The ideal image, where the lens distorts."""
     if photo.shot.lens is None:
@@ -314,13 +273,13 @@ def _without_lens(photo: Photo, least_left: float) -> Photo:
 
 
 def _agreed(photos: list[Photo], constants: Photographs) -> list[Photo]:
-    """Masks found by the background, soft, without what other views deny: stray things, and holes that are none."""
+    """Masks that were guessed, soft, without what other views deny: stray things, and holes that are none."""
     views = without_pits(consistent(views_of(photos), constants), constants)
     agreed = []
     for photo, image in zip(photos, views.images.numpy(), strict=True):
         height, width = photo.pixels.shape[:2]
-        found = photo.source == "background"
-        pixels = matted(image[:height, :width], constants) if found else photo.pixels
+        cut = image[:height, :width]
+        pixels = matted(cut, constants) if photo.guessed else photo.pixels
         agreed.append(replace(photo, pixels=pixels))
     return agreed
 

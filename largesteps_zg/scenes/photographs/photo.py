@@ -22,10 +22,15 @@ class Photo:
     shot: Shot
     pixels: np.ndarray  # (H, W, 4) uint8
     intrinsics: np.ndarray  # (3, 3)
-    source: str  # "alpha", "file", "background", "none" or, where there is no mask yet, "bare" and "opaque"
+    source: str  # "alpha", "file", "background", "network", "none" or, where there is no mask yet, "bare" and "opaque"
     known: np.ndarray | None = None  # (H, W) bool
     mask: Path | None = None  # the file that it was found in
     rule: str = ""  # how the mask was found, in words
+
+    @property
+    def guessed(self) -> bool:
+        """Whether the mask was made from the pixels, so that other views may correct it."""
+        return self.source in ("background", "network")
 
     def cut(self, x0: int, y0: int, x1: int, y1: int) -> Photo:
         """The part from columns x0 to x1 and rows y0 to y1."""

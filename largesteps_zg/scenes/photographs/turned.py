@@ -134,7 +134,7 @@ def _turned(photo: Photo, turns: int) -> Photo:
 def _explained(photos: Sequence[Photo], found: Sequence[int], constants: Constants) -> float:
     """The share of some masks that the space which all masks leave covers; 0 where they leave none."""
     views = views_of([photo.at_most(COARSE // 2) for photo in photos])
-    if any(photo.source == "background" for photo in photos):
+    if any(photo.guessed for photo in photos):
         views = consistent(views, constants.photographs)
     try:
         sphere = bounding_sphere(views)
