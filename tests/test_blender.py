@@ -33,6 +33,7 @@ STEPS = Path(__file__).with_name("blender_steps.py")
 HAS_BLENDER = importlib.util.find_spec("bpy") is not None
 needs_blender = pytest.mark.skipif(not HAS_BLENDER, reason="bpy is not installed")
 UP = torch.tensor([0.3, -1.0, 0.2], dtype=torch.float64)  # of the scene in `a_run`
+SCALE = 1.7  # of mesh.glb, over the scene's coordinates
 
 
 def in_blender(step: str, folder: Path) -> dict[str, Any]:
@@ -184,8 +185,8 @@ def a_run(folder: Path) -> tuple[Views, Mesh]:
     (folder / "scene" / "train" / "b.png").unlink()
     run = folder / "run"
     run.mkdir()
-    save_cameras(run / "cameras.json", views, up=UP)
-    save_glb(run / "mesh.glb", mesh, up=UP)
+    save_cameras(run / "cameras.json", views, up=UP, scale=SCALE)
+    save_glb(run / "mesh.glb", mesh, up=UP, scale=SCALE)
     save_mesh(run / "mesh.ply", mesh)
     (run / "run.json").write_text(json.dumps({"scene": {"path": str(folder / "scene")}, "options": {}}))
     return views, mesh
@@ -199,7 +200,7 @@ def test_an_imported_run_is_seen_through_the_same_pixels(tmp_path: Path) -> None
     upright = np.array(content["upright"])
     np.testing.assert_allclose(upright @ (UP / UP.norm()).numpy(), [0, 0, 1], atol=1e-12)
     points = np.random.default_rng(5).uniform(-0.5, 0.5, (30, 3))
-    np.save(tmp_path / "points.npy", points @ upright.T)
+    np.save(tmp_path / "points.npy", SCALE * points @ upright.T)
     told = in_blender("import", tmp_path)
     expected = dict(zip(["0", "1", "2", "b"], views.cameras.project(torch.tensor(points))[0], strict=True))
     assert set(told["pixels"]) == set(expected)
@@ -207,7 +208,9 @@ def test_an_imported_run_is_seen_through_the_same_pixels(tmp_path: Path) -> None
         np.testing.assert_allclose(told["pixels"][name], pixels, atol=1e-3)
     # The surface stands where those points are.
     for name in ("surface", "painted"):  # of the GLB, of the PLY
-        away = torch.cdist(torch.tensor(told[name]).double(), mesh.vertices @ torch.tensor(upright).T).amin(1)
+        away = torch.cdist(
+            torch.tensor(told[name]).double(), SCALE * mesh.vertices @ torch.tensor(upright).T
+        ).amin(1)
         assert len(told[name]) == len(mesh.vertices) and float(away.max()) < 1e-5
     assert told["links"] == [["VERTEX_COLOR", "Base Color"]] and told["scene"] == 4
     assert told["materials"] == ["surface"] and told["view"] == "Standard" and not told["torch"]

@@ -229,12 +229,14 @@ def test_a_damaged_video_gives_what_can_be_decoded(clip: Path, tmp_path: Path) -
     """MP4 has its index at its end, without which nothing can be decoded."""
     (tmp_path / "a.mp4").write_bytes(clip.read_bytes()[:5000])
     refused(tmp_path / "a.mp4", tmp_path, "no frame of the video can be decoded")
-    data = bytearray(clip.read_bytes())
+    whole = save_video(tmp_path / "whole.mp4", panned([2.0 * i for i in range(36)]), gop_size=6)
+    data = bytearray(whole.read_bytes())
     middle = len(data) // 2
     data[middle : middle + len(data) // 10] = bytes(len(data) // 10)
     (tmp_path / "b.mp4").write_bytes(data)
     found = frames_of(tmp_path / "b.mp4", tmp_path, 5)
     assert 3 <= len(found.files) <= 5 and all(file.is_file() for file in found.files)
+    assert numbers(found)[-1] > 22  # what follows the damage is used
     assert "parts of b.mp4 that cannot be decoded" in found.notes[0]
 
 

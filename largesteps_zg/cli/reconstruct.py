@@ -31,6 +31,7 @@ from .view import PORT, port_number
 
 if TYPE_CHECKING:
     from ..mesh.mesh import Mesh
+    from ..output.placing import Scale
     from ..output.run_folder import RunFolder, RunStart
     from ..reconstruct.camera_bundle import Bundled
     from ..reconstruct.loop import Reconstruction, State
@@ -74,6 +75,11 @@ def add_parser(commands: Any) -> None:
         "--texture", type=texture_size, metavar="off|auto|N",
         help="UV texture of N x N texels for mesh.obj and mesh.glb; with --remesh off in the layout of MESH, if it has "
         "one (default: auto for such a MESH, else off: colours at the vertices)",
+    )  # fmt: skip
+    add("--size", metavar="METRES", help="the longest distance across the object; mesh.glb is in metres then")
+    add(
+        "--scale", metavar="A,B,METRES",
+        help="the distance between the places that two photographs were taken from, in place of --size",
     )  # fmt: skip
     add(
         "--view", nargs="?", type=port_number, const=PORT, metavar="PORT",
@@ -149,18 +155,22 @@ def _prepared(arguments: argparse.Namespace, settings: Settings) -> tuple[RunFol
         raise ValueError(
             "unseen: open leaves faces out, and remesh off keeps them all; leave one of the two away"
         )
+    scale = _scale(arguments)
     plotting()  # what does not work is told before the first step
     path = writable_folder(arguments.output)
     refuse_scene(path)
     light = light_named(arguments.light)
     with read_with(arguments, path, quiet=arguments.quiet) as reading:
         scene = scene_named(arguments.scene, arguments.format, reading)
+    scale.check(scene)
     scene, found = with_masks(scene, keep_support=arguments.keep_support)
     options = {key: value for key, value in vars(arguments).items() if key not in ("command", "debug")}
     checkpoint, earlier = RunCheckpoint(path, scene, options).load() if arguments.resume else (None, None)
     scene, placed, bundle = _placed(scene, settings)
     mesh, start = _start(arguments, placed, found, keeps_faces=settings.remesh == "off")
-    folder = RunFolder(path, scene, options, start=start, unseen=arguments.unseen, earlier=earlier)
+    folder = RunFolder(
+        path, scene, options, start=start, unseen=arguments.unseen, scale=scale, earlier=earlier
+    )
     run = Reconstruction(
         scene.train, settings, start=mesh, light=scene.light if light is None else light,
         refining=arguments.init not in STARTS, bundle=bundle,
@@ -174,6 +184,14 @@ def _prepared(arguments: argparse.Namespace, settings: Settings) -> tuple[RunFol
                 "give the same mesh, or another output folder"
             )
     return folder, run
+
+
+def _scale(arguments: argparse.Namespace) -> Scale:
+    """What --size and --scale say; ValueError where that is nothing."""
+    from ..output.placing import Scale, between, metres
+
+    size, apart = arguments.size, arguments.scale
+    return Scale(None if size is None else metres(size), None if apart is None else between(apart))
 
 
 def _placed(scene: Scene, settings: Settings) -> tuple[Scene, Views, Bundled | None]:

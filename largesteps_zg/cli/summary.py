@@ -48,6 +48,8 @@ def summary(path: Path, result: dict[str, Any]) -> str:
             f"{patches['share']:.0%} of the object"
         )
     lines += cameras_lines(result)
+    if handed := result.get("handed_on"):
+        lines.append(f"mesh.glb  upright, {handed['size']:.3g} long; unit: {handed['unit']}")
     meshes, pictures = (
         [name for name in names if str(path / name) not in result["not_written"]]
         for names in (("mesh.ply", "mesh.obj", "mesh.glb"), ("comparison.png", "progression.gif"))

@@ -38,6 +38,7 @@ from .film import Film
 from .held_out import held_out_cameras
 from .pictures import figures
 from .pictures.bare import bare_images
+from .placing import UNIT_UNKNOWN, Placing, Scale, placing
 from .provenance import peak_memory_mib
 from .report.page import write_run_report
 from .report.surface import packed_surface
@@ -95,6 +96,8 @@ class RunFolder:
         Of the start mesh; without notes, texture and attributes by default.
     unseen : {"closed", "open"}
         Whether meshes hold the parts that no photograph sees.
+    scale : Scale, optional
+        What is known of the scene's unit, for mesh.glb.
     earlier : dict, optional
         What an earlier run's folder kept (`RunCheckpoint.load` gives it): its pictures and its time.
 
@@ -118,10 +121,11 @@ class RunFolder:
         *,
         start: RunStart = RunStart(),
         unseen: str = "closed",
+        scale: Scale = UNIT_UNKNOWN,
         earlier: dict[str, Any] | None = None,
     ) -> None:
         self.path, self.scene, self.options, self.start = path, scene, options, start
-        self.prepared, self.unseen = False, unseen
+        self.prepared, self.unseen, self.scale = False, unseen, scale
         self.kept: tuple[State, Result] | None = None
         self.not_written: dict[str, str] = {}
         self.checkpoint, self.film = RunCheckpoint(path, scene, options), Film(scene.train)
@@ -230,10 +234,10 @@ class RunFolder:
             result, seeing = self._seen(result, rendering)
         self._sample(state)
         with stopwatch("export"):
-            surface = self._export(result, rendering)
+            surface, placed = self._export(result, rendering)
         with stopwatch("evaluate"):
             measured, drawn = self._evaluated(result, rendering)
-        measured["views_seeing"] = seeing
+        measured |= {"views_seeing": seeing, "handed_on": placed.report()}
         self.memory["evaluate"] = peak_memory_mib()
         with stopwatch("pictures"):
             shown = self._shown(result, rendering, drawn)
@@ -282,8 +286,8 @@ class RunFolder:
             save_mesh(self.path / "mesh.ply", result.mesh, attributes=attributes)
         return result, report
 
-    def _export(self, result: Result, rendering: Rendering) -> Mesh | TexturedMesh:
-        """The same mesh for other programs, with a texture where one was asked for; what was written."""
+    def _export(self, result: Result, rendering: Rendering) -> tuple[Mesh | TexturedMesh, Placing]:
+        """The same mesh for other programs, with a texture where one was asked for; what was written, and how."""
         surface: Mesh | TexturedMesh = result.mesh
         texture = self.start.texture
         if texture.wanted:
@@ -294,11 +298,13 @@ class RunFolder:
                 (self.path / left).unlink(missing_ok=True)
             save_obj(self.path / "mesh.obj", surface)
         up = up_direction(self.scene, result.settings.advanced.correcting)[0]
+        placed = placing(self.scene, result.mesh.vertices, up, self.scale)
         with self._writing():
-            save_glb(self.path / "mesh.glb", surface, up=up)
+            save_glb(self.path / "mesh.glb", surface, up=up, scale=placed.scale)
         with self._writing():
-            save_cameras(self.path / "cameras.json", replace(result.views, cameras=result.cameras), up=up)
-        return surface
+            seen = replace(result.views, cameras=result.cameras)
+            save_cameras(self.path / "cameras.json", seen, up=up, scale=placed.scale)
+        return surface, placed
 
     def _evaluated(self, result: Result, rendering: Rendering) -> tuple[dict[str, Any], Views]:
         """How good the mesh and its pictures are, and the views to be drawn: held-out ones, if there are some."""

@@ -22,12 +22,12 @@ def import_folder(context: Any, folder: Path, *, with_pictures: bool, standard_v
     ValueError
         What the folder holds cannot be read; nothing is made then.
     """
-    cameras, upright, is_run = cameras_of(folder)
+    cameras, upright, scale, is_run = cameras_of(folder)
     mesh = next((folder / name for name in ("mesh.glb", "mesh.ply") if (folder / name).is_file()), None)
     if is_run and mesh is None:
         raise ValueError(f"{folder}: expected mesh.glb or mesh.ply, found neither; did the run end?")
     turn = Matrix(upright.tolist()).to_4x4()
-    surface = _surface(mesh, turn) if is_run else []
+    surface = _surface(mesh, turn @ Matrix.Scale(scale, 4)) if is_run else []
     scene, collection = context.scene, bpy.data.collections.new(folder.absolute().name)
     scene.collection.children.link(collection)
     for each in surface:
@@ -51,8 +51,8 @@ def import_folder(context: Any, folder: Path, *, with_pictures: bool, standard_v
     return f"{len(made)} cameras, {shown} with their photographs{lacking if with_pictures else ''}"
 
 
-def _surface(file: Path, turn: Any) -> list[Any]:
-    """The objects of a mesh file, upright."""
+def _surface(file: Path, place: Any) -> list[Any]:
+    """The objects of a mesh file, upright, in the size of mesh.glb."""
     before = set(bpy.data.objects)
     if file.suffix == ".glb":
         bpy.ops.import_scene.gltf(filepath=str(file))
@@ -61,7 +61,7 @@ def _surface(file: Path, turn: Any) -> list[Any]:
     made = [each for each in bpy.data.objects if each not in before]
     for each in made:
         if each.type == "MESH" and file.suffix != ".glb":
-            each.matrix_world = turn @ each.matrix_world
+            each.matrix_world = place @ each.matrix_world
             each.data.materials.append(_painted(each.data))
     return made
 

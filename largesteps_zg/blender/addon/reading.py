@@ -118,8 +118,10 @@ def _image_size(file: Path) -> tuple[float, float]:
     return float(width), float(height)
 
 
-def cameras_of(folder: Path) -> tuple[list[Seen], np.ndarray, bool]:
-    """Cameras of a folder, the turn (3, 3) that sets its coordinates upright, z up, and whether it is a run's.
+def cameras_of(folder: Path) -> tuple[list[Seen], np.ndarray, float, bool]:
+    """Cameras of a folder, scaled as mesh.glb is; the turn (3, 3) that sets its coordinates upright, z up; the scale.
+
+    Last, whether the folder is a run's.
 
     Raises
     ------
@@ -138,8 +140,13 @@ def cameras_of(folder: Path) -> tuple[list[Seen], np.ndarray, bool]:
     upright = np.array(read_json(file).get("upright", np.eye(3)), dtype=np.float64)
     if upright.shape != (3, 3) or np.abs(upright @ upright.T - np.eye(3)).max() > 1e-3:
         raise ValueError(f"{file}: expected 'upright' to be a rotation of 3 x 3 numbers")
+    scale = float(read_json(file).get("scale", 1.0))
+    if not 0 < scale < np.inf:
+        raise ValueError(f"{file}: expected 'scale' > 0, got {scale}")
     cameras = read_cameras(file)
-    return (_with_pictures(cameras, folder) if is_run else cameras), upright, is_run
+    for camera in cameras:
+        camera.pose[:3, 3] *= scale
+    return (_with_pictures(cameras, folder) if is_run else cameras), upright, scale, is_run
 
 
 def _with_pictures(cameras: list[Seen], run: Path) -> list[Seen]:

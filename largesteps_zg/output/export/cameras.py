@@ -24,7 +24,9 @@ _LENS = ("fl_x", "fl_y", "cx", "cy", "w", "h")
 _BLENDER = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 
-def save_cameras(path: str | os.PathLike[str], views: Views, *, up: Float[Tensor, " 3"]) -> None:
+def save_cameras(
+    path: str | os.PathLike[str], views: Views, *, up: Float[Tensor, " 3"], scale: float = 1.0
+) -> None:
     """Write cameras in the form of ``transforms.json``, and how to turn them so that they stand as ``mesh.glb`` does.
 
     Parameters
@@ -36,6 +38,8 @@ def save_cameras(path: str | os.PathLike[str], views: Views, *, up: Float[Tensor
         ``photographs/NAME``, where `PICTURES` may lie.
     up : (3,) float tensor
         The direction of up in the scene's coordinates. ``upright``, 3 x 3, turns these to Blender's, z up.
+    scale : float
+        By which ``mesh.glb`` is larger than the scene's coordinates; kept as ``scale``.
 
     Raises
     ------
@@ -44,6 +48,7 @@ def save_cameras(path: str | os.PathLike[str], views: Views, *, up: Float[Tensor
     """
     content = transforms(PICTURES, views)
     content["upright"] = (_BLENDER @ upright_rotation(up).numpy()).tolist()
+    content["scale"] = scale
     with atomic_path(Path(path)) as part:
         part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

@@ -77,7 +77,13 @@ def save_obj(path: str | os.PathLike[str], surface: Mesh | TexturedMesh) -> None
     _save_text(path, "\n".join(lines) + "\n")
 
 
-def save_glb(path: str | os.PathLike[str], surface: Mesh | TexturedMesh, *, up: Tensor | None = None) -> None:
+def save_glb(
+    path: str | os.PathLike[str],
+    surface: Mesh | TexturedMesh,
+    *,
+    up: Tensor | None = None,
+    scale: float = 1.0,
+) -> None:
     """Write a mesh as GLB (glTF 2.0 in one file), turned so that it stands upright.
 
     Parameters
@@ -90,6 +96,8 @@ def save_glb(path: str | os.PathLike[str], surface: Mesh | TexturedMesh, *, up: 
     up : (3,) float tensor, optional
         The direction of up in the mesh's coordinates; +z by default. The shortest rotation takes it to +y, which is up
         in glTF. Blender turns +y back to +z, so a mesh with +z up arrives there in its own coordinates.
+    scale : float
+        Metres in a unit of the mesh's coordinates.
 
     Raises
     ------
@@ -100,12 +108,12 @@ def save_glb(path: str | os.PathLike[str], surface: Mesh | TexturedMesh, *, up: 
 
     Notes
     -----
-    Lengths are the scene's, whatever their unit; glTF says metres. Positions are 32-bit; of a mesh that lies far from
-    the origin they count from its middle, and the file says where that is.
+    Without a scale lengths are the scene's, whatever their unit; glTF says metres. Positions are 32-bit; of a mesh that
+    lies far from the origin they count from its middle, and the file says where that is.
     """
     path, mesh, textured = _checked(path, surface, ".glb")
     rotation = upright_rotation(torch.tensor([0.0, 0.0, 1.0]) if up is None else up).numpy()
-    vertices, normals = _array(mesh.vertices) @ rotation.T, _normals(mesh) @ rotation.T
+    vertices, normals = scale * _array(mesh.vertices) @ rotation.T, _normals(mesh) @ rotation.T
     middle = 0.5 * (vertices.min(axis=0) + vertices.max(axis=0))
     far = lies_far(mesh.vertices)
     parts = {"POSITION": vertices - middle if far else vertices, "NORMAL": normals}
