@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import cdist
 from torch import Tensor
