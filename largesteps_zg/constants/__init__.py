@@ -15,6 +15,7 @@ from .run import Correcting as Correcting
 from .run import Estimates as Estimates
 from .run import Patches as Patches
 from .run import Schedule as Schedule
+from .shape import Decimation as Decimation
 from .shape import Mending as Mending
 from .shape import Priors as Priors
 from .shape import Remeshing as Remeshing

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from .appearance import Gains, Highlights, Hue
 from .photographs import Carving, Checks, Matching, Photographs, Structure, Topology
 from .run import Correcting, Estimates, Patches, Schedule
-from .shape import Mending, Priors, Remeshing
+from .shape import Decimation, Mending, Priors, Remeshing
 from .texture import Texture
 
 
@@ -38,6 +38,7 @@ class Constants:
     topology: Topology = field(default_factory=Topology)
     mending: Mending = field(default_factory=Mending)
     remeshing: Remeshing = field(default_factory=Remeshing)
+    decimation: Decimation = field(default_factory=Decimation)
     priors: Priors = field(default_factory=Priors)
     schedule: Schedule = field(default_factory=Schedule)
     patches: Patches = field(default_factory=Patches)

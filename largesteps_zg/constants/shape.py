@@ -92,6 +92,19 @@ class Remeshing(Group):
 
 
 @dataclass(frozen=True)
+class Decimation(Group):
+    """Which edges collapse, in `mesh.remeshing.decimation`."""
+
+    share: float = constant(0.25, "share", "A pass tries the cheapest edges, so many of all.")
+    hold: float = constant(
+        1e-4, "of a plane's weight", "How much vertices stay in place where planes leave a choice.",
+        "chosen between near surfaces (gear 0.11, 0.07, 0.05 permille at 1e-3, 1e-4, 1e-5) and even triangles",
+        least=TINY,
+    )  # fmt: skip
+    border: float = constant(10.0, "of a plane's weight", "What a border counts beside faces.")
+
+
+@dataclass(frozen=True)
 class Priors(Group):
     """What is known of surfaces without images, in `reconstruct.priors`."""
 
