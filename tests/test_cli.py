@@ -462,6 +462,38 @@ def test_a_texture_and_refined_cameras(scene: Path, tmp_path: Path, capsys, monk
 
 
 @pytest.mark.slow
+def test_fewer_faces_and_a_material(scene: Path, tmp_path: Path, capsys) -> None:
+    arguments = [
+        "--steps",
+        "8",
+        "--gloss",
+        "on",
+        "--faces",
+        "300",
+        "--texture",
+        "128",
+        "--output",
+        str(tmp_path),
+    ]
+    assert main(["reconstruct", str(scene), *arguments]) == 0
+    printed, made = capsys.readouterr().out, numbers(tmp_path)["exported"]
+    assert "faces     300 of " in printed and "the detail in a normal map" in printed
+    assert "material  roughness " in printed and set(made["material"]) == {"roughness", "metalness", "index"}
+    assert (
+        made["fewer_faces"]["faces"]
+        == 300
+        < made["fewer_faces"]["of"]
+        == len(load_mesh(tmp_path / "mesh.ply").faces)
+    )
+    for name in ("mesh.obj", "mesh.glb"):
+        assert len(trimesh.load(tmp_path / name, force="mesh", process=False).faces) == 300
+    for name in ("mesh.png", "mesh_normal.png"):
+        with Image.open(tmp_path / name) as image:
+            assert image.size == (128, 128)
+    assert numbers(tmp_path)["appearance"]["gloss"]["roughness"] <= 1
+
+
+@pytest.mark.slow
 def test_a_mesh_from_elsewhere_is_mended_and_refined(scene: Path, tmp_path: Path, capsys) -> None:
     true = load_scene(scene).mesh
     soup = trimesh.Trimesh(true.vertices[true.faces].reshape(-1, 3).numpy(), process=False)

@@ -245,6 +245,11 @@ def test_a_scene_is_never_overwritten(ball: Path, refused) -> None:
         (["--step-size", "0"], ("step size: expected a number > 0", "0.1 is a good start")),
         (["--views-per-step", "0"], ("views per step: expected an integer >= 1, got 0",)),
         (["--max-vertices", "0"], ("max vertices: expected an integer >= 1, got 0",)),
+        (["--faces", "3"], ("expected a number of faces, 4 or more, got '3'",)),
+        (
+            ["--faces", "9", "--texture", "off"],
+            ("faces: the detail goes into textures, and texture off makes none",),
+        ),
         (["--steps", "many"], ("--steps: invalid int value: 'many'", "--help")),
         (
             ["--remesh", "sometimes"],

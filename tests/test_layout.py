@@ -272,6 +272,16 @@ def test_what_is_asked_for_and_what_the_file_has_decide_the_texture() -> None:
         (None, tiled, False, TextureChoice(), []),
     ):
         assert choose_texture(asked, given, keeps_faces=keeps_faces) == (expected, notes)
+    fewer = ["texture layout not kept: fewer faces get a new one"]
+    for asked, given, keeps_faces, size, notes in (
+        (None, None, False, None, []),
+        ("auto", layout, False, None, []),
+        (64, layout, True, 64, fewer),
+        (None, layout, True, None, fewer),
+        (None, tiled, True, None, []),
+    ):
+        found = choose_texture(asked, given, keeps_faces=keeps_faces, faces=500)
+        assert found == (TextureChoice(True, size, faces=500), notes)
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------

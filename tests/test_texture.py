@@ -12,7 +12,7 @@ from largesteps_zg.geometry import face_normals
 from largesteps_zg.images import linear_to_srgb, srgb_to_linear
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.output.export import bake, render_textured, texel_fit
-from largesteps_zg.output.export.bake import unwrap
+from largesteps_zg.output.export.atlas import unwrap
 from largesteps_zg.output.export.observations import Observations
 from largesteps_zg.scenes import Views
 

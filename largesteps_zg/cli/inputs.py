@@ -191,6 +191,17 @@ def texture_size(text: str) -> str | int:
     return size
 
 
+def face_count(text: str) -> int:
+    """A number of faces, 4 or more: the fewest of a closed surface."""
+    try:
+        count = int(text)
+    except ValueError:
+        count = -1
+    if count < 4:
+        raise argparse.ArgumentTypeError(f"expected a number of faces, 4 or more, got {text!r}")
+    return count
+
+
 @contextmanager
 def read_with(arguments: argparse.Namespace, beside: Path, *, quiet: bool = False) -> Iterator[Reading]:
     """How a scene is read, with progress while cameras are found, which are kept in `beside` if no place is named."""

@@ -17,6 +17,7 @@ from .faults import FAILED, RunError, inputs
 from .inputs import (
     STARTS,
     add_reading,
+    face_count,
     light_named,
     read_with,
     scene_named,
@@ -80,6 +81,10 @@ def add_parser(commands: Any) -> None:
     add(
         "--scale", metavar="A,B,METRES",
         help="the distance between the places that two photographs were taken from, in place of --size",
+    )  # fmt: skip
+    add(
+        "--faces", type=face_count, metavar="N",
+        help="decimate mesh.obj and mesh.glb to N faces, with textures of the colours and the detail; mesh.ply has all",
     )  # fmt: skip
     add(
         "--view", nargs="?", type=port_number, const=PORT, metavar="PORT",
@@ -156,6 +161,10 @@ def _prepared(arguments: argparse.Namespace, settings: Settings) -> tuple[RunFol
             "unseen: open leaves faces out, and remesh off keeps them all; leave one of the two away"
         )
     scale = _scale(arguments)
+    if arguments.faces is not None and arguments.texture == "off":
+        raise ValueError(
+            "faces: the detail goes into textures, and texture off makes none; leave one of the two away"
+        )
     plotting()  # what does not work is told before the first step
     path = writable_folder(arguments.output)
     refuse_scene(path)
@@ -225,7 +234,7 @@ def _start(
     named = found if arguments.init == "auto" else None
     named = named or start_named(arguments.init, views, patches=arguments.patches != "off")
     texture, notes = choose_texture(
-        arguments.texture, named.layout, keeps_faces=keeps_faces, fault=named.fault
+        arguments.texture, named.layout, keeps_faces=keeps_faces, fault=named.fault, faces=arguments.faces
     )
     attributes = named.attributes
     if attributes is not None and attributes.names and not keeps_faces:

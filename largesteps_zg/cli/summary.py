@@ -47,7 +47,7 @@ def summary(path: Path, result: dict[str, Any]) -> str:
             f"patches   photographs agree by {patches['agreement']:.2f} (ZNCC) where they have texture, on "
             f"{patches['share']:.0%} of the object"
         )
-    lines += cameras_lines(result)
+    lines += [*cameras_lines(result), *_exported_lines(result["exported"])]
     if handed := result.get("handed_on"):
         lines.append(f"mesh.glb  upright, {handed['size']:.3g} long; unit: {handed['unit']}")
     meshes, pictures = (
@@ -61,6 +61,21 @@ def summary(path: Path, result: dict[str, Any]) -> str:
     if str(path / "report.html") not in result["not_written"]:
         lines.append(f"report:   {path / 'report.html'}")
     return "\n".join(lines)
+
+
+def _exported_lines(exported: dict[str, Any]) -> list[str]:
+    """What mesh.obj and mesh.glb hold beside mesh.ply."""
+    lines = []
+    if made := exported["material"]:
+        metal = f"metalness {made['metalness']:.2f}" if made["metalness"] else "no metal"
+        lines.append(f"material  roughness {made['roughness']:.2f}, index {made['index']:.2f}, {metal}")
+    if fewer := exported["fewer_faces"]:
+        wrong = f", {fewer['wrong']:,} of them flipped or self-intersecting" if fewer["wrong"] else ""
+        lines.append(
+            f"faces     {fewer['faces']:,} of {fewer['of']:,} in mesh.obj and mesh.glb{wrong}, the detail in a normal "
+            f"map; all in mesh.ply; off by {fewer['farthest']:.2g} at most"
+        )
+    return lines
 
 
 def _quality(measured: dict[str, float]) -> str:

@@ -22,9 +22,15 @@ _OF_SCENES = (
 
 # What a run leaves behind; pictures among it are no photographs, and leftover parts of these files are cleared away.
 _MARKS = ("run.json", "results.json", "evaluation.json", "checkpoint.pt")
+OF_A_MATERIAL = ("mesh.mtl", "mesh.png", "mesh_roughness.png", "mesh_metalness.png", "mesh_normal.png")
 _PICTURES = (
-    *("comparison.png", "loss.png", "progression.gif", "progression.png", "mesh.png", "evaluation.png"),
+    "comparison.png",
+    "loss.png",
+    "progression.gif",
+    "progression.png",
+    "evaluation.png",
     "curves.png",
+    *OF_A_MATERIAL,
 )
 OF_A_RUN = (
     *_MARKS,
@@ -33,7 +39,6 @@ OF_A_RUN = (
     "recording.html",
     "mesh.ply",
     "mesh.obj",
-    "mesh.mtl",
     "mesh.glb",
     "cameras.json",
 )

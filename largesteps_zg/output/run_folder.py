@@ -27,11 +27,11 @@ from ..reconstruct.result import Result
 from ..scenes.up import up_direction
 from ..scenes.views import Scene, Views
 from .blended import Blended
-from .destination import OF_A_RUN
+from .destination import OF_A_MATERIAL, OF_A_RUN
 from .evaluate import image_quality, mesh_report
-from .export.bake_run import bake_run
 from .export.cameras import save_cameras
 from .export.files import save_glb, save_obj
+from .export.of_a_run import Exported, exported
 from .export.texture_choice import TextureChoice
 from .export.textured import TexturedMesh
 from .film import Film
@@ -234,7 +234,7 @@ class RunFolder:
             result, seeing = self._seen(result, rendering)
         self._sample(state)
         with stopwatch("export"):
-            surface, placed = self._export(result, rendering)
+            made, placed = self._export(result, rendering)
         with stopwatch("evaluate"):
             measured, drawn = self._evaluated(result, rendering)
         measured |= {"views_seeing": seeing, "handed_on": placed.report()}
@@ -246,6 +246,7 @@ class RunFolder:
         self.memory["pictures"] = peak_memory_mib()
         content |= {
             **measured,
+            "exported": made.report(),
             "seconds_by_phase": {name: round(s, 3) for name, s in stopwatch.seconds.items()},
             "seconds": round(self.seconds(), 3),
             "peak_memory_mib": self.memory["pictures"],
@@ -254,7 +255,7 @@ class RunFolder:
             "not_written": dict(self.not_written),
         }
         with self._writing():
-            self._report(content, surface, result, shown)
+            self._report(content, made.full, result, shown)
         finished = content["finished"] and not self.not_written
         content |= {"not_written": dict(self.not_written), "finished": finished}
         with self._writing(), atomic_path(self.path / "run.json") as part:
@@ -286,25 +287,22 @@ class RunFolder:
             save_mesh(self.path / "mesh.ply", result.mesh, attributes=attributes)
         return result, report
 
-    def _export(self, result: Result, rendering: Rendering) -> tuple[Mesh | TexturedMesh, Placing]:
-        """The same mesh for other programs, with a texture where one was asked for; what was written, and how."""
-        surface: Mesh | TexturedMesh = result.mesh
-        texture = self.start.texture
-        if texture.wanted:
-            layout = None if texture.layout is None else texture.layout.indexed(result.mesh.faces)
-            surface = bake_run(result, rendering, size=texture.size, layout=layout)
+    def _export(self, result: Result, rendering: Rendering) -> tuple[Exported, Placing]:
+        """The same mesh for other programs, with a texture and fewer faces where these were asked for; and how."""
+        made = exported(result, rendering, self.start.texture)
+        material = made.material if isinstance(made.written, Mesh) else None
         with self._writing():
-            for left in ("mesh.mtl", "mesh.png"):  # by an earlier run with a texture
+            for left in OF_A_MATERIAL:  # by an earlier run with a texture
                 (self.path / left).unlink(missing_ok=True)
-            save_obj(self.path / "mesh.obj", surface)
+            save_obj(self.path / "mesh.obj", made.written, material=material)
         up = up_direction(self.scene, result.settings.advanced.correcting)[0]
         placed = placing(self.scene, result.mesh.vertices, up, self.scale)
         with self._writing():
-            save_glb(self.path / "mesh.glb", surface, up=up, scale=placed.scale)
+            save_glb(self.path / "mesh.glb", made.written, up=up, material=material, scale=placed.scale)
         with self._writing():
             seen = replace(result.views, cameras=result.cameras)
             save_cameras(self.path / "cameras.json", seen, up=up, scale=placed.scale)
-        return surface, placed
+        return made, placed
 
     def _evaluated(self, result: Result, rendering: Rendering) -> tuple[dict[str, Any], Views]:
         """How good the mesh and its pictures are, and the views to be drawn: held-out ones, if there are some."""

@@ -72,7 +72,7 @@ class Result:
     gains : (N, 3) tensor or None
         Exposure of each view, linear RGB, 1 in the mean, where photographs differ in it.
     gloss : dict or None
-        Of a surface that is not matt; see `Gloss.report`.
+        Of a surface that is not matt; see `Appearance.gloss_report`.
     patches : dict or None
         How well photographs agree on the surface; see `PhotoConsistency.report`.
     brightness : float or None
@@ -104,7 +104,7 @@ class Result:
     camera_evidence: Evidence | None
     corrections: CameraCorrections | None
     gains: Tensor | None
-    gloss: dict[str, float] | None
+    gloss: dict[str, Any] | None
     patches: dict[str, Any] | None
     brightness: float | None
     light: Tensor

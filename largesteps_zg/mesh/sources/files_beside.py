@@ -8,6 +8,17 @@ from ..._support.regular_files import LARGEST_TEXT, read_regular
 from ...images.opening import check_image, more_pictures
 from .text import decoded
 
+# What materials say besides and is not used, and the keys that say it.
+_UNUSED = {
+    "normal and bump maps are not used": {"norm", "bump", "map_bump"},
+    "roughness and metalness are not used; colours are taken for diffuse ones": {
+        "map_pr",
+        "map_pm",
+        "pr",
+        "pm",
+    },
+}
+
 
 class FilesBeside:
     """What trimesh asks for the files that a mesh names; they are regular files, materials and images.
@@ -56,7 +67,10 @@ class FilesBeside:
         if name.strip().lower().endswith(".mtl"):
             if len(data) > LARGEST_TEXT:
                 raise ValueError(f"{name}: expected a file of materials, got {len(data):,} bytes")
-            return decoded(data).encode()
+            text = decoded(data)
+            keys = {line.split()[0].lower() for line in text.splitlines() if line.strip()}
+            self.unread += [told for told, of in _UNUSED.items() if keys & of]
+            return text.encode()
         if check_image(data):
             self.unread.append(more_pictures(name))
         return data

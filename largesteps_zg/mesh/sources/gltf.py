@@ -112,6 +112,12 @@ class _Plain:
             self.unread.append("morph targets are not used; the mesh is taken without them")
         if any("skin" in node for node in self.tree.get("nodes", [])):
             self.unread.append("skins are not used; the mesh is taken in its rest pose")
+        if any("normalTexture" in made for made in self.tree.get("materials", [])):
+            self.unread.append("normal maps are not used")
+        if any(_is_shiny(made) for made in self.tree.get("materials", [])):
+            self.unread.append(
+                "roughness and metalness are not used; base colours are taken for diffuse ones"
+            )
         if self.tree.get("animations"):
             self.unread.append("animations are not used; the nodes are taken where they rest")
         kinds = {part.get("mode", _TRIANGLES) for part in parts}
@@ -297,3 +303,9 @@ class _Plain:
                 raise ValueError(
                     f"{total:,} vertices in all copies of its meshes, which itself have {own:,}; leave some copies out"
                 )
+
+
+def _is_shiny(material: dict[str, Any]) -> bool:
+    """Whether a material says of itself that it mirrors something."""
+    given = material.get("pbrMetallicRoughness", {})
+    return "metallicRoughnessTexture" in given or given.get("roughnessFactor", 1.0) < 1

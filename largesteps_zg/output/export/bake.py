@@ -9,10 +9,8 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from ...cameras.model import Cameras
@@ -28,14 +26,13 @@ from ...rasterizer.silhouette_edges import edge_table
 from ...renderers.rasterized import homogeneous_pixels
 from ...scenes.views import Views
 from ...solvers.cholesky import CholeskySolver
+from .atlas import chart_fragments, filled, lookup, spread, unwrap
 from .observations import Observations, observe
 from .texel_fit import fit_texels, robust_means
 from .textured import TexturedMesh
 
 # From vertices (V, 3), faces (F, 3) and B cameras to (B, V, 3): factors of the albedo, or light to add to it.
 Shading = Callable[[Tensor, Tensor, Cameras], Tensor]
-
-PADDING = 4  # texels between charts, enough for three clean levels of a mip map
 
 
 def bake(
@@ -107,7 +104,7 @@ def bake(
     seen = observe(Mesh(near.vertices[owners], faces_uv), place, views, cameras, look, size, constants)
     texels, colors = _fitted(near, owners, faces_uv, place, seen, size, constants)
     image = (255 * linear_to_srgb(texels)).round().to(torch.uint8)
-    colors = _at_vertices(_lookup(texels, place), owners, colors)
+    colors = _at_vertices(lookup(texels, place), owners, colors)
     return TexturedMesh(Mesh(mesh.vertices, mesh.faces, colors.to(mesh.vertices)), uv, faces_uv, image)
 
 
@@ -149,52 +146,14 @@ def _fitted(
     constants: Texture,
 ) -> tuple[Tensor, Tensor]:
     """Texels (H, W, 3) in linear light, and the colours (V, 3) of the vertices that they start from."""
-    atlas = _chart_fragments(place, faces_uv, size)
+    atlas = chart_fragments(place, faces_uv, size)
     if len(atlas.pixels) == 0:
         raise ValueError(
             f"layout: expected faces that cover texels, got none of {size} x {size}; raise the size"
         )
     colors = _vertex_colors(mesh, owners, seen, atlas, size, constants)
-    base, used = _spread(interpolate(colors[owners].contiguous(), atlas), atlas, size)
-    return _filled(fit_texels(seen, base, used, constants), used).clamp(0, 1), colors
-
-
-def unwrap(mesh: Mesh, *, size: int, padding: int = PADDING) -> tuple[Tensor, Tensor]:
-    """Cut a mesh into charts and pack them into a square image.
-
-    Parameters
-    ----------
-    mesh : Mesh
-    size : int
-        Texels along a side.
-    padding : int
-        Texels between charts.
-
-    Returns
-    -------
-    faces_uv : (F, 3) int64
-    uv : (N, 2) float32 in [0, 1], v upwards
-
-    Raises
-    ------
-    ImportError
-        `xatlas` is missing.
-    """
-    try:
-        import xatlas
-    except ImportError as error:
-        raise ImportError("texture: needs the package xatlas; pip install xatlas") from error
-    atlas = xatlas.Atlas()
-    atlas.add_mesh(mesh.vertices.float().numpy(), mesh.faces.numpy().astype(np.uint32))
-    charts, packing = xatlas.ChartOptions(), xatlas.PackOptions()
-    packing.resolution, packing.padding, packing.bilinear = size, padding, True
-    atlas.generate(charts, packing)
-    _, faces_uv, uv = atlas.get_mesh(0)
-    # It aims at the size and may miss it by a fifth. Only a square image matters here.
-    scale = np.array([atlas.width, atlas.height]) / max(atlas.width, atlas.height)
-    place = torch.from_numpy((uv * scale).astype(np.float32))
-    place[:, 1] = 1 - place[:, 1]
-    return torch.from_numpy(faces_uv.astype(np.int64)), place
+    base, used = spread(interpolate(colors[owners].contiguous(), atlas), atlas, size)
+    return filled(fit_texels(seen, base, used, constants), used).clamp(0, 1), colors
 
 
 def render_textured(
@@ -229,19 +188,8 @@ def render_textured(
             factors = shading(mesh.vertices, mesh.faces, cameras[i])[0].double()[owners]
         values = interpolate(torch.cat([textured.uv.double(), factors], dim=1), fragments)
         place = torch.stack([width * values[:, 0], height * (1 - values[:, 1])], dim=1)
-        images.append(antialias(_lookup(texture, place) * values[:, 2:], fragments).float())
+        images.append(antialias(lookup(texture, place) * values[:, 2:], fragments).float())
     return torch.cat(images)
-
-
-def _lookup(texture: Tensor, place: Tensor) -> Tensor:
-    """Bilinear values (P, 3) of an image (H, W, 3) at places (P, 2), in texels from the upper left corner."""
-    last = place.new_tensor([texture.shape[1] - 1, texture.shape[0] - 1])
-    corner = (place - 0.5).clamp(min=0).minimum(last)
-    low = corner.floor()
-    high, share = (low + 1).minimum(last).long(), corner - low
-    (x0, y0), (x1, y1), (u, v) = low.long().unbind(1), high.unbind(1), share[..., None].unbind(1)
-    above = (1 - u) * texture[y0, x0] + u * texture[y0, x1]
-    return (1 - v) * above + v * ((1 - u) * texture[y1, x0] + u * texture[y1, x1])
 
 
 def _size_for(mesh: Mesh, cameras: Cameras, constants: Texture) -> int:
@@ -286,12 +234,6 @@ def _checked_layout(mesh: Mesh, layout: tuple[Tensor, Tensor]) -> tuple[Tensor, 
     return faces_uv, uv.clamp(0, 1)
 
 
-def _chart_fragments(place: Tensor, faces_uv: Tensor, size: int) -> Fragments:
-    """The texels whose centres the charts cover: a rasterization of the flat layout, at depth 1."""
-    points = torch.cat([place, torch.ones_like(place[:, :1])], dim=1)[None]
-    return rasterize(points.contiguous(), faces_uv, (size, size), near=0.5)
-
-
 def _vertex_colors(
     mesh: Mesh, owners: Tensor, seen: Observations, atlas: Fragments, size: int, constants: Texture
 ) -> Tensor:
@@ -323,23 +265,3 @@ def _at_vertices(values: Tensor, owners: Tensor, otherwise: Tensor) -> Tensor:
     places = torch.bincount(owners, minlength=len(otherwise))[:, None]
     sums = torch.zeros_like(otherwise).index_add(0, owners, values)
     return torch.where(places > 0, sums / places.clamp(min=1), otherwise)
-
-
-def _spread(values: Tensor, atlas: Fragments, size: int) -> tuple[Tensor, Tensor]:
-    """Values at the covered texels as an image (3, H, W), and the texels (H, W) that lookups inside the charts read.
-
-    Lookups read the covered texels and the ring around them. The ring takes the nearest value.
-    """
-    image = torch.zeros(size * size, 3)
-    covered = torch.zeros(size * size, dtype=torch.bool)
-    image[atlas.pixels.long()], covered[atlas.pixels.long()] = values, True
-    covered = covered.view(size, size)
-    used = torch.nn.functional.max_pool2d(covered[None].float(), 3, stride=1, padding=1)[0] > 0
-    return _filled(image.view(size, size, 3), covered).movedim(-1, 0).contiguous(), used
-
-
-def _filled(image: Tensor, known: Tensor) -> Tensor:
-    """(H, W, 3) with a copy of the nearest known texel in every unknown one."""
-    nearest = distance_transform_edt(~known.numpy(), return_distances=False, return_indices=True)
-    rows, columns = torch.from_numpy(nearest.astype(np.int64))
-    return image[rows, columns]

@@ -21,11 +21,14 @@ class TextureChoice:
         Texels along each side; None for as many as the images resolve.
     layout : Layout, optional
         The start mesh's layout; a new one by default.
+    faces : int or None
+        To decimate to; None for all.
     """
 
     wanted: bool = False
     size: int | None = None
     layout: Layout | None = None
+    faces: int | None = None
 
 
 def choose_texture(
@@ -34,6 +37,7 @@ def choose_texture(
     *,
     keeps_faces: bool,
     fault: str = "",
+    faces: int | None = None,
     constants: Texture = DEFAULTS.texture,
 ) -> tuple[TextureChoice, list[str]]:
     """The texture for a start mesh.
@@ -48,6 +52,8 @@ def choose_texture(
         Whether the result keeps the faces of the start mesh, because the run does not remesh.
     fault : str
         Why the start mesh has no layout although its file has texture coordinates, or "".
+    faces : int, optional
+        To decimate to, which takes a texture, and a new layout.
     constants : Texture, optional
 
     Returns
@@ -59,7 +65,10 @@ def choose_texture(
     size = asked if isinstance(asked, int) else None
     if asked == "off":
         return TextureChoice(), []
-    plain = TextureChoice(wanted=asked is not None, size=size)
+    plain = TextureChoice(wanted=asked is not None or faces is not None, size=size, faces=faces)
+    if faces is not None:
+        kept = keeps_faces and layout is not None and not layout.obstacle
+        return plain, ["texture layout not kept: fewer faces get a new one"] if kept else []
     if not keeps_faces:
         lost = layout is not None and not layout.obstacle
         return plain, ["texture layout lost in remeshing; --remesh off keeps it"] if lost else []

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...mesh.mesh import Mesh
+from .material import Material
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class TexturedMesh:
         For each corner of `mesh.faces` its place in the image.
     image : (H, W, 3) uint8 tensor
         sRGB, row 0 on top.
+    material : Material, optional
+        Its other maps; matt by default.
 
     Raises
     ------
@@ -36,6 +39,7 @@ class TexturedMesh:
     uv: Tensor
     faces_uv: Tensor
     image: Tensor
+    material: Material | None = None
 
     def __post_init__(self) -> None:
         if self.uv.dim() != 2 or self.uv.shape[1] != 2 or not self.uv.is_floating_point():

@@ -14,6 +14,7 @@ from ...cameras.model import Cameras
 from ...constants import DEFAULTS, Highlights
 from ...optimize import PlainAdam
 from .occlusion import SelfOcclusion
+from .reflectance import fitted_roughness
 
 
 class Gloss:
@@ -153,13 +154,14 @@ class Gloss:
         dict
             ``mean``, ``peak``: brightness over the directions of what is mirrored by a surface that faces the camera,
             in units of a white surface's. ``grazing``: how many times that is added seen edge-on. ``nearness``:
-            radii of the scene over the distance of the surroundings.
+            radii of the scene over the distance of the surroundings. ``roughness``: of GGX, see `fitted_roughness`.
         """
         with torch.no_grad():
             picture = self.strength * self.picture()
         return {
             "mean": float(picture.mean()), "peak": float(picture.max()),
             "grazing": float(self.log_grazing.detach().exp()), "nearness": float(self.nearness.detach()),
+            "roughness": fitted_roughness(picture[0]),
         }  # fmt: skip
 
     def state_dict(self) -> dict[str, Any]:

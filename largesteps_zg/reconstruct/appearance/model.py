@@ -18,6 +18,7 @@ from ..batch import Batch
 from ..difference import Difference
 from .exposure import Exposure
 from .gloss import Gloss
+from .reflectance import least_reflectance
 
 LIGHT_ORDER = 2
 
@@ -166,9 +167,13 @@ class Appearance:
             return None
         return self.exposure.log_gains.detach().exp()
 
-    def gloss_report(self) -> dict[str, float] | None:
-        """See `Gloss.report`; None where the surface was found to be matt."""
-        return None if self.gloss is None or self.gloss.trial.dropped else self.gloss.report()
+    @torch.no_grad()
+    def gloss_report(self) -> dict[str, Any] | None:
+        """`Gloss.report` and ``reflectance``, see `least_reflectance`; None where the surface was found to be matt."""
+        if self.gloss is None or self.gloss.trial.dropped:
+            return None
+        mirrored = self.gloss.strength * self.gloss.picture()[0]
+        return {**self.gloss.report(), "reflectance": least_reflectance(mirrored, self.light).tolist()}
 
     def state_dict(self) -> dict[str, Any]:
         """All that later steps depend on."""
