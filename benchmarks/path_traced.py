@@ -89,7 +89,20 @@ def gloss(nodes: Any, links: Any) -> Any:
     return shader
 
 
-MATERIALS: dict[str, Callable[[Any, Any], Any]] = {"clay": clay, "paint": paint, "gloss": gloss}
+def metal(nodes: Any, links: Any) -> Any:
+    """Gold, brushed as evenly as the glaze."""
+    shader = gloss(nodes, links)
+    shader.inputs["Base Color"].default_value = (1.00, 0.77, 0.34, 1.0)
+    shader.inputs["Metallic"].default_value = 1.0
+    return shader
+
+
+MATERIALS: dict[str, Callable[[Any, Any], Any]] = {
+    "clay": clay,
+    "paint": paint,
+    "gloss": gloss,
+    "metal": metal,
+}
 
 
 def linear(color: str) -> tuple[float, float, float]:

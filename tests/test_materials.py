@@ -100,6 +100,23 @@ def test_colours_come_from_the_closest_points(ball: TexturedMesh) -> None:
 
 
 @pytest.mark.slow
+def test_with_its_normal_map_a_coarse_surface_shades_like_the_full_one() -> None:
+    """A bumpy ball, all of whose 5,120 faces are kept once, and 300 of them with the map and without it."""
+    full = icosphere(4, dtype=torch.float64)
+    bumps = 1 + 0.03 * (9 * full.vertices).sin().prod(dim=1, keepdim=True)
+    given = Mesh(bumps * full.vertices, full.faces)
+    whole, coarse = (with_fewer_faces(given, count, size=256).surface for count in (5120, 300))
+    assert coarse.material is not None
+    bare = replace(coarse, material=replace(coarse.material, normals=None))
+    camera = look_at(torch.tensor([[0.0, -3, 1]]), fov_y_degrees=40.0, height=96, width=96)
+    lamp = torch.nn.functional.normalize(torch.tensor([[0.5, -0.7, 0.9]]), dim=1)
+    pictures = [render_lit(made, camera, lamp, torch.full((1, 3), 3.0))[0] for made in (whole, coarse, bare)]
+    inside = torch.stack(pictures)[..., 3].amin(dim=0) > 0.99
+    with_map, without = ((picture - pictures[0])[inside].abs().mean() for picture in pictures[1:])
+    assert with_map < 0.2 * without
+
+
+@pytest.mark.slow
 def test_a_texture_is_carried_over_with_its_material(ball: TexturedMesh) -> None:
     """Down again, to 200 faces: roughness that was 0.2 below and 0.8 above stays there."""
     pixels, at = texels(ball)
