@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from ...images.color import linear_to_srgb, srgb_to_linear
 from ...mesh.mesh import Mesh
 from ...mesh.remeshing.decimation import decimate
 from ...mesh.remeshing.facing import facing_points
-from ...mesh.triangle_tree import triangle_tree
+from ...mesh.triangle_tree import TriangleTree, triangle_tree
 from ...rasterizer.api import interpolate
 from .atlas import chart_fragments, filled, lookup, unwrap
 from .material import Material, matt
@@ -96,46 +97,61 @@ def with_fewer_faces(
 
     Notes
     -----
-    Takes 4 s for 60,000 faces down to 3,000 and 1024 x 1024 texels, on one core. Not differentiable.
+    Takes 8 s for 60,000 faces down to 3,000 and 1024 x 1024 texels, on one core. Not differentiable.
     """
-    full, textured = (surface.mesh, surface) if isinstance(surface, TexturedMesh) else (surface, None)
-    full = full.to("cpu", torch.float64)
+    textured = surface if isinstance(surface, TexturedMesh) else None
+    full, middle, radius = _in_unit_ball(surface.mesh if isinstance(surface, TexturedMesh) else surface)
     size = size or (len(textured.image) if textured else _size_for(full, constants.texture))
     found = decimate(
         full.vertices, full.faces, faces, constants=constants.decimation, rules=constants.remeshing
     )
-    coarse = Mesh(found.vertices, found.faces, None)
-    faces_uv, uv = unwrap(coarse, size=size)
-    owners = TexturedMesh(coarse, uv, faces_uv, torch.zeros(1, 1, 3, dtype=torch.uint8)).owners
-    atlas = chart_fragments(torch.stack([size * uv[:, 0], size * (1 - uv[:, 1])], dim=1), faces_uv, size)
-    if len(atlas.pixels) == 0:
-        raise ValueError(f"size: expected charts that cover texels, got none of {size}; raise the size")
-    smooth = vertex_normals(coarse.vertices, coarse.faces)
-    points, normals = coarse.vertices[owners], smooth[owners]
-    tangents = place_tangents(points, normals, uv.double(), faces_uv)
-    at = interpolate(torch.cat([points, normals, tangents], dim=1).float().contiguous(), atlas).double()
-    texels, corners = (
-        _met(*parts, full, coarse) for parts in ((at[:, :3], at[:, 3:6]), (coarse.vertices, smooth))
-    )
-    covered = torch.zeros(size * size, dtype=torch.bool)
-    covered[atlas.pixels.long()] = True
-
-    def image(values: Tensor) -> Tensor:
-        flat = values.new_zeros(size * size, values.shape[1])
-        flat[atlas.pixels.long()] = values
-        return filled(flat.view(size, size, -1), covered.view(size, size))
-
+    coarse, normals = found.vertices, vertex_normals(found.vertices, found.faces)
+    faces_uv, uv = unwrap(Mesh(coarse, found.faces), size=size)
+    pixels, at = _frames(coarse, normals, found.faces, faces_uv, uv, size)
+    tree, reach = triangle_tree(full.vertices, full.faces), float(mean_edge_length(coarse, found.faces))
+    texels = _met(at[:, :3], at[:, 3:6], tree, reach)
+    image = partial(_image, pixels=pixels, size=size)
     detail = texels.mean(vertex_normals(full.vertices, full.faces))
     detail = torch.where(texels.facing[:, None], detail, at[:, 3:6])
     given = (material if textured is None else textured.material) or matt()
     rough, metal = (_carried(textured, layer, texels, image) for layer in (given.roughness, given.metalness))
     made = Material(rough, metal, given.index, image(encoded_normals(_in_frames(detail, at[:, 3:]))))
-    colors = None if full.colors is None else corners.mean(full.colors)
-    painted = image(
-        (255 * linear_to_srgb(_colors(full, textured, texels))).round().clamp(0, 255).to(torch.uint8)
-    )
-    made_mesh = TexturedMesh(Mesh(coarse.vertices, coarse.faces, colors), uv, faces_uv, painted, made)
-    return FewerFaces(made_mesh, len(full.faces), found.wrong, float(texels.distances.max()))
+    colors = None if full.colors is None else _met(coarse, normals, tree, reach).mean(full.colors)
+    painted = (255 * linear_to_srgb(_colors(full, textured, texels))).round().clamp(0, 255).to(torch.uint8)
+    mesh = Mesh(radius * coarse + middle, found.faces, colors)
+    made_surface = TexturedMesh(mesh, uv, faces_uv, image(painted), made)
+    return FewerFaces(made_surface, len(full.faces), found.wrong, radius * float(texels.distances.max()))
+
+
+def _in_unit_ball(mesh: Mesh) -> tuple[Mesh, Tensor, float]:
+    """A mesh in float64 on the CPU, moved and scaled; its middle and its radius."""
+    mesh = mesh.to("cpu", torch.float64)
+    vertices = mesh.vertices.detach()
+    middle = 0.5 * (vertices.amin(dim=0) + vertices.amax(dim=0))
+    radius = float((vertices - middle).norm(dim=1).max())
+    colors = None if mesh.colors is None else mesh.colors.detach()
+    return Mesh((vertices - middle) / radius, mesh.faces, colors), middle, radius
+
+
+def _frames(
+    points: Tensor, normals: Tensor, faces: Tensor, faces_uv: Tensor, uv: Tensor, size: int
+) -> tuple[Tensor, Tensor]:
+    """The texels (P,) that charts cover, and (P, 10) points, normals, tangents and signs there."""
+    owners = TexturedMesh(Mesh(points, faces), uv, faces_uv, torch.zeros(1, 1, 3, dtype=torch.uint8)).owners
+    atlas = chart_fragments(torch.stack([size * uv[:, 0], size * (1 - uv[:, 1])], dim=1), faces_uv, size)
+    if len(atlas.pixels) == 0:
+        raise ValueError(f"size: expected charts that cover texels, got none of {size}; raise the size")
+    points, normals = points[owners], normals[owners]
+    tangents = place_tangents(points, normals, uv.double(), faces_uv)
+    frames = interpolate(torch.cat([points, normals, tangents], dim=1).float().contiguous(), atlas)
+    return atlas.pixels.long(), frames.double()
+
+
+def _image(values: Tensor, pixels: Tensor, size: int) -> Tensor:
+    """(H, W, C) of values (P, C) at covered texels, and their nearest ones elsewhere."""
+    flat, covered = values.new_zeros(size * size, values.shape[1]), torch.zeros(size * size, dtype=torch.bool)
+    flat[pixels], covered[pixels] = values, True
+    return filled(flat.view(size, size, -1), covered.view(size, size))
 
 
 @dataclass(frozen=True)
@@ -153,12 +169,9 @@ class _Met:
         return (values[self.corners] * self.weights[..., None]).sum(dim=1)
 
 
-def _met(points: Tensor, normals: Tensor, full: Mesh, coarse: Mesh) -> _Met:
-    reach = np.full(len(points), float(mean_edge_length(coarse.vertices, coarse.faces)))
-    tree = triangle_tree(full.vertices, full.faces)
-    found, weights, facing = (
-        torch.from_numpy(x) for x in facing_points(points.numpy(), normals.numpy(), reach, tree)
-    )
+def _met(points: Tensor, normals: Tensor, full: TriangleTree, reach: float) -> _Met:
+    arguments = points.numpy(), normals.numpy(), np.full(len(points), reach), full
+    found, weights, facing = (torch.from_numpy(x) for x in facing_points(*arguments))
     corners = full.faces[found]
     there = (full.vertices[corners] * weights[..., None]).sum(dim=1)
     return _Met(corners, found, weights, facing, (there - points).norm(dim=1))
