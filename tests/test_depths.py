@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -164,9 +166,9 @@ def test_closing_keeps_gaps_that_the_masks_show() -> None:
     field = outer.copy()
     field[:, 5] = -1.0
     first, *wider = _closed(field, outer)
-    assert len(wider) == 4  # 1, 2, 4 and 8 cells of 20
+    assert len(wider) == 3  # 2, 4 and 8 cells of 20; one is too little: from node to node it is two
     assert (first == field).all()
-    for closed in wider[1:]:  # a cell is too little: from node to node it is two
+    for closed in wider:
         assert (closed[8:-8, 5, 8:-8] > 0).all() and (closed[:, 9] < 0).all()
 
 
@@ -187,3 +189,44 @@ def test_handles_of_the_hull_between_its_nodes_are_closed_before_it_is_a_bound(m
     frame = Frame(torch.zeros(3, dtype=torch.float64), 1.0, torch.device("cpu"))
     found = carving.carved_by_photographs(block, scene().train, frame)
     assert found is not None and found.genus == 0 and found.parts == 1
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_vote_is_what_all_photographs_say_and_ends_when_it_is_decided(seed: int, unchecked: None) -> None:
+    chance = np.random.default_rng(seed)
+    # What each photograph loses over the two surfaces; some say nothing of one.
+    losses = chance.random((9, 2))
+    losses[:, 1] += chance.uniform(-1, 1)
+    losses[chance.random((9, 2)) < 0.1] = np.nan
+    heard = [pair for pair in losses if np.isfinite(pair).all()]
+    fewer = sum(first < second for first, second in heard)
+    asked = []
+
+    def evidence(vertices: Tensor, faces: Tensor, edges: Tensor, group: list[int], *, level: int) -> Any:
+        asked.append(group[0])
+        loss = losses[group[0], int(vertices[0, 0] > 1)]
+        return None if np.isnan(loss) else SimpleNamespace(loss=torch.tensor(loss))
+
+    term = SimpleNamespace(levels=1, neighbors=[()] * 9, group=lambda i, _: [i], evidence=evidence)
+    ball = icosphere(0, dtype=torch.float64)
+    hulls = [SimpleNamespace(vertices=ball.vertices + shift, faces=ball.faces) for shift in (0.0, 9.0)]
+    frame = Frame(torch.zeros(3, dtype=torch.float64), 1.0, torch.device("cpu"))
+    assert carving._more_agree(*hulls, term, frame) == (2 * fewer > len(heard))  # type: ignore[arg-type]
+    if fewer in (0, 9) and len(heard) == 9:
+        assert max(asked) == 4  # five of nine
+
+
+def test_what_differs_by_less_than_a_grid_can_show_is_not_put_to_the_vote(monkeypatch) -> None:
+    grid = Grid(np.full(3, -10.0), 1.0, (21, 21, 21))
+    distance = 7.3 - np.linalg.norm(grid.points(), axis=1).reshape(grid.shape)
+    hull, carved = (surface_of(grid, distance - depth, DEFAULTS.carving) for depth in (0.0, 0.2))
+    term, _, _ = swept()
+    monkeypatch.setattr(carving, "PhotoConsistency", lambda *_, **__: term)
+    monkeypatch.setattr(carving, "depth_maps", lambda *_: {0: None})
+    monkeypatch.setattr(carving, "fused", lambda *_: (grid, distance, carved.field))
+    voted = []
+    monkeypatch.setattr(carving, "_more_agree", lambda *_: bool(voted.append(1)) or True)
+    frame = Frame(torch.zeros(3, dtype=torch.float64), 1.0, torch.device("cpu"))
+    # A fifth of a cell apart: 12 / 25 of what rounding makes.
+    assert carving.carved_by_photographs(hull, scene().train, frame, finer=False) is None and not voted
+    assert carving.carved_by_photographs(hull, scene().train, frame) is not None and voted

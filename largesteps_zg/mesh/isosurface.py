@@ -1,19 +1,17 @@
-"""The closed surface where a field on a grid is zero: Warp's marching cubes, with doubtful cells decided."""
+"""The closed surface where a field on a grid is zero: marching cubes by Warp's table, with doubtful cells decided."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-import warp as wp
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from warp.geometry import IsoSurfaceMarchingCubes
 
-from .._support.warp_launch import initialize, quiet
-
+TABLES = (
+    IsoSurfaceMarchingCubes  # of a cell: nodes at its corners, corners at its edges, triangles on its edges
+)
 _LEAST = 1e-5
 
 
@@ -21,7 +19,7 @@ def isosurface(field: np.ndarray) -> tuple[Tensor, Tensor]:
     """Triangles between the nodes at which a field is positive and those at which it is negative.
 
     On a square of the grid with two positive nodes, diagonally opposite, either these or the negative ones are linked
-    across the square. Warp's table separates the positive ones everywhere, and that of the negated field the negative
+    across the square. Warp's table separates the positive ones everywhere, and used the other way round the negative
     ones. In each cluster of cells with such squares in common the table is chosen that most of the squares ask for, by
     Nielson and Hamann's asymptotic decider [1]_, so that neighbours agree and the surface stays closed.
 
@@ -34,7 +32,7 @@ def isosurface(field: np.ndarray) -> tuple[Tensor, Tensor]:
     Returns
     -------
     vertices : (V, 3) float64 tensor
-        In cells from node (0, 0, 0); exact to float32.
+        In cells from node (0, 0, 0).
     faces : (F, 3) int64 tensor
         Manifold; the positive side is inside.
 
@@ -58,30 +56,60 @@ def isosurface(field: np.ndarray) -> tuple[Tensor, Tensor]:
     if (field[~inside] > 0).any():
         raise ValueError("field: expected negative values all around, got positive ones; pad it")
     values = np.ascontiguousarray(field / largest, dtype=np.float32)
-    vertices, apart = _extract(values)
-    linked = _linked_cells(values)
-    faces = apart[:, ::-1]
-    if linked.any():
-        # The same vertices in the same order: both tables put one on each edge between the signs.
-        together = _extract(-values)[1]
-        faces = np.concatenate(
-            [faces[~linked[_cell(vertices, faces)]], together[linked[_cell(vertices, together)]]]
-        )
-    return torch.from_numpy(vertices.astype(np.float64)), torch.from_numpy(faces.astype(np.int64))
+    positive = values > 0
+    edges = _edges(positive)
+    faces = _faces(positive, edges, _linked_cells(values))
+    return torch.from_numpy(_zeros(field, edges)), torch.from_numpy(faces)
 
 
-def _extract(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (V, 3) in cells, and faces (F, 3) that look towards the nodes of positive values."""
-    initialize()
-    with quiet:
-        grid: Any = wp.array(values, dtype=wp.float32, device="cpu")
-        points, corners = IsoSurfaceMarchingCubes.extract(grid, 0.0)
-    return points.numpy(), corners.numpy().reshape(-1, 3)
+def _edges(positive: np.ndarray) -> np.ndarray:
+    """Edges between the signs, ascending: three times the node where they begin, and their axis."""
+    found = []
+    for axis, step in enumerate(_steps(positive.shape)):
+        # No edge leads from the last node along an axis to the first of the next row: both are negative.
+        flat = positive.reshape(-1)
+        found.append(3 * np.flatnonzero(flat[:-step] != flat[step:]) + axis)
+    return np.sort(np.concatenate(found))
 
 
-def _cell(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The cell (x, y, z) of each face: that of its centroid, which lies strictly within."""
-    return tuple(np.floor(vertices[faces].mean(axis=1, dtype=np.float64)).astype(np.int64).T)
+def _zeros(field: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Where the field is zero on each edge (V, 3), in cells."""
+    node, axis = np.divmod(edges, 3)
+    flat = field.reshape(-1)
+    first, second = (flat[at].astype(np.float64) for at in (node, node + _steps(field.shape)[axis]))
+    places = np.stack(np.unravel_index(node, field.shape), axis=1).astype(np.float64)
+    places[np.arange(len(edges)), axis] += first / (first - second)
+    return places
+
+
+def _faces(positive: np.ndarray, edges: np.ndarray, linked: np.ndarray) -> np.ndarray:
+    """Triangles (F, 3) between the zeros on the edges, cell by cell, those of linked cells last; outside out."""
+    steps = _steps(positive.shape)
+    corners = np.array(TABLES.CUBE_CORNER_OFFSETS) @ steps
+    ends = np.array(TABLES.EDGE_TO_CORNERS)
+    # Of a cell's twelve edges, counted from its first node as the grid's are.
+    locally = 3 * corners[ends[:, 0]] + np.searchsorted(-steps, -(corners[ends[:, 1]] - corners[ends[:, 0]]))
+    triangles = locally[np.array(TABLES.TRI_LOCAL_INDICES).reshape(-1, 3)]
+    ranges = np.array(TABLES.CASE_TO_TRI_RANGE) // 3
+    count = np.zeros(linked.shape, dtype=np.uint8)
+    for x, y, z in TABLES.CUBE_CORNER_OFFSETS:
+        count += positive[tuple(slice(a, a + n) for a, n in zip((x, y, z), linked.shape, strict=True))]
+    cells = (count > 0) & (count < 8)
+    found = []
+    # The table separates the nodes whose bits are set: the positive ones or, where these are linked, the negative ones.
+    for chosen, separated in ((cells & ~linked, positive), (cells & linked, ~positive)):
+        nodes = np.stack(np.nonzero(chosen), axis=1) @ steps
+        case = separated.reshape(-1)[nodes[:, None] + corners] @ (1 << np.arange(8))
+        number = ranges[case + 1] - ranges[case]
+        which = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
+        some = 3 * np.repeat(nodes, number)[:, None] + triangles[np.repeat(ranges[case], number) + which]
+        found.append(some[:, ::-1] if separated is positive else some)
+    return np.searchsorted(edges, np.concatenate(found)).astype(np.int64)
+
+
+def _steps(shape: tuple[int, ...]) -> np.ndarray:
+    """From a node to the next one along each axis, where nodes are counted with the last axis fastest."""
+    return np.array([shape[1] * shape[2], shape[2], 1])
 
 
 def _linked_cells(values: np.ndarray) -> np.ndarray:

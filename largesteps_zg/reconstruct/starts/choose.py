@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from ...constants import DEFAULTS, Carving, Patches
-from ...mesh.closest import closest_points
 from ...mesh.mesh import Mesh
 from ...scenes.carving.cones import cones_of
 from ...scenes.carving.evidence import views_with_holes
@@ -17,7 +16,7 @@ from ...scenes.views import Views
 from ..frame import Frame
 from .fused import carved_by_photographs
 from .hull import CELLS, Hull, carved_hull, remeshed
-from .sphere import starting_sphere
+from .sphere import sphere_within
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,8 @@ def choose_start(
     """
     hull = carved_hull(views, center, radius, cells=cells, constants=constants)
     if patches is not None:
-        carved = _carved(hull, views, center, radius, constants, patches)
-        if carved is not None and 12.0 * _squared_cells_between(carved, hull) > 1.0:
+        carved = _carved(hull, views, center, radius, constants, patches, finer=False)
+        if carved is not None:
             reason = "inside the masks, at depths that photographs confirm to one another"
             return Start(remeshed(carved, patches.detailed), "depths", reason)
     return _by_masks(hull, views, center, radius, constants)
@@ -116,34 +115,36 @@ def depths_start(
 
 
 def _carved(
-    hull: Hull, views: Views, center: Tensor, radius: float, constants: Carving, patches: Patches
+    hull: Hull,
+    views: Views,
+    center: Tensor,
+    radius: float,
+    constants: Carving,
+    patches: Patches,
+    *,
+    finer: bool = True,
 ) -> Hull | None:
     """See `carved_by_photographs`."""
     frame = Frame(center.double().cpu(), radius, torch.device("cpu"))
-    return carved_by_photographs(hull, views, frame, constants=constants, patches=patches)
-
-
-def _squared_cells_between(carved: Hull, hull: Hull) -> float:
-    """Mean squared distance of one hull from another, in the other one's cells."""
-    found = closest_points(carved.vertices, hull.vertices, hull.faces)
-    return float((found.distances / hull.grid.cell).square().mean())
+    return carved_by_photographs(hull, views, frame, finer=finer, constants=constants, patches=patches)
 
 
 def _by_masks(hull: Hull, views: Views, center: Tensor, radius: float, constants: Carving) -> Start:
     """Sphere or hull."""
     holes = views_with_holes(views, constants)
     seen = f"{holes} of {len(views)} masks show background inside the object"
-    cut = sum(cone.open for cone in cones_of(views))
+    cones = cones_of(views)
+    cut = sum(cone.open for cone in cones)
     if 2 * cut >= len(views):
         reason = f"{cut} of {len(views)} photographs cut the object off: their outlines would not pull a sphere to it"
         return Start(remeshed(hull), "hull", reason)
     if hull.parts == 1 and (hull.genus == 0 or holes == 0):
-        inside = inscribed_sphere(views, center, radius, constants)[1]
+        middle, inside = inscribed_sphere(views, center, radius, constants, cones=cones)
         # A mean thickness would be no help: the carved hull of a sheet is as thick as its cells and the masks' errors.
         if inside < constants.sheet * radius:
             reason = f"the largest sphere inside the masks is {inside / radius:.0%} of the object: a sheet"
             return Start(remeshed(hull), "hull", reason)
-        sphere = starting_sphere(views, center, radius, constants=constants)
+        sphere = sphere_within(middle, inside, constants=constants)
         if holes == 0:
             return Start(
                 sphere, "sphere", f"none of {len(views)} masks has a hole, and they carve out one piece"

@@ -10,6 +10,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, zoom
 from torch import Tensor
 
 from ...constants import DEFAULTS, Carving, Patches
+from ...mesh.closest import closest_points
 from ...rasterizer.api import edge_table
 from ...scenes.carving.grid import Grid
 from ...scenes.views import Views
@@ -27,6 +28,7 @@ def carved_by_photographs(
     views: Views,
     frame: Frame,
     *,
+    finer: bool = True,
     constants: Carving = DEFAULTS.carving,
     patches: Patches = DEFAULTS.patches,
 ) -> Hull | None:
@@ -43,6 +45,9 @@ def carved_by_photographs(
     views : Views
     frame : Frame
         With the object in the unit sphere.
+    finer : bool
+        Whether it may differ from the hull by no more than rounding to the hull's grid makes of it (squared, a twelfth
+        of a squared cell in the mean); else the answer is None there, too.
     constants : Carving, optional
     patches : Patches, optional
     """
@@ -57,7 +62,15 @@ def carved_by_photographs(
     # Between its nodes the hull may have got handles, too: these are closed first.
     whole = _as_simple(outer / fine.cell, np.full(fine.shape, np.inf), hull, scene, constants)
     carved = whole and _as_simple(field / fine.cell, whole[1], hull, scene, constants)
-    return carved[0] if carved and _more_agree(carved[0], hull, term, frame) else None
+    if not carved or not (finer or 12.0 * _squared_cells_between(carved[0], hull) > 1.0):
+        return None
+    return carved[0] if _more_agree(carved[0], hull, term, frame) else None
+
+
+def _squared_cells_between(carved: Hull, hull: Hull) -> float:
+    """Mean squared distance of one hull from another, in the other one's cells."""
+    found = closest_points(carved.vertices, hull.vertices, hull.faces)
+    return float((found.distances / hull.grid.cell).square().mean())
 
 
 def _as_simple(
@@ -74,34 +87,33 @@ def _as_simple(
 def _closed(field: np.ndarray, outer: np.ndarray) -> Iterator[np.ndarray]:
     """Distances in cells as they are, then with ever wider gaps closed, twice as wide each time, as far as `outer`."""
     yield field
-    width = 1
-    while 2 * width <= min(field.shape):
+    inside, width = field > 0, 2  # a width of one grows nothing: from node to node it is two
+    while inside.any() and 2 * width <= min(field.shape):
         inner = (slice(width, -width),) * 3  # grown solids reach beyond the grid
-        closed = _distances(_distances(np.pad(field, width, constant_values=-1.0)) + width) - width
-        yield np.minimum(np.maximum(field, closed[inner]), outer)
+        grown = distance_transform_edt(~np.pad(inside, width)) < width
+        depth = distance_transform_edt(grown)[inner]
+        yield np.minimum(np.maximum(field, depth - width), outer)
         width *= 2
-
-
-def _distances(field: np.ndarray) -> np.ndarray:
-    """From the surface where a field changes its sign, in cells, positive where the field is."""
-    inside = np.pad(field > 0, 1)
-    return (distance_transform_edt(inside) - distance_transform_edt(~inside))[1:-1, 1:-1, 1:-1]
 
 
 @torch.no_grad()
 def _more_agree(first: Hull, second: Hull, term: PhotoConsistency, frame: Frame) -> bool:
     """Whether most photographs agree better with their neighbours over the first one."""
-    level, losses = min(1, term.levels - 1), []
+    level = min(1, term.levels - 1)
+    surfaces = []
     for hull in (first, second):
-        vertices, faces = frame.inside(hull.vertices).to(frame.device), hull.faces.int().to(frame.device)
-        edges = edge_table(faces)
-        found = [
-            term.evidence(vertices, faces, edges, term.group(i, 0), level=level)
-            for i in range(len(term.neighbors))
-        ]
-        losses.append([None if part is None else float(part.loss) for part in found])
-    votes = [a < b for a, b in zip(*losses, strict=True) if a is not None and b is not None]
-    return 2 * sum(votes) > len(votes)
+        faces = hull.faces.int().to(frame.device)
+        surfaces.append((frame.inside(hull.vertices).to(frame.device), faces, edge_table(faces)))
+    votes = heard = 0
+    for index in range(len(term.neighbors)):
+        left = len(term.neighbors) - index
+        if 2 * votes > heard + left or 2 * votes + left <= heard:
+            break  # whatever the others say
+        group = term.group(index, 0)
+        one, other = (term.evidence(*surface, group, level=level) for surface in surfaces)
+        if one is not None and other is not None:
+            votes, heard = votes + int(float(one.loss) < float(other.loss)), heard + 1
+    return 2 * votes > heard
 
 
 def fused(
@@ -139,7 +151,8 @@ def fused(
     fine = Grid(grid.corner, grid.cell / 2, tuple(2 * n - 1 for n in hull.shape))
     outer, inner = (_between(field) for field in (hull, found))
     near = np.abs(inner) < 2 * grid.cell
-    inner[near] = _voted(fine.points()[near.reshape(-1)], outer[near], maps, term, band * fine.cell)
+    nodes = fine.cell * np.argwhere(near) + fine.corner
+    inner[near] = _voted(nodes, outer[near], maps, term, band * fine.cell)
     inner = gaussian_filter(np.clip(inner, -band * fine.cell, band * fine.cell), 1.0)
     return fine, outer, np.minimum(outer, inner)
 

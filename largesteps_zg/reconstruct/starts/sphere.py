@@ -34,6 +34,13 @@ def starting_sphere(
         ``bounding_sphere(views)``.
     """
     middle, inside = inscribed_sphere(views, center, radius, constants)
+    return sphere_within(middle, inside, level=level, constants=constants)
+
+
+def sphere_within(
+    middle: Tensor, inside: float, *, level: int = START_LEVEL, constants: Carving = DEFAULTS.carving
+) -> Mesh:
+    """Likewise, of the middle and the radius of the largest one."""
     size = constants.start_share * inside
     return icosphere(level, radius=size, center=middle.tolist(), dtype=torch.float64)
 

@@ -10,14 +10,19 @@ from torch import Tensor
 
 from ...constants import DEFAULTS, Carving
 from ..views import Views
-from .cones import cones_of, known_depth
+from .cones import Cone, cones_of, known_depth
 from .grid import Grid
 
 CELLS = 64  # along each side of the bounding sphere's cube
 
 
 def inscribed_sphere(
-    views: Views, center: Float[Tensor, "3"], radius: float, constants: Carving = DEFAULTS.carving
+    views: Views,
+    center: Float[Tensor, "3"],
+    radius: float,
+    constants: Carving = DEFAULTS.carving,
+    *,
+    cones: list[Cone] | None = None,
 ) -> tuple[Tensor, float]:
     """The largest sphere that lies inside all masks.
 
@@ -30,6 +35,8 @@ def inscribed_sphere(
     center, radius
         `bounding_sphere(views)`.
     constants : Carving, optional
+    cones : list of Cone, optional
+        ``cones_of(views)``, where these are at hand.
 
     Returns
     -------
@@ -44,7 +51,7 @@ def inscribed_sphere(
     grid = Grid.centers(center.detach().cpu().double().numpy(), radius, CELLS)
     points = grid.points()
     agreeing = np.zeros(len(points), dtype=np.int64)
-    cones = cones_of(views)
+    cones = cones_of(views) if cones is None else cones
     for cone in cones:
         agreeing += cone.contains(points)
     agreeing[known_depth(views, cones, points) < 0] = 0
