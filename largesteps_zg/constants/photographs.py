@@ -138,6 +138,10 @@ class Structure(Group):
     )
     partners: int = constant(16, "photographs", "Each is matched with so many that look like it.")
     next: int = constant(3, "photographs", "Each is matched with so many that come next by name.")
+    span: float = constant(
+        10.0, "degrees", "Cameras that see the object from directions closer together see one side of it.",
+        "chosen: a step from one photograph to the next, as docs/formats/photographs.md advises",
+    )  # fmt: skip
     block: int = constant(64, "pairs", "What is matched at a time, and lost where the work is interrupted.")
 
     examined: int = constant(

@@ -78,5 +78,21 @@ def check_models(file: Path, models: Sequence[Any], photographs: Sequence[Photog
     )
 
 
+def check_span(model: Any, photographs: Sequence[Photograph], constants: Structure) -> None:
+    """ValueError where all cameras see the same side, as where sides that look alike were taken for one another."""
+    points = np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3)
+    centers = [image.projection_center() for image in model.images.values() if image.has_pose]
+    directions = np.array(centers) - np.median(points, axis=0)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    span = float(np.degrees(np.arccos((directions @ directions.T).clip(-1, 1).min())))
+    if span < constants.span:
+        raise ValueError(
+            f"{photographs[0].file.parent}: the {len(centers)} photographs that could be placed all see the same side, "
+            f"within {span:.0f} degrees. If you walked around the object, a pattern repeats itself, and its sides were "
+            "taken for one another: put the object on a newspaper, whose every part looks different. Else walk around "
+            "it, 10 to 15 degrees from one photograph to the next"
+        )
+
+
 def _names(model: Any) -> list[str]:
     return sorted(image.name for image in model.images.values() if image.has_pose)

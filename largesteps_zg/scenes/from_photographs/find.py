@@ -12,7 +12,7 @@ from ...constants import DEFAULTS, Structure
 from ..pycolmap_quietly import quiet_pycolmap
 from .collection import Photograph, collection
 from .database import SPARSE, names_in, prepared
-from .failures import check_matches, check_models, check_photographs
+from .failures import check_matches, check_models, check_photographs, check_span
 from .features import extract
 from .mapping import mapped, match, written
 from .pairs import pairs_to_match
@@ -122,6 +122,7 @@ def _model(
     for image in (image for model in models for image in model.images.values()):
         image.name = photographs[image.image_id - 1].name
     check_models(file, models, photographs, pycolmap)
+    check_span(models[0], photographs, constants)
     return models[0]
 
 
