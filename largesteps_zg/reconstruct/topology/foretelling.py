@@ -25,14 +25,19 @@ class Foretold:
 
     Attributes
     ----------
-    losses : (B,) float tensor
-        Mean difference of each from what is foretold, of colours and coverage.
+    misses : (B, H, W) float tensor
+        Difference of each pixel from what is foretold, of colours and coverage.
     doubts : (V,) float tensor
         Mean difference around each vertex where photographs see it, after noise was averaged out; 0 where none does.
     """
 
-    losses: Tensor
+    misses: Tensor
     doubts: Tensor
+
+    @property
+    def losses(self) -> Tensor:
+        """(B,): means of each photograph."""
+        return self.misses.mean(dim=(1, 2))
 
     @property
     def loss(self) -> float:
@@ -40,9 +45,9 @@ class Foretold:
         return float(self.losses.mean())
 
     def better_than(self, other: Foretold) -> bool:
-        """Whether differences are smaller in the mean, and in most of the photographs in which they are others."""
-        less, more = (int(part.sum()) for part in (self.losses < other.losses, self.losses > other.losses))
-        return self.loss < other.loss and less > more
+        """Whether less is missed: in the mean, and in most of the photographs and of the pixels in which it is other."""
+        pairs = (self.losses, other.losses), (self.misses, other.misses)
+        return self.loss < other.loss and all(int((a < b).sum()) > int((a > b).sum()) for a, b in pairs)
 
 
 @torch.no_grad()
@@ -90,7 +95,7 @@ def foretold(
     differences = drawn(colors[fold_of], seen) - photographs.targets
     if photographs.weights is not None:
         differences = differences * photographs.weights[..., None]
-    return Foretold(differences.abs().sum(dim=-1).mean(dim=(1, 2)), _doubts(differences, seen, rows, weights))
+    return Foretold(differences.abs().sum(dim=-1), _doubts(differences, seen, rows, weights))
 
 
 def _views(seen: Fragments) -> Tensor:

@@ -81,7 +81,7 @@ def changed(
 
     The surface is laid on a grid. Solids are proposed: without what photographs see through; with a cavity where they
     doubt the surface most; and with fewer handles. Each kind goes on, deeper or wider, while that is better. The best
-    of all is taken if the loss is less, in the mean and in most of the photographs.
+    of all is taken if the loss is less, in the mean and in most photographs and pixels that differ.
 
     Parameters
     ----------
