@@ -40,6 +40,27 @@ def test_a_closed_surface_stays_closed_and_keeps_its_handles(name: str, count: i
     assert surface_distances(Mesh(made.vertices, made.faces), mesh, samples=2000).normal_consistency > 0.8
 
 
+def test_a_handle_stays_however_few_faces_are_asked_for() -> None:
+    """A torus has 14 faces or more."""
+    i, j = torch.meshgrid(torch.arange(12), torch.arange(6), indexing="ij")
+    around, across = i * math.pi / 6, j * math.pi / 3
+    radius = 1 + 0.4 * across.cos()
+    points = torch.stack([radius * around.cos(), radius * around.sin(), 0.4 * across.sin()], dim=-1).double()
+    a, b, c, d = ((i + k) % 12 * 6 + (j + m) % 6 for k, m in ((0, 0), (1, 0), (1, 1), (0, 1)))
+    faces = torch.cat([torch.stack([a, b, c], dim=-1), torch.stack([a, c, d], dim=-1)]).view(-1, 3)
+    made = decimate(points.view(-1, 3), faces, 4)
+    found = topology(made.faces)
+    assert found.watertight and found.genus == 1 and 14 <= len(made.faces) <= 24
+
+
+@pytest.mark.slow
+def test_no_face_turns_over_on_the_way() -> None:
+    """Teeth of a gear would fold, and be 0.05 off."""
+    gear = load_mesh(meshes.path("gear"))
+    made = decimate(gear.vertices, gear.faces, 600)
+    assert surface_distances(Mesh(made.vertices, made.faces), gear, samples=4000).hausdorff < 0.02
+
+
 @pytest.mark.parametrize("count", [80, 320])
 def test_a_ball_stays_a_ball(count: int) -> None:
     """Equilateral triangles of the ball's area, 4 pi / N each, dip by 1 - sqrt(1 - r²) in their middle."""

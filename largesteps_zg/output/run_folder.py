@@ -50,8 +50,8 @@ from .timeline import Timeline
 SHOWN = 3  # views in the comparison
 LINKED = {
     "mesh.ply": "the mesh in the scene's coordinates, with views_seeing and residual at its vertices",
-    "mesh.glb": "the same upright, for viewers and Blender",
-    "mesh.obj": "the same for modelling programs",
+    "mesh.glb": "the surface upright, with its material, for viewers and Blender",
+    "mesh.obj": "the same in the scene's coordinates, for modelling programs",
     "progression.gif": "the way there, as a film",
     "recording.html": "the way there, to turn while it plays",
     "cameras.json": "the cameras as corrected, for Blender's add-on",
