@@ -35,6 +35,7 @@ from largesteps_zg.reconstruct.appearance.reflectance import (
     fitted_roughness,
     least_reflectance,
     octahedral_directions,
+    straight_reflectance,
 )
 from largesteps_zg.renderers.light import from_environment_map
 
@@ -206,42 +207,29 @@ def test_directions_survive_eight_bits(generator: torch.Generator) -> None:
     assert encoded_normals(torch.tensor([0.0, 0.0, 1.0])).tolist() == [128, 128, 255]
 
 
-@pytest.mark.parametrize("mirrored", [0.2, 0.5, 0.9])
-def test_a_metal_scatters_and_mirrors_what_was_found(mirrored: float) -> None:
-    """Grey, so that both of the material's equations hold in each channel."""
-    diffuse = torch.linspace(0, 0.9, 10).double()[:, None, None].expand(10, 1, 3)
-    base, material = material_of(diffuse, 0.5, torch.full((3,), mirrored))
-    m = material.metalness.double()[..., None] / 255
-    solvable = base < 1  # more than 1 in all is more than arrives
-    assert bool((solvable[..., 0].sum() >= 1) & (material.metalness > 0).all())
-    scattered, straight = base * (1 - m), 0.04 * (1 - m) + m * base
-    torch.testing.assert_close(scattered[solvable], diffuse[solvable], atol=0.01, rtol=0)
-    torch.testing.assert_close(
-        straight[solvable], torch.full_like(straight, mirrored)[solvable], atol=0.01, rtol=0
-    )
-
-
-def test_gold_is_a_metal_in_the_colour_that_it_mirrors() -> None:
+def test_gold_is_a_metal_in_the_colour_of_all_that_it_sends_back() -> None:
+    """Whatever share of it the run took for diffuse."""
     gold = torch.tensor([1.0, 0.77, 0.34])
-    base, material = material_of(torch.zeros(2, 2, 3), 0.3, gold)
-    assert (material.metalness == 255).all() and (material.roughness == round(0.3 * 255)).all()
-    torch.testing.assert_close(base, gold.expand(2, 2, 3), atol=1e-6, rtol=0)
+    for share in (0.0, 0.7):
+        base, material = material_of(share * gold.expand(2, 2, 3), 0.3, (1 - share) * gold, metal=True)
+        assert (material.metalness == 255).all() and (material.roughness == round(0.3 * 255)).all()
+        torch.testing.assert_close(base, gold.expand(2, 2, 3), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(
-    ("mirrored", "index"), [(0.0, 1.5), (0.02, 1.5), (0.04, 1.5), (1 / 9, 2.0), (0.17, 2.404)]
+    ("mirrored", "index"), [(0.0, 1.5), (0.02, 1.5), (0.04, 1.5), (1 / 9, 2.0), (0.17, 2.404), (0.5, 2.417)]
 )
 def test_what_is_no_metal_keeps_its_colour_and_has_an_index(mirrored: float, index: float) -> None:
     """F0 = ((n - 1) / (n + 1))²: 1/9 of n = 2. Below 0.04 it is 1.5, as nearly everything has."""
     diffuse = torch.rand(3, 4, 3, generator=torch.Generator().manual_seed(1))
-    base, material = material_of(diffuse, 0.7, torch.full((3,), mirrored))
+    base, material = material_of(diffuse, 0.7, torch.full((3,), mirrored), metal=False)
     assert torch.equal(base, diffuse) and not material.metalness.any()
     assert material.index == pytest.approx(index, abs=2e-3)
-    assert material.reflectance == pytest.approx(max(mirrored, 0.04), abs=1e-6)
+    assert material.reflectance == pytest.approx(min(max(mirrored, 0.04), 0.172), abs=1e-6)
 
 
 def test_colours_at_vertices_get_one_material_for_all() -> None:
-    gloss = {"roughness": 0.4, "reflectance": [0.9, 0.9, 0.9]}
+    gloss = {"roughness": 0.4, "reflectance": [0.9, 0.9, 0.9], "straight": 0.6}
     surface, material = glossy(Mesh(CORNERS, FACES, torch.zeros(4, 3).double()), gloss)
     assert isinstance(surface, Mesh) and surface.colors is not None and material.uniform
     assert int(material.metalness) == 255 and int(material.roughness) == 102
@@ -263,6 +251,17 @@ def blurred_lamp(roughness: float, size: int = 32) -> Tensor:
 def test_the_roughness_of_a_highlight_is_found(roughness: float) -> None:
     """Texels of 6 degrees miss the middle of the lamp, so the sharpest is not exact."""
     assert fitted_roughness(0.01 * blurred_lamp(roughness)) == pytest.approx(roughness, abs=0.02)
+
+
+@pytest.mark.parametrize("mirrored", [0.04, 0.2, 0.9])
+def test_the_rise_towards_grazing_angles_gives_the_reflectance(mirrored: float) -> None:
+    """Of Schlick's law, to which a gloss is fitted by NumPy over the pixels of a ball's picture."""
+    x, y = np.meshgrid(*[np.linspace(-1, 1, 401)] * 2)
+    inside = x**2 + y**2 < 1
+    rest = 1 - np.sqrt(1 - (x**2 + y**2)[inside])
+    schlick = (1 - mirrored) / mirrored * rest**5
+    grazing = float(np.linalg.lstsq(rest[:, None] ** 3, schlick, rcond=None)[0][0])
+    assert straight_reflectance(grazing, 3) == pytest.approx(mirrored, rel=0.01)
 
 
 def test_nothing_mirrored_is_rough() -> None:

@@ -43,6 +43,10 @@ class Highlights(Group):
     nearest: float = constant(
         0.9, "1 / radii", "Surroundings come no nearer.", "derived: the scene's radius is 1"
     )
+    clearest: float = constant(
+        0.172, "share", "Of what arrives straight on; what mirrors more is a metal.",
+        "derived: diamond's, n = 2.417; nothing clear that is met every day mirrors more, and metals do",
+    )  # fmt: skip
     refresh: int = constant(8, "times", "So often a view is asked for until it is traced anew.")
     lift: float = constant(0.2, "mean edges", "Rays begin so far above the surface.")
     graze: float = constant(0.02, "cosine", "Rays below this one with the normal are free.")

@@ -4,42 +4,42 @@ Of glTF 2.0's metallic-roughness model (appendix B), with base colour b, metalne
 
     diffuse colour = b (1 - m),    mirrored straight on, F0 = (1 - m) k + m b,    k = ((n - 1) / (n + 1))²
 
-A run finds the diffuse colour d and F0 (see `reconstruct.appearance.reflectance`); this solves for the other three.
+A run finds the diffuse colour, F0, and how it rises towards grazing angles (`reconstruct.appearance.reflectance`).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ...constants import DEFAULTS, Highlights
 from ...images.color import linear_to_srgb, srgb_to_linear
 from ...mesh.mesh import Mesh
 from .material import USUAL_INDEX, Material, matt
 from .textured import TexturedMesh
 
-USUAL_REFLECTANCE = 0.04  # F0 of the usual index
-MOST_DIELECTRIC = (
-    0.172  # F0 of diamond, n = 2.417: nothing clear that is met every day mirrors more, and metals do
-)
 _LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear sRGB
 
 
 def material_of(
-    diffuse: Float[Tensor, "H W 3"], roughness: float, reflectance: Float[Tensor, "3"]
+    diffuse: Float[Tensor, "H W 3"],
+    roughness: float,
+    reflectance: Float[Tensor, "3"],
+    *,
+    metal: bool,
+    constants: Highlights = DEFAULTS.highlights,
 ) -> tuple[Float[Tensor, "H W 3"], Material]:
     """Base colour and material of a surface that scatters and mirrors so much.
 
-    It mirrors k = 0.04 at least: paint, plastic, glass and glazes have n from 1.4 to 1.7, and a run tells F0 no better
-    than that. Up to diamond's F0 it is no metal: the base colour is the diffuse one, and n
-    follows from F0. Above, it is metal in part or wholly. Of brightnesses d and s of diffuse colour and F0, with
-    u = 1 - m, the two equations give k u² - (s + d) u + d = 0, of which one root lies in [0, 1] for s > k. The base
-    colour is that which the diffuse colour asks for, d / u, and towards metal that which F0 asks for, (F0 - k u) / m;
-    m² weighs the two, as in Khronos' conversion from specular-glossiness [1]_.
+    Metals scatter nothing: what looked so was a blurred reflection, and the base colour is the sum of both. All else
+    keeps its diffuse colour. It mirrors k = 0.04 at least, as of n = 1.5: paint, plastic, glass and glazes have 1.4 to
+    1.7, and a run tells F0 no better than that. It mirrors no more than `constants.clearest`.
 
     Parameters
     ----------
@@ -49,6 +49,8 @@ def material_of(
         In [0, 1].
     reflectance : (3,) float
         F0 of each channel, or less.
+    metal : bool
+    constants : Highlights, optional
 
     Returns
     -------
@@ -56,55 +58,51 @@ def material_of(
         Linear RGB in [0, 1].
     material : Material
         Of the size of `diffuse`.
-
-    References
-    ----------
-    .. [1] Khronos Group, glTF extension KHR_materials_pbrSpecularGlossiness, example of converting between workflows.
     """
-    weights = diffuse.new_tensor(_LUMINANCE)
-    specular = reflectance.to(diffuse).clamp(0, 1)
-    mirrored, shape = float(specular @ weights), diffuse.shape[:2]
+    specular, shape = reflectance.to(diffuse).clamp(0, 1), diffuse.shape[:2]
     rough = torch.full(shape, round(255 * min(max(roughness, 0.0), 1.0)), dtype=torch.uint8)
-    if mirrored <= MOST_DIELECTRIC:
-        root = math.sqrt(mirrored)
-        index = (1 + root) / (1 - root) if mirrored > USUAL_REFLECTANCE else USUAL_INDEX
-        return diffuse, Material(rough, torch.zeros(shape, dtype=torch.uint8), index)
-    scattered, k = diffuse @ weights, USUAL_REFLECTANCE
-    both = mirrored + scattered
-    u = (
-        2 * scattered / (both + (both**2 - 4 * k * scattered).clamp(min=0).sqrt())
-    )  # the lesser root, without loss
-    m = (1 - u).clamp(0, 1)[..., None]
-    by_diffuse = diffuse / (1 - m).clamp(min=1e-6)
-    by_mirror = (specular - k * (1 - m)) / m.clamp(min=1e-6)
-    base = torch.lerp(by_diffuse.clamp(0, 1), by_mirror.clamp(0, 1), m**2)
-    return base, Material(rough, (255 * m[..., 0]).round().to(torch.uint8))
+    if metal:
+        return (diffuse + specular).clamp(0, 1), Material(rough, torch.full_like(rough, 255))
+    root = math.sqrt(min(float(specular @ diffuse.new_tensor(_LUMINANCE)), constants.clearest))
+    index = max((1 + root) / (1 - root), USUAL_INDEX)
+    return diffuse, Material(rough, torch.zeros_like(rough), index)
 
 
-def glossy(surface: Mesh | TexturedMesh, gloss: dict[str, Any]) -> tuple[Mesh | TexturedMesh, Material]:
+def glossy(
+    surface: Mesh | TexturedMesh, gloss: dict[str, Any], constants: Highlights = DEFAULTS.highlights
+) -> tuple[Mesh | TexturedMesh, Material]:
     """A run's surface, whose colours are diffuse ones, with base colours; and what it is made of.
 
     Parameters
     ----------
     surface : Mesh or TexturedMesh
     gloss : dict
-        ``roughness`` and ``reflectance``; see `Appearance.gloss_report`.
+        ``roughness``, ``reflectance`` and ``straight``, see `Appearance.gloss_report`.
+    constants : Highlights, optional
+        Which of them are metals.
 
     Returns
     -------
     surface : Mesh or TexturedMesh
         The latter has the material, too.
     material : Material
-        Of a surface without texture the same everywhere: its mean.
+        Of a surface without texture the same everywhere, (1, 1).
     """
-    roughness, reflectance = gloss["roughness"], torch.tensor(gloss["reflectance"])
+    make = partial(
+        material_of,
+        roughness=gloss["roughness"],
+        reflectance=torch.tensor(gloss["reflectance"]),
+        metal=gloss["straight"] > constants.clearest,
+        constants=constants,
+    )
     if isinstance(surface, TexturedMesh):
         diffuse = srgb_to_linear(surface.image.double() / 255)
-        base, material = material_of(diffuse, roughness, reflectance)
+        base, material = make(diffuse)
         image = (255 * linear_to_srgb(base)).round().to(torch.uint8)
         return replace(surface, image=image, material=material), material
     if surface.colors is None:
         return surface, matt()
-    base, found = material_of(surface.colors[None], roughness, reflectance)
-    metal = found.metalness.double().mean().round().to(torch.uint8).view(1, 1)
-    return replace(surface, colors=base[0]), Material(found.roughness[:1, :1], metal, found.index)
+    base, found = make(surface.colors[None])
+    return replace(surface, colors=base[0]), Material(
+        found.roughness[:1, :1], found.metalness[:1, :1], found.index
+    )

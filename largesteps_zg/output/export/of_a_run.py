@@ -65,7 +65,7 @@ def exported(result: Result, rendering: Rendering, texture: TextureChoice) -> Ex
         layout = None if texture.layout is None else texture.layout.indexed(result.mesh.faces)
         surface = bake_run(result, rendering, size=texture.size, layout=layout)
     if result.gloss is not None:
-        surface, material = glossy(surface, result.gloss)
+        surface, material = glossy(surface, result.gloss, result.settings.advanced.highlights)
     if texture.faces is not None:
         constants = result.settings.advanced
         fewer = with_fewer_faces(surface, texture.faces, size=texture.size, constants=constants)

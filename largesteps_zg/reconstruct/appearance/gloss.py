@@ -14,7 +14,7 @@ from ...cameras.model import Cameras
 from ...constants import DEFAULTS, Highlights
 from ...optimize import PlainAdam
 from .occlusion import SelfOcclusion
-from .reflectance import fitted_roughness
+from .reflectance import fitted_roughness, straight_reflectance
 
 
 class Gloss:
@@ -155,6 +155,7 @@ class Gloss:
             ``mean``, ``peak``: brightness over the directions of what is mirrored by a surface that faces the camera,
             in units of a white surface's. ``grazing``: how many times that is added seen edge-on. ``nearness``:
             radii of the scene over the distance of the surroundings. ``roughness``: of GGX, see `fitted_roughness`.
+            ``straight``: F0, see `straight_reflectance`.
         """
         with torch.no_grad():
             picture = self.strength * self.picture()
@@ -162,6 +163,7 @@ class Gloss:
             "mean": float(picture.mean()), "peak": float(picture.max()),
             "grazing": float(self.log_grazing.detach().exp()), "nearness": float(self.nearness.detach()),
             "roughness": fitted_roughness(picture[0]),
+            "straight": straight_reflectance(float(self.log_grazing.detach().exp()), self.constants.power),
         }  # fmt: skip
 
     def state_dict(self) -> dict[str, Any]:

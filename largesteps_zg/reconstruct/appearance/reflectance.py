@@ -7,6 +7,8 @@ F0 that it mirrors straight on. P alone does not tell L from k, nor L from F0. T
   lamp that is wide makes it too large.
 - L also lights the surface where it is matt, and the run's diffuse light tells its mean. So mean(P) / mean(L) is F0;
   what the diffuse light took of a smooth reflection makes it too small.
+
+How F0 rises towards grazing angles tells it apart from all of these, and so metals from the rest.
 """
 
 from __future__ import annotations
@@ -107,3 +109,19 @@ def least_reflectance(picture: Float[Tensor, "3 N N"], light: Float[Tensor, "K 3
     mean = picture.detach().double().cpu().view(3, -1) @ weights / (4 * math.pi)
     given = light[0].detach().double().cpu() / math.sqrt(4 * math.pi)
     return (mean / given.clamp(min=1e-9)).clamp(0, 1)
+
+
+def straight_reflectance(grazing: float, power: int) -> float:
+    """F0 from how many times as much is added edge-on, the grazing g of a `Gloss`.
+
+    Schlick's law is F0 (1 + G x^5) with x = 1 - n.v and G = (1 - F0) / F0; a gloss has 1 + g x^p. Over the picture of a
+    ball, on which x has the density 1 - x, the two are nearest by least squares where
+    G (1 / (p + 6) - 1 / (p + 7)) = g (1 / (2 p + 1) - 1 / (2 p + 2)).
+
+    Examples
+    --------
+    >>> round(straight_reflectance(0.0, 3), 2), round(straight_reflectance(24.0, 5), 2)
+    (1.0, 0.04)
+    """
+    mine, schlicks = (1 / (n + 1) - 1 / (n + 2) for n in (2 * power, power + 5))
+    return 1 / (1 + grazing * mine / schlicks)
