@@ -2,8 +2,8 @@
 
     python benchmarks/start_chosen.py SCENE...      # scenes with a true mesh; half a minute each
 
-The time is of one thread, after a first choice that compiles. The carved hull is measured even where a run takes
-a sphere or the hull: it is what the depths of photographs make of the masks' hull.
+The time is of one thread; a first run on a machine compiles kernels in it. The carved hull is measured even where a run
+takes a sphere or the hull: it is what the depths of photographs make of the masks' hull.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ def main() -> None:
         if scene.mesh is None:
             raise SystemExit(f"{path}: expected a scene with a true mesh, got none")
         where = scene.train, *bounding_sphere(scene.train)
-        choose_start(*where)
         began = time.process_time()
         start = choose_start(*where)
         seconds = time.process_time() - began
