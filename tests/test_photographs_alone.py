@@ -326,6 +326,7 @@ def test_info_finds_the_cameras_and_keeps_them(
     command = ["info", str(few), "--init", "none"]
     assert main(command) == 0
     first = capsys.readouterr()
+    assert "the object covers" not in first.out  # nothing tells that yet
     assert "7 of 7 placed" in first.out and (tmp_path / "info.png").is_file()
     assert len(poses(tmp_path / "cameras" / "sparse" / "0")) == 7
     assert "incremental" not in first.out + first.err  # none of COLMAP's own lines

@@ -32,7 +32,8 @@ def describe(scene: Scene) -> list[str]:
     held_out = "none held out" if scene.test is None else f"{len(scene.test)} held out"
     rows += [("views", f"{len(scene.train)} to reconstruct from, {held_out}; {_sizes(scene.train)}")]
     rows += [(note.about, note.text) for note in scene.provenance]
-    rows += [("masks", _masks(scene.train)), ("cameras", _cameras(scene.train.cameras, sphere))]
+    rows += [("masks", _masks(scene.train))] if scene.masked else []
+    rows += [("cameras", _cameras(scene.train.cameras, sphere))]
     if sphere is None:
         rows += [("object", f"NOT FOUND: {fault}")]
     else:
