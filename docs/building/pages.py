@@ -135,17 +135,20 @@ def gather(app) -> None:
     """All pages and programs in the folder `pages` of Sphinx's working files, which becomes the one that it reads."""
     folder = Path(app.doctreedir) / "pages"
     known = places()
+    texts = {"commands.md": commands()}
     for name, there in known.items():
         text = relinked((ROOT / name).read_text(encoding="utf-8"), name, known, folder)
-        write(folder / there, text + TAILS.get(there, ""))
-    for picture in (ROOT / "docs").rglob("*.png"):
-        copy = folder / picture.relative_to(ROOT / "docs")
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(picture, copy)
+        texts[there] = text + TAILS.get(there, "")
+    texts["programs/README.rst"] = (ROOT / "docs" / "building" / "gallery.rst").read_text(encoding="utf-8")
     for path in sorted((ROOT / "examples").glob("[0-9]*.py")):
-        write(folder / "programs" / path.name, program(path.read_text(encoding="utf-8")))
+        texts[f"programs/{path.name}"] = program(path.read_text(encoding="utf-8"))
     for path in sorted((ROOT / "docs" / "lessons").glob("*.[pr][ys]*")):
-        write(folder / "lesson-programs" / path.name, path.read_text(encoding="utf-8"))
-    write(folder / "commands.md", commands())
-    write(folder / "programs" / "README.rst", (ROOT / "docs" / "building" / "gallery.rst").read_text("utf-8"))
+        texts[f"lesson-programs/{path.name}"] = path.read_text(encoding="utf-8")
+    for name, text in texts.items():
+        write(folder / name, text)
+    for old in [*folder.rglob("*.md"), *folder.glob("*programs/*.py")]:
+        if old.relative_to(folder).as_posix() not in texts and "files" not in old.parts:
+            old.unlink()
+    for picture in (ROOT / "docs").rglob("*.png"):
+        copy_or_list(picture, folder / picture.relative_to(ROOT / "docs"))
     app.srcdir = type(app.srcdir)(folder)

@@ -24,7 +24,7 @@ from largesteps_zg.scenes.synthetic import scene_from_mesh
 
 folder = tempfile.mkdtemp()
 save_scene(
-    folder, scene_from_mesh(load_mesh(meshes.path("mug")), views=16, test_views=2, height=112, width=112)
+    folder, scene_from_mesh(load_mesh(meshes.path("knot")), views=16, test_views=2, height=96, width=96)
 )
 
 # %%
@@ -58,11 +58,11 @@ look(f"{folder}/overview.png")
 # Run
 # ---
 #
-# The loop is yours. A run of the command line takes 500 to 1,500 steps; 200 show how it goes.
+# The loop is yours. A run of the command line takes 500 to 1,500 steps; 150 show how it goes.
 from largesteps_zg.reconstruct import Settings, reconstruct
 
 losses = []
-for state in reconstruct(scene.train, Settings(steps=200, views_per_step=4), start=start.mesh):
+for state in reconstruct(scene.train, Settings(steps=150, views_per_step=4), start=start.mesh):
     losses.append(state.loss)
 print(f"{len(losses)} steps, loss {losses[0]:.3f} -> {losses[-1]:.4f}")
 
@@ -88,5 +88,5 @@ from largesteps_zg.mesh import surface_distances
 mesh = state.run.mesh()
 save_mesh(f"{folder}/result.ply", mesh)
 distance = surface_distances(mesh, scene.mesh, samples=10_000).chamfer_permille
-print(f"{len(mesh.vertices)} vertices, {distance:.2f} thousandths of the diagonal from the true mug")
+print(f"{len(mesh.vertices)} vertices, {distance:.2f} thousandths of the diagonal from the true knot")
 assert distance < 3
