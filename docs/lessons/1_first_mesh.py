@@ -20,7 +20,7 @@ from largesteps_zg.images.color import linear_to_srgb
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
 truth = load_mesh(meshes.path("fennec"))
-scene = scene_from_mesh(truth, views=16, test_views=3, height=96, width=96)
+scene = scene_from_mesh(truth, views=16, test_views=3, height=128, width=128)
 views = scene.train
 
 
@@ -83,12 +83,12 @@ _ = plt.ylabel("difference of the masks")
 # ---------------
 #
 # Outlines know nothing of hollows, and this mesh has no colours. `reconstruct` does the same with
-# everything: light, colours, remeshing, a start with the right holes. Here for 120 steps, and compared
+# everything: light, colours, remeshing, a start with the right holes. Here for 150 steps, and compared
 # with the true surface.
 from largesteps_zg.mesh import surface_distances
 from largesteps_zg.reconstruct import Settings, reconstruct
 
-*_, state = reconstruct(views, Settings(steps=120, views_per_step=4))
+*_, state = reconstruct(views, Settings(steps=150, views_per_step=4))
 found = state.run.mesh()
 for name, mesh in ("outlines alone", Mesh(vertices.detach(), start.faces)), ("reconstruct", found):
     distance = surface_distances(mesh, scene.mesh, samples=10_000).chamfer_permille
