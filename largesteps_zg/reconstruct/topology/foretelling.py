@@ -45,7 +45,7 @@ class Foretold:
         return float(self.losses.mean())
 
     def better_than(self, other: Foretold) -> bool:
-        """Whether less is missed: in the mean, and in most of the photographs and of the pixels in which it is other."""
+        """Whether less is missed: in the mean, and in most photographs and pixels in which it is other."""
         pairs = (self.losses, other.losses), (self.misses, other.misses)
         return self.loss < other.loss and all(int((a < b).sum()) > int((a > b).sum()) for a, b in pairs)
 
