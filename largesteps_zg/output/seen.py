@@ -116,10 +116,12 @@ def residuals(
     """
     counts, total = torch.zeros(len(mesh.vertices), dtype=torch.int64), torch.zeros(len(mesh.vertices))
     for i, (seen, (x, y)) in enumerate(_sightings(mesh, views, cameras)):
-        pair = (views.linear(i).cpu().numpy(), image(i).detach().cpu()[None].numpy())
-        wrong = torch.from_numpy(absolute_errors(*pair)[0])
+        # Only there: the curve of sRGB over all pixels would take most of the time.
+        pair = (
+            picture.detach().cpu()[None, None, y, x].numpy() for picture in (views.linear(i)[0], image(i))
+        )
         counts[seen] += 1
-        total[seen] += wrong[y, x].float()
+        total[seen] += torch.from_numpy(absolute_errors(*pair)[0, 0]).float()
     return counts, torch.where(counts > 0, total / counts, torch.nan)
 
 
