@@ -45,7 +45,7 @@ def test_what_is_known_of_the_unit() -> None:
         assert Scale(apart=between(names)).of(scene(), 4.0)[0] == pytest.approx(0.35 / far)
 
 
-def test_cameras_see_the_moved_mesh_where_they_saw_the_mesh(generator: torch.Generator) -> None:
+def test_the_mesh_is_upright_and_as_large_as_it_was_said_to_be(generator: torch.Generator) -> None:
     given, up = scene(), torch.tensor([0.3, -0.2, 0.9], dtype=torch.float64)
     points = torch.randn(20, 3, generator=generator, dtype=torch.float64)
     placed = placing(given, points, up, Scale(size=0.1))
@@ -53,9 +53,6 @@ def test_cameras_see_the_moved_mesh_where_they_saw_the_mesh(generator: torch.Gen
     assert longest(moved.numpy()) == pytest.approx(0.1) == placed.size
     turned = placed.rotation @ (up / up.norm())
     assert torch.allclose(turned, torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64))
-    before, depths = given.train.cameras.project(points)
-    after, shallow = placed.cameras(given.train.cameras).project(moved)
-    assert torch.allclose(before, after) and torch.allclose(placed.scale * depths, shallow)
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "a foot"])
