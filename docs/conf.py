@@ -64,3 +64,4 @@ def setup(app) -> None:
     app.connect("autodoc-process-docstring", reference.tidied, priority=1)
     app.connect("doctree-read", reference.note_aliases)
     app.add_directive("table-plot", plots.TablePlot)
+    app.add_directive("measured", plots.Measured)

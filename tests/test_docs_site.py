@@ -209,13 +209,7 @@ def test_a_name_leads_to_the_innermost_room() -> None:
     assert [home[name] for name in names] == ["largesteps_zg.mesh.Mesh", *names[1:]]
 
 
-def test_plots_read_tables() -> None:
+def test_plots_read_numbers() -> None:
     plots = pytest.importorskip("building.plots", reason='the site needs pip install -e ".[docs]"')
-    text = "# One\n\n| a | 2,562 vertices |\n|---|---:|\n| **ours** | 17.0 (27.5), 70 MiB |\n\n## Two\n\n| b |\n|---|\n"
-    assert plots.tables(plots.section(text, "One")) == [
-        [["a", "2,562 vertices"], ["ours", "17.0 (27.5), 70 MiB"]]
-    ]
     assert plots.numbers("2,562 vertices") == [2562.0]
     assert plots.numbers("2.94, 2.84, 2.67") == [2.94, 2.84, 2.67]
-    with pytest.raises(ValueError, match="expected a heading 'Three', got 'One', 'Two'"):
-        plots.section(text, "Three")

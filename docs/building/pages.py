@@ -39,8 +39,8 @@ TAILS = {
     "index.md": contents("start", "howto/index", "lessons/index", "gallery/index", caption="Begin")
     + contents("concepts", "choosing", "looks-wrong", "conventions", "estimators", "renderers", "rasterizer",
                "evaluate", caption="Understand")
-    + contents("reference/index", "commands", "formats/README", "constants", "benchmarks", "papers/index",
-               caption="Look up")
+    + contents("reference/index", "command-line", "commands", "formats/README", "blender", "constants",
+               "benchmarks", "papers/index", caption="Look up")
     + contents("largesteps", "coming-from-nvdiffrast", "coming-from-pytorch3d", "coming-from-mitsuba",
                "coming-from-nerfstudio", caption="Coming from")
     + contents("project/contributing", "project/meshes", "project/changelog", caption="Project"),
@@ -128,7 +128,7 @@ def commands() -> str:
     os.environ["COLUMNS"] = "88"
     made = next(action for action in _parser()._actions if hasattr(action, "choices") and action.choices)
     parts = [f"## {name}\n\n```\n{made.choices[name].format_help()}```\n" for name in COMMANDS]
-    return "# The command line\n\nWhat `largesteps-zg COMMAND --help` prints.\n\n" + "\n".join(parts)
+    return "# Options of the commands\n\nWhat `largesteps-zg COMMAND --help` prints.\n\n" + "\n".join(parts)
 
 
 def gather(app) -> None:
