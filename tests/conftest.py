@@ -27,6 +27,7 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parents[1]
+collect_ignore = ["blender_steps.py"]  # run by Blender's Python, for test_blender.py
 
 # What a whole file needs of a system, where not all of them have it.
 NEEDS = {

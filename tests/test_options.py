@@ -54,6 +54,8 @@ WRITTEN: dict[type, list[tuple[str, str, Any]]] = {
         ("background", "--background none", "none"),
         ("max_size", "--max-size 100", 100),
         ("hold_out", "--hold-out 0", 0),
+        ("mask_model", f"--mask-model {__file__}", Path(__file__)),
+        ("frames", "--frames 12", 12),
     ],
     Plan: [
         ("gradients", "--gradients spsa,zerograds", ("spsa", "zerograds")),

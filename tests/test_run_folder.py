@@ -102,7 +102,7 @@ def test_mesh_first_and_no_numbers_about_another_mesh(scene, states, tmp_path, m
     with pytest.raises(KeyboardInterrupt):
         folder.finish(state)
     assert {file.name for file in tmp_path.iterdir()} == {
-        *("mesh.ply", "mesh.obj", "mesh.glb", "cameras.json", "checkpoint.pt")
+        *("mesh.ply", "mesh.obj", "mesh.mtl", "mesh.glb", "cameras.json", "checkpoint.pt")
     }
     assert not folder.is_complete()
 
@@ -409,13 +409,14 @@ def test_a_users_own_part_of_a_scene_is_not_overwritten(tmp_path: Path, left: bo
 
 def test_an_image_of_an_earlier_run_does_not_stay(scene, states, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
-    for name in ("mesh.png", "mesh.mtl", "run.json"):
+    for name in ("mesh.png", "run.json"):
         (tmp_path / name).touch()
+    (tmp_path / "mesh.mtl").write_text("newmtl surface\nmap_Kd mesh.png\n")
     state = next(states)
     folder = RunFolder(tmp_path, scene, {})
     folder.watch(state)
     folder.finish(state)
-    assert not (tmp_path / "mesh.png").exists() and not (tmp_path / "mesh.mtl").exists()
+    assert not (tmp_path / "mesh.png").exists() and "mesh.png" not in (tmp_path / "mesh.mtl").read_text()
 
 
 def test_parts_that_no_photograph_sees_are_marked_or_left_out(tmp_path: Path) -> None:

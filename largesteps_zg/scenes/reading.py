@@ -67,15 +67,6 @@ class Reading:
             str,
         ),
     )
-    mask_model: Path | None = field(
-        default=None,
-        metadata=option(
-            "network that finds the object where nothing else tells masks (U2-Net, IS-Net or BiRefNet, ONNX)",
-            "FILE",
-            Path,
-            default="what rembg has downloaded",
-        ),
-    )
     background: str | tuple[int, int, int] = field(
         default="auto",
         metadata=option(
@@ -91,10 +82,6 @@ class Reading:
         default=8,
         metadata=option("test with every N-th view where the scene has no test split; 0 for none", "N", int),
     )
-    frames: int = field(
-        default=FRAMES,
-        metadata=option("of a video, take so many frames, the sharpest of each stretch", "N", int),
-    )
     cameras: Path | None = field(
         default=None,
         metadata=option(
@@ -103,6 +90,19 @@ class Reading:
             Path,
             default="cameras beside the result",
         ),
+    )
+    mask_model: Path | None = field(
+        default=None,
+        metadata=option(
+            "network that finds the object where nothing else tells masks (U2-Net, IS-Net or BiRefNet, ONNX)",
+            "FILE",
+            Path,
+            default="what rembg has downloaded",
+        ),
+    )
+    frames: int = field(
+        default=FRAMES,
+        metadata=option("of a video, take so many frames, the sharpest of each stretch", "N", int),
     )
     watch: Callable[[float, str], None] | None = field(default=None, metadata=NO_OPTION)
     advanced: Constants = field(default=DEFAULTS, metadata=NO_OPTION)

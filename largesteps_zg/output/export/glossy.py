@@ -39,7 +39,7 @@ def material_of(
 
     Metals scatter nothing: what looked so was a blurred reflection, and the base colour is the sum of both. All else
     keeps its diffuse colour. It mirrors k = 0.04 at least, as of n = 1.5: paint, plastic, glass and glazes have 1.4 to
-    1.7, and a run tells F0 no better than that. It mirrors no more than `constants.clearest`.
+    1.7, and a run tells F0 no better than that. It mirrors no more than `Highlights.clearest`.
 
     Parameters
     ----------
