@@ -27,7 +27,6 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parents[1]
-collect_ignore = ["blender_steps.py"]  # run by Blender's Python, for test_blender.py
 
 # What a whole file needs of a system, where not all of them have it.
 NEEDS = {
@@ -38,6 +37,7 @@ NEEDS = {
     "signals as POSIX has them": (os.name == "posix", ["test_kills.py", "test_stopping.py"]),
 }
 collect_ignore = [file for there, files in NEEDS.values() for file in files if not there]
+collect_ignore.append("blender_steps.py")  # run by test_blender.py, in a process of its own
 
 
 def pytest_report_header() -> list[str]:
