@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from scipy.sparse import coo_array, csr_array, diags_array
+from scipy.sparse import coo_array, csr_array, diags
 from scipy.sparse.linalg import splu
 
 from .intersections import self_intersections
@@ -95,14 +95,18 @@ def faired(surface: LocalSurface, inner: Array, order: int) -> Array | None:
     joined = coo_array((np.ones(2 * len(a)), (np.r_[a, b], np.r_[b, a])), shape=(len(used),) * 2).tocsr()
     joined.data[:] = 1.0  # an edge comes once for each of its faces
     degree = joined.sum(axis=1)
-    matrix = (diags_array(degree) - joined).tocsr()
+    matrix = (_diagonal(degree) - joined).tocsr()
     if order == 2:
-        matrix = (matrix @ diags_array(1 / degree) @ matrix).tocsr()
+        matrix = (matrix @ _diagonal(1 / degree) @ matrix).tocsr()
     free = np.zeros(len(used), dtype=bool)
     free[np.searchsorted(used, inner)] = True
     rows = matrix[np.flatnonzero(free)]
     held = rows[:, np.flatnonzero(~free)] @ surface.vertices[used[~free]]
     return _solved(surface.vertices, inner, rows[:, np.flatnonzero(free)], -held)
+
+
+def _diagonal(values: Array) -> csr_array:
+    return csr_array(diags(values))
 
 
 def diffused(surface: LocalSurface, reach: Array) -> Array:
@@ -120,7 +124,7 @@ def diffused(surface: LocalSurface, reach: Array) -> Array:
     joined.data[:] = 1.0
     free = place[inner]
     pull = 1 / reach[inner] ** 2
-    matrix = diags_array(pull + joined[free].sum(axis=1)) - joined[free][:, free]
+    matrix = _diagonal(pull + joined[free].sum(axis=1)) - joined[free][:, free]
     held = np.setdiff1d(np.arange(len(outer)), free)
     right = pull[:, None] * surface.vertices[inner] + joined[free][:, held] @ surface.vertices[outer[held]]
     return _solved(surface.vertices, inner, matrix, right)
