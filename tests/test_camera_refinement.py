@@ -246,12 +246,11 @@ def refined(views, *, steps: int = 200, choice: str = "on", advanced: Constants 
 def test_disturbed_cameras_come_back(scene, generator):
     given = scene.train.cameras
     views = dataclasses.replace(scene.train, cameras=disturbed(given, 0.5, 0.01, generator))
-    run = refined(views, choice="auto")
+    run = refined(views, steps=300, choice="auto")
     true = run.frame.normalized(given).to(dtype=torch.float64)
     before = pose_errors(run.targets.cameras.to(dtype=torch.float64), true)
     after = pose_errors(run.fit.corrections.cameras(), true)
-    # Other seeds of the disturbance end at 0.47 and 0.69 of the turns, 0.30 and 0.55 of the distances.
-    assert after[0] < 0.6 * before[0] and after[1] < 0.5 * before[1]
+    assert after[0] < 0.5 * before[0] and after[1] < 0.5 * before[1]
     evidence = run.result().camera_evidence
     assert evidence.pixels.errors > 0 and evidence.pixels.corrected < evidence.pixels.given
     assert evidence.favours and run.fit.corrections.trial.kept
