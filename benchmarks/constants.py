@@ -7,16 +7,17 @@ steps and of 12 views of 96². `KINDS` says on which of them the constants of a 
 
 * `clay`, the built-in fennec, and `leaf`, an open sheet, of known cameras;
 * `paint`, an egg with painted patches, photographs of different exposures, and cameras that are off;
-* `gloss`, a scene from `path_traced.py`, where one is given;
+* `gloss`, a scene from `path_traced.py`, where one is given, and `lobe`, the roughness that is found there;
 * `pixels` and `whole`, the fennec by per-pixel gradients and by ZeroGrads;
 * `masks`, the egg before a dark background with noise, from which masks are found;
 * `texture`, the egg's run, once, and its texture;
 * `hollow`, a painted mug's hull, once asked for its cavity, without a run.
 
 A number is the distance from the truth (Chamfer, thousandths of the diagonal); of masks the share of pixels that are
-wrong, and of textures the root mean square error of the albedo, in thousandths. "=" stands for the same to the last
-bit, and "-" where nothing reads the constant. Chance is the spread of some seeds of the defaults. A result within three
-standard deviations of their mean is called the same; one beyond is called better or worse.
+wrong, of textures the root mean square error of the albedo, and of lobes the error of GGX's roughness, in thousandths.
+"=" stands for the same to the last bit, and "-" where nothing reads the constant. Chance is the spread of some seeds of
+the defaults. A result within three standard deviations of their mean is called the same; one beyond is called better or
+worse.
 
 Rows are kept in the file of --results, and a second command goes on from there.
 """
@@ -58,6 +59,7 @@ from largesteps_zg.scenes.synthetic import scene_from_mesh
 
 SIDE, VIEWS, STEPS = 96, 12, 150
 NOISE = 3.0  # of the sensor, levels of sRGB
+ROUGHNESS = 0.3  # of `path_traced.py`
 SAME = 3.0  # standard deviations of the seeds
 PLAIN = {"refine_cameras": "off", "patches": "off"}
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -65,6 +67,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "leaf": PLAIN,
     "paint": {},
     "gloss": PLAIN,
+    "lobe": PLAIN | {"gloss": "on"},
     "pixels": {"gradients": "per-pixel"},
     "whole": {"gradients": "zerograds"},
     "masks": {},
@@ -76,7 +79,8 @@ KINDS = {
     "photographs": ("masks",), "carving": BODIES, "mending": BODIES, "remeshing": BODIES, "priors": BODIES,
     "schedule": ("clay", "paint"), "patches": PHOTOGRAPHED, "gains": PHOTOGRAPHED,
     "matching": PHOTOGRAPHED, "correcting": PHOTOGRAPHED,
-    "highlights": ("gloss",), "hue": ("paint", "gloss"), "estimates": ("pixels", "whole"), "texture": ("texture",),
+    "highlights": ("gloss", "lobe"), "hue": ("paint", "gloss"),
+    "estimates": ("pixels", "whole"), "texture": ("texture",),
     "topology": ("hollow",),
 }  # fmt: skip
 
@@ -109,7 +113,7 @@ def photographed(views: Views) -> Views:
 @cache
 def scene_of(kind: str, gloss: Path | None) -> Scene:
     """The scene that one kind of run sees."""
-    if kind == "gloss":
+    if kind in ("gloss", "lobe"):
         assert gloss is not None
         return load_scene(gloss, reading=Reading(max_size=SIDE))
     if kind in ("paint", "texture"):
@@ -207,6 +211,8 @@ def measured(kind: str, constants: Constants, seed: int, gloss: Path | None) -> 
             return hollowed(constants, seed)
         scene = scene_of(kind, gloss)
         run = finished(scene, constants, seed, **SETTINGS[kind])
+        if kind == "lobe":
+            return 1000 * abs(run.result().gloss["roughness"] - ROUGHNESS)
         assert scene.mesh is not None
         mesh = aligned(run, run.mesh()) if kind == "paint" else run.mesh()
         generator = torch.Generator().manual_seed(0)
@@ -303,7 +309,10 @@ def main() -> None:
         json.loads(given.results.read_text()) if given.results.exists() else {"defaults": {}}
     )
     chosen = names(given.fields)
-    wanted = {name: [k for k in KINDS[name.split(".")[0]] if k != "gloss" or given.gloss] for name in chosen}
+    wanted = {
+        name: [k for k in KINDS[name.split(".")[0]] if k not in ("gloss", "lobe") or given.gloss]
+        for name in chosen
+    }
     kinds = [kind for kind in SETTINGS if any(kind in some for some in wanted.values())]
 
     def keep() -> None:

@@ -10,7 +10,7 @@ true surface as the mesh from exact cameras and alpha. Distances are means of bo
 bounding box's diagonal; the mesh from photographs is brought onto the truth by its cameras' centres.
 
     python3.11 -m venv blender && blender/bin/pip install bpy==4.5.15 pillow scipy
-    blender/bin/python benchmarks/hand_held.py --output out/hand --threads 2                 # half an hour a scene, on one core
+    blender/bin/python benchmarks/hand_held.py --output out/hand --threads 2  # half an hour a scene
     for scene in fennec-paint fennec-gloss fennec-clay; do
         largesteps-zg reconstruct out/hand/$scene/exact --output out/hand/$scene/exact-run
         largesteps-zg reconstruct out/hand/$scene/photographs --output out/hand/$scene/run

@@ -47,6 +47,13 @@ class Highlights(Group):
         0.172, "share", "Of what arrives straight on; what mirrors more is a metal.",
         "derived: diamond's, n = 2.417; nothing clear that is met every day mirrors more, and metals do",
     )  # fmt: skip
+    lobe_core: float = constant(
+        25.0, "degrees", "Around the brightest direction, where the middle of the highlight is looked for.",
+        UNASKED,
+    )  # fmt: skip
+    lobe_width: float = constant(
+        60.0, "degrees", "Around that middle, where its lobe gives the roughness.", TRIED
+    )
     refresh: int = constant(8, "times", "So often a view is asked for until it is traced anew.")
     lift: float = constant(0.2, "mean edges", "Rays begin so far above the surface.")
     graze: float = constant(0.02, "cosine", "Rays below this one with the normal are free.")

@@ -162,7 +162,7 @@ class Gloss:
         return {
             "mean": float(picture.mean()), "peak": float(picture.max()),
             "grazing": float(self.log_grazing.detach().exp()), "nearness": float(self.nearness.detach()),
-            "roughness": fitted_roughness(picture[0]),
+            "roughness": fitted_roughness(picture[0], self.constants),
             "straight": straight_reflectance(float(self.log_grazing.detach().exp()), self.constants.power),
         }  # fmt: skip
 

@@ -19,8 +19,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-_WIDTH = 60.0  # degrees around a highlight in which its lobe is fitted
-_CORE = 25.0  # degrees around the brightest texel in which the highlight's middle is looked for
+from ...constants import DEFAULTS, Highlights
+
 _ROUGHNESSES = 200  # that are tried, from 0.1 on: finer than 8 bits of an image
 
 
@@ -56,13 +56,14 @@ def lobe(cosine: Float[Tensor, "*B"], roughness: float) -> Float[Tensor, "*B"]:
     return (square / (1 + (square - 1) * (1 + cosine) / 2)) ** 2
 
 
-def fitted_roughness(picture: Float[Tensor, "3 N N"]) -> float:
+def fitted_roughness(picture: Float[Tensor, "3 N N"], constants: Highlights = DEFAULTS.highlights) -> float:
     """Roughness of the lobe a + b k that is nearest to the brightest highlight of a picture, by least squares.
 
     Parameters
     ----------
     picture : (3, N, N) float
         What is mirrored, on an octahedral map.
+    constants : Highlights, optional
 
     Returns
     -------
@@ -75,10 +76,10 @@ def fitted_roughness(picture: Float[Tensor, "3 N N"]) -> float:
     if not bright[peak] > 0:
         return 1.0
     core = (bright - 0.5 * bright[peak]).clamp(min=0) * weights
-    core = core * (directions @ directions[peak] > math.cos(math.radians(_CORE)))
+    core = core * (directions @ directions[peak] > math.cos(math.radians(constants.lobe_core)))
     middle = torch.nn.functional.normalize((core[:, None] * directions).sum(0), dim=0)
     cosine = directions @ middle
-    near = cosine > math.cos(math.radians(_WIDTH))
+    near = cosine > math.cos(math.radians(constants.lobe_width))
     cosine, y, root = cosine[near], bright[near], weights[near].sqrt()
     tried = torch.linspace(0.1, 1, _ROUGHNESSES, dtype=torch.float64).tolist()
     left = []
