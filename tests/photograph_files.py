@@ -51,12 +51,12 @@ def things(*, table: bool = True, textured: bool = True, seed: int = 0) -> Mesh:
     return Mesh(torch.from_numpy(np.concatenate(vertices)).float(), torch.cat(faces).int(), shown)
 
 
-def around(degrees: list[float], *, height: float = 2.6) -> Cameras:
-    """Cameras on a circle about the ball, which look at it."""
+def around(degrees: list[float], *, height: float = 2.6, wave: float = 0.3) -> Cameras:
+    """Cameras that look at the ball, on a circle about it that goes up and down by the wave."""
     angles = np.radians(degrees)
     reach = (DISTANCE**2 - height**2) ** 0.5
-    wave = 0.3 * np.cos(5 * angles)
-    centers = np.stack([reach * np.sin(angles), height + wave, reach * np.cos(angles)], axis=1)
+    rise = height + wave * np.cos(5 * angles)
+    centers = np.stack([reach * np.sin(angles), rise, reach * np.cos(angles)], axis=1)
     fov = 2 * np.degrees(np.arctan(HEIGHT / 2 / FOCAL))
     return look_at(
         torch.from_numpy(centers), (0.0, 0.8, 0.0), up=(0.0, 1.0, 0.0), fov_y_degrees=fov, height=HEIGHT, width=WIDTH
@@ -64,16 +64,28 @@ def around(degrees: list[float], *, height: float = 2.6) -> Cameras:
 
 
 def save_photographs(
-    folder: Path, mesh: Mesh, cameras: Cameras, *, first: int = 0, seed: int = 0
+    folder: Path,
+    mesh: Mesh,
+    cameras: Cameras,
+    *,
+    first: int = 0,
+    seed: int = 0,
+    behind: np.ndarray | None = None,
 ) -> list[Path]:
-    """PNG files of what the cameras see, with a sensor's noise, named by number."""
+    """PNG files of what the cameras see, with a sensor's noise, named by number.
+
+    `behind` (HEIGHT, WIDTH, 3), light, is where there is nothing, the same in all: black if it is not given.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     generator, files = np.random.default_rng(seed), []
     assert mesh.colors is not None
     large = cameras.resized(FINE * HEIGHT, FINE * WIDTH).to(dtype=torch.float32)
     for i in range(len(cameras)):
-        image = render(mesh.vertices, mesh.faces, mesh.colors, large[i])[0, ..., :3]
-        image = image.view(HEIGHT, FINE, WIDTH, FINE, 3).mean(dim=(1, 3)).clamp(0, 1) ** (1 / 2.2)
+        image = render(mesh.vertices, mesh.faces, mesh.colors, large[i])[0]
+        image = image.view(HEIGHT, FINE, WIDTH, FINE, 4).mean(dim=(1, 3))
+        if behind is not None:
+            image = image + (1 - image[..., 3:]) * torch.from_numpy(behind).float()[..., [0, 1, 2, 0]]
+        image = image[..., :3].clamp(0, 1) ** (1 / 2.2)
         pixels = 255 * image.numpy() + generator.normal(0, 1.0, (HEIGHT, WIDTH, 3))
         files.append(folder / f"{first + i:03}.png")
         Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8)).save(files[-1])

@@ -147,6 +147,12 @@ def _tell(record: Record, found: FoundCameras, *, kept: bool) -> None:
         f"found from the photographs{' by an earlier run' if found.reused else ''}: {len(found.placed)} of {total} "
         f"placed, {found.points:,} points, off by {found.error:.2g} pixels in the mean{place}",
     )
+    if round(100 * found.still):
+        record.add(
+            UNUSED,
+            f"{found.still:.0%} of the features, which stand still in most photographs: a background behind an object "
+            "that turns, or a text on every photograph",
+        )
     if found.unplaced:
         record.add(
             UNUSED,

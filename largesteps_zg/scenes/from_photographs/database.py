@@ -13,6 +13,7 @@ from ...constants import Structure
 from .collection import Photograph
 
 DATABASE, KEY, SPARSE = "database.db", "photographs.json", "sparse"
+STILL = "still.json"  # the share of the features that were dropped because they stand still
 _USUAL = 1.2  # times the longer side: the focal length to start from where EXIF has none, as in COLMAP
 _LENS = "SIMPLE_RADIAL"  # a second coefficient makes models of few photographs fall apart
 
@@ -28,7 +29,7 @@ def prepared(folder: Path, photographs: Sequence[Photograph], constants: Structu
     file, key, text = folder / DATABASE, folder / KEY, key_of(photographs, constants)
     if file.is_file() and key.is_file() and key.read_text(encoding="utf-8") == text:
         return file
-    for old in (key, *folder.glob(f"{DATABASE}*"), *_files_of_models(folder / SPARSE)):
+    for old in (key, folder / STILL, *folder.glob(f"{DATABASE}*"), *_files_of_models(folder / SPARSE)):
         old.unlink(missing_ok=True)
     database = pycolmap.Database.open(file)
     try:

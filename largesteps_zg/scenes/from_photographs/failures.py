@@ -28,8 +28,13 @@ def check_photographs(photographs: Sequence[Photograph], root: Path) -> None:
         )
 
 
-def check_matches(file: Path, photographs: Sequence[Photograph], constants: Structure, pycolmap: Any) -> None:
-    """ValueError where most photographs show nothing to recognise, or no two show the same."""
+def check_matches(
+    file: Path, photographs: Sequence[Photograph], still: float, constants: Structure, pycolmap: Any
+) -> None:
+    """ValueError where most photographs show nothing to recognise, or no two show the same.
+
+    `still` is the share of the features that were dropped, since they stand still in the photographs.
+    """
     database = pycolmap.Database.open(file)
     try:
         counts = [database.num_keypoints_for_image(i + 1) for i in range(len(photographs))]
@@ -42,6 +47,12 @@ def check_matches(file: Path, photographs: Sequence[Photograph], constants: Stru
         for photograph, count in zip(photographs, counts, strict=True)
         if count < constants.fewest
     ]
+    if still > 0.5 and (2 * len(empty) > len(photographs) or matches == 0):
+        raise ValueError(
+            f"{folder}: {still:.0%} of the features stand still from photograph to photograph, and what moves shows "
+            f"too little to recognise; {_STEPS}, or, where the object turns before the camera, let a newspaper turn "
+            "with it"
+        )
     if 2 * len(empty) > len(photographs):
         raise ValueError(
             f"{folder}: {len(empty)} of {len(photographs)} photographs show nothing to recognise ({some(empty)}: "

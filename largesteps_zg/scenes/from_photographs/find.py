@@ -16,6 +16,7 @@ from .failures import check_matches, check_models, check_photographs, check_span
 from .features import extract
 from .mapping import mapped, match, written
 from .pairs import pairs_to_match
+from .still import drop_still, forget_still_pairs
 from .work import Watch, part_of, unwatched
 
 
@@ -35,6 +36,8 @@ class FoundCameras:
         Mean reprojection error of the model's points, pixels.
     points : int
         How many the model has.
+    still : float
+        Share of the features that stand still in most photographs, and were not used.
     reused : bool
         Whether the model was there already.
     """
@@ -45,6 +48,7 @@ class FoundCameras:
     unplaced: tuple[str, ...]
     error: float
     points: int
+    still: float
     reused: bool
 
 
@@ -56,12 +60,13 @@ def cameras_from_photographs(
     constants: Structure = DEFAULTS.structure,
     watch: Watch = unwatched,
 ) -> FoundCameras:
-    """Find the cameras of photographs of something that stands still, by structure from motion on the CPU.
+    """Find the cameras of photographs of one thing, by structure from motion on the CPU.
 
-    SIFT features; matches of all pairs, or of likely pairs where there are many; COLMAP's incremental mapping.
-    Photographs of one size whose EXIF data name the same camera and focal length share a lens, with a focal length,
-    which starts from that of the EXIF data, and a radial distortion. Its principal point is the middle of the
-    photographs: of an object alone they tell it too weakly, and a wrong one only turns all cameras alike.
+    SIFT features, but for those that stand still in the photographs; matches of all pairs, or of likely pairs where
+    there are many; COLMAP's incremental mapping. Photographs of one size whose EXIF data name the same camera and focal
+    length share a lens, with a focal length, which starts from that of the EXIF data, and a radial distortion. Its
+    principal point is the middle of the photographs: of an object alone they tell it too weakly, and a wrong one only
+    turns all cameras alike. An object may turn before a camera that stands still.
 
     Parameters
     ----------
@@ -106,7 +111,7 @@ def cameras_from_photographs(
         if not reused:
             model.parent.mkdir(exist_ok=True)
             written(_model(file, photographs, root, constants, watch, pycolmap), model)
-        return _told(model, photographs, reused, pycolmap)
+        return _told(model, photographs, drop_still(file, photographs, constants), reused, pycolmap)
 
 
 def _model(
@@ -115,9 +120,11 @@ def _model(
     """The model of most photographs."""
     count = len(photographs)
     extract(file, photographs, constants, part_of(watch, 0.0, 0.35), pycolmap)
+    still = drop_still(file, photographs, constants)
     pairs = pairs_to_match(file, count, constants, pycolmap)
     match(file, names_in(photographs), pairs, constants, part_of(watch, 0.35, 0.7), pycolmap)
-    check_matches(file, photographs, constants, pycolmap)
+    forget_still_pairs(file, photographs, pairs, constants, pycolmap)
+    check_matches(file, photographs, still, constants, pycolmap)
     models = mapped(file, root, count, part_of(watch, 0.7, 1.0), pycolmap)
     for image in (image for model in models for image in model.images.values()):
         image.name = photographs[image.image_id - 1].name
@@ -126,7 +133,9 @@ def _model(
     return models[0]
 
 
-def _told(model: Path, photographs: list[Photograph], reused: bool, pycolmap: Any) -> FoundCameras:
+def _told(
+    model: Path, photographs: list[Photograph], still: float, reused: bool, pycolmap: Any
+) -> FoundCameras:
     read = pycolmap.Reconstruction(model)
     posed = {image.name for image in read.images.values() if image.has_pose}
     names = [photograph.name for photograph in photographs]
@@ -137,5 +146,6 @@ def _told(model: Path, photographs: list[Photograph], reused: bool, pycolmap: An
         tuple(name for name in names if name not in posed),
         float(read.compute_mean_reprojection_error()),
         int(read.num_points3D()),
+        still,
         reused,
     )
