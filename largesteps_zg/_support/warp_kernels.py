@@ -27,6 +27,9 @@ BYTES, INTS, INT64S, KEYS = arrays(wp.uint8), arrays(int), arrays(wp.int64), arr
 FLOATS, TRIPLES = arrays(wp.float32), arrays(wp.vec3i)
 
 
+FUSED = "\n#if !defined(__CUDA_ARCH__)\n#pragma clang fp contract(fast)\n#endif\n    "
+
+
 class KernelModule:
     """Kernels without derivatives for one floating-point type, which Warp compiles together.
 
@@ -41,6 +44,7 @@ class KernelModule:
     """
 
     def __init__(self, name: str, dtype: torch.dtype, *, contract: bool = True) -> None:
+        self._contract = contract
         self.real: Any = {torch.float32: wp.float32, torch.float64: wp.float64}[dtype]
         self.vec3: Any = wp.types.vector(3, self.real)
         self.reals, self.vec3s = arrays(self.real), arrays(self.vec3)
@@ -52,7 +56,9 @@ class KernelModule:
 
     def native(self, name: str, body: str, **arguments: Any) -> Any:
         """A function for kernels, of a body in C++ and the types of its arguments."""
-        types = f"using real = wp::{self.real.__name__};\n    using vec3 = wp::vec_t<3, real>;"
+        # Warp's compiler for the CPU makes no such operation unless it is told to, and only at a body's start.
+        types = FUSED if self._contract else ""
+        types += f"using real = wp::{self.real.__name__};\n    using vec3 = wp::vec_t<3, real>;"
         return wp.func_native(types + body)(self._written(name, "...", arguments, {}))
 
     def kernel(self, function: Any) -> Any:

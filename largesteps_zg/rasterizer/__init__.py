@@ -8,6 +8,7 @@ from .._support.lazy import face
 
 if TYPE_CHECKING:
     from .api import antialias as antialias
+    from .api import draw as draw
     from .api import interpolate as interpolate
     from .api import pixels_from_clip as pixels_from_clip
     from .api import rasterize as rasterize
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = face(
     __name__,
     {
-        "api": ("antialias", "interpolate", "pixels_from_clip", "rasterize", "rasterize_layers"),
+        "api": ("antialias", "draw", "interpolate", "pixels_from_clip", "rasterize", "rasterize_layers"),
         "fragments": ("Fragments",),
         "mipmaps": ("Mipmaps", "build_mipmaps"),
         "silhouette_edges": ("edge_table",),

@@ -147,26 +147,8 @@ def interpolate(
     (N, C) float
         One row for each covered pixel, in the order of ``fragments.pixels``.
     """
-    points = fragments.points
-    if attributes.dim() == 2:
-        attributes = attributes[None]
-    rows = points.shape[1] if faces is None else attributes.shape[1]
-    if attributes.dim() != 3 or attributes.shape[0] not in (1, len(points)) or attributes.shape[1] != rows:
-        raise ValueError(
-            f"attributes: expected ({points.shape[1]}, C) or ({len(points)}, {points.shape[1]}, C), "
-            f"got {tuple(attributes.shape)}"
-        )
-    if attributes.dtype != points.dtype:
-        raise ValueError(f"attributes: expected {points.dtype} as the points, got {attributes.dtype}")
-    if faces is not None:
-        if faces.shape != fragments.faces.shape or faces.device != points.device:
-            raise ValueError(
-                f"faces: expected {tuple(fragments.faces.shape)} on {points.device} as the rasterized ones, "
-                f"got {tuple(faces.shape)} on {faces.device}"
-            )
-        check_faces(faces, rows)
-        faces = faces.to(torch.int32).contiguous()
-    return load_backend(fragments.backend).interpolate(attributes.contiguous(), fragments, faces)
+    attributes, faces = _checked_attributes(attributes, fragments, faces)
+    return load_backend(fragments.backend).interpolate(attributes, fragments, faces)
 
 
 def antialias(values: Float[Tensor, "N C"], fragments: Fragments) -> Float[Tensor, "B H W D"]:
@@ -208,6 +190,53 @@ def antialias(values: Float[Tensor, "N C"], fragments: Fragments) -> Float[Tenso
     if values.dtype != fragments.points.dtype:
         raise ValueError(f"values: expected {fragments.points.dtype} as the points, got {values.dtype}")
     return load_backend(fragments.backend).antialias(values, fragments)
+
+
+def draw(
+    attributes: Float[Tensor, "V C"] | Float[Tensor, "B V C"], fragments: Fragments
+) -> Float[Tensor, "B H W D"]:
+    """``antialias(interpolate(attributes, fragments), fragments)``; for three channels on the CPU in one pass.
+
+    Parameters, errors and derivatives are those of the two. One pass keeps no values for its derivative.
+
+    Returns
+    -------
+    (B, H, W, C + 1) float
+    """
+    attributes, _ = _checked_attributes(attributes, fragments, None)
+    backend = load_backend(fragments.backend)
+    if fragments.backend == "warp":
+        from . import drawing  # imports Warp, as the backend does
+
+        if drawing.can_draw(attributes):
+            return drawing.draw(attributes, fragments)
+    return backend.antialias(backend.interpolate(attributes, fragments, None), fragments)
+
+
+def _checked_attributes(
+    attributes: Tensor, fragments: Fragments, faces: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """What backends interpolate: attributes (1 or B, V, C), and their own faces."""
+    points = fragments.points
+    if attributes.dim() == 2:
+        attributes = attributes[None]
+    rows = points.shape[1] if faces is None else attributes.shape[1]
+    if attributes.dim() != 3 or attributes.shape[0] not in (1, len(points)) or attributes.shape[1] != rows:
+        raise ValueError(
+            f"attributes: expected ({points.shape[1]}, C) or ({len(points)}, {points.shape[1]}, C), "
+            f"got {tuple(attributes.shape)}"
+        )
+    if attributes.dtype != points.dtype:
+        raise ValueError(f"attributes: expected {points.dtype} as the points, got {attributes.dtype}")
+    if faces is not None:
+        if faces.shape != fragments.faces.shape or faces.device != points.device:
+            raise ValueError(
+                f"faces: expected {tuple(fragments.faces.shape)} on {points.device} as the rasterized ones, "
+                f"got {tuple(faces.shape)} on {faces.device}"
+            )
+        check_faces(faces, rows)
+        faces = faces.to(torch.int32).contiguous()
+    return attributes.contiguous(), faces
 
 
 def _checked(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..cameras.model import Cameras
 from ..geometry.normals import vertex_normals
-from ..rasterizer.api import antialias, interpolate, rasterize
+from ..rasterizer.api import draw, rasterize
 from ..rasterizer.fragments import Fragments
 from ..rasterizer.silhouette_edges import edge_table
 from .light import SphericalHarmonicsLight
@@ -133,4 +133,4 @@ def drawn(
     colors: Float[Tensor, "V C"] | Float[Tensor, "B V C"], fragments: Fragments
 ) -> Float[Tensor, "B H W D"]:
     """`render`, of what cameras see."""
-    return antialias(interpolate(colors, fragments), fragments)
+    return draw(colors, fragments)
