@@ -33,8 +33,9 @@ VOID = {"meta", "img", "br", "link", "input"}
 
 def row(gradient: str, seed: int, loss: float, chamfer: float = math.nan, **others: Any) -> dict[str, Any]:
     curves = Curves(
-        [0, 16, 160], [0.0, 0.5, 5.0], [0.3, 0.1, loss], [math.nan, 4.0, 40.0], [math.nan, 0.5, 0.25]
-    )
+        [0, 16, 160], [0.0, 0.5, 5.0], [0.3, 0.1, loss], [30.0, 10.0, chamfer], [math.nan, 4.0, 40.0],
+        [math.nan, 0.5, 0.25],
+    )  # fmt: skip
     options = {"f_score": 0.5, "normals": 0.75, "memory_mib": 500} | others
     result = Result(gradient, seed, "finished", Spent(10, 160, 5.0), loss, chamfer, curves=curves, **options)
     return row_of(result, {"target": "disc"})
@@ -184,6 +185,14 @@ def test_without_truth_and_diagnostics_there_is_less(tmp_path: Path) -> None:
         "spsa",
     ]
     assert len(page.all("svg")) == 2 and page.all("img") == []
+
+
+def test_the_distance_has_curves_of_its_own(page: Reader) -> None:
+    titles = [text for _, text in page.all("figcaption")]
+    assert [title for title in titles if "against" in title] == [
+        f"{what} against {x}" for what in ("Image loss", "Chamfer ‰") for x in ("renders", "seconds")
+    ]
+    assert len(page.all("svg")) == 6
 
 
 def test_rows_are_plain_json() -> None:

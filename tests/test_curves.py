@@ -73,11 +73,14 @@ def test_phases_are_stretches_of_the_runs_time(tmp_path: Path) -> None:
 
 def test_each_gradient_has_its_colour(tmp_path: Path) -> None:
     curves = {"renders": [0, 8, 16], "seconds": [0.0, 0.5, 1.0], "image_loss": [0.9, 0.5, None]}
-    rows = [{"gradient": name, "seconds": 1.0, "chamfer": 2.0, "curves": curves} for name in ("a", "b")]
-    rows[1] = rows[1] | {"curves": curves | {"image_loss": [0.9, 0.7, 0.6]}, "chamfer": None}
-    failed = {"gradient": "c", "curves": {"renders": [], "seconds": [], "image_loss": []}}
+    rows = [{"gradient": name, "curves": curves | {"chamfer": [9.0, 3.0, 2.0]}} for name in ("a", "b")]
+    rows[1] = {"gradient": "b", "curves": curves | {"image_loss": [0.9, 0.7, 0.6], "chamfer": 3 * [None]}}
+    failed = {"gradient": "c", "curves": {name: [] for name in rows[0]["curves"]}}
     save_comparison_curves(tmp_path / "a.png", [*rows, failed])
     assert min(shares(tmp_path / "a.png").values()) > 2e-4  # lines are thin
+    save_comparison_curves(tmp_path / "b.png", [rows[1], failed])  # no distance is known
+    heights = [Image.open(tmp_path / name).height for name in ("a.png", "b.png")]
+    assert heights[0] == pytest.approx(1.5 * heights[1], rel=0.01)
     with pytest.raises(ValueError, match="no run has curves"):
         save_comparison_curves(tmp_path / "a.png", [failed])
 

@@ -125,16 +125,18 @@ def _cell(column: Column, entry: Entry | None) -> dict[str, Any] | None:
 
 
 def _charts(rows: Sequence[Row], colors: Mapping[str, str]) -> list[dict[str, str]]:
-    """The loss against renders and seconds; variance and cosine of the gradients, where they were measured."""
+    """Loss and distance against renders and seconds; variance and cosine of the gradients, where they were measured."""
     rows = [row for row in rows if row["curves"]["renders"]]
     if not rows:
         return []
     charts = [
-        _chart(f"Image loss against {x}", rows, colors, (x, x, True), ("image_loss", True))
+        _chart(f"{title} against {x}", rows, colors, (x, x, True), (y, True))
+        for title, y in (("Image loss", "image_loss"), ("Chamfer ‰", "chamfer"))
+        if _measured(rows, y)
         for x in ("renders", "seconds")
     ]
     others = [row for row in rows if row["gradient"] != REFERENCE]
-    if _measured(others):
+    if _measured(others, "variance"):
         renders = ("renders", "renders", True)
         charts.append(_chart("Variance of the gradient", others, colors, renders, ("variance", True)))
         charts.append(
@@ -143,9 +145,9 @@ def _charts(rows: Sequence[Row], colors: Mapping[str, str]) -> list[dict[str, st
     return charts
 
 
-def _measured(rows: Sequence[Row]) -> bool:
-    """Whether any run knows the variance of its gradients."""
-    return any(value is not None for row in rows for value in row["curves"]["variance"])
+def _measured(rows: Sequence[Row], name: str) -> bool:
+    """Whether any run has numbers for a curve."""
+    return any(value is not None for row in rows for value in row["curves"][name])
 
 
 def _chart(
@@ -210,4 +212,4 @@ def _pictures(
 def _meanings(rows: Sequence[Row]) -> list[tuple[str, str]]:
     """What each column and each curve is."""
     items = [(column.title, column.meaning) for column in _columns(rows)]
-    return [*items, *CURVES_MEANINGS] if _measured(rows) else items
+    return [*items, *CURVES_MEANINGS] if _measured(rows, "variance") else items

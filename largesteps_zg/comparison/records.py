@@ -85,8 +85,8 @@ class Curves:
     ----------
     renders, seconds : list
         What was spent until then.
-    image_loss : list of float
-        As in `Result`.
+    image_loss, chamfer : list of float
+        As in `Result`; distances but the last are of fewer points.
     variance : list of float
         Of an estimate of the gradient of the latent: mean squared distance from its expectation, over the squared
         length of that.
@@ -97,6 +97,7 @@ class Curves:
     renders: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     image_loss: list[float] = field(default_factory=list)
+    chamfer: list[float] = field(default_factory=list)
     variance: list[float] = field(default_factory=list)
     cosine: list[float] = field(default_factory=list)
 

@@ -50,7 +50,7 @@ def save_run_curves(path: str | os.PathLike[str], run: dict[str, Any]) -> None:
 
 
 def save_comparison_curves(path: str | os.PathLike[str], rows: Sequence[dict[str, Any]]) -> None:
-    """Draw the image loss of each run of a comparison against renders and seconds, and the distance that it ended at.
+    """Draw the runs of a comparison: image loss against renders and seconds, and the distance against renders.
 
     Parameters
     ----------
@@ -70,16 +70,15 @@ def save_comparison_curves(path: str | os.PathLike[str], rows: Sequence[dict[str
         colors = dict(zip(names, COLORS * len(names), strict=False))
         if not rows:
             raise ValueError("results.json: no run has curves; did any take a step?")
-        kinds = [("renders", "image loss"), ("seconds", "image loss")]
-        ends = [row for row in rows if row.get("chamfer") is not None]
-        figure = _figure(len(kinds) + bool(ends), 2.9)
-        panels = figure.subplots(len(kinds) + bool(ends), 1, squeeze=False)[:, 0]
-        for axes, (x, label) in zip(panels, kinds, strict=False):
+        kinds = [("renders", "image_loss", "image loss"), ("seconds", "image_loss", "image loss")]
+        if any(value is not None for row in rows for value in row["curves"]["chamfer"]):
+            kinds += [("renders", "chamfer", "distance to the truth, ‰ of its diagonal")]
+        figure = _figure(len(kinds), 2.9)
+        panels = figure.subplots(len(kinds), 1)
+        for axes, (x, y, label) in zip(panels, kinds, strict=True):
             for row in rows:
-                _line(axes, row["curves"][x], row["curves"]["image_loss"], colors[row["gradient"]])
+                _line(axes, row["curves"][x], row["curves"][y], colors[row["gradient"]])
             axes.set(xscale="log", yscale="log", xlabel=x, ylabel=label)
-        if ends:
-            _ends(panels[-1], ends, colors)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"results.json: not what compare writes: {type(error).__name__} {error}") from error
     handles = [panels[0].plot([], [], color=colors[name], label=name)[0] for name in names]
@@ -183,12 +182,3 @@ def _line(axes: Any, x: Sequence[Any], y: Sequence[Any], color: str) -> None:
     values = np.array([[np.nan if v is None else v for v in each] for each in (x, y)], dtype=np.float64)
     known = np.isfinite(values).all(axis=0)
     axes.plot(*values[:, known], color=color, linewidth=1.4, marker="." if known.sum() < 3 else None)
-
-
-def _ends(axes: Any, rows: Sequence[dict[str, Any]], colors: dict[str, str]) -> None:
-    """The distance to the true surface that each run ended at, against its seconds."""
-    for row in rows:
-        axes.plot(row["seconds"], row["chamfer"], "o", color=colors[row["gradient"]], markersize=6)
-    axes.set(xlabel="seconds in all", ylabel="Chamfer, ‰ of the diagonal")
-    axes.set_xlim(0, 1.05 * max(row["seconds"] for row in rows))
-    axes.set_ylim(0, 1.1 * max(row["chamfer"] for row in rows))
