@@ -19,9 +19,10 @@ from browser import CHROMIUM, Page, browsing
 from test_compare_report import Reader, disc
 
 from largesteps_zg.cameras import look_at
-from largesteps_zg.images import linear_to_srgb
+from largesteps_zg.images import linear_to_srgb, srgb_to_linear
 from largesteps_zg.mesh import Mesh, icosphere
-from largesteps_zg.output.export import TexturedMesh
+from largesteps_zg.output.export import Material, TexturedMesh
+from largesteps_zg.output.pictures.bare import LIGHTS
 from largesteps_zg.output.report.page import write_run_report
 from largesteps_zg.output.report.pictures import outline_error
 from largesteps_zg.output.report.surface import packed_surface, thinned
@@ -329,6 +330,48 @@ def test_a_texture_lies_as_in_its_image(page: Page, content: dict[str, Any], tmp
     assert (shown[24, 38, :3] > 150).tolist() == [False, True, False]
     assert (shown[40, 26, :3] > 150).tolist() == [False, False, True]
     assert (shown[40, 38, :3] > 150).all()
+
+
+@in_browser
+@pytest.mark.parametrize("metal", [0, 1])
+def test_gloss_is_shown_under_the_lamps(
+    page: Page, content: dict[str, Any], tmp_path: Path, metal: int
+) -> None:
+    """The middle of a ball faces the eye: n.v = 1, and half-way to a lamp at angle t lies t / 2. alpha = 0.6² here."""
+    rough, base = 0.6, 0.3
+    material = Material(
+        torch.full((1, 1), round(255 * rough), dtype=torch.uint8),
+        torch.full((1, 1), 255 * metal, dtype=torch.uint8),
+    )
+    ball = icosphere(4)
+    surface = packed_surface(
+        Mesh(ball.vertices, ball.faces, torch.full_like(ball.vertices, base)),
+        up=Z_UP,
+        camera=camera_at(0.0, -5.0, 0.0),
+        material=material,
+    )
+    assert surface["gloss"] == [rough, metal, 0.04]
+    picture = {name: disc((1, 0, 0)) for name in ("targets", "results", "surfaces")}
+    write_run_report(tmp_path / "r.html", content, surface=surface, names=["a", "b"], **picture)
+    page.open((tmp_path / "r.html").as_uri(), width=600, height=600)
+    straight = base if metal else 0.04
+    light, mirrored = 0.06, straight * 0.435  # half of the room, half of its floor
+    for (x, y, z), strength in LIGHTS:
+        cosine = -z / math.sqrt(x * x + y * y + z * z)
+        half, alpha = math.acos(cosine) / 2, rough**2
+        d = alpha**2 / (
+            math.pi * (math.cos(half) ** 4) * (alpha**2 + math.tan(half) ** 2) ** 2
+        )  # Walter, eq. 33
+        g = 2 / (
+            1 + math.sqrt(1 + alpha**2 * math.tan(2 * half) ** 2)
+        )  # eq. 34, towards the lamp; 1 to the eye
+        fresnel = straight + (1 - straight) * (1 - math.cos(half)) ** 5
+        light += strength * cosine
+        # Joint masking is more than the product; here they differ by a few per cent.
+        mirrored += strength * math.pi * fresnel * d * g / 4
+    expected = mirrored + (0 if metal else base * (0.45 + 0.75 * light))
+    shown = srgb_to_linear(torch.from_numpy(drawn(page)[30:34, 30:34, :3].mean(axis=(0, 1)) / 255))
+    np.testing.assert_allclose(shown, expected, rtol=0.04)
 
 
 @in_browser

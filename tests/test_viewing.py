@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from largesteps_zg.reconstruct import Settings
 from largesteps_zg.reconstruct.loop import Reconstruction
 from largesteps_zg.scenes import save_scene
 from largesteps_zg.scenes.synthetic import scene_from_mesh
-from largesteps_zg.viewing.frames import Kept, Mark, Surface, error_mark
+from largesteps_zg.viewing.frames import Kept, Mark, Surface, draw, error_mark
 from largesteps_zg.viewing.points import sparse_points
 from largesteps_zg.viewing.server import address, close, is_from_here, open_server
 from largesteps_zg.viewing.stage import behind, first_eye, height_angle, legend, pose
@@ -293,6 +294,30 @@ def test_a_finished_run_is_painted_by_its_errors(tmp_path: Path) -> None:
     wrong, seen = marks["Error"].values, marks["Seen by"].values
     assert wrong.shape == (len(mesh.vertices),) and (np.isnan(wrong) == (seen == 0)).all()
     assert 0 < np.nanmax(wrong) <= 1 and np.nanmin(wrong) >= 0
+
+
+def test_a_finished_run_is_painted_with_its_material(tmp_path: Path) -> None:
+    from largesteps_zg.cli.view import _painted
+
+    file, ball = tmp_path / "run.json", icosphere(1)
+    grey = dataclasses.replace(ball, colors=torch.full_like(ball.vertices, 0.1))
+    for found in ("{}", '{"appearance": {}}', '{"appearance": {"gloss": null}}'):
+        file.write_text(found)
+        assert _painted(file, grey) == (grey, None)
+    file.write_text(
+        '{"appearance": {"gloss": {"roughness": 0.4, "straight": 0.8, "reflectance": [0.5, 0.4, 0.2]}}}'
+    )
+    painted, material = _painted(file, grey)
+    assert material is not None and (int(material.metalness), int(material.roughness)) == (255, 102)
+    torch.testing.assert_close(painted.colors[0], torch.tensor([0.6, 0.5, 0.3]))
+    drawn: dict[str, bytes] = {}
+    scene = SimpleNamespace(add_glb=lambda name, content: drawn.update({name: content}))
+    for kind in ("Colours", "Normals"):
+        draw(scene, kind, Surface.of(painted, material=material), kind, lambda unit: unit)
+    assert b'"metallicFactor":1.0' in drawn["Colours"] and b'"metallicFactor":0' in drawn["Normals"]
+    file.write_text('{"appearance": {"gloss": 3}}')
+    with pytest.raises(ValueError, match="not what a run writes"):
+        _painted(file, grey)
 
 
 def test_marks_are_colours_and_what_they_stand_for() -> None:

@@ -17,6 +17,7 @@ from .options import given
 
 if TYPE_CHECKING:
     from ..mesh.mesh import Mesh
+    from ..output.export.material import Material
     from ..scenes.views import Scene
     from ..viewing.frames import Mark
 
@@ -55,8 +56,8 @@ def command(arguments: argparse.Namespace) -> int:
     with inputs():
         server = open_server(arguments.port)
         try:
-            scene, mesh, marks = _found(arguments)
-            show(server, scene, mesh, hull=_hull(scene) if arguments.hull else None, marks=marks)
+            scene, mesh, more = _found(arguments)
+            show(server, scene, mesh, hull=_hull(scene) if arguments.hull else None, **more)
         except BaseException:
             close(server)
             raise
@@ -70,19 +71,37 @@ def command(arguments: argparse.Namespace) -> int:
         close(server)
 
 
-def _found(arguments: argparse.Namespace) -> tuple[Scene | None, Mesh | None, dict[str, Mark]]:
-    """What lies there: the scene, the mesh of a run, and what its vertices are marked with."""
+def _found(arguments: argparse.Namespace) -> tuple[Scene | None, Mesh | None, dict[str, Any]]:
+    """What lies there: the scene, the mesh of a run, and its marks and material as `still.show` takes them."""
     from ..scenes.registry import load_scene
 
     folder = Path(arguments.folder)
     if not (folder / "run.json").is_file():
         return load_scene(folder, format=arguments.format, reading=given(arguments, Reading)), None, {}
     mesh, marks = _result(folder / "mesh.ply")
+    mesh, material = _painted(folder / "run.json", mesh)
+    more = {"marks": marks, "material": material}
     try:
-        return scene_of_run(folder), mesh, marks
+        return scene_of_run(folder), mesh, more
     except (OSError, ValueError) as error:
         print(f"view:     without the scene, which cannot be read: {error}")
-        return None, mesh, marks
+        return None, mesh, more
+
+
+def _painted(file: Path, mesh: Mesh) -> tuple[Mesh, Material | None]:
+    """A run's mesh with base colours, and its material, where it found gloss."""
+    from ..mesh.mesh import Mesh
+    from ..output.export.glossy import glossy
+
+    try:
+        gloss = json.loads(read_regular(file)).get("appearance", {}).get("gloss")
+        if gloss is None:
+            return mesh, None
+        painted, material = glossy(mesh, gloss)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file}: not what a run writes: {error}") from error
+    assert isinstance(painted, Mesh)
+    return painted, material
 
 
 def scene_of_run(folder: Path) -> Scene:

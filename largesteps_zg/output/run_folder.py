@@ -33,7 +33,6 @@ from .export.cameras import save_cameras
 from .export.files import save_glb, save_obj
 from .export.of_a_run import Exported, exported
 from .export.texture_choice import TextureChoice
-from .export.textured import TexturedMesh
 from .film import Film
 from .held_out import held_out_cameras
 from .pictures import figures
@@ -255,7 +254,7 @@ class RunFolder:
             "not_written": dict(self.not_written),
         }
         with self._writing():
-            self._report(content, made.full, result, shown)
+            self._report(content, made, result, shown)
         finished = content["finished"] and not self.not_written
         content |= {"not_written": dict(self.not_written), "finished": finished}
         with self._writing(), atomic_path(self.path / "run.json") as part:
@@ -346,12 +345,10 @@ class RunFolder:
         with self._writing():
             film.save_strip(self.path / "progression.png", target.cpu()[0])
 
-    def _report(
-        self, content: dict[str, Any], surface: Mesh | TexturedMesh, result: Result, shown: dict[str, Any]
-    ) -> None:
+    def _report(self, content: dict[str, Any], made: Exported, result: Result, shown: dict[str, Any]) -> None:
         """All of it as one page."""
         up = up_direction(self.scene, result.settings.advanced.correcting)[0]
-        packed = packed_surface(surface, up=up, camera=self.film.viewpoint)
+        packed = packed_surface(made.full, up=up, camera=self.film.viewpoint, material=made.material)
         links = [(name, what) for name, what in LINKED.items() if (self.path / name).is_file()]
         write_run_report(self.path / "report.html", content, surface=packed, links=links, **shown)
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..geometry.normals import vertex_normals
 from ..images.color import srgb_to_linear
 from ..mesh.mesh import Mesh
-from ..output.export.files import glb_bytes
+from ..output.export.glb import glb_bytes
+from ..output.export.material import Material
 from ..output.pictures.drawing import nice_ceiling
 
 CLAY, UNKNOWN = (176, 172, 166), (150, 170, 190)
@@ -57,6 +58,8 @@ class Surface:
         Linear.
     marks : dict of str to Mark
         By their names in the list of what can be shown.
+    material : Material, optional
+        The same everywhere; the colours are base colours then.
     step : int
         Of the run, where it is from one.
     """
@@ -66,6 +69,7 @@ class Surface:
     colors: NDArray[np.float32] | None = None
     marks: dict[str, Mark] = field(default_factory=dict)
     step: int = 0
+    material: Material | None = None
 
     @classmethod
     def of(cls, mesh: Mesh, **more: Any) -> Surface:
@@ -130,7 +134,8 @@ def draw(scene: Any, name: str, surface: Surface, kind: str, ramp: Callable[[NDA
     else:
         colors = np.full_like(normals, 0.5) if surface.colors is None else surface.colors
     parts = {"POSITION": surface.vertices, "NORMAL": normals, "COLOR_0": colors}
-    return scene.add_glb(name, glb_bytes(parts, surface.faces))
+    material = surface.material if kind == "Colours" else None
+    return scene.add_glb(name, glb_bytes(parts, surface.faces, material=material))
 
 
 def _linear(srgb: NDArray[Any]) -> NDArray[np.floating]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ..mesh.mesh import Mesh
+from ..output.export.material import Material
 from ..reconstruct.frame import Frame
 from ..scenes.carving.bounds import bounding_sphere
 from ..scenes.up import up_direction
@@ -24,6 +25,7 @@ def show(
     *,
     hull: Mesh | None = None,
     marks: dict[str, Mark] | None = None,
+    material: Material | None = None,
 ) -> Stage:
     """Show a scene, a result, or both.
 
@@ -39,6 +41,8 @@ def show(
         Of the masks.
     marks : dict of str to Mark, optional
         Of the mesh's vertices.
+    material : Material, optional
+        Of the mesh, the same everywhere.
 
     Raises
     ------
@@ -61,7 +65,8 @@ def show(
         stage.add_surface("hull", Surface.of(replace(hull, vertices=frame.inside(hull.vertices))))
     shown = mesh if mesh is not None or scene is None else scene.mesh
     if shown is not None:
-        stage.show(Surface.of(replace(shown, vertices=frame.inside(shown.vertices)), marks=marks or {}))
+        placed = replace(shown, vertices=frame.inside(shown.vertices))
+        stage.show(Surface.of(placed, marks=marks or {}, material=material))
     return stage
 
 

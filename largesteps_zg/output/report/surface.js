@@ -55,10 +55,24 @@
     precision highp float;
     in vec3 seen, across, paint; in vec2 at;
     uniform int mode; uniform bool textured; uniform sampler2D image;
-    uniform vec3 clay, warning, toward[3]; uniform float strength[3];
+    uniform vec3 clay, warning, toward[3], gloss; uniform float strength[3];
     out vec4 shown;
     vec3 linear(vec3 c) { return mix(c / 12.92, pow((c + 0.055) / 1.055, vec3(2.4)), step(0.04045, c)); }
     vec3 encoded(vec3 c) { return mix(12.92 * c, 1.055 * pow(c, vec3(1.0 / 2.4)) - 0.055, step(0.0031308, c)); }
+    // What a glossy surface mirrors of the lamps, by GGX, and of a bright room above a darker floor.
+    vec3 mirrored(vec3 n, vec3 albedo) {
+      vec3 v = normalize(-seen), straight = mix(vec3(gloss.z), albedo, gloss.y), found = vec3(0);
+      float a = max(gloss.x * gloss.x, 0.01), nv = max(dot(n, v), 1e-3);
+      for (int i = 0; i < 3; i++) {
+        vec3 l = normalize(toward[i]), h = normalize(l + v);
+        float nl = max(dot(n, l), 0.0), nh = max(dot(n, h), 0.0), d = a / (1.0 + (a * a - 1.0) * nh * nh);
+        float joint = 0.5 / (nl * mix(nv, 1.0, a) + nv * mix(nl, 1.0, a) + 1e-4);
+        found += strength[i] * nl * d * d * joint * (straight + (1.0 - straight) * pow(1.0 - dot(v, h), 5.0));
+      }
+      float above = smoothstep(-gloss.x - 0.1, gloss.x + 0.1, reflect(-v, n).y);
+      vec3 edge = straight + (max(vec3(1.0 - gloss.x), straight) - straight) * pow(1.0 - nv, 5.0);
+      return found + edge * mix(0.12, 0.75, above);
+    }
     void main() {
       vec3 flat_ = normalize(cross(dFdx(seen), dFdy(seen)));
       vec3 smooth_ = normalize(gl_FrontFacing ? across : -across);
@@ -67,7 +81,11 @@
       for (int i = 0; i < 3; i++) light += strength[i] * max(0.0, dot(n, normalize(toward[i])));
       vec3 albedo = linear(textured ? texture(image, at).rgb : paint);
       vec3 bare = (gl_FrontFacing ? clay : warning) * light;
-      if (mode == 0) shown = vec4(encoded(min(albedo * (0.45 + 0.75 * light), 1.0)), 1);
+      if (mode == 0) {
+        vec3 color = albedo * (1.0 - gloss.y) * (0.45 + 0.75 * light);
+        if (gloss.z > 0.0) color += mirrored(smooth_, albedo);
+        shown = vec4(encoded(min(color, 1.0)), 1);
+      }
       else if (mode == 1) shown = vec4(encoded(min(bare, 1.0)), 1);
       else if (mode == 2) shown = vec4(0.5 + 0.5 * smooth_, 1);
       else shown = 0.6 * vec4(0.02, 0.12, 0.3, 1);
@@ -115,6 +133,7 @@
   let wires = null;
   gl.uniform3fv(uniform("clay"), data.clay);
   gl.uniform3fv(uniform("warning"), data.warning);
+  gl.uniform3fv(uniform("gloss"), data.gloss || [1, 0, 0]);
   gl.uniform3fv(uniform("toward"), data.lights.flatMap(light => light[0]));
   gl.uniform1fv(uniform("strength"), data.lights.map(light => light[1]));
   if (data.image) {

@@ -15,6 +15,7 @@ from ...cameras.model import Cameras
 from ...cameras.upright import upright_rotation
 from ...images.color import linear_to_srgb
 from ...mesh.mesh import Mesh
+from ..export.material import Material
 from ..export.textured import TexturedMesh
 from ..pictures.bare import CLAY, LIGHTS, WARNING
 from .filling import picture
@@ -25,7 +26,12 @@ LEVELS = 65535  # of a coordinate: 3e-5 of the radius
 
 
 def packed_surface(
-    surface: Mesh | TexturedMesh, *, up: Float[Tensor, "3"], camera: Cameras, most: int = MOST_VERTICES
+    surface: Mesh | TexturedMesh,
+    *,
+    up: Float[Tensor, "3"],
+    camera: Cameras,
+    material: Material | None = None,
+    most: int = MOST_VERTICES,
 ) -> dict[str, Any]:
     """A surface as plain values for ``surface.js``.
 
@@ -37,6 +43,8 @@ def packed_surface(
         The direction of up in the mesh's coordinates.
     camera : Cameras
         One: the page looks from its side at first.
+    material : Material, optional
+        Of a glossy surface, the same everywhere; its colours are base colours then.
     most : int
         Vertices; a mesh that has more is thinned (`thinned`), and then has colours at its vertices and no texture.
 
@@ -46,7 +54,8 @@ def packed_surface(
         Arrays in base64, little-endian: ``positions`` (V, 3) uint16, 0 to 65535 for -1 to 1 in the unit sphere with y
         up; ``faces`` (F, 3) uint32; ``colors`` (V, 3) uint8 sRGB or None; ``places`` (V, 2) uint16, 0 to 65535 across
         the ``image`` from its upper left corner, or None. ``vertices``, ``shown``: faces before and after thinning;
-        ``from``: the direction of the camera; ``lights``, ``clay``, ``warning``: of a bare surface.
+        ``from``: the direction of the camera; ``lights``, ``clay``, ``warning``: of a bare surface; ``gloss``:
+        roughness, metalness and what is mirrored straight on, or None.
     """
     mesh, textured = (surface.mesh, surface) if isinstance(surface, TexturedMesh) else (surface, None)
     vertices, faces = mesh.vertices.detach().double().cpu().numpy(), mesh.faces.cpu().numpy()
@@ -81,7 +90,14 @@ def packed_surface(
         "lights": [[[x, -y, -z], strength] for (x, y, z), strength in LIGHTS],
         "clay": CLAY,
         "warning": WARNING,
+        "gloss": None if material is None else _gloss(material),
     }
+
+
+def _gloss(material: Material) -> list[float]:
+    """Means over its maps, and F0 of what is no metal."""
+    maps = (material.roughness, material.metalness)
+    return [*(round(float(each.double().mean()) / 255, 4) for each in maps), round(material.reflectance, 4)]
 
 
 def thinned(
