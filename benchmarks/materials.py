@@ -1,11 +1,13 @@
-"""One GLB, and the OBJ beside it, seen by three programs under the same lamps: ours, Blender's Cycles, three.js.
+"""One GLB, and the OBJ beside it, seen by three programs in the same light: ours, Blender's Cycles, three.js.
 
 Without --files the surface is made here: a bumpy ball of 20,480 faces with stripes, decimated to 400 faces, so that its
 bumps are in the normal map alone; it is a coat of paint, with metal in two of eight sectors, and polished at its top.
-Cycles traces light from the lamps to the eye only, without shadows, so that all three compute the same integral.
+The light is that of three lamps, then that of an environment map, a sky with three soft lamps. Cycles traces it to the
+eye without bounces, and lamps without shadows, so that all three compute the same integral; three.js blurs the
+environment beforehand, and ours takes each of its texels for a lamp.
 
 Claim, tested: where all three see the surface, they differ from the mean of the three by less than 0.03 of white (sRGB)
-in the mean of the pixels. Cycles also shows the OBJ, whose normal map Blender does not read.
+in the mean of the pixels. So does the OBJ in Cycles, which reads its normal map from an OpenEXR file.
 
     python3.11 -m venv blender && blender/bin/pip install bpy==4.5.15      # Blender as a module; 300 MB
     npm install --prefix out three@0.170.0                                 # and a Chromium
@@ -33,9 +35,11 @@ from largesteps_zg.geometry import weld
 from largesteps_zg.images import linear_to_srgb
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.output.export import TexturedMesh, render_lit, save_glb, save_obj, with_fewer_faces
+from largesteps_zg.output.export.exr import exr_bytes
 from largesteps_zg.output.export.material import Material
 
 SIZE, FOV, DISTANCE = 320, 30.0, 4.2  # pixels, degrees, radii
+ACROSS = 96  # texels of the environment map
 EYE = (0.5, 0.35, 0.8)  # directions in glTF's axes, y up
 LAMPS = (
     ((0.3, 0.9, 0.6), (2.6, 2.5, 2.3)),
@@ -56,7 +60,12 @@ else:
         if "roughness" in image.name or "metalness" in image.name: image.colorspace_settings.name = "Non-Color"
 scene = bpy.context.scene
 world = bpy.data.worlds.new("black"); world.use_nodes = True; scene.world = world
-world.node_tree.nodes["Background"].inputs["Strength"].default_value = 0.0
+behind = world.node_tree.nodes["Background"].inputs
+behind["Strength"].default_value = 1.0 if "sky" in told else 0.0
+if "sky" in told:
+    around = world.node_tree.nodes.new("ShaderNodeTexEnvironment")
+    around.image = bpy.data.images.load(told["sky"])
+    world.node_tree.links.new(around.outputs["Color"], behind["Color"])
 for towards, color in told["lamps"]:
     lamp = bpy.data.lights.new("lamp", "SUN")
     lamp.energy, lamp.color, lamp.angle, lamp.use_shadow = 1.0, color, 0.0, False
@@ -88,6 +97,13 @@ renderer.setSize(told.size, told.size); renderer.toneMapping = THREE.NoToneMappi
 const scene = new THREE.Scene(), camera = new THREE.PerspectiveCamera(told.fov * 180 / Math.PI, 1, 0.01, 100);
 const middle = new THREE.Vector3(...told.middle);
 camera.position.copy(new THREE.Vector3(...told.eye).add(middle)); camera.lookAt(middle);
+if (told.sky) {
+  const half = Uint16Array.from(told.texels, THREE.DataUtils.toHalfFloat);
+  const sky = new THREE.DataTexture(half, told.across, told.across / 2, THREE.RGBAFormat, THREE.HalfFloatType);
+  sky.mapping = THREE.EquirectangularReflectionMapping;
+  sky.minFilter = sky.magFilter = THREE.LinearFilter; sky.needsUpdate = true;
+  scene.environment = new THREE.PMREMGenerator(renderer).fromEquirectangular(sky).texture;
+}
 for (const [towards, color] of told.lamps) {
   const lamp = new THREE.DirectionalLight(new THREE.Color(...color), 1);
   lamp.position.set(...towards); scene.add(lamp);
@@ -98,6 +114,29 @@ new GLTFLoader().parse(bytes, "", made => {
   window.picture = renderer.domElement.toDataURL("image/png");
 });
 </script>"""
+
+
+def sky(directions: np.ndarray) -> np.ndarray:
+    """(..., 3) linear radiance from directions (..., 3), y up: bluish from above, and each lamp a soft spot."""
+    found = (0.3 + 0.2 * directions[..., 1:2]) * np.array([0.8, 0.95, 1.2])
+    for towards, color in LAMPS:
+        cosine = directions @ (np.array(towards) / np.linalg.norm(towards))
+        found = found + 8.0 * np.exp((cosine[..., None] - 1) / 0.02) * np.array(color)
+    return found
+
+
+def sky_texels() -> tuple[np.ndarray, np.ndarray]:
+    """Directions (H, W, 3), and solid angles (H, W), of a map whose row 0 looks up and whose middle looks along x.
+
+    From there u grows towards z.
+    """
+    row, column = np.meshgrid(
+        (np.arange(ACROSS // 2) + 0.5) / ACROSS * 2 * math.pi,
+        (np.arange(ACROSS) + 0.5 - ACROSS / 2) / ACROSS * 2 * math.pi,
+        indexing="ij",
+    )
+    directions = np.stack([np.sin(row) * np.cos(column), np.cos(row), np.sin(row) * np.sin(column)], axis=-1)
+    return directions, np.sin(row) * (2 * math.pi / ACROSS) ** 2
 
 
 def made_surface() -> TexturedMesh:
@@ -168,6 +207,10 @@ def ours(textured: TexturedMesh, told: dict) -> np.ndarray:
         (eye + middle)[None], middle, (0.0, 1.0, 0.0), fov_y_degrees=FOV, height=SIZE, width=SIZE
     )
     towards, irradiance = (torch.tensor([lamp[i] for lamp in told["lamps"]]) for i in (0, 1))
+    if "sky" in told:
+        directions, angles = sky_texels()
+        towards = torch.from_numpy(directions.reshape(-1, 3)).float()
+        irradiance = torch.from_numpy((sky(directions) * angles[..., None]).reshape(-1, 3)).float()
     image = render_lit(textured, camera, towards, irradiance)[0].double()
     color = linear_to_srgb((image[..., :3] / image[..., 3:].clamp(min=1e-6)).clamp(0, 1))
     return torch.cat([color, image[..., 3:]], dim=-1).numpy()
@@ -175,8 +218,15 @@ def ours(textured: TexturedMesh, told: dict) -> np.ndarray:
 
 def blenders(python: str, file: Path, told: dict, picture: Path) -> np.ndarray:
     """The same by Cycles."""
+    samples = 512 if "sky" in told else 32
     content = json.dumps(
-        {**told, "file": str(file.resolve()), "picture": str(picture.resolve()), "samples": 32}
+        {
+            **told,
+            "texels": None,
+            "file": str(file.resolve()),
+            "picture": str(picture.resolve()),
+            "samples": samples,
+        }
     )
     subprocess.run([python, "-c", CYCLES, content], check=True, stdout=subprocess.DEVNULL)
     return np.asarray(Image.open(picture).convert("RGBA")) / 255
@@ -228,31 +278,46 @@ def main() -> None:
         "fov": math.radians(FOV),
         "lamps": [[(np.array(to) / np.linalg.norm(to)).tolist(), list(color)] for to, color in LAMPS],
     }  # fmt: skip
+    options.output.joinpath("sky.exr").write_bytes(exr_bytes(sky(sky_texels()[0])))
+    texels = np.concatenate(
+        [sky(sky_texels()[0])[::-1], np.ones((ACROSS // 2, ACROSS, 1))], axis=-1
+    )  # row 0 below
+    around = {"lamps": [], "sky": str((options.output / "sky.exr").resolve()), "across": ACROSS}
+    around["texels"] = texels.ravel().round(4).tolist()
+    rows = [compared(options, files, textured, light) for light in (told, told | around)]
+    whole = np.concatenate([row for row, _ in rows], axis=0)
+    Image.fromarray(whole).save(options.output / "side_by_side.png")
+    print(options.output / "side_by_side.png")
+    worst = max(apart for _, apart in rows)
+    assert worst < 0.03, f"they differ by {worst:.3f}"
+
+
+def compared(
+    options: argparse.Namespace, files: Path, textured: TexturedMesh, told: dict
+) -> tuple[np.ndarray, float]:
+    """Pictures in one light side by side (H, W, 3) uint8, and how far the worst is off; both are printed."""
     pictures = {
         "ours": ours(textured, told),
         "Cycles": blenders(options.blender, files / "mesh.glb", told, options.output / "cycles.png"),
         "three.js": browsers(options.three, files / "mesh.glb", told, options.output),
     }
-    if options.files is None:
+    if options.files is None:  # a run's OBJ stands in the scene's axes
         pictures["Cycles, OBJ"] = blenders(
             options.blender, files / "mesh.obj", told, options.output / "obj.png"
         )
     inside = np.min([image[..., 3] for image in pictures.values()], axis=0) > 0.99
     mean = np.mean([image[inside, :3] for image in list(pictures.values())[:3]], axis=0)
-    print(f"{inside.sum():,} pixels; difference from the mean of the first three, of white in sRGB:")
+    light = "an environment map" if "sky" in told else "lamps"
+    print(f"{light}, {inside.sum():,} pixels; difference from the mean of the first three, of white in sRGB:")
     worst = 0.0
     for name, image in pictures.items():
         apart = np.abs(image[inside, :3] - mean)
-        if "OBJ" not in name:  # Blender reads no normal map of those
-            worst = max(worst, apart.mean())
+        worst = max(worst, apart.mean())
         print(
             f"  {name:12} mean {apart.mean():.4f}, of 99 % of the values {np.quantile(apart, 0.99):.4f} and less"
         )
     white = [image[..., :3] * image[..., 3:] + 1 - image[..., 3:] for image in pictures.values()]
-    whole = (255 * np.concatenate(white, axis=1)).round().astype(np.uint8)
-    Image.fromarray(whole).save(options.output / "side_by_side.png")
-    print(options.output / "side_by_side.png")
-    assert worst < 0.03, f"they differ by {worst:.3f}"
+    return (255 * np.concatenate(white, axis=1)).round().astype(np.uint8), worst
 
 
 if __name__ == "__main__":

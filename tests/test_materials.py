@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import struct
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from largesteps_zg.output.export import (
     with_fewer_faces,
 )
 from largesteps_zg.output.export.atlas import chart_fragments, filled
+from largesteps_zg.output.export.exr import exr_bytes
 from largesteps_zg.output.export.glossy import glossy, material_of
 from largesteps_zg.output.export.tangents import decoded_normals, encoded_normals, place_tangents
 from largesteps_zg.rasterizer import interpolate
@@ -364,6 +367,51 @@ def test_a_material_without_images_is_numbers(tmp_path: Path) -> None:
     assert "usemtl surface" in (tmp_path / "a.obj").read_text().splitlines()
 
 
+def exr_pixels(data: bytes) -> np.ndarray:
+    """(H, W, 3) of half floats in deflated blocks of 16 rows, byte by byte."""
+    assert struct.unpack_from("<ii", data) == (20000630, 2)
+    at, head = 8, {}
+    while data[at]:
+        name, kind, rest = data[at:].split(b"\0", 2)
+        (size,) = struct.unpack_from("<i", rest)
+        at += len(name) + len(kind) + 6
+        head[name.decode()] = data[at : at + size]
+        at += size
+    low_x, low_y, high_x, high_y = struct.unpack("<4i", head["dataWindow"])
+    width, height = high_x - low_x + 1, high_y - low_y + 1
+    assert head["channels"][::18] == b"BGR\0" and head["compression"] == b"\3"
+    made = np.empty((height, width, 3))
+    for offset in struct.unpack_from(f"<{-(-height // 16)}Q", data, at + 1):
+        top, size = struct.unpack_from("<ii", data, offset)
+        block = data[offset + 8 : offset + 8 + size]
+        rows = min(16, height - top)
+        raw = bytearray(6 * width * rows)
+        if size < len(raw):
+            steps = zlib.decompress(block)
+            sums = [steps[0]]
+            for step in steps[1:]:
+                sums.append((sums[-1] + step - 128) % 256)
+            half = len(raw) // 2
+            raw[::2], raw[1::2] = sums[:half], sums[half:]
+        else:
+            raw[:] = block
+        halves = struct.unpack(f"<{3 * width * rows}e", raw)
+        for row in range(rows):
+            for channel in range(3):  # blue comes first
+                begin = (3 * row + channel) * width
+                made[top - low_y + row, :, 2 - channel] = halves[begin : begin + width]
+    return made
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16, 5), (37, 40)])
+def test_an_exr_file_holds_the_numbers(size: tuple[int, int]) -> None:
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    smooth = np.stack([rows / 40, columns / 40, np.full(size, 0.5)], axis=-1)
+    noise = np.random.default_rng(1).random((*size, 3))
+    for image in (smooth, noise):
+        np.testing.assert_allclose(exr_pixels(exr_bytes(image)), image, atol=3e-4)
+
+
 def test_an_mtl_suits_old_and_new_readers(tmp_path: Path) -> None:
     """Roughness 0.6: alpha 0.36, Ns = 2 / 0.1296 - 2 = 13.4, Ks = 0.04 x 21.4 / 8 = 0.107."""
     rough = Material(grey(153), grey(0), normals=maps().normals)
@@ -376,7 +424,11 @@ def test_an_mtl_suits_old_and_new_readers(tmp_path: Path) -> None:
         0.04, rel=1e-3
     )  # as Blender multiplies
     assert (lines["Pr"], lines["Pm"]) == ("0.6", "0.0") and "map_Pr" not in lines
-    assert (lines["map_Kd"], lines["norm"]) == ("a.png", "a_normal.png") and "map_Bump" not in lines
+    assert (lines["map_Kd"], lines["norm"]) == ("a.png", "a_normal.png")
+    assert lines["map_Bump"] == "-bm 1 a_normal.exr"
+    np.testing.assert_allclose(
+        exr_pixels((tmp_path / "a_normal.exr").read_bytes()), rough.normals / 255, atol=3e-4
+    )
     save_obj(tmp_path / "b.obj", square(maps()))
     lines = dict(line.split(" ", 1) for line in (tmp_path / "b.mtl").read_text().splitlines())
     assert (lines["Pr"], lines["map_Pr"], lines["map_Pm"]) == ("1", "b_roughness.png", "b_metalness.png")

@@ -22,7 +22,8 @@ _OF_SCENES = (
 
 # What a run leaves behind; pictures among it are no photographs, and leftover parts of these files are cleared away.
 _MARKS = ("run.json", "results.json", "evaluation.json", "checkpoint.pt")
-OF_A_MATERIAL = ("mesh.mtl", "mesh.png", "mesh_roughness.png", "mesh_metalness.png", "mesh_normal.png")
+OF_A_MATERIAL = ("mesh.mtl", "mesh.png", "mesh_roughness.png", "mesh_metalness.png", "mesh_normal.png",
+                 "mesh_normal.exr")  # fmt: skip
 _PICTURES = (
     "comparison.png",
     "loss.png",

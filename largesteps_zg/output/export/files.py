@@ -25,6 +25,7 @@ from ...geometry.connectivity import check_mesh
 from ...geometry.normals import vertex_normals
 from ...images.color import linear_to_srgb
 from ...mesh.mesh import Mesh, decimals, lies_far
+from .exr import exr_bytes
 from .glb import glb_bytes
 from .material import Material
 from .mtl import mtl_images, mtl_text
@@ -57,7 +58,7 @@ def save_obj(
     -----
     OBJ does not say which way is up: the coordinates are the scene's own, as in PLY. Tell programs that take y for up
     (Blender asks when it imports), or give them the GLB. The images are NAME.png, the base colour, and where the
-    material says more NAME_roughness.png, NAME_metalness.png and NAME_normal.png; see `mtl_text`.
+    material says more NAME_roughness.png, NAME_metalness.png, NAME_normal.png and NAME_normal.exr; see `mtl_text`.
     """
     path, mesh, textured = _checked(path, surface, ".obj")
     lines = [f"# largesteps_zg {__version__}"]
@@ -68,7 +69,9 @@ def save_obj(
         images = mtl_images(path.stem, material, None if textured is None else textured.image)
         for name, image in images.items():
             with atomic_path(path.with_name(name)) as part:
-                part.write_bytes(_png(image))
+                part.write_bytes(
+                    _png(image) if name.endswith(".png") else exr_bytes(image.cpu().numpy() / 255)
+                )
         _save_text(path.with_suffix(".mtl"), mtl_text(path.stem, material, images))
         lines += ["usemtl surface"]
     vertices = _array(mesh.vertices)

@@ -13,6 +13,7 @@ def mtl_images(stem: str, material: Material | None, base: Tensor | None) -> dic
     """Images of a material by the names of their files, base colour first: (H, W, 3) or (H, W) uint8.
 
     Roughness and metalness that are the same everywhere get none: Blender 4.5 reads theirs as sRGB, and numbers right.
+    The normal map is there twice, see `mtl_text`.
     """
     images = {} if base is None else {f"{stem}.png": base}
     if material is None:
@@ -20,17 +21,20 @@ def mtl_images(stem: str, material: Material | None, base: Tensor | None) -> dic
     for name, layer in (("roughness", material.roughness), ("metalness", material.metalness)):
         if bool((layer != layer[0, 0]).any()):
             images[f"{stem}_{name}.png"] = layer
-    return images if material.normals is None else {**images, f"{stem}_normal.png": material.normals}
+    if material.normals is not None:
+        images |= {f"{stem}_normal{suffix}": material.normals for suffix in (".png", ".exr")}
+    return images
 
 
 def mtl_text(stem: str, material: Material | None, images: dict[str, Tensor]) -> str:
     """The content of an MTL file with one material, "surface".
 
     ``Pr``, ``Pm``, ``map_Pr``, ``map_Pm`` and ``norm`` are physically based keys. Blender 4.5 reads all of them but
-    ``norm``. (It takes ``map_Bump`` for a normal map, but one in sRGB, and others take that for heights: so there is
-    none.) Old viewers shade by Phong with a highlight ``Ks (n . h)^Ns``. GGX of roughness r, alpha = r², is nearest to
-    that with Ns = 2 / alpha² - 2 [1]_, and its highlight is as bright where Ks = F0 (Ns + 8) / 8 [2]_. Blender
-    multiplies by 2 Ks what ``Ni`` makes it mirror straight on: so Ni is the index of F0 / (2 Ks).
+    ``norm``. It takes ``map_Bump`` for a normal map, and a PNG there for sRGB; an OpenEXR file it reads as it is. Old
+    readers take ``map_Bump`` for heights, but don't know OpenEXR and go without. three.js prefers ``norm``. Old viewers
+    shade by Phong with a highlight ``Ks (n . h)^Ns``. GGX of roughness r, alpha = r², is nearest to that with
+    Ns = 2 / alpha² - 2 [1]_, and its highlight is as bright where Ks = F0 (Ns + 8) / 8 [2]_. Blender multiplies by 2 Ks
+    what ``Ni`` makes it mirror straight on: so Ni is the index of F0 / (2 Ks).
 
     Parameters
     ----------
@@ -61,6 +65,7 @@ def mtl_text(stem: str, material: Material | None, images: dict[str, Tensor]) ->
             ("Pm", "metalness", int(material.metalness[0, 0]) / 255),
         ):
             lines.append(f"{key} {1 if f'{stem}_{name}.png' in images else round(value, 4)}")
-    keys = {"": "map_Kd", "_roughness": "map_Pr", "_metalness": "map_Pm", "_normal": "norm"}
-    lines += [f"{keys[name.removeprefix(stem).removesuffix('.png')]} {name}" for name in images]
+    keys = {".png": "map_Kd", "_roughness.png": "map_Pr", "_metalness.png": "map_Pm", "_normal.png": "norm",
+            "_normal.exr": "map_Bump -bm 1"}  # fmt: skip
+    lines += [f"{keys[name.removeprefix(stem)]} {name}" for name in images]
     return "\n".join(lines) + "\n"
