@@ -76,10 +76,24 @@ def fault(operator: Any, **options: Any) -> str:
     return ""
 
 
+def damaged(steps: Any, folder: Path) -> list[str]:
+    """What is said of a run whose files are damaged, one after the other."""
+    run, told = folder / "damaged", []
+    run.mkdir()
+    (run / "run.json").write_text("{}")
+    frame = {"file_path": "a", "w": 3, "h": 3, "fl_x": 2, "transform_matrix": np.eye(4).tolist()}
+    for cameras in ("[]", '{"frames": [{"file_path": "a"}]}', json.dumps({"frames": [frame]})):
+        (run / "cameras.json").write_text(cameras)
+        told.append(fault(steps.import_result, filepath=str(run)))
+    (run / "mesh.glb").write_bytes(b"glTF, but no more")
+    return [*told, fault(steps.import_result, filepath=str(run))]
+
+
 def export(folder: Path) -> dict[str, Any]:
     """A scene with eight cameras, an animation, meshes by Blender's own exporters, and what is refused."""
     scene, steps = bpy.context.scene, bpy.ops.largesteps
     told = {"none": fault(steps.export_scene, filepath=str(folder / "none"))}
+    told["unnamed"] = fault(steps.export_scene) + fault(steps.export_scene, filepath=" ")
     scene.render.engine, scene.cycles.samples, scene.cycles.device = "CYCLES", 16, "CPU"
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 641, 403, 50
     scene.render.pixel_aspect_y, scene.view_settings.view_transform = 1.25, "AgX"
@@ -126,6 +140,9 @@ def imported(folder: Path) -> dict[str, Any]:
     """The run in a folder: what its cameras see, its surface, and what is refused."""
     steps, told = bpy.ops.largesteps, {}
     told["nothing"] = fault(steps.import_result, filepath=str(folder / "large_steps_addon"))
+    told["unnamed"] = fault(steps.import_result) + fault(steps.import_result, filepath=" ")
+    told["gone"] = fault(steps.import_result, filepath=str(folder / "gone"))
+    told["damaged"] = damaged(steps, folder)
     told["objects"] = len(bpy.data.objects)
     steps.import_result(filepath=str(folder / "run"))
     bpy.context.view_layer.update()

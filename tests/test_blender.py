@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -30,8 +31,9 @@ from largesteps_zg.scenes import Scene, Views, load_scene, save_scene
 from largesteps_zg.scenes.reading import Reading
 
 STEPS = Path(__file__).with_name("blender_steps.py")
-HAS_BLENDER = importlib.util.find_spec("bpy") is not None
-needs_blender = pytest.mark.skipif(not HAS_BLENDER, reason="bpy is not installed")
+# A Python that has bpy: this one, or that of an environment of its own.
+BLENDER = os.environ.get("BLENDER_PYTHON") or (sys.executable if importlib.util.find_spec("bpy") else None)
+needs_blender = pytest.mark.skipif(BLENDER is None, reason="bpy is not installed, nor BLENDER_PYTHON given")
 UP = torch.tensor([0.3, -1.0, 0.2], dtype=torch.float64)  # of the scene in `a_run`
 SCALE = 1.7  # of mesh.glb, over the scene's coordinates
 
@@ -41,7 +43,7 @@ def in_blender(step: str, folder: Path) -> dict[str, Any]:
     addon = folder / "addon.zip"
     write_addon(addon)
     done = subprocess.run(
-        [sys.executable, str(STEPS), step, str(addon), str(folder)],
+        [str(BLENDER), str(STEPS), step, str(addon), str(folder)],
         capture_output=True,
         text=True,
         timeout=600,
@@ -117,6 +119,7 @@ def test_settings_come_back_and_mistakes_leave_nothing(exported: tuple[Path, dic
     assert "expected an empty folder or a new name" in told["full"]
     assert "nothing outlines the object" in told["floor"] and "no object is selected" in told["unselected"]
     assert "expected a perspective one, got ORTHO" in told["ortho"]
+    assert told["unnamed"].count("folder: none was chosen; give its name") == 2
     assert told["left"] == [] and not any((folder / name).exists() for name in ("none", "floor", "ortho"))
     assert all("\n" not in told[name] for name in ("none", "full", "floor", "unselected", "ortho"))
 
@@ -219,6 +222,10 @@ def test_an_imported_run_is_seen_through_the_same_pixels(tmp_path: Path) -> None
     assert told["links"] == [["VERTEX_COLOR", "Base Color"]] and told["scene"] == 4
     assert told["materials"] == ["surface"] and told["view"] == "Standard" and not told["torch"]
     assert told["pictures"] == {"0": "0.png", "1": "1.png", "2": None, "b": None}
+    assert told["unnamed"].count("folder: none was chosen") == 2 and "there is no such folder" in told["gone"]
+    expected = ("expected an object", "'transform_matrix' is missing", "found neither", "is the file whole?")
+    for said, part in zip(told["damaged"], expected, strict=True):
+        assert part in said and "\n" not in said and "Traceback" not in said
     assert "expected the folder of a run" in told["nothing"] and told["objects"] == 0
     assert "expected an active one that was imported" in told["look"]
 

@@ -54,10 +54,13 @@ def import_folder(context: Any, folder: Path, *, with_pictures: bool, standard_v
 def _surface(file: Path, place: Any) -> list[Any]:
     """The objects of a mesh file, upright, in the size of mesh.glb."""
     before = set(bpy.data.objects)
-    if file.suffix == ".glb":
-        bpy.ops.import_scene.gltf(filepath=str(file))
-    else:
-        bpy.ops.wm.ply_import(filepath=str(file), forward_axis="Y", up_axis="Z")
+    try:
+        if file.suffix == ".glb":
+            bpy.ops.import_scene.gltf(filepath=str(file))
+        else:
+            bpy.ops.wm.ply_import(filepath=str(file), forward_axis="Y", up_axis="Z")
+    except RuntimeError as error:  # whose text is a page of Blender's own
+        raise ValueError(f"{file}: Blender cannot read it; is the file whole?") from error
     made = [each for each in bpy.data.objects if each not in before]
     for each in made:
         if each.type == "MESH" and file.suffix != ".glb":

@@ -12,6 +12,13 @@ from .exporting import export_scene
 from .importing import import_folder, look_through
 
 
+def _folder(given: str) -> Path:
+    """The folder that was chosen, or typed."""
+    if not given.strip():
+        raise ValueError("folder: none was chosen; give its name")
+    return Path(bpy.path.abspath(given))
+
+
 def _told(operator: bpy.types.Operator, work: Callable[[], str]) -> set[str]:
     """Do it, and say in one line what was done or what is wrong."""
     try:
@@ -50,9 +57,8 @@ class LARGESTEPS_OT_export(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        target = Path(bpy.path.abspath(self.filepath))
         options = {"which": self.cameras, "only_selected": self.only_selected, "with_mesh": self.with_mesh}
-        return _told(self, lambda: export_scene(context, target, **options))
+        return _told(self, lambda: export_scene(context, _folder(self.filepath), **options))
 
 
 class LARGESTEPS_OT_import(bpy.types.Operator):
@@ -75,10 +81,13 @@ class LARGESTEPS_OT_import(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        chosen = Path(bpy.path.abspath(self.filepath))
-        folder = chosen.parent if chosen.is_file() else chosen
         options = {"with_pictures": self.with_pictures, "standard_view": self.standard_view}
-        return _told(self, lambda: import_folder(context, folder, **options))
+
+        def work() -> str:
+            chosen = _folder(self.filepath)  # or a file in it
+            return import_folder(context, chosen.parent if chosen.is_file() else chosen, **options)
+
+        return _told(self, work)
 
 
 class LARGESTEPS_OT_look(bpy.types.Operator):

@@ -128,6 +128,8 @@ def cameras_of(folder: Path) -> tuple[list[Seen], np.ndarray, float, bool]:
     ValueError
         It is the folder of no run and of no scene in transforms form, or see `read_cameras`.
     """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: there is no such folder")
     is_run = (folder / "run.json").is_file()
     names = ("cameras.json",) if is_run else OF_SCENES
     file = next((folder / name for name in names if (folder / name).is_file()), None)
