@@ -241,6 +241,7 @@ def test_a_clicked_camera_sees_its_photograph(viser: Any, tmp_path: Path) -> Non
                 page.run("1")  # what the page tells is read, so that it can go on
             (client,) = server.get_clients().values()
             assert not stage.leaving.visible
+            before = client.camera.position, client.camera.look_at, client.camera.fov
             stage.look_through(2, client)
             assert stage.leaving.visible
             eye = {"wxyz": client.camera.wxyz, "position": client.camera.position, "fov": client.camera.fov}
@@ -248,6 +249,10 @@ def test_a_clicked_camera_sees_its_photograph(viser: Any, tmp_path: Path) -> Non
                 asked = beside.submit(client.get_render, 96, 128, **eye)
                 while not asked.done():
                     page.run("1")
+            stage.leave()
+            after = client.camera.position, client.camera.look_at, client.camera.fov
+            for value, expected in zip(after, before, strict=True):
+                np.testing.assert_allclose(value, expected, atol=1e-4)
         assert stage.photographs is not None
         wanted, seen = stage.photographs.image(2, 128).astype(float), asked.result()[..., :3].astype(float)
         off = np.abs(seen - wanted).mean()

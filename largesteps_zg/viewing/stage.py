@@ -72,6 +72,7 @@ class Stage:
         self.up = up.double().cpu()
         self._frustums: list[Any] = []
         self._photograph: Any = None
+        self._before: tuple[Any, dict[str, Any]] | None = None  # a browser, and where its eye was
         server.scene.set_up_direction(tuple(self.up.tolist()))
         self.kind = server.gui.add_dropdown("Surface", [*KINDS, *offered], initial_value=KINDS[0])
         self.kind.on_update(lambda _: self.redraw())
@@ -146,6 +147,8 @@ class Stage:
         away = float(np.linalg.norm(position)) + BEHIND
         center, width, height = behind(cameras, index, away)
         self.leave()
+        eye = {name: getattr(client.camera, name) for name in ("position", "look_at", "up_direction", "fov")}
+        self._before = (client, eye)
         image = self.photographs.image(index, LARGE)
         self._photograph = self.server.scene.add_image(
             "/photograph", image, width, height, wxyz=wxyz, position=center
@@ -157,7 +160,13 @@ class Stage:
             client.camera.fov = height_angle(cameras, index)
 
     def leave(self) -> None:
-        """Take the photograph away again."""
+        """Take the photograph away again, and put the eye back to where it was."""
+        if self._before is not None:
+            # At the camera its small photograph would fill the picture.
+            (client, eye), self._before = self._before, None
+            with client.atomic():
+                for name, value in eye.items():
+                    setattr(client.camera, name, value)
         if self._photograph is not None:
             self._photograph.remove()
             self._photograph = None
