@@ -45,10 +45,8 @@ from PIL import Image
 
 SCENES = ("fennec-paint", "fennec-gloss", "fennec-clay")
 WIDTH, HEIGHT, FOCAL = 800, 600, 700.0  # pixels: 60 degrees across, as a telephone's
-DISTORTION = (
-    -0.09,
-    0.03,
-)  # of x (1 + k1 r^2 + k2 r^4): corners move by 3 % of their distance from the middle
+# Of x (1 + k1 r^2 + k2 r^4): corners move by 3 % of their distance from the middle.
+DISTORTION = -0.09, 0.03
 WIDER = 1.2  # the camera sees that much more before the lens bends it
 SHAKEN = 7  # every seventh photograph
 QUALITY = 92  # of JPEG

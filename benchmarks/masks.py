@@ -69,10 +69,7 @@ def main() -> None:
     noisy = photographs(views, arguments.background, arguments.noise)
     opaque = torch.full_like(exact, 255)
     with tempfile.TemporaryDirectory() as folder:
-        save_scene(
-            folder,
-            Scene(None, "transforms", with_alpha(views, opaque, noisy), mesh=truth),
-        )
+        save_scene(folder, Scene(None, "transforms", with_alpha(views, opaque, noisy), mesh=truth))
         found = load_scene(folder, reading=Reading(hold_out=0)).train
     table(found, exact)
     if arguments.masks_only:

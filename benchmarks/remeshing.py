@@ -160,10 +160,7 @@ def main() -> None:
             check(rows, mesh)
         wish = sizing_field(mesh.vertices, mesh.faces, finest=0.005, coarsest=0.2, tolerance=0.0003)
         varied = row(
-            f"{name}, by curvature",
-            mesh,
-            within_budget(wish, mesh.vertices, mesh.faces, 5_000),
-            "adaptive",
+            f"{name}, by curvature", mesh, within_budget(wish, mesh.vertices, mesh.faces, 5_000), "adaptive"
         )
         print(varied.line, flush=True)
         same = row(name, mesh, (unit / len(varied.result.vertices)) ** 0.5, "adaptive").result

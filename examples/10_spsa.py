@@ -26,9 +26,8 @@ output.mkdir(parents=True, exist_ok=True)
 generator = torch.Generator().manual_seed(1)
 lamps = torch.linspace(0.025, 0.975, 20)
 pixels = torch.linspace(0, 1, 48)
-spread = torch.exp(
-    -0.5 * ((pixels[:, None] - lamps) / 0.05) ** 2
-)  # (48, 20): how a lamp lights a row of pixels
+# (48, 20): how a lamp lights a row of pixels
+spread = torch.exp(-0.5 * ((pixels[:, None] - lamps) / 0.05) ** 2)
 spread = spread / spread.sum(dim=1, keepdim=True)
 
 

@@ -247,10 +247,8 @@ def _carry(name: str, value: Any, old: Tensor, new: Tensor, transfer: Transfer) 
     return result.clamp(min=0) if name in _SECOND_MOMENTS else result.clone()
 
 
-BETAS = (
-    0.9,
-    0.99,
-)  # a view is seen at every fifth step or so: a shorter memory than that of what every step sees
+# A view is seen at every fifth step or so: a shorter memory than that of what every step sees.
+BETAS = 0.9, 0.99
 
 
 class RowAdam:

@@ -371,11 +371,7 @@ def test_an_edge_is_flipped_only_where_the_surface_does_not_suffer(points, faces
         (torch.full((42,), 0.3), "gpytoolbox", "target_length: expected one length for backend 'gpytoolbox'"),
         (torch.full((41,), 0.3), "auto", r"target_length: expected \(42,\) floats"),
         (torch.full((42,), -0.3), "auto", "expected finite lengths > 0, got -0.3 at vertex 0"),
-        (
-            torch.full((42,), 1e-5),
-            "adaptive",
-            "target_length: expected lengths that give at most 4,000,000",
-        ),
+        (torch.full((42,), 1e-5), "adaptive", "target_length: expected lengths that give at most 4,000,000"),
     ],
 )
 def test_lengths_are_refused_in_one_line(lengths, backend, message):

@@ -75,11 +75,8 @@ def test_the_gradient_is_that_of_differences_along_normals(generator):
         """The energy with these normals."""
         mean = torch.zeros_like(moved)
         count = torch.zeros(len(moved), 1, dtype=moved.dtype)
-        for a, b in (
-            (0, 1),
-            (1, 2),
-            (2, 0),
-        ):  # each edge has two faces, that go through it in both directions
+        # Each edge has two faces, that go through it in both directions.
+        for a, b in ((0, 1), (1, 2), (2, 0)):
             mean.index_add_(0, ball.faces[:, a], moved[ball.faces[:, b]])
             count.index_add_(0, ball.faces[:, a], torch.ones(len(ball.faces), 1, dtype=moved.dtype))
         slopes = ((moved - mean / count) * normals).sum(1) / bends.lengths

@@ -505,9 +505,8 @@ def test_quaternions_of_any_length_are_normalised_as_colmap_does(
 def test_damaged_poses_of_a_binary_model_are_named(tmp_path: Path, at, numbers, words, recwarn) -> None:
     file = write_colmap_binary(tmp_path) / "sparse" / "0" / "images.bin"
     content = bytearray(file.read_bytes())
-    struct.pack_into(
-        f"<{len(numbers)}d", content, 8 + 4 + at, *numbers
-    )  # the first image's, after count and number
+    # The first image's, after count and number.
+    struct.pack_into(f"<{len(numbers)}d", content, 8 + 4 + at, *numbers)
     file.write_bytes(content)
     refused(tmp_path, "images.bin: dots1.png: ", words)
     assert list(recwarn) == []

@@ -105,9 +105,8 @@ def test_impossible_budgets_are_refused(amount: float, unit: str) -> None:
 
 @pytest.mark.slow
 def test_every_gradient_gets_the_same_budget(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        PerPixelSource, "_pairs", lambda *_: 1
-    )  # it takes more where triangles are as fine as these
+    # It takes more where triangles are as fine as these.
+    monkeypatch.setattr(PerPixelSource, "_pairs", lambda *_: 1)
     found = results(target, budget=Budget(70), diagnostics=False)
     assert [result.gradient for result in found] == [*GRADIENTS]
     # Images a step: the rasterizer one of each view, blurred or not, per-pixel a pair of two of the three, the others

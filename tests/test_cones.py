@@ -37,11 +37,7 @@ def blob(generator: torch.Generator, height: int = 12, width: int = 15) -> np.nd
 
 def world(row: float, column: float, depth: float, shape: tuple[int, ...]) -> list[float]:
     """The point that is seen at a place of the image, in pixels from its corner."""
-    return [
-        (column - shape[1] / 2) / FOCAL[0] * depth,
-        (row - shape[0] / 2) / FOCAL[1] * depth,
-        depth,
-    ]
+    return [(column - shape[1] / 2) / FOCAL[0] * depth, (row - shape[0] / 2) / FOCAL[1] * depth, depth]
 
 
 def test_distances_are_to_the_nearest_pixel_of_the_other_kind(generator: torch.Generator) -> None:

@@ -184,10 +184,7 @@ def test_reading_obeys_photographs_and_checks(scene: Scene, tmp_path: Path) -> N
     found = load_scene(tmp_path)
     assert found.train.images[..., 3].min() == 0 and found.constants == DEFAULTS
     for constants, reason in (
-        (
-            Constants(photographs=Photographs(contrast=255, faint=255)),
-            "no background could be told apart",
-        ),
+        (Constants(photographs=Photographs(contrast=255, faint=255)), "no background could be told apart"),
         (Constants(checks=Checks(parallax=10.0)), "too near"),
     ):
         with pytest.raises(ValueError, match=reason):

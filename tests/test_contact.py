@@ -34,9 +34,8 @@ def test_sides_that_meet_are_pushed_apart_along_their_normals() -> None:
     edge = float(mean_edge_length(disc.vertices, disc.faces))
     contact = Contact(disc.faces, disc.vertices)
     inner = disc.vertices[:, :2].norm(dim=1) < 0.8
-    assert torch.equal(
-        contact.apart(disc.vertices, 0)[inner], disc.vertices[inner]
-    )  # found, and thick enough
+    # Found, and thick enough.
+    assert torch.equal(contact.apart(disc.vertices, 0)[inner], disc.vertices[inner])
     # The lower side moves up through the upper one, in the middle.
     dent = disc.vertices.clone()
     middle = (dent[:, 2] < 0) & (dent[:, :2].norm(dim=1) < 0.5)

@@ -70,9 +70,8 @@ def test_a_ball_stays_a_ball(count: int) -> None:
     dip = 1 - math.sqrt(1 - radius)
     found = surface_distances(Mesh(made.vertices, made.faces), ball, samples=5000)
     assert found.hausdorff < 3 * dip  # triangles of up to sqrt(3) times that radius
-    assert (
-        found.chamfer < dip / 2
-    )  # in the mean half as deep, were all vertices on the ball; they lie outside of it
+    # In the mean half as deep, were all vertices on the ball; they lie outside of it.
+    assert found.chamfer < dip / 2
 
 
 def test_flat_parts_cost_nothing_and_borders_stay() -> None:

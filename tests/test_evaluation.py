@@ -130,9 +130,8 @@ def test_dtu_by_a_loop(masked: bool) -> None:
     mask[:3] = True
     seen = Observation(mask, np.array([[-3.0, -3, -3], [3, 3, 36]]), 1.0, np.array([0.0, 0, 1, 10]))
     found = dtu_distances(mesh, scan, seen if masked else None)
-    assert found.completeness == pytest.approx(
-        1.0, abs=0.02
-    )  # 0.2 mm apart: sqrt(1 + 0.1^2) at most but for gaps
+    # 0.2 mm apart: sqrt(1 + 0.1^2) at most but for gaps.
+    assert found.completeness == pytest.approx(1.0, abs=0.02)
     assert found.missing == (0 if masked else 0.5)
     assert found.outliers == pytest.approx(0.5, abs=0.02)
     line = np.linspace(-3, -0.5, 800) if masked else np.linspace(-3, 3, 800)

@@ -37,17 +37,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from mesh_files import BALL, MESHES, glb_parts, packed_glb
 from PIL import Image
-from test_scene_fuzz import (
-    LONG,
-    ODD,
-    SHORT,
-    WHOLE,
-    fuzz,
-    limits,
-    other_bytes,
-    other_word,
-    read_or_one_line,
-)
+from test_scene_fuzz import LONG, ODD, SHORT, WHOLE, fuzz, limits, other_bytes, other_word, read_or_one_line
 
 from largesteps_zg.images.files import image_header, read_image, read_mask
 from largesteps_zg.mesh import load_mesh

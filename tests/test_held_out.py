@@ -116,9 +116,8 @@ def test_each_half_is_exposed_as_the_other_half_tells(generator) -> None:
     found = exposed(image, photograph)
     torch.testing.assert_close(found[:, :5, :3], image[:, :5, :3] * gains)
     made, taken = image[:, 2:5, :3].reshape(-1, 3), photograph[:, 2:5, :3].reshape(-1, 3)
-    fitted = [
-        float(torch.linalg.lstsq(made[:, [k]], taken[:, [k]]).solution) for k in range(3)
-    ]  # ... but about the other
+    # ... but about the other.
+    fitted = [float(torch.linalg.lstsq(made[:, [k]], taken[:, [k]]).solution) for k in range(3)]
     torch.testing.assert_close(found[:, 5:, :3], image[:, 5:, :3] * torch.tensor(fitted))
     assert torch.equal(found[..., 3], image[..., 3])
 

@@ -36,9 +36,8 @@ def test_harmonics_of_degree_one_are_the_coordinates():
     directions, _ = quadrature()
     basis = spherical_harmonics(directions, 1)
     assert torch.allclose(basis[:, 0], torch.full((200,), math.sqrt(1 / (4 * math.pi)), dtype=torch.float64))
-    assert torch.allclose(
-        basis[:, 1:], math.sqrt(3 / (4 * math.pi)) * directions[:, [1, 2, 0]]
-    )  # m = -1, 0, 1: y, z, x
+    # m = -1, 0, 1: y, z, x.
+    assert torch.allclose(basis[:, 1:], math.sqrt(3 / (4 * math.pi)) * directions[:, [1, 2, 0]])
 
 
 def test_harmonics_are_differentiable(generator):
@@ -96,9 +95,8 @@ def test_lights_are_read_from_files(tmp_path):
     assert torch.allclose(found.double(), from_environment_map(radiance).coefficients, atol=1e-5)
     from PIL import Image
 
-    Image.new("RGB", (128, 64), (188, 188, 188)).save(
-        tmp_path / "grey.png"
-    )  # sRGB 188 is 0.503 in linear light
+    # sRGB 188 is 0.503 in linear light.
+    Image.new("RGB", (128, 64), (188, 188, 188)).save(tmp_path / "grey.png")
     shading = load_light(tmp_path / "grey.png")(torch.tensor([[0.0, 0.0, 1.0]]))
     assert torch.allclose(shading, torch.full((1, 3), 0.503), atol=1e-3)
 

@@ -143,9 +143,8 @@ def test_specks_and_pits_are_dropped_but_two_large_parts_stay() -> None:
 
 @pytest.mark.slow
 def test_large_photographs_are_masked_at_their_own_size() -> None:
-    expected = (
-        ring_mask().repeat(6, axis=0).repeat(6, axis=1)
-    )  # 960 wide: colours are learnt from every second pixel
+    # 960 wide: colours are learnt from every second pixel.
+    expected = ring_mask().repeat(6, axis=0).repeat(6, axis=1)
     light = gaussian_filter(expected.astype(np.float32), 1.0)[..., None] * (STONE / 255) ** 2.2
     noise = np.random.default_rng(0).normal(0, 1.5, (*expected.shape, 3))
     image = (255 * light ** (1 / 2.2) + noise).clip(0, 255).astype(np.uint8)
@@ -325,9 +324,8 @@ def test_pixels_at_outlines_are_object_as_far_as_they_show_it(background: tuple)
     alpha = found[..., 3] / 255
     assert np.abs(alpha - share[..., 0]).max() < 0.03  # the curve of sRGB is not quite a power
     assert alpha.sum() == pytest.approx(np.pi * 30.25**2, rel=1e-3)
-    assert (
-        np.abs(found[alpha > 0, :3].astype(int) - STONE).max() <= 3
-    )  # and nothing of the background's colour
+    # And nothing of the background's colour.
+    assert np.abs(found[alpha > 0, :3].astype(int) - STONE).max() <= 3
 
 
 def test_what_is_thin_or_as_dark_as_the_background_keeps_its_mask() -> None:

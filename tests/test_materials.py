@@ -420,9 +420,8 @@ def test_an_mtl_suits_old_and_new_readers(tmp_path: Path) -> None:
     assert float(lines["Ns"]) == pytest.approx(13.43, abs=0.05) and lines["illum"] == "2"
     assert [float(word) for word in lines["Ks"].split()] == pytest.approx([0.1072] * 3, abs=2e-4)
     root = (float(lines["Ni"]) - 1) / (float(lines["Ni"]) + 1)
-    assert 2 * float(lines["Ks"].split()[0]) * root**2 == pytest.approx(
-        0.04, rel=1e-3
-    )  # as Blender multiplies
+    # As Blender multiplies.
+    assert 2 * float(lines["Ks"].split()[0]) * root**2 == pytest.approx(0.04, rel=1e-3)
     assert (lines["Pr"], lines["Pm"]) == ("0.6", "0.0") and "map_Pr" not in lines
     assert (lines["map_Kd"], lines["norm"]) == ("a.png", "a_normal.png")
     assert lines["map_Bump"] == "-bm 1 a_normal.exr"

@@ -399,10 +399,7 @@ def test_stl_that_is_not_of_triangles_or_not_whole(tmp_path):
         ),
         (text[: text.rindex(b"vertex")], ("endfacet before the file ends, got 2 vertices", "complete?")),
         (text.replace(b"solid", b"body", 1), ("line 1: expected the word solid", "got 'body")),
-        (
-            binary[:-10],
-            (f"expected {size:,} bytes for 80 faces, got {size - 10:,}, 10 missing", "complete?"),
-        ),
+        (binary[:-10], (f"expected {size:,} bytes for 80 faces, got {size - 10:,}, 10 missing", "complete?")),
         (
             binary + b"1234",
             (f"expected {size:,} bytes for 80 faces, got {size + 4:,}, 4 too many", "cut them off"),

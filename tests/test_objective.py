@@ -25,10 +25,7 @@ def squares(x: Tensor) -> Tensor:
 def pairs(count: int, generator: torch.Generator) -> list[tuple[Tensor, Tensor]]:
     """Points of two tensors of different shapes and types."""
     return [
-        (
-            torch.randn(50, 3, generator=generator),
-            torch.randn(7, generator=generator, dtype=torch.float64),
-        )
+        (torch.randn(50, 3, generator=generator), torch.randn(7, generator=generator, dtype=torch.float64))
         for _ in range(count)
     ]
 

@@ -158,6 +158,5 @@ def test_the_mesh_of_a_task_is_where_its_scene_is(name: str) -> None:
 def test_a_soft_rasterizer_sees_what_is_hidden_and_not_what_is_outside(tmp_path: Path) -> None:
     pytest.importorskip("mitsuba")
     assert value(small("occlusion", tmp_path), SOFT, "parameter error") < 0.2  # of 6.25
-    assert value(small("shadows", tmp_path), SOFT, "parameter error") == pytest.approx(
-        1.625
-    )  # it did not move
+    # It did not move.
+    assert value(small("shadows", tmp_path), SOFT, "parameter error") == pytest.approx(1.625)

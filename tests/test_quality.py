@@ -23,9 +23,8 @@ CHAMFER = 4.33  # thousandths of the diagonal; a pixel is 18. Median of seeds 0,
 @pytest.mark.slow
 def test_a_path_traced_fennec_comes_out_as_well_as_it_did() -> None:
     *_, last = reconstruct(load_scene(SCENE).train, Settings(steps=400, seed=1))
-    built_in = load_mesh(
-        meshes.path("fennec")
-    )  # y up; scenes of Blender have z up. Rounded there: 0.19 thousandths
+    # With y up; scenes of Blender have z up. Rounded there: 0.19 thousandths.
+    built_in = load_mesh(meshes.path("fennec"))
     turned = built_in.vertices[:, [0, 2, 1]] * torch.tensor([1.0, -1.0, 1.0])
     report = mesh_report(last.run.mesh(), Mesh(turned, built_in.faces))
     assert report["distance_to_truth"]["chamfer_permille"] < 1.2 * CHAMFER

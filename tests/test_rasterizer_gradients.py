@@ -80,9 +80,8 @@ TURNS = [(1, 0.0, 0.0), (2, 0.137, 0.29), (3, -0.41, 0.18), (4, 0.5, 0.5), (5, 0
 @pytest.mark.parametrize("size", [64, 128, 256, 512])
 @pytest.mark.parametrize("subdivisions", [3, 4, 5])
 def test_covered_area_grows_with_a_sphere_as_it_should(subdivisions, size):
-    mesh_area = {3: 0.9948, 4: 0.9987, 5: 0.9997}[
-        subdivisions
-    ]  # of the disc that the polyhedron's image fills
+    # Of the disc that the polyhedron's image fills.
+    mesh_area = {3: 0.9948, 4: 0.9987, 5: 0.9997}[subdivisions]
     _, faces = sphere(subdivisions)
     edges = edge_table(faces)
     for seed, du, dv in TURNS[: {3: 6, 4: 4, 5: 2}[subdivisions]]:

@@ -323,9 +323,8 @@ def test_lambda_reaches_as_far_on_any_tessellation() -> None:
 def test_the_loop_smooths_less_after_a_remeshing_and_remembers_it(scene) -> None:
     settings = dataclasses.replace(SHORT, steps=3, remesh=(1,), lambda_=19.0)
     states = reconstruct(scene.train, settings)
-    assert (
-        next(states).run.fit.shape.parametrization.matrix.to_dense()[0, 0] == 1 + 5 * 19
-    )  # a vertex of the icosahedron has 5 edges
+    # A vertex of the icosahedron has 5 edges.
+    assert next(states).run.fit.shape.parametrization.matrix.to_dense()[0, 0] == 1 + 5 * 19
     run = next(states).run
     assert run.fit.shape.lambda_ == 19 / 4
     again = Reconstruction(scene.train, settings)
@@ -397,9 +396,8 @@ def test_a_preference_for_smooth_shapes_makes_them_smoother_and_its_weight_falls
     weights = [bending_weight(3.0, progress) for progress in (0.0, 0.5, 1.0)]
     assert weights == pytest.approx([12.0, 6.0, 3.0])
     run = Reconstruction(scene.train, Settings(bending=0.5))
-    assert run.fit.options.bending == pytest.approx(
-        0.5 / (10 * 72 * 64) ** 0.5
-    )  # more images show more detail
+    # More images show more detail.
+    assert run.fit.options.bending == pytest.approx(0.5 / (10 * 72 * 64) ** 0.5)
     assert Reconstruction(scene.train, Settings(bending=0.0)).fit.triangles.bends is None
     # Estimates of a whole image are too short to stand beside an exact gradient.
     assert Reconstruction(scene.train, Settings(gradients="zerograds")).fit.triangles.bends is None

@@ -281,10 +281,7 @@ OPENED = "a surface with 3 border edges from a closed one"
 )
 def test_an_unsound_result_is_not_handed_on(monkeypatch, spoil, reason):
     ball = icosphere(2)
-    backends = {
-        "gpytoolbox": lambda v, f, *_: spoil(v, f),
-        "pymeshlab": lambda v, f, *_: spoil(v, f),
-    }
+    backends = {"gpytoolbox": lambda v, f, *_: spoil(v, f), "pymeshlab": lambda v, f, *_: spoil(v, f)}
     monkeypatch.setattr(remesh_module, "BACKENDS", backends)
     with pytest.raises(RuntimeError, match=f"gpytoolbox gave .*{reason}.*pymeshlab gave"):
         remesh(ball.vertices, ball.faces, 0.3)

@@ -97,9 +97,8 @@ def test_one_file_with_lists_of_files(tmp_path: Path) -> None:
     assert len(load_scene(tmp_path).train) == 4
     assert load_scene(tmp_path).test is None
     names = [frame["file_path"] for frame in content["frames"]]
-    rewrite(
-        tmp_path, {**content, "test_filenames": ["train/r_1"]}, name="transforms.json"
-    )  # "./" is left out
+    # "./" is left out
+    rewrite(tmp_path, {**content, "test_filenames": ["train/r_1"]}, name="transforms.json")
     scene = load_scene(tmp_path)
     assert (scene.train.names, scene.test.names) == (("r_0", "r_2", "r_3"), ("r_1",))
     lists = {"train_filenames": names[2:], "val_filenames": names[:1]}

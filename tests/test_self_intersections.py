@@ -49,9 +49,8 @@ def test_a_corner_below_the_plane_meets_and_one_above_does_not():
 
 def test_neighbours_are_not_compared():
     vertices = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0.4, 0.1, 0.0]])
-    assert not self_intersections(
-        vertices, torch.tensor([[0, 1, 2], [0, 1, 3]])
-    ).any()  # one covers the other
+    # One covers the other.
+    assert not self_intersections(vertices, torch.tensor([[0, 1, 2], [0, 1, 3]])).any()
 
 
 def test_overlap_within_one_plane_counts():

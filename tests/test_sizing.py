@@ -49,9 +49,8 @@ def test_a_chord_of_the_length_stays_within_the_tolerance():
 
 def test_noise_hardly_shortens_the_edges(generator):
     ball = icosphere(4, dtype=torch.float64)
-    noise = 0.004 * torch.randn(
-        ball.vertices.shape, generator=generator, dtype=torch.float64
-    )  # an edge: 0.08
+    # An edge: 0.08.
+    noise = 0.004 * torch.randn(ball.vertices.shape, generator=generator, dtype=torch.float64)
     bounds = {"finest": 0.001, "coarsest": 10.0, "tolerance": 0.01}
     field = sizing_field(ball.vertices + noise, ball.faces, **bounds)
     rough = sizing_field(ball.vertices + noise, ball.faces, smoothing=0, **bounds)

@@ -163,10 +163,7 @@ def test_views_share_colours_or_have_their_own() -> None:
     ],
 )
 def test_mistakes_are_told(changed: dict, message: str) -> None:
-    ball, cameras = (
-        icosphere(1),
-        sphere_of_cameras(1, distance=3.0, fov_y_degrees=45.0, height=8, width=8),
-    )
+    ball, cameras = (icosphere(1), sphere_of_cameras(1, distance=3.0, fov_y_degrees=45.0, height=8, width=8))
     given = {"vertices": ball.vertices, "colors": None, **changed}
     vertices, colors = given.pop("vertices"), given.pop("colors")
     with pytest.raises(ValueError, match=message):

@@ -35,9 +35,8 @@ def test_signs_are_fair_and_independent(generator: torch.Generator) -> None:
     signs = random_signs(3, 130, generator)
     assert signs.shape == (3, 130) and set(signs.flatten().tolist()) == {-1, 1}
     words = random_signs(4000, 64, generator).double()
-    within = (
-        words.T @ words / math.sqrt(4000)
-    )  # standard normal off the diagonal, if bits do not know of each other
+    # Standard normal off the diagonal, if bits do not know of each other.
+    within = words.T @ words / math.sqrt(4000)
     off = within[~torch.eye(64, dtype=torch.bool)]
     assert off.abs().max() < 5.5 and abs(off.square().mean().item() - 1) < 0.1
     assert (words.sum(dim=0) / math.sqrt(4000)).abs().max() < 4.5  # each bit of a word

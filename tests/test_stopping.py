@@ -203,11 +203,8 @@ def test_a_comparison_that_is_stopped_while_it_writes_its_report_is_kept(scene: 
     done = command(words, place)
     assert (done.returncode, done.stderr) == (129, "largesteps-zg: stopped\n")
     found = {file.name for file in (tmp_path / "out").iterdir()}
-    assert found == {
-        "results.json",
-        "rasterizer-0.ply",
-        "report.html",
-    }  # the first signal waited for all of them
+    # The first signal waited for all of them.
+    assert found == {"results.json", "rasterizer-0.ply", "report.html"}
 
 
 COMMANDS = {

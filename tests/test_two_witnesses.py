@@ -75,9 +75,8 @@ def test_both_witnesses_beat_either(monkeypatch: pytest.MonkeyPatch) -> None:
     both, colors = off(views, truth), off(views, truth, patches="off")
     nothing = torch.zeros(1, 1, 1)
 
-    def untrusted(
-        _: Witness, batch: Batch
-    ) -> Batch:  # then outlines and patches move the surface, and nothing else
+    # Then outlines and patches move the surface, and nothing else.
+    def untrusted(_: Witness, batch: Batch) -> Batch:
         return replace(batch, trust=nothing.expand(batch.targets.shape[:3]))
 
     monkeypatch.setattr(Witness, "trusting", untrusted)

@@ -105,9 +105,8 @@ def test_the_sharpest_of_each_stretch_is_taken() -> None:
 
 
 def test_a_camera_that_rests_takes_few_frames_and_a_fast_one_leaves_no_gap() -> None:
-    moved = (
-        [0.0] + [0.01] * 100 + [0.0] * 300 + [0.01] * 100
-    )  # walks, stands for three times as long as it walked
+    # Walks, stands for three times as long as it walked.
+    moved = [0.0] + [0.01] * 100 + [0.0] * 300 + [0.01] * 100
     found = np.array(chosen([1.0] * 501, moved, list(range(501)), 50))
     standing = ((found > 101) & (found < 400)).sum()
     assert standing < 50 * 0.35 and len(found) == 50  # by time alone it would be 30

@@ -64,9 +64,8 @@ def look_at(
     spare = torch.eye(3, device=eye.device, dtype=eye.dtype)[up.abs().argmin(dim=1)]
     up = torch.where(torch.linalg.cross(forward, up).norm(dim=1, keepdim=True) < 1e-4, spare, up)
     right = torch.nn.functional.normalize(torch.linalg.cross(forward, up), dim=1)
-    rotation = torch.stack(
-        [right, torch.linalg.cross(forward, right), forward], dim=1
-    )  # rows: right, down, forward
+    # Rows: right, down, forward.
+    rotation = torch.stack([right, torch.linalg.cross(forward, right), forward], dim=1)
     translation = -(rotation @ eye[..., None])[..., 0]
     focal = 0.5 * height / math.tan(math.radians(fov_y_degrees) / 2)
     k = pinhole(focal, focal, width / 2, height / 2, device=eye.device, dtype=eye.dtype)

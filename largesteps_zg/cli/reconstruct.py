@@ -208,9 +208,8 @@ def _placed(scene: Scene, settings: Settings) -> tuple[Scene, Views, Bundled | N
     from ..reconstruct.camera_bundle import bundled
     from ..scenes.provenance import Note
 
-    asked = (
-        settings.refine_cameras != "off" and scene.format != "photographs"
-    )  # whose cameras come from matches
+    # Cameras of photographs alone come from matches.
+    asked = settings.refine_cameras != "off" and scene.format != "photographs"
     found = bundled(scene.train, settings.advanced) if asked else None
     if found is None:
         return scene, scene.train, None

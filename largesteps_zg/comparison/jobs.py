@@ -194,9 +194,8 @@ def _end(code: int | None) -> str:
 
 def _work(sender: Connection, job: bytes, hush: bool) -> None:
     """What the process does: everything goes through the pipe, what cannot work as the error itself."""
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(1)
-    )  # and not at once: folders and children are cleared away
+    # An exception, not the end at once: folders and children are cleared away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if hush:
         hush_others()
     work: Job = pickle.loads(job)

@@ -51,10 +51,7 @@ class Schedule(Group):
         "derived: it then reaches over half as many edges",
     )
     reference_vertices: int = constant(
-        2562,
-        "vertices",
-        "The start for which the settings have lambda.",
-        "derived: the default start",
+        2562, "vertices", "The start for which the settings have lambda.", "derived: the default start"
     )
     decay: float = constant(
         0.03,

@@ -94,9 +94,8 @@ def _widest(points: np.ndarray, tracks: Tracks, centers: np.ndarray) -> np.ndarr
     widest = np.zeros(len(points))
     starts = np.flatnonzero(np.diff(tracks.track, prepend=-1))
     ends = np.append(starts[1:], len(tracks.track))
-    for shift in range(
-        1, int((ends - starts).max())
-    ):  # each observation with those that follow it in its track
+    # Each observation is compared with those that follow it in its track.
+    for shift in range(1, int((ends - starts).max())):
         here = np.flatnonzero(tracks.track[shift:] == tracks.track[:-shift])
         cosine = (rays[here] * rays[here + shift]).sum(axis=1).clip(-1, 1)
         np.maximum.at(widest, tracks.track[here], np.degrees(np.arccos(cosine)))

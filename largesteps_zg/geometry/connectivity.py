@@ -183,11 +183,7 @@ def check_start_mesh(vertices: Tensor, faces: Tensor, *, name: str = "start mesh
             "at most two faces at an edge",
             "split or remove the extra faces",
         ),
-        (
-            first[table.misoriented()],
-            "neighbouring faces with the same winding",
-            "reorient the faces",
-        ),
+        (first[table.misoriented()], "neighbouring faces with the same winding", "reorient the faces"),
     ):
         if len(wrong):
             a, b = sorted((int(table.start(wrong[0])), int(table.end(wrong[0]))))

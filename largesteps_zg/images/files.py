@@ -157,9 +157,8 @@ def _eight_bit(path: Path, image: Image.Image, depth: int | None) -> Image.Image
         depth = 1 if brightest == 1 else smallest_depth(brightest)  # 0 and 1 are labels
     white = np.full(values.shape[-1] if values.ndim == 3 else 1, 2.0**depth - 1)
     if mode in ("LA", "RGBA") and depth > 1:
-        white[-1] = (
-            2.0 ** smallest_depth(int(values[..., -1].max())) - 1
-        )  # alpha says of itself what is opaque
+        # Alpha says of itself what is opaque.
+        white[-1] = 2.0 ** smallest_depth(int(values[..., -1].max())) - 1
     eight = np.empty(values.shape, dtype=np.uint8)
     for top, end in _strips(image):
         eight[top:end] = np.clip(values[top:end] * (255.0 / white) + 0.5, 0, 255)

@@ -9,9 +9,8 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from warp.geometry import IsoSurfaceMarchingCubes
 
-TABLES = (
-    IsoSurfaceMarchingCubes  # of a cell: nodes at its corners, corners at its edges, triangles on its edges
-)
+# Of a cell: nodes at its corners, corners at its edges, triangles on its edges.
+TABLES = IsoSurfaceMarchingCubes
 _LEAST = 1e-5
 
 

@@ -16,9 +16,8 @@ from torch import Tensor
 
 from .._support.warp_launch import as_warp, chunks_of, launch, run_chunks
 
-LEAF = (
-    4  # faces in a leaf: 2.2 µs for a point near a mesh of 80,000 faces; with 2 it is 3.0, with 8 it is 2.5
-)
+# Faces in a leaf: 2.2 µs for a point near a mesh of 80,000 faces; with 2 it is 3.0, with 8 it is 2.5.
+LEAF = 4
 STACK = 32  # of nodes to come back to: one a level, and 2^31 faces have no more levels
 _Stack = wp.types.vector(length=STACK, dtype=wp.int32)
 _CPU = torch.device("cpu")

@@ -43,10 +43,7 @@ class RasterizeGLContext(RasterizeCudaContext):
     """
 
     def __init__(
-        self,
-        output_db: bool = True,
-        mode: str = "automatic",
-        device: torch.device | str | int | None = None,
+        self, output_db: bool = True, mode: str = "automatic", device: torch.device | str | int | None = None
     ) -> None:
         if mode not in ("automatic", "manual"):
             raise ValueError(f"mode: expected 'automatic' or 'manual', got {mode!r}")

@@ -138,12 +138,7 @@ class _Drawing(NamedTuple):
 
     @staticmethod
     def of(
-        glctx: Any,
-        pos: Tensor,
-        tri: Tensor,
-        resolution: Sequence[int],
-        ranges: Tensor | None,
-        grad_db: bool,
+        glctx: Any, pos: Tensor, tri: Tensor, resolution: Sequence[int], ranges: Tensor | None, grad_db: bool
     ) -> _Drawing:
         if not isinstance(glctx, RasterizeCudaContext):
             raise ValueError(

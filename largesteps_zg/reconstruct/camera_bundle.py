@@ -19,9 +19,8 @@ from ..scenes.photographs.tracks import Tracks, intersected, projected, projecti
 from ..scenes.pycolmap_quietly import quiet_pycolmap
 from ..scenes.views import Views
 
-ROUNDS = (
-    2  # points where the rays meet, then cameras and points together; and again, now that rays nearly meet
-)
+# Points where the rays meet, then cameras and points together; and again, now that rays nearly meet.
+ROUNDS = 2
 
 
 @dataclass(frozen=True)

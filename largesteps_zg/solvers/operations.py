@@ -82,9 +82,8 @@ def _register(
         right, axis = batched_axis(given, axes[1])
         return operation(key, right, flag), axis
 
-    if hasattr(
-        registry, "register_vmap"
-    ):  # from 2.5 on; before, torch takes one right-hand side after the other
+    # PyTorch 2.5 has it; before, torch takes one right-hand side after the other.
+    if hasattr(registry, "register_vmap"):
         registry.register_vmap(full, together, lib=_operations)
 
     # Traced functions have the operation alone, without the autograd.Function around it.

@@ -46,9 +46,8 @@ def open_server(port: int = PORT) -> Any:
     # It prints a table of its addresses, whatever it is told.
     with _guarded(), redirect_stdout(io.StringIO()):
         server = viser.ViserServer(host=HERE[0], port=port, label="largesteps_zg", verbose=False)
-    server.gui.configure_theme(
-        show_logo=False, show_share_button=False
-    )  # sharing would go through another machine
+    # Sharing would go through another machine.
+    server.gui.configure_theme(show_logo=False, show_share_button=False)
     if not _refuses(f"http://{HERE[0]}:{server.get_port()}/"):
         close(server)
         raise ImportError('view: this viser answers other origins; run: pip install "largesteps_zg[view]"')

@@ -17,10 +17,8 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 VIEW = torch.tensor([0.0, 0.0, 1.0])
-LAMPS = (
-    torch.tensor([0.5, 0.6, 0.62]),
-    torch.tensor([-0.8, -0.1, 0.3]),
-)  # from the upper right, and from the left
+# From the upper right, and from the left.
+LAMPS = torch.tensor([0.5, 0.6, 0.62]), torch.tensor([-0.8, -0.1, 0.3])
 STRENGTHS = (3.5, 1.5)
 
 

@@ -65,9 +65,8 @@ class Analytic:
 
         self.count = count
         self.diffuse = uniform(0, 1, 3) ** 2 * uniform(0, 1)
-        self.rough = uniform(-0.6, 0.6).clamp(0)[
-            ..., 0
-        ]  # Oren-Nayar's sigma; 0, for half of them, is Lambert
+        # Oren-Nayar's sigma; 0, for half of them, is Lambert.
+        self.rough = uniform(-0.6, 0.6).clamp(0)[..., 0]
         self.lobe = torch.randint(3, (count, 1), generator=generator)
         self.alpha = (uniform(math.log(0.08), math.log(0.6))[..., 0]).exp()
         metal = (uniform(0, 1) < 0.3).float()

@@ -21,13 +21,7 @@ def picture(parameters: Sequence[float], seed: int, samples: int, scale: int = 1
 
 
 TASK = Task(
-    picture,
-    start=(0.5, 0.66),
-    truth=(0.5, 0.33),
-    sigma=(0.1, 0.01),
-    rate=(0.01, 0.001),
-    steps=300,
-    pairs=2,
+    picture, start=(0.5, 0.66), truth=(0.5, 0.33), sigma=(0.1, 0.01), rate=(0.01, 0.001), steps=300, pairs=2
 )
 
 

@@ -17,14 +17,8 @@ from .curves import draw_curves, draw_images
 from .rivals import Task, race, records
 
 WHOLE = 256  # the published side
-LEAN = {
-    "width": 8,
-    "depth": 1,
-    "k_phi": 1,
-    "inner": 0.0,
-    "rate": 1.0,
-    "memory": 0.5,
-}  # a third of the time a call
+# A third of the time a call.
+LEAN = {"width": 8, "depth": 1, "k_phi": 1, "inner": 0.0, "rate": 1.0, "memory": 0.5}
 
 
 def painting(size: int) -> Tensor:

@@ -81,9 +81,8 @@ def vae(setup: Setup) -> Iterator[Record]:
     A pen draws a curve through the decoder's eight points. The loss is that of the training digits at the mean latent.
     """
     count, epochs = (6, 24) if setup.small else (60, 300)
-    images = functional.pad(
-        digits(SIZE - 2 * MARGIN)[:count], (MARGIN,) * 4
-    )  # so that a stroke can end inside
+    # So that a stroke can end inside.
+    images = functional.pad(digits(SIZE - 2 * MARGIN)[:count], (MARGIN,) * 4)
     curves, shown = [], {}
     for seed in setup.seeds:
         for method in SOURCES:

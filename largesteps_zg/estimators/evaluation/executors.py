@@ -115,9 +115,8 @@ class Workers:
         """Stops what is under way as far as that is possible; an executor that is ours or broken is not used again."""
         executor = self._current
         pool = isinstance(executor, ProcessPoolExecutor)
-        if (
-            not pool
-        ):  # where some are cancelled and then a process dies, Python before 3.12 stumbles and leaks the rest
+        # Where some are cancelled and then a process dies, Python before 3.12 stumbles and leaks the rest.
+        if not pool:
             for future in pending:
                 future.cancel()
         if self._make is None and broken and type(executor) is ProcessPoolExecutor:

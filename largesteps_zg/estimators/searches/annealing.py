@@ -135,9 +135,8 @@ def _anneal(points: SimpleQueue[Any], losses: SimpleQueue[float | None], count: 
         )
     except _Closed:
         pass
-    except (
-        BaseException
-    ) as error:  # would be lost with the thread, and who waits for a point would wait forever
+    # An error would be lost with the thread, and who waits for a point would wait forever.
+    except BaseException as error:
         points.put(error)
 
 

@@ -70,10 +70,7 @@ def conditioned(
 
 
 def conditioned_corners(
-    mesh: Mesh,
-    corners: Tensor | None,
-    name: str = "start mesh",
-    constants: Mending = DEFAULTS.mending,
+    mesh: Mesh, corners: Tensor | None, name: str = "start mesh", constants: Mending = DEFAULTS.mending
 ) -> tuple[Mesh, Tensor | None, list[str]]:
     """`conditioned`, and values (F, 3, K) at the corners of the faces, which go where these go.
 

@@ -18,11 +18,7 @@ _GROWTH = 1.5
 
 
 def graded(
-    field: Tensor,
-    vertices: Float[Tensor, "V 3"],
-    faces: Int[Tensor, "F 3"],
-    *,
-    growth: float = _GROWTH,
+    field: Tensor, vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], *, growth: float = _GROWTH
 ) -> Float[Tensor, " V"]:
     """The largest field below the given one that grows by no more than a factor over an edge of its own length.
 

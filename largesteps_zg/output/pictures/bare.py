@@ -86,9 +86,8 @@ def _shaded(normals: Tensor, fragments: Fragments, camera: Cameras, tint: Tensor
         toward = torch.nn.functional.normalize(seen.new_tensor(direction), dim=0)
         light += strength * (seen @ toward).clamp(min=0)
     if tint is not None:
-        return tint.to(light)[face] * (
-            0.45 + 0.55 * light[:, None]
-        )  # a colour has to stay readable in the shade
+        # A colour has to stay readable in the shade.
+        return tint.to(light)[face] * (0.45 + 0.55 * light[:, None])
     clay, warning = light.new_tensor(CLAY), light.new_tensor(WARNING)
     return torch.where(outside[:, None], clay, warning) * light[:, None]
 

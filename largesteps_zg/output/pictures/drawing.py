@@ -85,9 +85,8 @@ def windows(
     """
     bounds = []  # for each group: first and last covered row, first and last covered column
     for group in groups:
-        anything = functools.reduce(
-            np.logical_or, (~(image[..., 3] <= 0) for image in group)
-        )  # NaN is covered
+        # NaN counts as covered.
+        anything = functools.reduce(np.logical_or, (~(image[..., 3] <= 0) for image in group))
         rows, columns = np.flatnonzero(np.any(anything, axis=1)), np.flatnonzero(np.any(anything, axis=0))
         if len(rows) == 0:
             return [(slice(None), slice(None))] * len(groups)
@@ -211,9 +210,8 @@ def encode_gif(sheets: list[Image.Image], milliseconds: int, rest: int = 1600) -
         montage.paste(sheet, (0, index * sheet.height))
     palette = montage.quantize(255, method=Image.Quantize.MEDIANCUT)
     colors = np.array([*(palette.getpalette() or []), *WHITE]).reshape(-1, 3)
-    colors[(colors >= 248).all(axis=1)] = (
-        255  # Pillow's search is coarse: the background would turn slightly grey
-    )
+    # Pillow's search is coarse: the background would turn slightly grey.
+    colors[(colors >= 248).all(axis=1)] = 255
     palette.putpalette(colors.flatten().tolist())
     # No dithering, because its noise moves and costs most of the bytes.
     frames = [sheet.quantize(palette=palette, dither=Image.Dither.NONE) for sheet in sheets]

@@ -117,10 +117,7 @@ def _more_agree(first: Hull, second: Hull, term: PhotoConsistency, frame: Frame)
 
 
 def fused(
-    grid: Grid,
-    hull: np.ndarray,
-    maps: dict[int, DepthMap],
-    term: PhotoConsistency,
+    grid: Grid, hull: np.ndarray, maps: dict[int, DepthMap], term: PhotoConsistency
 ) -> tuple[Grid, np.ndarray, np.ndarray]:
     """Signed distances on a grid twice as fine, positive inside: to the hull, and to the hull with depths in it.
 

@@ -99,12 +99,7 @@ def visual_hull(
 
 
 def carved_hull(
-    views: Views,
-    center: Tensor,
-    radius: float,
-    *,
-    cells: int = CELLS,
-    constants: Carving = DEFAULTS.carving,
+    views: Views, center: Tensor, radius: float, *, cells: int = CELLS, constants: Carving = DEFAULTS.carving
 ) -> Hull:
     """The hull on its grid, with no more handles than the masks ask for; arguments as for `visual_hull`."""
     if cells < 16:

@@ -51,11 +51,7 @@ def balls(grid: Grid, field: np.ndarray, kept: np.ndarray) -> np.ndarray:
 
 
 def unconfirmed(
-    grid: Grid,
-    field: np.ndarray,
-    cones: list[Cone],
-    radius: float,
-    constants: Carving = DEFAULTS.carving,
+    grid: Grid, field: np.ndarray, cones: list[Cone], radius: float, constants: Carving = DEFAULTS.carving
 ) -> np.ndarray:
     """From 0, where a view confirms the hull, to 1, a cell away from there.
 

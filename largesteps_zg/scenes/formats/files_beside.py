@@ -29,9 +29,8 @@ def images_in(folder: Path, *, masks: bool = False) -> list[Path]:
     """
     if not folder.is_dir():
         return []
-    found = (
-        file for file in folder.iterdir() if not file.name.startswith(".")
-    )  # macOS leaves ._a.png beside a.png
+    # macOS leaves ._a.png beside a.png.
+    found = (file for file in folder.iterdir() if not file.name.startswith("."))
     files = [file for file in found if file.suffix.lower() in SUFFIXES and file.is_file()]
     if not masks:
         names = {name for file in files for name in (file.name, file.stem)}

@@ -115,9 +115,8 @@ def _allowed(views: Views, constants: Photographs) -> tuple[np.ndarray, np.ndarr
     try:
         center = bounds.meeting_point(views)
     except ValueError:
-        center = (
-            None  # an empty mask, or cameras that look away: said again by whoever needs the object's place
-        )
+        # An empty mask, or cameras that look away: said again by whoever needs the object's place.
+        center = None
     if center is None:
         return None
     cones = cones_of(_generous(views), every_pixel=True)

@@ -290,9 +290,8 @@ def _cut_to_object(photos: list[Photo], max_size: int, constants: Photographs) -
     small = longest <= constants.small or all(photo.source == "alpha" for photo in photos)
     if longest <= max_size and small:
         return photos  # few pixels, or cut out by whoever made the masks
-    windows = [
-        _window(photo, constants.margin) for photo in photos
-    ]  # each (2, 2): first and last column, first and last row
+    # Each (2, 2): first and last column, first and last row.
+    windows = [_window(photo, constants.margin) for photo in photos]
     factors = [min(1.0, max_size / (window[:, 1] - window[:, 0]).max()) for window in windows]
     # The canvas is as large as the largest window; what it holds of the others' surroundings costs nothing.
     canvas = np.max([f * (w[:, 1] - w[:, 0]) for f, w in zip(factors, windows, strict=True)], axis=0)

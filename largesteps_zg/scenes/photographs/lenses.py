@@ -10,9 +10,8 @@ from scipy.ndimage import label
 from ...images.resampling import sampled
 from ..shots import Lens
 
-_BEYOND = (
-    0.25  # of its width and height: how much larger, on each side, the ideal image may be than the photograph
-)
+# Of its width and height: how much larger, on each side, the ideal image may be than the photograph.
+_BEYOND = 0.25
 _PROBES = 48  # along the longer side, to find how large it is
 
 

@@ -113,9 +113,8 @@ class _Photograph:
     """An image's light, its difference from the background, and the bins of its colours."""
 
     light: np.ndarray  # (H, W, 3) float32, linear
-    difference: (
-        np.ndarray
-    )  # (H, W) the largest of the three channels in bytes, without the noise of single pixels
+    # (H, W) the largest of the three channels in bytes, without the noise of single pixels
+    difference: np.ndarray
     bins: np.ndarray  # (H, W) int
 
     @staticmethod
