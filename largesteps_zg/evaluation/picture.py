@@ -21,6 +21,7 @@ from ..output.pictures import drawing
 from ..output.pictures.bare import bare_images
 from ..output.pictures.drawing import GAP, MARGIN, TEXT, WHITE
 from ..output.seen import seen_from
+from ..reconstruct.frame import Frame
 from .reference import Reference
 
 SIDE = 480  # pixels of a view made for the picture
@@ -140,13 +141,9 @@ def _draw_dots(
 
 
 def _around(mesh: Mesh) -> Cameras:
-    low, high = mesh.vertices.aminmax(dim=0)
-    center = 0.5 * (low + high)
-    radius = max(float((mesh.vertices - center).norm(dim=1).max()), 1e-30)
     eyes = torch.tensor(_CORNERS, dtype=torch.float64) / math.sqrt(3)
-    return look_at(3.5 * eyes, fov_y_degrees=35.0, height=SIDE, width=SIDE).transformed(
-        radius, -center / radius
-    )
+    around = look_at(3.5 * eyes, fov_y_degrees=35.0, height=SIDE, width=SIDE)
+    return Frame.around(mesh.vertices).restored(around)
 
 
 def _smaller(cameras: Cameras) -> Cameras:

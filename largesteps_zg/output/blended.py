@@ -10,6 +10,7 @@ from ..cameras.model import Cameras
 from ..mesh.mesh import Mesh
 from ..rasterizer.api import interpolate, rasterize
 from ..rasterizer.silhouette_edges import edge_table
+from ..reconstruct.frame import Frame
 from ..renderers.rasterized import depth_images, homogeneous_pixels
 from ..scenes.views import Views
 
@@ -40,16 +41,14 @@ class Blended:
 
     def __init__(self, mesh: Mesh, views: Views, cameras: Cameras, gains: Tensor | None = None) -> None:
         self._views, self._gains = views, gains
-        wide = mesh.vertices.detach().double().cpu()
-        self._center = 0.5 * (wide.amin(0) + wide.amax(0))
-        self._scale = 1.0 / max(float((wide - self._center).norm(dim=1).max()), 1e-30)
-        self._vertices, self._faces = ((wide - self._center) * self._scale).float(), mesh.faces.int().cpu()
-        self._edges, self._cameras = edge_table(self._faces), self._placed(cameras)
+        self._frame = Frame.around(mesh.vertices)
+        self._vertices, self._faces = self._frame.inside(mesh.vertices.detach()), mesh.faces.int().cpu()
+        self._edges, self._cameras = edge_table(self._faces), self._frame.normalized(cameras)
 
     @torch.no_grad()
     def over(self, image: Float[Tensor, "H W 4"], camera: Cameras) -> Float[Tensor, "H W 4"]:
         """A rendering from a camera, linear and premultiplied, with blended colours where some photograph has one."""
-        camera = self._placed(camera)
+        camera = self._frame.normalized(camera)
         points, pixels, _ = self._surface(camera)
         toward = torch.nn.functional.normalize(camera.centers - points, dim=1)
         near = torch.nn.functional.normalize(self._cameras.centers, dim=1) @ camera.centers[0]
@@ -66,10 +65,6 @@ class Blended:
         at = pixels[total > 0].long()
         result[at, :3] = shown[total > 0] * result[at, 3:]
         return result.view_as(image)
-
-    def _placed(self, cameras: Cameras) -> Cameras:
-        """Around the unit sphere that holds the mesh."""
-        return cameras.to("cpu", torch.float64).transformed(self._scale, self._center).to(dtype=torch.float32)
 
     def _surface(
         self, camera: Cameras

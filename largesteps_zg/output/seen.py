@@ -14,6 +14,7 @@ from ..geometry.normals import face_normals, vertex_normals
 from ..mesh.mesh import Mesh
 from ..rasterizer.api import interpolate, rasterize
 from ..rasterizer.silhouette_edges import edge_table
+from ..reconstruct.frame import Frame
 from ..renderers.rasterized import homogeneous_pixels
 from ..scenes.views import Views
 from .pictures.drawing import absolute_errors
@@ -41,12 +42,11 @@ def seen_from(
     (N,) bool tensor, on the CPU
         Within a pixel: what hides a point less than a pixel from its own outline may be missed.
     """
-    wide = mesh.vertices.detach().double().cpu()
-    center = 0.5 * (wide.amin(0) + wide.amax(0))
-    radius = max(float((wide - center).norm(dim=1).max()), 1e-30)
-    placed = camera.to("cpu", torch.float64).transformed(1 / radius, center)
-    near, faces = (wide - center) / radius, mesh.faces.cpu()
-    places = (points.detach().double().cpu() - center) / radius
+    frame, faces = Frame.around(mesh.vertices), mesh.faces.cpu()
+    placed = camera.to("cpu", torch.float64).transformed(1 / frame.radius, frame.center)
+    near, places = (
+        (of.detach().double().cpu() - frame.center) / frame.radius for of in (mesh.vertices, points)
+    )
     pixels, depth = (of[0] for of in placed.project(places))
     normals = vertex_normals(near, faces) if of_faces is None else face_normals(near, faces)[of_faces.cpu()]
     facing = (normals * (placed.centers - places)).sum(dim=1) > 0

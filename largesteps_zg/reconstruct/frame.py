@@ -26,6 +26,13 @@ class Frame:
     radius: float
     device: torch.device
 
+    @classmethod
+    def around(cls, vertices: Tensor, device: torch.device | str = "cpu") -> Frame:
+        """The ball around points (V, 3), about the middle of their box."""
+        points = vertices.detach().double().cpu()
+        center = 0.5 * (points.amin(0) + points.amax(0))
+        return cls(center, max(float((points - center).norm(dim=1).max()), 1e-30), torch.device(device))
+
     def normalized(self, cameras: Cameras) -> Cameras:
         """Cameras of the scene as cameras of the run, float32."""
         moved = cameras.to(dtype=torch.float64).transformed(1.0 / self.radius, self.center)

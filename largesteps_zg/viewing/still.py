@@ -76,6 +76,4 @@ def _frame(scene: Scene | None, mesh: Mesh | None) -> Frame:
         assert scene is not None
         center, radius = bounding_sphere(scene.train)
         return Frame(center, radius, torch.device("cpu"))
-    vertices = mesh.vertices.detach().double().cpu()
-    center = 0.5 * (vertices.amin(0) + vertices.amax(0))
-    return Frame(center, max(float((vertices - center).norm(dim=1).max()), 1e-30), torch.device("cpu"))
+    return Frame.around(mesh.vertices)

@@ -11,6 +11,7 @@ from ...geometry.normals import face_normals
 from ...rasterizer.api import rasterize
 from ...rasterizer.fragments import Fragments
 from ...rasterizer.silhouette_edges import edge_table
+from ...reconstruct.frame import Frame
 from ...renderers.rasterized import homogeneous_pixels
 
 CLAY, WARNING = (0.62, 0.60, 0.57), (0.80, 0.07, 0.03)  # linear
@@ -54,7 +55,8 @@ def bare_images(
     if not drawn.all():
         kept, faces = faces[drawn].unique(return_inverse=True)
         vertices, tint = vertices[kept], None if tint is None else tint[drawn]
-    near, placed = _around_origin(vertices, cameras)
+    frame = Frame.around(vertices, vertices.device)  # single precision is enough there
+    near, placed = frame.inside(vertices.detach()).to(vertices.device), frame.normalized(cameras)
     normals, edges = face_normals(near, faces), edge_table(faces)
     fine = placed.resized(FINE * placed.height, FINE * placed.width)
     pictures = []
@@ -64,15 +66,6 @@ def bare_images(
         )
         pictures.append(_shrunk(_shaded(normals, fragments, fine[i], tint), fragments).cpu())
     return torch.cat(pictures)
-
-
-def _around_origin(vertices: Tensor, cameras: Cameras) -> tuple[Tensor, Cameras]:
-    """Both moved to the unit sphere, where single precision is enough."""
-    wide = vertices.detach().double()
-    center = 0.5 * (wide.amin(0) + wide.amax(0))
-    radius = max(float((wide - center).norm(dim=1).max()), 1e-30)
-    moved = cameras.to(wide.device, torch.float64).transformed(1 / radius, center)
-    return ((wide - center) / radius).float(), moved.to(dtype=torch.float32)
 
 
 def _shaded(normals: Tensor, fragments: Fragments, camera: Cameras, tint: Tensor | None) -> Tensor:

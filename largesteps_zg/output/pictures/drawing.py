@@ -164,6 +164,13 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(plotting().get_data_path(), "fonts", "ttf", "STIXGeneral.ttf")), size)
 
 
+def shortened(text: str, room: int, size: int) -> str:
+    """The text, cut by an ellipsis to `room` pixels."""
+    while font(size).getlength(text) > room and len(text) > 1:
+        text = text.rstrip("…")[:-1] + "…"
+    return text
+
+
 def write(
     sheet: Image.Image, at: tuple[float, float], text: str, *, anchor: str = "mm", size: int = TEXT
 ) -> None:
@@ -173,8 +180,7 @@ def write(
 
 def write_upright(sheet: Image.Image, at: tuple[int, int], text: str, room: int) -> None:
     """Text that reads upwards, centred on a point; an ellipsis cuts it to `room` pixels."""
-    while font(TEXT).getlength(text) > room:
-        text = text.rstrip("…")[:-1] + "…"
+    text = shortened(text, room, TEXT)
     stripe = Image.new("RGB", (room, TEXT + 8), WHITE)
     write(stripe, (room / 2, TEXT / 2 + 4), text)
     turned = stripe.rotate(90, expand=True)

@@ -16,12 +16,13 @@ from ..._support.atomic import atomic_path
 from ...cameras.model import Cameras
 from ...geometry.normals import vertex_normals
 from ...mesh.mesh import Mesh
+from ...reconstruct.frame import Frame
 from ...renderers.rasterized import render
 from ...scenes.describe import sphere_or_fault
 from ...scenes.up import up_direction
 from ...scenes.views import Scene, Views
 from .camera_map import draw_map
-from .drawing import GAP, INK, MARGIN, TEXT, WHITE, font, save_png, write
+from .drawing import GAP, INK, MARGIN, TEXT, WHITE, font, save_png, shortened, write
 
 PANELS = 6
 
@@ -76,7 +77,7 @@ def save_overview(path: str | os.PathLike[str], scene: Scene, start: Mesh | None
     width = 3 * MARGIN + photographs.width + maps.width
     notes = textwrap.wrap(fault, (width - 2 * MARGIN) // 7) if fault else []
     sheet = Image.new("RGB", (width, bottom + (3 + len(notes)) * TEXT + MARGIN), WHITE)
-    write(sheet, (MARGIN, MARGIN), _shortened(_title(scene), width - 2 * MARGIN, TEXT), anchor="lt")
+    write(sheet, (MARGIN, MARGIN), shortened(_title(scene), width - 2 * MARGIN, TEXT), anchor="lt")
     sheet.paste(photographs, (MARGIN, top))
     sheet.paste(maps, (2 * MARGIN + photographs.width, top))
     _legend(sheet, (MARGIN, bottom + TEXT // 2), start is not None, sphere is not None)
@@ -95,7 +96,7 @@ def _grid(panels: list[Image.Image], names: list[str]) -> Image.Image:
     for number, (panel, name) in enumerate(zip(panels, names, strict=True)):
         x, y = number % columns * width, number // columns * height
         sheet.paste(panel, (x, y))
-        label = _shortened(f"{number + 1}  {name}", panel.width, _SMALL)
+        label = shortened(f"{number + 1}  {name}", panel.width, _SMALL)
         write(sheet, (x + 1, y + panel.height + GAP // 2), label, anchor="lt", size=_SMALL)
     return sheet
 
@@ -190,11 +191,8 @@ def _pale(view: Views) -> NDArray[np.uint8]:
 
 def _normalized(mesh: Mesh, cameras: Cameras) -> tuple[Mesh, Cameras]:
     """Mesh and cameras moved to the unit sphere, where single precision is enough."""
-    vertices = mesh.vertices.detach().double().cpu()
-    center = 0.5 * (vertices.amin(0) + vertices.amax(0))
-    radius = max(float((vertices - center).norm(dim=1).max()), 1e-30)
-    moved = cameras.to("cpu", torch.float64).transformed(1 / radius, center).to(dtype=torch.float32)
-    return Mesh(((vertices - center) / radius).float(), mesh.faces.cpu()), moved
+    frame = Frame.around(mesh.vertices)
+    return Mesh(frame.inside(mesh.vertices.detach()), mesh.faces.cpu()), frame.normalized(cameras)
 
 
 def _coverage(mesh: Mesh, cameras: Cameras) -> NDArray[np.float32]:
@@ -235,12 +233,6 @@ def _title(scene: Scene) -> str:
     held_out = f" + {len(scene.test)} held out" if scene.test is not None else ""
     cameras = scene.train.cameras
     return f"{name}{scene.format}  ·  {len(scene.train)} views{held_out}  ·  {cameras.width} x {cameras.height} pixels"
-
-
-def _shortened(text: str, room: int, size: int) -> str:
-    while font(size).getlength(text) > room and len(text) > 1:
-        text = text.rstrip("…")[:-1] + "…"
-    return text
 
 
 def _legend(sheet: Image.Image, at: tuple[int, int], start: bool, sphere: bool) -> None:
