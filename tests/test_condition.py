@@ -50,7 +50,7 @@ def joined(*parts: Mesh) -> Mesh:
 
 def test_a_sound_mesh_is_returned_as_it_is():
     ball = icosphere(1)
-    same, done = conditioned(ball)
+    same, _, done = conditioned(ball)
     assert same is ball and done == []
 
 
@@ -58,7 +58,7 @@ def test_seams_are_welded_and_their_colours_averaged():
     ball = icosphere(1)
     soup = Mesh(ball.vertices[ball.faces].reshape(-1, 3), torch.arange(240).view(-1, 3))
     colors = torch.linspace(0, 1, 240)[:, None].repeat(1, 3)
-    whole, done = conditioned(Mesh(soup.vertices, soup.faces, colors))
+    whole, _, done = conditioned(Mesh(soup.vertices, soup.faces, colors))
     assert done == ["welded 198 coincident vertices"]
     assert topology(whole.faces, len(whole.vertices)) == topology(ball.faces, 42)
     at = (soup.vertices == whole.vertices[7]).all(dim=1)
@@ -68,7 +68,7 @@ def test_seams_are_welded_and_their_colours_averaged():
 def test_faces_of_no_area_and_duplicates_are_dropped():
     ball = icosphere(1)
     extra = torch.cat([torch.tensor([[3, 3, 4]]), ball.faces[:2].flip(1), ball.faces[5:6].roll(1, dims=1)])
-    whole, done = conditioned(Mesh(ball.vertices, torch.cat([ball.faces, extra])))
+    whole, _, done = conditioned(Mesh(ball.vertices, torch.cat([ball.faces, extra])))
     assert done == ["dropped 1 face of no area", "dropped 3 duplicate faces"]
     assert torch.equal(whole.faces, ball.faces)
 
@@ -77,7 +77,7 @@ def test_one_winding_is_that_of_most_of_the_surface():
     ball = icosphere(1)
     faces = ball.faces.clone()
     faces[:30] = faces[:30].flip(1)
-    whole, done = conditioned(Mesh(ball.vertices, faces))
+    whole, _, done = conditioned(Mesh(ball.vertices, faces))
     assert done == ["turned 30 faces to the winding around"]
     assert topology(whole.faces).watertight and volume(whole) > 0
 
@@ -86,26 +86,26 @@ def test_outside_is_out_but_for_inner_walls():
     ball = icosphere(1, dtype=torch.float64)
     away = Mesh(ball.vertices + 5, ball.faces.flip(1))
     inner = Mesh(0.5 * ball.vertices, ball.faces.flip(1))
-    turned, done = conditioned(joined(ball, away))
+    turned, _, done = conditioned(joined(ball, away))
     assert done == ["turned 1 of 2 parts inside out"]
     assert volume(turned) == pytest.approx(2 * volume(ball))
     hollow = joined(ball, inner)
-    same, done = conditioned(hollow)
+    same, _, done = conditioned(hollow)
     assert same is hollow and done == []
-    whole, done = conditioned(Mesh(ball.vertices, ball.faces.flip(1)))
+    whole, _, done = conditioned(Mesh(ball.vertices, ball.faces.flip(1)))
     assert done == ["turned it inside out"] and volume(whole) == pytest.approx(volume(ball))
 
 
 def test_an_open_bowl_looks_outwards_and_a_sheet_stays():
     ball = icosphere(2)
     bowl = ball.faces[ball.vertices[ball.faces].mean(dim=1)[:, 2] < 0.5]
-    whole, done = conditioned(Mesh(ball.vertices, bowl.flip(1)))
+    whole, _, done = conditioned(Mesh(ball.vertices, bowl.flip(1)))
     assert done == ["turned it inside out"]
     assert topology(whole.faces).boundary_edges == topology(bowl).boundary_edges
     sheet = Mesh(
         torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.1]]), torch.tensor([[0, 1, 2], [0, 2, 3]])
     )
-    same, done = conditioned(sheet)
+    same, _, done = conditioned(sheet)
     assert same is sheet and done == []
 
 
@@ -119,7 +119,7 @@ def test_an_open_bowl_looks_outwards_and_a_sheet_stays():
     ],
 )
 def test_boxes_that_touch_come_apart(places: tuple[tuple[int, int, int], ...], phrase: str, parts: int):
-    whole, done = conditioned(boxes(*places))
+    whole, _, done = conditioned(boxes(*places))
     assert done[-1].startswith(phrase)
     counts = topology(whole.faces, len(whole.vertices))
     assert counts.watertight and counts.components == parts and counts.isolated_vertices == 0
@@ -130,7 +130,7 @@ def test_pillars_that_touch_along_an_edge_come_apart():
     """Their faces meet again in floor and ceiling, at both ends of the edge: only a new vertex in its middle helps."""
     floor = list(itertools.product((0, 1), (0, 1), (0,)))
     ceiling = list(itertools.product((0, 1), (0, 1), (2,)))
-    whole, done = conditioned(boxes(*floor, (0, 0, 1), (1, 1, 1), *ceiling))
+    whole, _, done = conditioned(boxes(*floor, (0, 0, 1), (1, 1, 1), *ceiling))
     assert done[-1] == "split 1 edge with more than two faces"
     counts = topology(whole.faces)
     assert counts.watertight and (counts.components, counts.genus) == (1, 1)
@@ -140,7 +140,7 @@ def test_pillars_that_touch_along_an_edge_come_apart():
 def test_a_fin_on_a_closed_surface_becomes_a_border():
     box = boxes((0, 0, 0))
     fin = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0.5, -1, -1]], dtype=torch.float64)
-    whole, done = conditioned(
+    whole, _, done = conditioned(
         Mesh(torch.cat([box.vertices, fin]), torch.cat([box.faces, torch.tensor([[24, 25, 26]])]))
     )
     assert done[-1] == "split 1 edge with more than two faces"
@@ -154,7 +154,7 @@ def test_what_is_no_surface_is_refused_with_its_number(generator):
     with pytest.raises(
         ValueError, match=r"^scan\.ply: expected at most two faces at an edge, got 15 of 15 edges"
     ):
-        conditioned(heap, "scan.ply")
+        conditioned(heap, name="scan.ply")
     with pytest.raises(ValueError, match="nothing but faces without area"):
         conditioned(Mesh(torch.zeros(3, 3), torch.tensor([[0, 1, 2]])))
     with pytest.raises(ValueError, match="finite positions"):

@@ -16,7 +16,7 @@ from test_condition import boxes, joined
 
 from largesteps_zg.cli.main import main
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh
-from largesteps_zg.mesh.mending.condition import conditioned_corners
+from largesteps_zg.mesh.mending.condition import conditioned
 from largesteps_zg.mesh.texture_layout import Layout
 from largesteps_zg.output import run_folder
 from largesteps_zg.output.evaluate import mesh_report
@@ -214,7 +214,7 @@ def test_values_at_corners_go_where_their_faces_go(mesh: Mesh, phrases: list[str
     slope = torch.tensor([[1.0, 0.2], [-0.3, 1.0], [0.5, 0.7]], dtype=torch.float64)
     numbers = torch.arange(len(mesh.faces)).double()[:, None, None].expand(-1, 3, 1)
     corners = torch.cat([mesh.vertices[mesh.faces] @ slope, numbers], dim=2)
-    whole, after, done = conditioned_corners(mesh, corners)
+    whole, after, done = conditioned(mesh, corners)
     assert len(done) == len(phrases) and all(d.startswith(p) for d, p in zip(done, phrases, strict=True)), (
         done
     )
@@ -234,7 +234,7 @@ def test_a_place_that_vertices_share_becomes_one_for_each() -> None:
     box = boxes((0, 0, 0))
     square = torch.tensor([[0.0, 0], [1, 0], [1, 1], [0, 1]])
     layout = Layout(square[box.faces % 4])
-    whole, corners, _ = conditioned_corners(box, layout.corners)
+    whole, corners, _ = conditioned(box, layout.corners)
     layout = Layout(corners)
     faces_uv, uv = layout.indexed(whole.faces)
     points, places = whole.faces.reshape(-1).tolist(), corners.reshape(-1, 2).tolist()

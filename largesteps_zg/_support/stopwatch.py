@@ -17,8 +17,8 @@ class Stopwatch:
     seconds : dict of str to float
     """
 
-    def __init__(self, seconds: dict[str, float] | None = None) -> None:
-        self.seconds: dict[str, float] = dict(seconds or {})
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
 
     @contextmanager
     def __call__(self, phase: str) -> Iterator[None]:

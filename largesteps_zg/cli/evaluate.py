@@ -69,6 +69,8 @@ def add_parser(commands: Any) -> None:
 
 def command(arguments: argparse.Namespace) -> int:
     """Measure, print, write; 0."""
+    import torch
+
     from ..evaluation.evaluate import evaluate
     from ..mesh.files import load_mesh
     from ..output.destination import refuse_scene, writable_folder
@@ -79,7 +81,8 @@ def command(arguments: argparse.Namespace) -> int:
             folder = writable_folder(arguments.output)
             refuse_scene(folder)
         _check(arguments)
-        mesh = _surface(load_mesh(arguments.mesh, dtype=_float64()))
+        # In float64 a result far from the origin keeps its digits.
+        mesh = _surface(load_mesh(arguments.mesh, dtype=torch.float64))
         observation = _observation(arguments)
         reference, cameras, told = _reference(arguments, folder)
         found = evaluate(
@@ -96,12 +99,6 @@ def command(arguments: argparse.Namespace) -> int:
         _write(folder, arguments, mesh, reference, cameras, found, unit)
         print(f"numbers:  {folder / 'evaluation.json'}\npicture:  {folder / 'evaluation.png'}")
     return 0
-
-
-def _float64() -> Any:
-    import torch
-
-    return torch.float64  # a result far from the origin keeps its digits
 
 
 def _check(arguments: argparse.Namespace) -> None:

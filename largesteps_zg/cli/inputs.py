@@ -6,9 +6,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..scenes.reading import Reading
@@ -61,12 +59,13 @@ def light_named(name: str | None) -> SphericalHarmonicsLight | None:
 
 def target_mesh(name: str) -> tuple[Mesh, list[str]]:
     """A mesh to show, from its file or by its built-in name, and what there is to say about it."""
+    from .. import meshes
     from ..mesh.file_parts import read_parts, unread_files
     from ..mesh.files import mesh_of_parts
 
     # A word that neither is a file nor looks like one is a built-in mesh's name; the error for others lists them.
     is_name = not Path(name).suffix and not Path(name).exists()
-    path = Path(built_in_meshes().path(name) if is_name else name)
+    path = meshes.path(name) if is_name else Path(name)
     parts = read_parts(path)
     return mesh_of_parts(path, parts), [f"{name}: {phrase}" for phrase in unread_files(parts)]
 
@@ -223,13 +222,8 @@ def scene_named(name: str | None, format: str = "auto", reading: Reading | None 
 
     if name is not None:
         return load_scene(name, format=format, reading=reading)
+    from .. import meshes
     from ..mesh.files import load_mesh
     from ..scenes.synthetic import scene_from_mesh
 
-    return scene_from_mesh(load_mesh(built_in_meshes().path(DEFAULT_MESH)))
-
-
-def built_in_meshes() -> ModuleType:
-    """The module of the meshes of this project."""
-    # Its folder is at the project's top level and joins the package when that is installed.
-    return import_module("largesteps_zg.meshes")
+    return scene_from_mesh(load_mesh(meshes.path(DEFAULT_MESH)))

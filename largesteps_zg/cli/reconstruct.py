@@ -124,7 +124,8 @@ def _run(arguments: argparse.Namespace, folder: RunFolder, run: Reconstruction, 
     for note in folder.scene.provenance:  # before the minutes that follow, in which it can still be put right
         print(f"{note.about:9} {note.text}", flush=True)
     state, stopped = None, None
-    with Stopping() as stopping, _progress(run, quiet=arguments.quiet) as progress:
+    shown = Progress(run.steps, quiet=arguments.quiet, start=run.step, unit="step")
+    with Stopping() as stopping, shown as progress:
         state, stopped = _steps(run, folder, stopping, progress, live)
         if state is None:
             if folder.is_complete():
@@ -308,7 +309,3 @@ def _live(port: int | None, folder: RunFolder, run: Reconstruction) -> LiveView 
     live = LiveView(folder.scene, run, port=port)
     print(f"view:     {live.address}", flush=True)
     return live
-
-
-def _progress(run: Reconstruction, *, quiet: bool) -> Progress:
-    return Progress(run.steps, quiet=quiet, start=run.step, unit="step")

@@ -33,6 +33,7 @@ from .records import Job, Progress, Result, Target
 from .run import failed, run_job
 
 PLAN = Plan()
+SHOWN = 3  # views of a report
 PATIENCE = 5.0  # seconds for a process to end by itself
 
 
@@ -261,12 +262,12 @@ def surfaces(target: Target, mesh: Mesh, views: Sequence[int]) -> Tensor:
     return bare_images(mesh.vertices, mesh.faces, target.views.cameras[list(views)])
 
 
-def shown_views(target: Target, count: int = 3) -> list[int]:
+def shown_views(target: Target) -> list[int]:
     """The view that shows most of the object, and others from directions as different as can be."""
     areas = (target.views.images[..., 3] > 127).sum((1, 2))
     axes = target.views.cameras.world_to_camera[:, 2, :3].float()  # (B, 3)
     chosen = [int(areas.argmax())]
-    while len(chosen) < min(count, len(target.views)):
+    while len(chosen) < min(SHOWN, len(target.views)):
         likeness = (axes @ axes[chosen].T).abs().amax(1)
         likeness[chosen] = 2.0
         chosen.append(int(likeness.argmin()))

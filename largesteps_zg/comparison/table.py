@@ -40,11 +40,11 @@ class Column:
     ratio: bool = False
 
 
-def digits(value: float, count: int = 3) -> str:
-    """So many significant digits, and never an exponent."""
+def digits(value: float) -> str:
+    """Three significant digits, and never an exponent."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    return f"{value:,.{max(0, count - 1 - math.floor(math.log10(abs(value))))}f}"
+    return f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
 def whole(value: float) -> str:

@@ -216,7 +216,7 @@ class RunFolder:
         with self._writing():
             record(self.path / "recording.html")
 
-    def finish(self, state: State, *, stopped: str | None = None, resumable: bool = True) -> dict[str, Any]:
+    def finish(self, state: State, *, stopped: str | None = None) -> dict[str, Any]:
         """Write everything: what `keep` does if that is not done, then pictures, then numbers.
 
         Returns
@@ -225,7 +225,7 @@ class RunFolder:
             What ``run.json`` holds; see also `not_written`.
         """
         kept = self.kept
-        result = kept[1] if kept and kept[0] is state else self.keep(state, resumable=resumable)
+        result = kept[1] if kept and kept[0] is state else self.keep(state)
         rendering, stopwatch = state.run.rendering, state.run.stopwatch
         content = {**summary(result, self.scene, stopped=stopped), "options": self.options}
         content["start"] = list(self.start.notes)

@@ -7,7 +7,6 @@ import json
 import math
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,6 +15,7 @@ from PIL import Image
 
 from .._support.atomic import atomic_path, remove_leftovers
 from .._support.regular_files import read_regular
+from .._support.threads import in_threads
 from ..cameras.model import Cameras
 from ..mesh.files import save_mesh
 from .views import Scene, Views
@@ -123,8 +123,7 @@ def save_images(folder: Path, views: Views) -> None:
         # Level 6 takes three times as long for files that are a few per cent smaller.
         Image.fromarray(images[index]).save(files[index], compress_level=3)
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        list(pool.map(save, range(len(files))))
+    in_threads(save, range(len(files)))
 
 
 def transforms(split: str, views: Views) -> dict[str, Any]:

@@ -26,8 +26,12 @@ from .split import check_crowded, connected, split
 
 
 def conditioned(
-    mesh: Mesh, name: str = "start mesh", constants: Mending = DEFAULTS.mending
-) -> tuple[Mesh, list[str]]:
+    mesh: Mesh,
+    corners: Tensor | None = None,
+    *,
+    name: str = "start mesh",
+    constants: Mending = DEFAULTS.mending,
+) -> tuple[Mesh, Tensor | None, list[str]]:
     """A mesh to start from, repaired where it can be.
 
     Vertices at equal positions are welded (texture seams and hard edges store them several times), faces without
@@ -40,6 +44,9 @@ def conditioned(
     ----------
     mesh : Mesh
         Finite positions; indices in range. Colours at welded vertices become their mean.
+    corners : (F, 3, K) tensor, optional
+        Values at the corners of the faces, which go where these go; where an edge had to be cut in two they are
+        interpolated.
     name : str
         Put in front of messages, for instance the name of the file.
     constants : Mending, optional
@@ -48,6 +55,7 @@ def conditioned(
     -------
     mesh : Mesh
         `check_start_mesh` accepts it. The given one where nothing was to do.
+    corners : (N, 3, K) tensor or None
     done : list of str
         What was done, a phrase each, such as "welded 24 coincident vertices".
 
@@ -61,20 +69,9 @@ def conditioned(
     --------
     >>> import torch
     >>> square = torch.tensor([[0., 0, 0], [1, 0, 0], [1, 1, 0], [0, 0, 0], [1, 1, 0], [0, 1, 0]])
-    >>> whole, done = conditioned(Mesh(square, torch.tensor([[0, 1, 2], [3, 4, 5]])))
+    >>> whole, _, done = conditioned(Mesh(square, torch.tensor([[0, 1, 2], [3, 4, 5]])))
     >>> len(whole.vertices), done
     (4, ['welded 2 coincident vertices'])
-    """
-    whole, _, done = conditioned_corners(mesh, None, name, constants)
-    return whole, done
-
-
-def conditioned_corners(
-    mesh: Mesh, corners: Tensor | None, name: str = "start mesh", constants: Mending = DEFAULTS.mending
-) -> tuple[Mesh, Tensor | None, list[str]]:
-    """`conditioned`, and values (F, 3, K) at the corners of the faces, which go where these go.
-
-    Where an edge had to be cut in two they are interpolated.
     """
     sound = (
         ~repeated_corners(mesh.faces).cpu()

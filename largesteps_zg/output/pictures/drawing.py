@@ -22,6 +22,7 @@ from ...images.color import linear_to_srgb
 WHITE, INK, FAINT = (255, 255, 255), (28, 28, 30), (205, 205, 210)
 PANEL = 320  # pixels, the longer side of one image in a figure
 GAP, MARGIN, TEXT = 10, 28, 22  # pixels
+_REST = 1600  # milliseconds of an animation on its last picture
 
 ACCENT, PALE, GREY = "#2f5d8a", "#a9c1d9", "#6e6e73"
 PLOT_STYLE: Any = {  # matplotlib's own type for it lists every setting by name
@@ -204,7 +205,7 @@ def save_png(path: Path, sheet: Image.Image) -> None:
     sheet.save(path, format="PNG", optimize=True)
 
 
-def encode_gif(sheets: list[Image.Image], milliseconds: int, rest: int = 1600) -> bytes:
+def encode_gif(sheets: list[Image.Image], milliseconds: int) -> bytes:
     """An endless animation that rests on its last picture, as bytes.
 
     All pictures share one palette, made from pictures spread over the whole. With one palette each, colours would
@@ -227,7 +228,7 @@ def encode_gif(sheets: list[Image.Image], milliseconds: int, rest: int = 1600) -
         format="GIF",
         save_all=True,
         append_images=frames[1:],
-        duration=[milliseconds] * (len(frames) - 1) + [rest],
+        duration=[milliseconds] * (len(frames) - 1) + [_REST],
         loop=0,
         optimize=False,
     )

@@ -11,7 +11,7 @@ import torch
 from ...constants import DEFAULTS, Mending
 from ...mesh.file_parts import Attributes, ply_attributes, read_parts, unread_files
 from ...mesh.files import mesh_of_parts
-from ...mesh.mending.condition import conditioned_corners
+from ...mesh.mending.condition import conditioned
 from ...mesh.mesh import Mesh, compact
 from ...mesh.texture_layout import Layout, layout_of
 
@@ -58,7 +58,7 @@ def start_from_file(path: str | os.PathLike[str], constants: Mending = DEFAULTS.
     mesh = compact(mesh_of_parts(path, parts, dtype=torch.float64, repeated=True))
     layout, fault = layout_of(path, parts)
     corners = None if layout is None else layout.corners
-    whole, corners, done = conditioned_corners(mesh, corners, str(path), constants)
+    whole, corners, done = conditioned(mesh, corners, name=str(path), constants=constants)
     if layout is not None and corners is not None:
         layout = replace(layout, corners=corners)
     attributes = ply_attributes(parts)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
 
+from ..._support.threads import in_threads
 from ...cameras.model import check_cameras
 from ...constants import Photographs
 from ...images.files import bit_depth, image_header, in_turn, read_image, read_mask
@@ -35,10 +33,6 @@ from .turned import put_right
 # them together have so many pixels.
 _SPARE = 4
 _PIXELS = 2**28
-
-
-_Given = TypeVar("_Given")
-_Made = TypeVar("_Made")
 
 
 def assemble(shots: Sequence[Shot], reading: Reading, record: Record | None = None) -> Views:
@@ -82,24 +76,18 @@ def assemble(shots: Sequence[Shot], reading: Reading, record: Record | None = No
     given, constants = _given_masks(shots, reading), reading.advanced.photographs
     jobs = list(zip(shots, given, strict=True))
     masks = reading.masks if isinstance(reading.masks, str) else ""
-    photos = _in_threads(
+    photos = in_threads(
         lambda job: _read_at_most(*job, depth=depth, size=limit, constants=constants, masks=masks), jobs
     )
     _check_masks_are_their_own(photos)
     photos = with_masks(photos, reading, record)
     _tell(record, photos)
     photos = put_right(record, photos, reading.advanced)
-    photos = _in_threads(lambda photo: _without_lens(photo, constants.least_left), photos)
+    photos = in_threads(lambda photo: _without_lens(photo, constants.least_left), photos)
     if any(photo.guessed for photo in photos):
         photos = _agreed(photos, constants)
     photos = _cut_to_object(photos, reading.max_size, constants)
-    return views_of(_in_threads(lambda photo: photo.at_most(reading.max_size), photos))
-
-
-def _in_threads(function: Callable[[_Given], _Made], items: Sequence[_Given]) -> list[_Made]:
-    """Pillow and NumPy let go of the interpreter while they work; raises what the first of the items raised."""
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(function, items))
+    return views_of(in_threads(lambda photo: photo.at_most(reading.max_size), photos))
 
 
 def _check_cameras(shots: Sequence[Shot]) -> None:
@@ -114,7 +102,7 @@ def _check_cameras(shots: Sequence[Shot]) -> None:
 
 def _depth(shots: Sequence[Shot], record: Record) -> int:
     """Bits that white fills in files of 16 bits a channel, by the brightest value of all; and what headers say."""
-    headers: list[Header] = _in_threads(lambda shot: image_header(shot.image), shots)
+    headers: list[Header] = in_threads(lambda shot: image_header(shot.image), shots)
     turned = [
         shot.name for shot, header in zip(shots, headers, strict=True) if header.orientation not in (0, 1)
     ]
@@ -133,7 +121,7 @@ def _depth(shots: Sequence[Shot], record: Record) -> int:
             f"colour profile {profile} of {share(count, len(shots))}: colours are read as those of sRGB",
         )
     deep = [shot for shot, header in zip(shots, headers, strict=True) if header.deep]
-    depth = max(_in_threads(lambda shot: bit_depth(shot.image), deep), default=16)
+    depth = max(in_threads(lambda shot: bit_depth(shot.image), deep), default=16)
     if depth < 16:
         record.add(
             "images",
@@ -225,7 +213,7 @@ def _tell(record: Record, photos: Sequence[Photo]) -> None:
         record.add("lens", "none that distorts")
     used = [photo.mask for photo in photos if photo.mask is not None]
     masks = list(dict.fromkeys(used))
-    headers = _in_threads(image_header, masks)
+    headers = in_threads(image_header, masks)
     several = [file.name for file, header in zip(masks, headers, strict=True) if header.several]
     _tell_several(record, several, counted(len(several), "mask"))
     found = {shot.spare_mask or shot.mask: shot.mask_rule for shot in shots}

@@ -20,16 +20,18 @@ _MASK_FOLDERS = ("alpha", "alphas", "matte", "mattes", "silhouette", "silhouette
 
 def tell_left_over(record: Record, shots: Sequence[Shot], masks: Iterable[Path]) -> None:
     """Notes of masks that fit no photograph, and of images in the photographs' folders that are not in the scene."""
-    used = {_real(shot.image) for shot in shots} | {_real(mask) for mask in masks}
+    used = {shot.image.absolute() for shot in shots} | {mask.absolute() for mask in masks}
     folders = list(dict.fromkeys(shot.image.parent for shot in shots))
     for folder in _mask_folders(record.root, folders):
-        _tell_masks(record, shots[0], folder, [file for file in _below(folder) if _real(file) not in used])
+        _tell_masks(
+            record, shots[0], folder, [file for file in _below(folder) if file.absolute() not in used]
+        )
         _tell_other_kinds(record, shots, folder)
     around = _around(record.root, folders)
     names = {key(name) for shot in shots for name in (shot.image.name, shot.image.stem)}
     for folder in around:
         if folder not in folders:
-            left = [file for file in images_in(folder, masks=True) if _real(file) not in used]
+            left = [file for file in images_in(folder, masks=True) if file.absolute() not in used]
             _tell_masks(record, shots[0], folder, [file for file in left if marked_for(file)])
             others = [file for file in left if not marked_for(file) and not _named_as(file, names)]
             _tell_others(record, folder, others, "that no photograph goes with")
@@ -38,7 +40,9 @@ def tell_left_over(record: Record, shots: Sequence[Shot], masks: Iterable[Path])
     inner = common != record.root.absolute() and common.is_relative_to(record.root.absolute())
     for folder in [common] if inner and len(folders) > 1 else folders:
         files = _below(folder) if inner and len(folders) > 1 else images_in(folder, masks=True)
-        left = [file for file in files if _real(file) not in used and not _in_mask_folder(file, record.root)]
+        left = [
+            file for file in files if file.absolute() not in used and not _in_mask_folder(file, record.root)
+        ]
         marked = [file for file in left if marked_for(file)]
         others = [file for file in left if not marked_for(file)]
         _tell_masks(record, shots[0], folder, marked)
@@ -85,7 +89,9 @@ def _tell_namesakes(
     found = []
     for place in dict.fromkeys([*around, *(child for child in children if child not in above)]):
         left = [
-            file for file in images_in(place, masks=True) if _real(file) not in used and not marked_for(file)
+            file
+            for file in images_in(place, masks=True)
+            if file.absolute() not in used and not marked_for(file)
         ]
         if place not in photographs and any(_named_as(file, names) for file in left):
             found.append(_shown(record, place))
@@ -121,12 +127,8 @@ def _is_for_masks(name: str) -> bool:
 
 
 def _in_mask_folder(file: Path, root: Path) -> bool:
-    parts = file.parent.absolute().relative_to(root.absolute()).parts if _within(file, root) else ()
-    return any(_is_for_masks(part) for part in parts)
-
-
-def _within(file: Path, root: Path) -> bool:
-    return file.absolute().is_relative_to(root.absolute())
+    own, root = file.parent.absolute(), root.absolute()
+    return own.is_relative_to(root) and any(_is_for_masks(part) for part in own.relative_to(root).parts)
 
 
 def _below(folder: Path) -> list[Path]:
@@ -142,7 +144,3 @@ def _below(folder: Path) -> list[Path]:
 def _shown(record: Record, folder: Path) -> str:
     name = record.short(folder)
     return "beside the scene's files" if name == "." else f"{name}/"
-
-
-def _real(path: Path) -> Path:
-    return path.absolute()

@@ -8,23 +8,18 @@ of the background. The colours decide about the pixels between.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 from scipy import ndimage
 
+from ..._support.threads import in_threads
 from ...constants import DEFAULTS, Photographs
 from .matting import outlined
 
 _BINS = 96  # of each channel's signed root of the difference from the background, -16 to 16
-
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
 
 
 def check_mask(mask: np.ndarray, source: object, constants: Photographs = DEFAULTS.photographs) -> None:
@@ -100,10 +95,10 @@ def masks_from_background(
     ratio = np.zeros(0)
     for _ in range(constants.rounds):
         ratio = _colours_of_the_object(learners, masks, constants)
-        masks = _in_threads(partial(_classified, certain=certain, ratio=ratio, constants=constants), learners)
+        masks = in_threads(partial(_classified, certain=certain, ratio=ratio, constants=constants), learners)
     if max(steps) == 1:
         return masks
-    return _in_threads(
+    return in_threads(
         lambda image: _classified(_Photograph.of(image, color), certain, ratio, constants), images
     )
 
@@ -127,11 +122,6 @@ class _Photograph:
         bins = (cell[..., 0] * _BINS + cell[..., 1]) * _BINS + cell[..., 2]
         light = (image.astype(np.float32) / 255) ** 2.2  # close enough to sRGB's own curve
         return _Photograph(light, ndimage.gaussian_filter(np.abs(offset).max(axis=-1), 0.7), bins)
-
-
-def _in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(function, items))
 
 
 def background_color(

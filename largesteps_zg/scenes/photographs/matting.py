@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +9,7 @@ import torch
 from scipy import ndimage
 from scipy.special import erfinv
 
+from ..._support.threads import in_threads
 from ...constants import DEFAULTS, Photographs
 from ...images.color import linear_to_srgb, srgb_to_linear
 from ..views import Views
@@ -84,8 +83,7 @@ def softened(views: Views, constants: Photographs = DEFAULTS.photographs) -> Vie
         soft = _without_steps(views.images[view].cpu().numpy(), known, constants.band)
         images[view] = torch.from_numpy(soft).to(images.device)
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        list(pool.map(soften, hard.nonzero()[:, 0].tolist()))
+    in_threads(soften, hard.nonzero()[:, 0].tolist())
     return replace(views, images=images)
 
 
