@@ -7,6 +7,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .._support.checks import check_tensor
+from .._support.transforms import is_plain
+from .connectivity import check_faces
+
+KERNEL_TYPES = (torch.float32, torch.float64)
 
 
 def face_normals(
@@ -46,6 +50,16 @@ def vertex_normals(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) ->
     """
     check_tensor("vertices", vertices)
     check_tensor("faces", faces)
+    if vertices.device.type != "cpu" or vertices.dtype not in KERNEL_TYPES or not is_plain(vertices):
+        return normals_by_operations(vertices, faces)
+    from .normal_kernels import VertexNormals  # imports Warp
+
+    check_faces(faces, len(vertices))
+    return VertexNormals.apply(vertices, faces.to(torch.int32))
+
+
+def normals_by_operations(vertices: Tensor, faces: Tensor) -> Tensor:
+    """`vertex_normals` by torch's own operations: under any transform, to any order, on any device."""
     # Three gathers and three scatters of whole rows: their derivatives are each other. Indexing
     # `vertices[faces]` instead costs twice as much backward.
     first, second, third = corners = faces.long().t().contiguous()

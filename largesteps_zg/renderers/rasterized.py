@@ -6,12 +6,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .._support.transforms import is_plain
 from ..cameras.model import Cameras
 from ..geometry.normals import vertex_normals
 from ..rasterizer.api import draw, rasterize
 from ..rasterizer.fragments import Fragments
 from ..rasterizer.silhouette_edges import edge_table
 from .light import SphericalHarmonicsLight
+from .projection_kernels import Project, project_by_operations
+
+KERNEL_TYPES = (torch.float32, torch.float64)
 
 
 def homogeneous_pixels(vertices: Float[Tensor, "V 3"], cameras: Cameras) -> Float[Tensor, "B V 3"]:
@@ -20,8 +24,9 @@ def homogeneous_pixels(vertices: Float[Tensor, "V 3"], cameras: Cameras) -> Floa
     Differentiable in the vertices and in the cameras.
     """
     matrix = (cameras.intrinsics @ cameras.world_to_camera[:, :3]).to(vertices)  # (B, 3, 4)
-    flat = vertices @ matrix[:, :, :3].reshape(-1, 3).T  # one product for all views: (V, 3B)
-    return flat.view(len(vertices), -1, 3).transpose(0, 1) + matrix[:, None, :, 3]
+    if vertices.device.type != "cpu" or vertices.dtype not in KERNEL_TYPES or not is_plain(vertices, matrix):
+        return project_by_operations(vertices, matrix)
+    return Project.apply(vertices, matrix.contiguous())
 
 
 @torch.no_grad()
