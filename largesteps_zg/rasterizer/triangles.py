@@ -134,20 +134,36 @@ RASTER = """
             }
         }
     };
-    // Whether a small triangle's whole box shows what is nearer. With rounding and slack its own pixels are no nearer
-    // than its nearest corner by a share of 36 (box / area) / 2^21, with a border of one pixel round the box.
-    const auto hidden = [&](int n) {
+    // What is known of a triangle that waits: its box, if that has up to 2 x 2 pixels, and its nearest corner. With
+    // rounding and slack its own pixels are no nearer than that by a share of 36 (box / area) / 2^21, with a border of
+    // one pixel round the box.
+    struct Waiting {
+        int face, first_pixel, columns, rows;  // no rows: draw it in any case
+        unsigned nearest;
+    };
+    Waiting* waiting = (Waiting*)later.data;
+    int waits = 0;
+    const auto wait = [&](int n, int face) {
         const bool small = (x1[n] - x0[n] <= 1) & (y1[n] - y0[n] <= 1) & (area[n] * 32 >= 1);
         const union { float number; unsigned bits; } depth = {(float)(largest(&q[0][n]) * (1 + real(1) / 128))};
-        const auto nearer = [&](int column, int line) {
-            return (unsigned)(target[line * width + column] >> 32) > depth.bits;
-        };
-        return small & nearer(x0[n], y0[n]) & nearer(x1[n], y0[n]) & nearer(x0[n], y1[n]) & nearer(x1[n], y1[n]);
+        const int rows = small ? y1[n] - y0[n] + 1 : 0;
+        waiting[waits++] = {face, y0[n] * width + x0[n], x1[n] - x0[n], rows, depth.bits};
+    };
+    // Whether all of its box shows what is nearer.
+    const auto hidden = [&](const Waiting& some) {
+        const unsigned long long *above = target + some.first_pixel, *below = above + (some.rows == 2 ? width : 0);
+        const auto nearer = [&](unsigned long long key) { return (unsigned)(key >> 32) > some.nearest; };
+        return (some.rows > 0) & nearer(above[0]) & nearer(above[some.columns]) & nearer(below[0]) &
+               nearer(below[some.columns]);
     };
     const auto draw = [&](auto face_of, int count, auto choose) {
 #pragma clang loop vectorize(disable)
         for (int n = 0; n < count; ++n) {
             const wp::vec_t<3, int> corners = faces.data[face_of(n)];
+#if !defined(__CUDA_ARCH__)
+            if (face_of(n) + many < last)
+                for (int i = 0; i < 3; ++i) __builtin_prefetch(seen + faces.data[face_of(n) + many][i]);
+#endif
             for (int i = 0; i < 3; ++i) {
                 const vec3& p = seen[corners[i]];
                 x[i][n] = p[0];
@@ -170,25 +186,30 @@ RASTER = """
         }
     };
     const bool turns = later.shape[0] > 0;
-    int waiting = 0;
     for (int begin = first; begin < last; begin += many) {
         const int count = last - begin < many ? last - begin : many;
         draw([=](int n) { return begin + n; }, count, [&](int count) {
             for (int n = 0; n < count; ++n) side[begin + n] = whole[n] & (area[n] < 0);
             // What is turned away comes last: it is mostly hidden by then.
+            int list[many], listed = 0;
             for (int n = 0; turns && n < count; ++n) {
-                const bool waits = !general & whole[n] & (area[n] > 0) & (drawn[n] != 0);
-                later.data[(size_t)plane * face_count + waiting] = begin + n;
-                waiting += waits;
-                drawn[n] &= !waits;
+                const bool turned = !general & whole[n] & (area[n] > 0) & (drawn[n] != 0);
+                list[listed] = n;
+                listed += turned;
+                drawn[n] &= !turned;
             }
+            for (int m = 0; m < listed; ++m) wait(list[m], begin + list[m]);
         });
     }
-    for (int begin = 0; begin < waiting; begin += many) {
-        const int* some = later.data + (size_t)plane * face_count + begin;
-        const int count = waiting - begin < many ? waiting - begin : many;
-        draw([=](int n) { return some[n]; }, count, [&](int count) {
-            for (int n = 0; n < count; ++n) drawn[n] = !hidden(n);
-        });
+    int* left = later.data;  // faces, in place of the first of those that waited
+    int seen_ones = 0;
+    for (int n = 0; n < waits; ++n) {
+        const Waiting some = waiting[n];
+        left[seen_ones] = some.face;
+        seen_ones += !hidden(some);
+    }
+    for (int begin = 0; begin < seen_ones; begin += many) {
+        const int* some = left + begin;
+        draw([=](int n) { return some[n]; }, seen_ones - begin < many ? seen_ones - begin : many, [](int) {});
     }
 """

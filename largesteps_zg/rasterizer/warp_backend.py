@@ -85,7 +85,7 @@ def _draw_in_chunks(
     chunks = chunks_of(views, device)
     screen = torch.empty_like(points)
     keys = torch.empty(len(chunks), height * width + PADDING, dtype=torch.int64)  # the kernel clears them
-    later = torch.empty(len(chunks), len(faces) + 1, dtype=torch.int32)
+    later = torch.empty(len(chunks), 5 * (len(faces) + 1), dtype=torch.int32)
     counts = torch.empty(views, dtype=torch.int32)
     # Room for all pixels: what is not covered is never touched, and so costs no memory.
     room = torch.empty(2, views * height * width, dtype=torch.int32)
