@@ -70,7 +70,7 @@ def test_the_first_look_is_from_the_side_and_near() -> None:
     eyes = torch.tensor([[0.0, 0.1, 4.0], [3.0, 0.0, -0.2], [0.0, -3.8, 1.3]], dtype=torch.float64)
     cameras = look_at(eyes, torch.zeros(3, dtype=torch.float64), fov_y_degrees=40.0, height=60, width=80)
     eye = first_eye(cameras, torch.tensor([0.0, 0.0, 2.0], dtype=torch.float64))
-    np.testing.assert_allclose(eye, 2.0 * eyes[2] / eyes[2].norm(), atol=1e-9)
+    np.testing.assert_allclose(eye, 2.6 * eyes[2] / eyes[2].norm(), atol=1e-9)
     eye = first_eye(
         cameras.transformed(0.3, torch.zeros(3)), torch.tensor([0.0, 0.0, 2.0], dtype=torch.float64)
     )
@@ -196,8 +196,12 @@ def test_a_run_is_shown_recorded_and_stopped(live: Any, tmp_path: Path) -> None:
     live.spent = 1e9  # too much of the run's time: the next has to wait
     live.watch(live.run.advance())
     assert len(live.kept.surfaces) == 3
+    assert live.plot.scales["x"] == {"time": False} and list(live.plot.data[0]) == [1, 2, 3]
     live.spent, live.stage.kind.value = 0.0, "Error"
+    live.stage.redraw()
+    assert live.stage.legend.visible and "with the next surface" in live.stage.legend.content
     live.watch(live.run.advance())
+    assert "of 1" in live.stage.legend.content
     wrong = live.kept.surfaces[-1].marks["Error"].values
     assert (
         wrong.shape == (len(live.kept.surfaces[-1].vertices),)

@@ -55,9 +55,7 @@ class LiveView:
         self.stage = Stage(self.server, up=up, photographs=photographs, offered=(ERROR,))
         self.slider = gui.add_slider("Time", 0, 1, 1, initial_value=1)
         self.slider.on_update(lambda event: None if event.client is None else self._show())
-        self.plot = gui.add_uplot(
-            (np.zeros(2), np.zeros(2)), ({"label": "step"}, _line()), title="loss", aspect=1.6
-        )
+        self.plot = loss_plot(gui)
         gui.add_button("Stop and save").on_click(lambda _: self._stop())
         self.started = time.perf_counter()
 
@@ -155,5 +153,11 @@ def vertex_errors(run: Reconstruction, mesh: Mesh) -> np.ndarray:
     return residuals(surface, views, cameras, lambda i: run.images(views.cameras[i])[0])[1].numpy()
 
 
-def _line() -> dict[str, Any]:
-    return {"label": "loss", "stroke": "#0072b2", "width": 2}
+def loss_plot(gui: Any) -> Any:
+    """An empty plot of viser, of the loss against steps."""
+    line = {"label": "loss", "stroke": "#0072b2", "width": 2}
+    # By default across are dates. Down are powers of ten.
+    scales = {"x": {"time": False}, "y": {"distr": 3}}
+    return gui.add_uplot(
+        (np.arange(2.0), np.ones(2)), ({"label": "step"}, line), scales=scales, title="loss", aspect=1.6
+    )

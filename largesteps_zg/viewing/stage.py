@@ -20,7 +20,7 @@ from ..scenes.views import Views
 from .frames import KINDS, UNKNOWN, Mark, Surface, draw
 
 THUMBNAIL, LARGE = 128, 1024  # pixels, the longer side of a photograph at its camera, and behind the surface
-NEAR = 2.0  # radii of the object from its middle: all of it fills a picture with an angle of 75 degrees
+NEAR = 2.6  # radii of the object from its middle: all of it, beside the panel, at an angle of 75 degrees
 BEHIND = 1.5  # radii of the object behind its middle, where a photograph stands
 
 
@@ -92,9 +92,14 @@ class Stage:
         """The surface as it was chosen to be shown."""
         if self.surface is not None:
             mark = self.surface.marks.get(self.kind.value)
-            self.legend.visible = mark is not None
+            waiting = mark is None and self.kind.value in self.offered
+            self.legend.visible = mark is not None or waiting
             if mark is not None:
                 self.legend.content = legend(mark)
+            elif waiting:
+                self.legend.content = (
+                    '<div style="padding:0 .75em;font-size:.8em">with the next surface</div>'
+                )
             draw(self.server.scene, "/surface", self.surface, self.kind.value, error_colors)
 
     def add_points(self, name: str, points: NDArray[np.floating], colors: NDArray[np.uint8]) -> None:
