@@ -161,6 +161,19 @@ def test_links_of_a_page_are_those_of_its_place_in_the_site(tmp_path: Path) -> N
     assert (tmp_path / "files/setup.py").read_bytes() == (ROOT / "setup.py").read_bytes()
 
 
+def test_programs_that_do_the_same_stand_side_by_side() -> None:
+    here = "```python\na = 1\n```"
+    lone = f"# A\n\nIn B:\n\n{here}\n\nText.\n\nHere:\n\n{here}\n"
+    assert pages.beside(lone) == lone
+    paired = f"# A\n\nIn B:\n\n{here}\n\nHere:\n\n{here}\n\nText.\n"
+    cell = "`````{container}\n%s\n\n" + here + "\n`````\n"
+    columns = "``````{container} beside\n" + cell % "In B:" + cell % "Here:" + "``````"
+    assert pages.beside(paired) == f"---\nhide-toc: true\n---\n\n# A\n\n{columns}\n\nText.\n"
+    names = ("pytorch3d", "mitsuba", "nerfstudio", "nvdiffrast")
+    texts = [(ROOT / "docs" / f"coming-from-{name}.md").read_text(encoding="utf-8") for name in names]
+    assert all("{container} beside" in pages.beside(text) for text in texts)
+
+
 def test_a_docstring_is_made_ready_for_its_page() -> None:
     lines = """What it is [1]_.
 

@@ -24,6 +24,11 @@ ELSEWHERE = {
 INSTEAD = {"README.md": "index.md", "docs/README.md": "index.md", "examples/README.md": "gallery/index",
            "docs/lessons/README.rst": "lessons/index"}  # fmt: skip
 PROGRAM = re.compile(r"(examples|docs/lessons)/(\d\w+)\.py")
+# Two programs that do the same, one elsewhere and one here.
+PAIR = re.compile(
+    r"^(In [^\n]+:)\n\n(```\w*\n(?:(?!^```).)*^```)\n\n(Here:)\n\n(```\w*\n(?:(?!^```).)*^```)$",
+    re.MULTILINE | re.DOTALL,
+)
 LINK = re.compile(r"(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))")
 
 
@@ -95,6 +100,13 @@ def relinked(text: str, name: str, known: dict[str, str], files: Path) -> str:
     return "".join(part if part.startswith("```") else LINK.sub(place, part) for part in fenced)
 
 
+def beside(text: str) -> str:
+    """A page whose pairs of programs stand side by side; it gives up its list of headings for the room."""
+    columns = "``````{container} beside\n" + 2 * "`````{container}\n%s\n\n%s\n`````\n" + "``````"
+    found, count = PAIR.subn(lambda match: columns % match.groups(), text)
+    return f"---\nhide-toc: true\n---\n\n{found}" if count else text
+
+
 def copy_or_list(source: Path, copy: Path) -> None:
     """A copy of a file; of a folder, the names of its files."""
     copy.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +150,7 @@ def gather(app) -> None:
     texts = {"commands.md": commands()}
     for name, there in known.items():
         text = relinked((ROOT / name).read_text(encoding="utf-8"), name, known, folder)
-        texts[there] = text + TAILS.get(there, "")
+        texts[there] = beside(text) + TAILS.get(there, "")
     texts["programs/README.rst"] = (ROOT / "docs" / "building" / "gallery.rst").read_text(encoding="utf-8")
     for path in sorted((ROOT / "examples").glob("[0-9]*.py")):
         texts[f"programs/{path.name}"] = program(path.read_text(encoding="utf-8"))
