@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,15 +11,18 @@ from torch import Tensor
 
 from ...constants import DEFAULTS, Constants
 from ...mesh.mesh import Mesh
-from ...renderers.rasterized import render
+from ...scenes.carving.bounds import bounding_sphere
 from ...scenes.carving.grid import Grid
 from ...scenes.from_photographs.object import Support, object_ball, support_plane
 from ...scenes.views import Ball, Scene, Views
 from ..frame import Frame
 from ..photo_consistency.depth_maps import depth_maps
 from ..photo_consistency.term import PhotoConsistency
+from .choose import choose_start
 from .fused import fused
 from .hull import CELLS, Hull, remeshed, surface_of
+from .outlines.find import Outlines, outlines
+from .outlines.silhouettes import coverages
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Unmasked:
     Attributes
     ----------
     scene : Scene
-        The same, with masks: inside the start's outlines is object, far outside of them is none, and between the two
-        nothing is known.
+        The same, with masks. Where only depths tell the object, it is inside the start's outlines, and nothing is
+        known near these.
     mesh : Mesh
         To start from, in the scene's coordinates.
     notes : tuple of str
@@ -46,16 +48,16 @@ class Unmasked:
 def unmasked(scene: Scene, *, keep_support: bool = False, constants: Constants = DEFAULTS) -> Unmasked:
     """Find the object of a scene without masks.
 
-    It is what stands in the ball that the cameras look at. Depths that photographs confirm to one another carve it out
-    of the ball, as they carve the hull of masks. If points of surfaces in the ball tell the plane of a table, the
-    object is cut off there.
+    It is what stands in the ball that the cameras look at. If points of surfaces there tell the plane of a table, the
+    object is cut off at it. Where colours tell the object from what is around it, there are outlines, see `outlines`.
+    Else depths that photographs confirm to one another carve it out of the ball, as they carve the hull of masks.
 
     Parameters
     ----------
     scene : Scene
         Whose `masked` is False.
     keep_support : bool
-        Leave the table in the ball on it.
+        Leave the table in the ball on it; then nothing is told by colours.
     constants : Constants, optional
 
     Raises
@@ -67,23 +69,61 @@ def unmasked(scene: Scene, *, keep_support: bool = False, constants: Constants =
     points = torch.zeros(0, 3, dtype=torch.float64) if scene.points is None else scene.points
     ball = views.ball or object_ball(views, points, constants.structure)
     support = support_plane(views, points, ball, constants.structure)
-    cut = None if keep_support else support
+    plane = "no table was found"
+    if support is not None:
+        plane = f"a table holds {support.share:.0%} of the points around it, and " + (
+            "is kept" if keep_support else "is cut off (--keep-support keeps it)"
+        )
+    if keep_support:
+        return _by_depths(scene, ball, points, None, (plane,), constants)
+    told = "colours leave no object"
+    outlined = outlines(views, points, ball, support, constants)
+    if outlined is not None:
+        told = (
+            f"{outlined.agreement:.0%} of what photographs one by one or all together take for the object both do, and "
+            f"it holds {outlined.holds:.0%} of the points"
+        )
+        if outlined.trusted:
+            return _by_colors(scene, outlined, (f"no masks: outlines by colours; {told}", plane), constants)
+        told = f"colours do not tell the object from what is around it: {told}"
+    return _by_depths(scene, ball, points, support, (told, plane), constants)
+
+
+def _by_colors(scene: Scene, found: Outlines, notes: tuple[str, ...], constants: Constants) -> Unmasked:
+    """The scene with masks that colours tell."""
+    train = _that_show(found.masked(scene.train))
+    test = None if scene.test is None else _that_show(found.masked(scene.test))
+    start = choose_start(
+        train, *bounding_sphere(train), constants=constants.carving, patches=constants.patches
+    )
+    made = replace(scene, train=train, test=test, masked=True)
+    return Unmasked(made, start.mesh, (*notes, f"{start.kind}: {start.reason}"))
+
+
+def _by_depths(
+    scene: Scene,
+    ball: Ball,
+    points: Tensor,
+    cut: Support | None,
+    notes: tuple[str, ...],
+    constants: Constants,
+) -> Unmasked:
+    """The scene with masks of the surface that photographs confirm."""
+    views = scene.train
     hull = _block(ball, cut, constants)
     found = _carved(hull, _shown(views, hull.vertices, hull.faces), ball, points, cut, constants)
     mesh = remeshed(found, constants.patches.detailed)
     width = 2.0 * found.grid.cell
     train = _masked(views, mesh, width)
     test = None if scene.test is None else _masked(scene.test, mesh, width)
-    plane = "no table was found"
-    if support is not None:
-        plane = f"a table holds {support.share:.0%} of the points around it, and " + (
-            "is kept" if keep_support else "is cut off (--keep-support keeps it)"
-        )
-    notes = (
-        "no masks: the surface that photographs confirm to one another, inside the ball that the cameras look at",
-        plane,
-    )
-    return Unmasked(replace(scene, train=train, test=test, masked=True), mesh, notes)
+    first = "no masks: the surface that photographs confirm to one another, inside the ball that the cameras look at"
+    return Unmasked(replace(scene, train=train, test=test, masked=True), mesh, (first, *notes))
+
+
+def _that_show(views: Views) -> Views:
+    """Those of the views whose masks are not empty."""
+    seen = views.images[..., 3].flatten(1).any(dim=1)
+    return views if bool(seen.all()) else views[seen.nonzero()[:, 0]]
 
 
 def _block(ball: Ball, cut: Support | None, constants: Constants) -> Hull:
@@ -138,27 +178,12 @@ def _carved(
 def _shown(views: Views, vertices: Tensor, faces: Tensor) -> Views:
     """The views with the outlines of a mesh for masks."""
     images = views.images.clone()
-    for i, coverage in enumerate(_coverages(views, vertices, faces)):
+    for i, coverage in enumerate(coverages(views, vertices, faces)):
         known = np.ones_like(coverage) if views.known is None else views.known[i].cpu().numpy()
         images[i, ..., 3] = torch.from_numpy(
             np.where((coverage > 0.5) & known.astype(bool), 255, 0).astype(np.uint8)
         )
     return replace(views, images=images)
-
-
-def _coverages(views: Views, vertices: Tensor, faces: Tensor) -> Sequence[np.ndarray]:
-    """(H, W) alpha of a mesh in each view."""
-    middle = vertices.double().cpu().mean(0)
-    moved, white = (vertices.double().cpu() - middle).float(), torch.ones(len(vertices), 1)
-    size = float(moved.norm(dim=1).max())
-    found = []
-    for i in range(len(views)):
-        camera = (
-            views.cameras[i].to("cpu", torch.float64).transformed(1 / size, middle).to(dtype=torch.float32)
-        )
-        image = render(moved / size, faces.cpu(), white, camera, near=1e-4)
-        found.append(image[0, ..., 1].clamp(0, 1).numpy())
-    return found
 
 
 def _masked(views: Views, mesh: Mesh, width: float) -> Views:
@@ -179,6 +204,4 @@ def _masked(views: Views, mesh: Mesh, width: float) -> Views:
             known[i] &= torch.from_numpy(~near)
     images = shown.images.clone()
     images[..., 3] *= known.to(images)
-    seen = images[..., 3].flatten(1).any(dim=1)
-    whole = replace(shown, images=images, known=known)
-    return whole if bool(seen.all()) else whole[seen.nonzero()[:, 0]]
+    return _that_show(replace(shown, images=images, known=known))

@@ -1,0 +1,132 @@
+"""How much likelier a pixel's colour is on the object than around it, learned from the photographs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter, minimum_filter
+
+from ....scenes.views import Views
+from .plane_look import DARK, PlaneLook, logarithms
+
+_BINS = 24  # of each colour
+_LOW, _HIGH = float(np.log(DARK)), float(np.log(255.0 + DARK))
+_WIDTH = (_HIGH - _LOW) / _BINS
+_STEPS = np.concatenate([[0.0], 2.0 ** np.arange(-2.0, 8.0, 0.25)])  # of the table's usual differences
+_MIX = 0.1  # of colours that were not learned
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """What tells the object from what is around it.
+
+    Attributes
+    ----------
+    inside, outside : (N, N, N) float arrays
+        How likely a colour is on the object, and around it.
+    near : (M,) float array
+        How likely a colour is on the table, by its distance from what the table looks like there.
+    share : float
+        Of what is around the object and could be the table, so much is.
+    plane : PlaneLook, optional
+    """
+
+    inside: np.ndarray
+    outside: np.ndarray
+    near: np.ndarray
+    share: float
+    plane: PlaneLook | None
+
+    def ratio(self, views: Views, index: int, gain: np.ndarray) -> np.ndarray:
+        """(H, W) logarithm of the ratio of both likelihoods; 0 where nothing is known."""
+        logs = logarithms(views.images[index].cpu().numpy()) - gain
+        bins = _color_bins(logs)
+        around = self.outside.reshape(-1)[bins]
+        if self.plane is not None:
+            step = _steps(self.plane, views, index, logs)
+            mixed = self.share * self.near[step] + (1.0 - self.share) * around
+            around = np.where(step >= 0, mixed, around)
+        found = np.log(self.inside.reshape(-1)[bins] / around)
+        if views.known is not None:
+            found = np.where(views.known[index].cpu().numpy(), found, 0.0)
+        return found.astype(np.float32)
+
+
+def learned(
+    views: Views, gains: np.ndarray, inside: np.ndarray, outside: np.ndarray, plane: PlaneLook | None
+) -> Likelihood:
+    """From pixels (B, H, W) bool that are object and pixels that are not.
+
+    Parameters
+    ----------
+    views : Views
+    gains : (B, 3) array
+    inside, outside : (B, H, W) bool arrays
+        Where `inside` is empty, any colour is as likely on the object.
+    plane : PlaneLook, optional
+    """
+    colors, steps = np.zeros((2, _BINS**3)), np.zeros(len(_STEPS))
+    pairs = np.zeros((len(_STEPS), _BINS**3))
+    for index, gain in enumerate(gains):
+        logs = logarithms(views.images[index].cpu().numpy()) - gain
+        bins = _color_bins(logs)
+        for side, part in enumerate((outside[index], inside[index])):
+            colors[side] += np.bincount(bins[part], minlength=_BINS**3)
+        if plane is not None:
+            step = _steps(plane, views, index, logs)
+            some = outside[index] & (step >= 0)
+            np.add.at(pairs, (step[some], bins[some]), 1)
+    around, within = (_smooth(part) for part in colors)
+    steps = pairs.sum(axis=1)
+    usual = 1.0 if plane is None else plane.usual
+    cube = np.maximum((2.0 * np.append(_STEPS[1:], 2.0 * _STEPS[-1]) * usual / _WIDTH) ** 3, 1e-9)
+    near = gaussian_filter1d(steps, 1.0, mode="nearest") / max(steps.sum(), 1.0) / np.diff(cube, prepend=0.0)
+    share = 0.5
+    for _ in range(20):  # expectation and maximisation
+        own = share * near[:, None] / (share * near[:, None] + (1.0 - share) * around.reshape(-1))
+        share = float((pairs * own).sum() / max(pairs.sum(), 1.0))
+    return Likelihood(within, around, near, share, plane)
+
+
+def _smooth(counts: np.ndarray) -> np.ndarray:
+    """Likelihoods of colours by how often they were seen."""
+    total = counts.sum()
+    if total == 0:
+        return np.full((_BINS,) * 3, 1.0 / counts.size)
+    found: np.ndarray = gaussian_filter(counts.reshape((_BINS,) * 3), 0.7) / total
+    return (1.0 - _MIX) * found + _MIX / counts.size
+
+
+def _color_bins(logs: np.ndarray) -> np.ndarray:
+    """(H, W) numbers of bins of colours (H, W, 3)."""
+    bins = ((logs - _LOW) / _WIDTH).astype(np.int64).clip(0, _BINS - 1)
+    found: np.ndarray = (bins[..., 0] * _BINS + bins[..., 1]) * _BINS + bins[..., 2]
+    return found
+
+
+def _steps(plane: PlaneLook, views: Views, index: int, logs: np.ndarray) -> np.ndarray:
+    """(H, W) numbers of steps that colours (H, W, 3) are from those of the table; -1 where its look is not known.
+
+    Between colours that meet there any mixture is the table's, so it has no outlines of its own. A difference counts
+    by that of the photographs among themselves.
+    """
+    colors, spread = plane.at(views, index)
+    low, high = minimum_filter(colors, (1, 3, 3)), maximum_filter(colors, (1, 3, 3))
+    own = np.moveaxis(logs, -1, 0)
+    apart = np.maximum(np.maximum(low - own, own - high), 0.0).max(axis=0)
+    size = 2.0 * apart / (spread + plane.usual)
+    found: np.ndarray = np.where(np.isfinite(size), np.searchsorted(_STEPS, size, side="right") - 1, -1)
+    return found
+
+
+def gains_of(views: Views, plane: PlaneLook, outside: np.ndarray) -> np.ndarray:
+    """(B, 3) logarithms of how much brighter than the table's look each photograph is, by the median outside."""
+    found = np.zeros((len(views), 3))
+    for index, part in enumerate(outside):
+        colors, _ = plane.at(views, index)
+        logs = np.moveaxis(logarithms(views.images[index].cpu().numpy()), -1, 0)
+        differences = (logs - colors)[:, part & np.isfinite(colors[0])]
+        if differences.size:
+            found[index] = np.median(differences, axis=1)
+    return found

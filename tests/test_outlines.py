@@ -1,0 +1,265 @@
+"""Outlines of an object by its colours, those around it, and what its table looks like."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from photograph_files import noise
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+
+from largesteps_zg.cameras import Cameras
+from largesteps_zg.cameras.placement import look_at
+from largesteps_zg.mesh import Mesh, icosphere
+from largesteps_zg.reconstruct.starts import unmasked as carving
+from largesteps_zg.reconstruct.starts.outlines.find import outlines
+from largesteps_zg.reconstruct.starts.outlines.likelihood import gains_of, learned
+from largesteps_zg.reconstruct.starts.outlines.plane_look import DARK, plane_look
+from largesteps_zg.reconstruct.starts.outlines.silhouettes import coverages, smaller, within_reach
+from largesteps_zg.reconstruct.starts.outlines.volume import evidence, smallest
+from largesteps_zg.reconstruct.starts.unmasked import Unmasked, unmasked
+from largesteps_zg.renderers.rasterized import render
+from largesteps_zg.scenes import Scene, Views
+from largesteps_zg.scenes.from_photographs.object import Support
+from largesteps_zg.scenes.views import Ball
+
+SUPPORT = Support(np.array([0.0, 1.0, 0.0]), 0.0, 1.0)
+BALL = Ball(torch.tensor([0.0, 0.8, 0.0], dtype=torch.float64), 1.3)
+
+
+def ring(count: int, height: int, width: int) -> Cameras:
+    """Cameras on two circles around (0, 0.8, 0)."""
+    angles = np.linspace(0, 4 * np.pi, count, endpoint=False)
+    high = np.where(np.arange(count) < count / 2, 1.6, 3.0)
+    reach = (25.0 - high**2) ** 0.5
+    centers = torch.from_numpy(np.stack([reach * np.sin(angles), high, reach * np.cos(angles)], axis=1))
+    return look_at(
+        centers, (0.0, 0.8, 0.0), up=(0.0, 1.0, 0.0), fov_y_degrees=42.0, height=height, width=width
+    )
+
+
+def rod(start: tuple[float, ...], end: tuple[float, ...], radius: float) -> Mesh:
+    """A long ellipsoid from here to there."""
+    ball = icosphere(3)
+    a, b = torch.tensor(start), torch.tensor(end)
+    axis = (b - a) / 2
+    across = ball.vertices - (ball.vertices @ axis)[:, None] * axis / axis.square().sum()
+    along = (ball.vertices @ axis)[:, None] * axis / axis.norm()
+    return Mesh((a + b) / 2 + radius * across + along, ball.faces)
+
+
+def figure() -> list[Mesh]:
+    """A body, and four parts of a thickness of 0.1: two ears and two legs."""
+    body = icosphere(4)
+    body = Mesh(body.vertices * torch.tensor([0.6, 0.35, 0.35]) + torch.tensor([0.0, 0.75, 0.0]), body.faces)
+    thin = [((0.4, 0.0, 0.1), (0.3, 0.8, 0.0)), ((-0.4, 0.0, -0.1), (-0.3, 0.8, 0.0)),
+            ((0.4, 0.8, 0.0), (0.7, 1.7, 0.2)), ((0.4, 0.8, 0.0), (0.5, 1.7, -0.3))]  # fmt: skip
+    return [body, *(rod(a, b, 0.05) for a, b in thin)]
+
+
+def joined(parts: list[Mesh], colors: list[np.ndarray]) -> Mesh:
+    firsts = np.cumsum([0, *(len(part.vertices) for part in parts)])
+    faces = torch.cat(
+        [part.faces.long() + int(first) for part, first in zip(parts, firsts[:-1], strict=True)]
+    )
+    shown = torch.from_numpy(np.concatenate(colors)).float()
+    return Mesh(torch.cat([part.vertices.float() for part in parts]), faces.int(), shown)
+
+
+def cloth(side: float = 5.0, n: int = 161) -> Mesh:
+    x, z = torch.meshgrid(torch.linspace(-side, side, n), torch.linspace(-side, side, n), indexing="ij")
+    i = torch.arange(n * n).view(n, n)
+    a, b, c, d = (part.reshape(-1) for part in (i[:-1, :-1], i[1:, :-1], i[1:, 1:], i[:-1, 1:]))
+    faces = torch.cat([torch.stack([a, c, b], 1), torch.stack([a, d, c], 1)])
+    return Mesh(torch.stack([x, torch.zeros_like(x), z], dim=-1).reshape(-1, 3), faces.int())
+
+
+def strengths(count: int) -> np.ndarray:
+    """How bright photographs are."""
+    found: np.ndarray = 2.0 ** np.random.default_rng(1).uniform(-0.3, 0.3, count)
+    return found
+
+
+def capture(*, alike: bool = False, count: int = 24) -> tuple[Scene, np.ndarray, np.ndarray]:
+    """A figure on a cloth, its masks (B, H, W), and those of its thin parts; `alike` has one colour for all."""
+    cameras, parts = ring(count, 150, 200), figure()
+    sheet, solid = cloth(), joined(parts, [np.zeros((len(part.vertices), 3)) for part in parts])
+    light, dark = (noise(mesh.vertices.double().numpy() * 2 + 7, 1)[:, :1] > 0.5 for mesh in (sheet, solid))
+    pattern = np.where(light, [[0.8, 0.75, 0.6]], [[0.1, 0.2, 0.5]])
+    paint = np.where(dark, [[0.1, 0.45, 0.4]], [[0.7, 0.3, 0.05]])
+    if alike:
+        pattern, paint = np.full_like(pattern, 0.4), np.full_like(paint, 0.4)
+    whole = joined([sheet, solid], [pattern, paint])
+    generator, images, masks, thin = np.random.default_rng(0), [], [], []
+    tail = joined(parts[1:], [np.ones((len(part.vertices), 3)) for part in parts[1:]])
+    for i in range(count):
+        camera = cameras[i].to(dtype=torch.float32)
+        seen = render(whole.vertices, whole.faces, whole.colors, camera)[0]
+        gain = 1.0 if alike else strengths(count)[i]
+        glow = gain * (seen[..., :3] + (1 - seen[..., 3:]) * (0.4 if alike else 0.15))
+        pixels = 255 * glow.clamp(0, 1).numpy() ** (1 / 2.2) + generator.normal(0, 1.5, (150, 200, 3))
+        images.append(np.concatenate([pixels.round().clip(0, 255), np.full((150, 200, 1), 255.0)], axis=2))
+        for mesh, into in ((solid, masks), (tail, thin)):
+            into.append(render(mesh.vertices, mesh.faces, mesh.colors + 1, camera)[0, ..., 3].numpy() > 0.5)
+    views = Views(
+        torch.from_numpy(np.stack(images)).byte(), cameras, tuple(f"{i:03}" for i in range(count)), ball=BALL
+    )
+    flat = sheet.vertices[sheet.vertices.norm(dim=1) < 2][::5]
+    points = torch.cat([flat, solid.vertices[::40]]).double()
+    return Scene(None, "photographs", views, masked=False, points=points), np.stack(masks), np.stack(thin)
+
+
+@pytest.fixture(scope="module")
+def painted() -> tuple[Scene, np.ndarray, np.ndarray]:
+    return capture()
+
+
+@pytest.mark.slow
+def test_outlines_are_those_of_the_figure_with_its_thin_parts(painted) -> None:
+    scene, masks, thin = painted
+    assert scene.points is not None
+    found = outlines(scene.train, scene.points, BALL, SUPPORT)
+    assert found is not None and found.trusted
+    made = found.masked(scene.train).images[..., 3].numpy() > 127
+    overlap = (made & masks).sum(axis=(1, 2)) / (made | masks).sum(axis=(1, 2))
+    assert overlap.mean() > 0.93 and overlap.min() > 0.88
+    assert (made & thin).sum() / thin.sum() > 0.9
+
+
+@pytest.mark.slow
+def test_what_has_the_colours_of_its_surroundings_is_not_trusted() -> None:
+    """A grey figure on grey paper, before a grey wall."""
+    scene, _, _ = capture(alike=True)
+    assert scene.points is not None
+    found = outlines(scene.train, scene.points, BALL, SUPPORT)
+    assert found is None or not found.trusted
+
+
+def test_photographs_without_outlines_by_colours_are_carved_by_depths(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene, _, _ = capture(count=4)
+    asked, found = [], Unmasked(scene, icosphere(1), ())
+
+    def carved(*arguments: object) -> Unmasked:
+        asked.append(arguments)
+        return found
+
+    monkeypatch.setattr(carving, "outlines", lambda *_: None)
+    monkeypatch.setattr(carving, "_by_depths", carved)
+    assert unmasked(scene) is unmasked(scene, keep_support=True) is found
+    (_, _, _, cut, notes, _), (_, _, _, kept, _, _) = asked
+    assert cut is not None and kept is None and notes[0] == "colours leave no object"
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def best_cut(gain: np.ndarray, weights: list[np.ndarray]) -> np.ndarray:
+    """The least set by SciPy's maximum flow; whole numbers."""
+    number = np.arange(gain.size).reshape(gain.shape)
+    source, sink, edges = gain.size, gain.size + 1, []
+    for node, value in zip(number.reshape(-1), gain.reshape(-1), strict=True):
+        edges.append((source, node, value) if value > 0 else (node, sink, -value))
+    for axis, weight in enumerate(weights):
+        low, high = (np.delete(number, which, axis=axis).reshape(-1) for which in (-1, 0))
+        for a, b, w in zip(low, high, weight.reshape(-1), strict=True):
+            edges += [(a, b, w), (b, a, w)]
+    rows, columns, values = (np.array(part) for part in zip(*edges, strict=True))
+    size = (gain.size + 2,) * 2
+    graph = csr_array((values.astype(np.int32), (rows, columns)), shape=size)
+    left = graph - maximum_flow(graph, source, sink).flow
+    left.data = np.maximum(left.data, 0)
+    left.eliminate_zeros()
+    reached = breadth_first_order(left, source, return_predecessors=False)
+    inside = np.zeros(gain.size + 2, dtype=bool)
+    inside[reached] = True
+    return inside[: gain.size].reshape(gain.shape)
+
+
+@pytest.mark.parametrize("shape", [(14, 11), (7, 6, 8)])
+def test_the_least_set_is_that_of_a_maximum_flow(shape: tuple[int, ...]) -> None:
+    generator = np.random.default_rng(4)
+    gain = generator.integers(-40, 41, shape)
+    gain[gain == 0] = 1
+    weights = [
+        generator.integers(0, 30, tuple(n - (axis == other) for other, n in enumerate(shape)))
+        for axis in range(len(shape))
+    ]
+    weights = [np.maximum(weight, 1) for weight in weights]
+    found = smallest(gain / 40.0, [(weight / 40.0).astype(np.float32) for weight in weights]) > 0.5
+    wanted = best_cut(gain, weights)
+
+    def energy(inside: np.ndarray) -> int:
+        steps = sum(
+            int((w * np.diff(inside.astype(int), axis=a).__abs__()).sum()) for a, w in enumerate(weights)
+        )
+        return steps - int((gain * inside).sum())
+
+    assert energy(wanted) < min(energy(gain > 0), 0)
+    assert energy(found) <= energy(wanted) + 2  # of some hundred: the flow is exact, and this is iterated
+
+
+def test_a_place_counts_by_the_mean_of_what_photographs_say() -> None:
+    scene, _, _ = capture(count=4)
+    shape = tuple(scene.train.images.shape[1:3])
+    ratios = [np.full(shape, value, dtype=np.float32) for value in (3.0, -2.0, 0.0, 1.0)]
+    terms = [-np.log(0.5 + 0.5 * np.exp(-value)) for value in (3.0, -2.0, 0.0, 1.0)]
+    places = np.array([[0.0, 0.8, 0.0], [0.0, 0.8, 60.0]])  # the second one is beside or behind
+    found = evidence(scene.train, ratios, places)
+    np.testing.assert_allclose(found, [np.mean(terms), -1.0], atol=1e-6)
+
+
+def test_a_table_has_the_look_of_photographs_in_which_nothing_stands_before_it(painted) -> None:
+    scene, masks, _ = painted
+    views = scene.train
+    bare = plane_look(views, BALL, SUPPORT, np.zeros((len(views), 3)), masks)
+    gains = gains_of(views, bare, ~masks)
+    look = plane_look(views, BALL, SUPPORT, gains, masks)
+    colors, spread = look.at(views, 3)
+    logs = np.moveaxis(np.log(views.images[3, ..., :3].numpy() + DARK), -1, 0) - gains[3][:, None, None]
+    seen = np.isfinite(colors[0]) & ~masks[3]
+    off = np.abs(logs - colors).max(axis=0)
+    assert seen.mean() > 0.3 and np.median(off[seen]) < 0.05
+    assert np.median(off[masks[3] & np.isfinite(colors[0])]) > 0.3
+    assert np.corrcoef(gains.mean(axis=1), np.log(strengths(len(views))))[0, 1] > 0.95
+    assert np.nanmedian(spread) < 0.1
+
+
+def test_colours_seen_on_the_object_alone_are_the_objects(painted) -> None:
+    scene, masks, _ = painted
+    views = scene.train
+    gains = np.zeros((len(views), 3))
+    half = np.arange(len(views)) % 2 == 0  # learned from every second one, tested with the others
+    inside, outside = (part & half[:, None, None] for part in (masks, ~masks))
+    found = learned(views, gains, inside, outside, None)
+    ratio = found.ratio(views, 1, gains[1])
+    assert (ratio[masks[1]] > 0).mean() > 0.8 and (ratio[~masks[1]] < 0).mean() > 0.95
+    nothing = learned(views, gains, np.zeros_like(masks), outside, None)
+    assert np.ptp(nothing.inside) == 0.0  # any colour may be the object's
+
+
+def test_smaller_photographs_show_the_same_places() -> None:
+    scene, _, _ = capture(count=3)
+    small = smaller(scene.train, 70)
+    assert small.images.shape[1:3] == (50, 67) and small.known is not None
+    assert not bool(small.known[:, :, -1].any()) and bool(small.known[:, :, :-1].all())
+    point = torch.tensor([[0.2, 0.5, -0.1]], dtype=torch.float64)
+    (large, _), (less, _) = scene.train.cameras.project(point), small.cameras.project(point)
+    torch.testing.assert_close(large / 3, less)
+    mean = scene.train.images[0, 30:33, 60:63, :3].double().mean(dim=(0, 1))
+    assert bool(((small.images[0, 10, 20, :3] - mean).abs() <= 0.5).all())
+
+
+def test_pixels_within_reach_are_those_of_the_ball_above_the_plane() -> None:
+    scene, _, _ = capture(count=3)
+    views = scene.train
+    found = within_reach(views, BALL, SUPPORT)
+    ball = icosphere(5)
+    vertices = ball.vertices.double() * BALL.radius + BALL.center
+    dome = vertices.clamp_min(torch.tensor([-9.0, 0.0, -9.0]))
+    whole = within_reach(views, BALL, None)
+    for made, shape in ((whole, vertices), (found, dome)):
+        for reached, cover in zip(made, coverages(views, shape, ball.faces), strict=True):
+            assert (reached != (cover > 0.5)).mean() < 0.005
