@@ -94,7 +94,7 @@ def test_lines_lie_on_what_they_show() -> None:
     view = SCENE.train[[0]]
     aside = Mesh(0.5 * (BALL.vertices - MIDDLE) + MIDDLE + torch.tensor([0.0, 0.0, 0.3]), BALL.faces)
     center, radius = bounding_sphere(SCENE.train)
-    pixels = np.asarray(overview._panel(view, (center, radius), aside))
+    pixels = np.asarray(overview._panel(view, (center, radius), aside, masked=True))
     assert pixels.shape == (225, 300, 3)
     scale = 300 / 80
     for color, (middle, size) in {
@@ -107,6 +107,16 @@ def test_lines_lie_on_what_they_show() -> None:
         # A polyhedron's and a mask's outlines are some tenths of a pixel of the photograph away, here 3.75 pixels.
         assert len(places) > 100 and np.quantile(apart.min(axis=1), 0.9) < 3
         assert np.quantile(apart.min(axis=0), 0.9) < 4  # all the way around
+
+
+def test_photographs_without_masks_have_no_line_for_one() -> None:
+    drawn = {}
+    for masked in (True, False):
+        sheet = Image.new("RGB", (900, 80), (255, 255, 255))
+        overview._legend(sheet, (10, 10), False, True, masked=masked)
+        panel = overview._panel(SCENE.train[[0]], None, None, masked=masked)
+        drawn[masked] = [len(near(np.asarray(picture), overview.MASK)) > 0 for picture in (sheet, panel)]
+    assert drawn == {True: [True, True], False: [False, False]}
 
 
 def test_rays_through_the_outline_touch_the_sphere() -> None:

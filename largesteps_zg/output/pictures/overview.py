@@ -48,7 +48,7 @@ _MAP = 240  # pixels, with the caption
 def save_overview(path: str | os.PathLike[str], scene: Scene, start: Mesh | None = None) -> None:
     """Write a picture of up to six photographs with lines over them, and of a map of the cameras.
 
-    Each photograph shows the outline of its mask, the sphere that holds the object, and the start mesh, all through its
+    Each photograph shows the outline of its mask, if there are any, the sphere that holds the object, and the start mesh, all through its
     camera as it was read. In a right scene the sphere goes around the mask in every photograph, and the start mesh lies
     on the object.
 
@@ -70,7 +70,10 @@ def save_overview(path: str | os.PathLike[str], scene: Scene, start: Mesh | None
     views = scene.train
     sphere, fault = sphere_or_fault(views)
     chosen = spread_views(views.cameras, sphere, PANELS)
-    photographs = _grid([_panel(views[[i]], sphere, start) for i in chosen], [views.names[i] for i in chosen])
+    photographs = _grid(
+        [_panel(views[[i]], sphere, start, masked=scene.masked) for i in chosen],
+        [views.names[i] for i in chosen],
+    )
     maps = _maps(scene, sphere, chosen, max(photographs.height, 2 * _MAP))
     top = MARGIN + TEXT + 2 * GAP
     bottom = top + maps.height + GAP
@@ -80,7 +83,7 @@ def save_overview(path: str | os.PathLike[str], scene: Scene, start: Mesh | None
     write(sheet, (MARGIN, MARGIN), shortened(_title(scene), width - 2 * MARGIN, TEXT), anchor="lt")
     sheet.paste(photographs, (MARGIN, top))
     sheet.paste(maps, (2 * MARGIN + photographs.width, top))
-    _legend(sheet, (MARGIN, bottom + TEXT // 2), start is not None, sphere is not None)
+    _legend(sheet, (MARGIN, bottom + TEXT // 2), start is not None, sphere is not None, masked=scene.masked)
     for row, line in enumerate(notes):
         at = (MARGIN, bottom + (row + 2.4) * TEXT)
         ImageDraw.Draw(sheet).text(at, line, fill=FAULT, font=font(_SMALL), anchor="lt")
@@ -152,7 +155,9 @@ def sphere_outline(cameras: Cameras, center: Tensor, radius: float, points: int 
     return cameras.to("cpu", torch.float64).project(on_sphere.movedim(0, 1).contiguous())[0]
 
 
-def _panel(view: Views, sphere: tuple[Tensor, float] | None, start: Mesh | None) -> Image.Image:
+def _panel(
+    view: Views, sphere: tuple[Tensor, float] | None, start: Mesh | None, *, masked: bool
+) -> Image.Image:
     """A photograph with a pale background, and the lines over it."""
     height, width = view.images.shape[1:3]
     size = (SIDE, max(1, round(SIDE * height / width)))
@@ -163,7 +168,8 @@ def _panel(view: Views, sphere: tuple[Tensor, float] | None, start: Mesh | None)
     draw, scale = ImageDraw.Draw(large), FINE * SIDE / width
     if start is not None:
         _draw_outline(draw, _coverage(start, view.cameras), START, scale)
-    _draw_outline(draw, view.images[0, ..., 3].cpu().numpy() / 255.0, MASK, scale)
+    if masked:
+        _draw_outline(draw, view.images[0, ..., 3].cpu().numpy() / 255.0, MASK, scale)
     if sphere is not None:
         outline = scale * sphere_outline(view.cameras, *sphere)[0].numpy()
         if np.isfinite(outline).all():
@@ -235,10 +241,10 @@ def _title(scene: Scene) -> str:
     return f"{name}{scene.format}  ·  {len(scene.train)} views{held_out}  ·  {cameras.width} x {cameras.height} pixels"
 
 
-def _legend(sheet: Image.Image, at: tuple[int, int], start: bool, sphere: bool) -> None:
+def _legend(sheet: Image.Image, at: tuple[int, int], start: bool, sphere: bool, *, masked: bool) -> None:
     """The meaning of the lines, and below it how a right picture looks."""
     draw, (x, y) = ImageDraw.Draw(sheet), at
-    entries = [("mask", MASK)]
+    entries = [("mask", MASK)] if masked else []
     entries += [("sphere that holds the object", SPHERE)] if sphere else []
     entries += [("start mesh", START)] if start else []
     for text, color in entries:
@@ -247,7 +253,7 @@ def _legend(sheet: Image.Image, at: tuple[int, int], start: bool, sphere: bool) 
         write(sheet, (x + 38, y), text, anchor="lm", size=_SMALL)
         x += 38 + int(font(_SMALL).getlength(text)) + 28
     advice = (
-        "Right: in every photograph the sphere holds the mask"
+        f"Right: in every photograph the sphere holds the {'mask' if masked else 'object'}"
         + ", and the start mesh is on it" * start
         + ".  "
     )
