@@ -57,8 +57,8 @@ class _Draw(torch.autograd.Function):
         shared = len(attributes) == 1
         # A bank for each chunk where views share their attributes: no two threads add to one place.
         banks = len(chunks_of(len(points), points.device)) if shared else len(points)
-        grad_points = points.new_zeros(*points.shape[:2], 4)
-        grad_attributes = points.new_zeros(banks, points.shape[1], 4)
+        grad_points = points.new_empty(*points.shape[:2], 4)  # the kernel clears it
+        grad_attributes = points.new_empty(banks, points.shape[1], 4)
         results = [ctx.differences, grad_image.contiguous(), grad_points, grad_attributes]
         _for_views("draw_adjoint", f, ctx.pairs, attributes, results)
         if shared:

@@ -199,6 +199,13 @@ DRAW_ADJOINT = (
         moments += dx * change;
         for (int i = 0; i < 3; ++i) paint[i] += weight[i] * grad;
     };
+    const size_t first_view = first_pixel / area, last_view = last_pixel / area;
+    const auto clear = [&](real* from, size_t begin, size_t end) {
+        for (size_t i = begin * vertices; i < end * vertices; ++i) *(v4*)(from + i * 4) = nothing;
+    };
+    clear(grad_points.data, first_view, last_view);
+    if (shared) clear(grad_attributes.data, bank, bank + 1);
+    else clear(grad_attributes.data, first_view, last_view);
     for (int slot = first; slot < last; ++slot) {
         const int pixel = pixels.data[slot];
         fetch(slot, [&](size_t here, size_t painted) {

@@ -91,6 +91,46 @@ FIND = """
     }
 """
 
+# The crossings of a bank sorted by their keys, 11 bits at a time from the last ones on, and of each pair its last.
+SETTLE = """
+#if !defined(__CUDA_ARCH__)
+    for (int bank = first; bank < last; ++bank) {
+        const size_t place = (size_t)bank * capacity;
+        const int count = counters.data[bank];
+        if (count > capacity) continue;
+        long long *key = keys.data + place, *other_key = spare_keys.data + place;
+        int *record = records.data + place, *other_record = spare_records.data + place;
+        for (int shift = 0; shift < 62 && count > 0; shift += 11) {
+            const auto digit = [=](long long of) { return (int)(of >> shift) & 2047; };
+            int begins[2049] = {};
+            for (int n = 0; n < count; ++n) ++begins[digit(key[n]) + 1];
+            if (begins[digit(key[0]) + 1] == count) continue;
+            for (int n = 0; n < 2048; ++n) begins[n + 1] += begins[n];
+            for (int n = 0; n < count; ++n) {
+                const int to = begins[digit(key[n])]++;
+                other_key[to] = key[n];
+                other_record[to] = record[n];
+            }
+            long long* const before = key;
+            key = other_key;
+            other_key = before;
+            int* const record_before = record;
+            record = other_record;
+            other_record = record_before;
+        }
+        int found = 0;
+        for (int n = 0; n < count; ++n) {
+            const long long pair = key[n] >> 31;
+            if (n + 1 < count && key[n + 1] >> 31 == pair) continue;
+            pair_pixels.data[place + found] = (int)(pair >> 2);
+            pair_directions.data[place + found] = (int)(pair & 3);
+            pair_edges.data[place + found++] = record[n];
+        }
+        counters.data[bank] = found;
+    }
+#endif
+"""
+
 # For pair n: where its edge crosses the line of the two centres, as `excess` of what the inner side takes of the
 # distance between them over one half; `target` is the pixel whose square the edge divides.
 EACH_PAIR = """
@@ -169,6 +209,10 @@ def define_search(make: KernelModule, form: str = "plain") -> None:
 def define(make: KernelModule) -> None:
     """Kernels of `warp_backend.antialias`; `pitch` is the number of channels of the image."""
     define_search(make)
+    make.items(
+        "settle", SETTLE, capacity=int, counters=INTS, keys=INT64S, records=INTS, spare_keys=INT64S,
+        spare_records=INTS, pair_pixels=INTS, pair_directions=INTS, pair_edges=INTS,
+    )  # fmt: skip
     pairs = {
         "points": make.vec3s, "edges": INTS, "slots": INTS, "ends": INTS, "pair_pixels": INTS, "pair_directions": INTS,
         "pair_edges": INTS, "height": int, "width": int, "vertices": int, "pitch": int, "channels": int,

@@ -109,10 +109,16 @@ def _draw_in_chunks(
     run_chunks(draw, chunks)
     ends = _ends(counts)
     where = ends.tolist()
-    parts = [(c.start * height * width, where[c.stop] - where[c.start]) for c in chunks]
-    pixels, triangles, depths = (
-        torch.cat([r[first : first + count] for first, count in parts]) for r in (*room, depths)
-    )
+    kept = [r.new_empty(where[-1] if len(r) else 0) for r in (*room, depths)]
+
+    def keep(_: int, chunk: range) -> None:
+        begin, first, last = chunk.start * height * width, where[chunk.start], where[chunk.stop]
+        for to, r in zip(kept, (*room, depths), strict=True):
+            if len(r):
+                to[first:last] = r[begin : begin + last - first]
+
+    run_chunks(keep, chunks)
+    pixels, triangles, depths = kept
     return pixels, triangles, depths, ends
 
 
@@ -237,31 +243,47 @@ def find_pairs(f: Fragments) -> Pairs:
     given += [as_warp(f.view_ends), vertices, len(f.faces), *f.resolution, k.real(f.near)]
     capacity = 8 * sum(f.resolution) * max(len(chunk) for chunk in chunks)
     block = max(count, 1) if in_chunks(device) else 1
+    settle = kernels_for(f.points.dtype, device).settle if in_chunks(device) else None
     while True:
         counters = torch.zeros(len(chunks), dtype=torch.int32, device=device)
-        keys = torch.empty(len(chunks), capacity, dtype=torch.int64, device=device)
-        records = torch.empty(len(chunks), capacity, dtype=torch.int32, device=device)
-        found = [capacity, as_warp(counters), as_flat(keys), as_flat(records)]
+        keys = torch.empty(2, len(chunks), capacity, dtype=torch.int64, device=device)
+        records = torch.empty(5, len(chunks), capacity, dtype=torch.int32, device=device)
+        found = [capacity, as_warp(counters), as_flat(keys[0]), as_flat(records[0])]
+        settled = [as_flat(keys[1]), *(as_flat(r) for r in records[1:])]
 
-        def run(index: int, chunk: range, found: list = found) -> None:
+        def run(index: int, chunk: range, found: list = found, settled: list = settled) -> None:
             inputs = [chunk.start, block, *given, index, *found]
             launch(k.find_crossings, (len(chunk), count // block), inputs, device)
+            if settle:
+                launch_items(settle, index, index + 1, [*found, *settled], device)
 
         run_chunks(run, chunks)
         counted = counters.tolist()
         if max(counted) <= capacity:
             break
         capacity = max(counted)
-    key = torch.cat([keys[i, :n] for i, n in enumerate(counted)])
-    edge = torch.cat([records[i, :n] for i, n in enumerate(counted)])
+    if settle:
+        pixels, directions, edge = (_joined(r, counted) for r in records[2:])
+    else:
+        pixels, directions, edge = _settled(_joined(keys[0], counted), _joined(records[0], counted))
+    starts = torch.arange(views + 1, device=device) * (f.resolution[0] * f.resolution[1])
+    return pixels, directions, edge, torch.searchsorted(pixels, starts).tolist()
+
+
+def _joined(rows: Tensor, counts: list[int]) -> Tensor:
+    """The first so many of each row, one after the other."""
+    parts = [row[:count] for row, count in zip(rows, counts, strict=True)]
+    return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+def _settled(key: Tensor, edge: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Pixels, directions and edges of pairs, from the keys and edges of crossings: what `settle` does in chunks."""
     key, order = key.sort()
     pair = key >> 31
     last = torch.ones_like(pair, dtype=torch.bool)
     torch.ne(pair[1:], pair[:-1], out=last[:-1])
     pair = pair[last]
-    pixels = (pair >> 2).to(torch.int32)
-    starts = torch.arange(views + 1, device=device) * (f.resolution[0] * f.resolution[1])
-    return pixels, (pair & 3).to(torch.int32), edge[order][last], torch.searchsorted(pixels, starts).tolist()
+    return (pair >> 2).to(torch.int32), (pair & 3).to(torch.int32), edge[order][last]
 
 
 class _Antialias(torch.autograd.Function):
