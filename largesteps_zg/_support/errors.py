@@ -16,6 +16,11 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def first_line(error: BaseException, most: int | None = None) -> str:
+    """The first line of what an error says, of at most so many characters; its type where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:most]
+
+
 class OutputError(OSError):
     """Standard output cannot be written; no input's fault."""
 

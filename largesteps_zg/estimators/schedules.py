@@ -13,30 +13,19 @@ Width = float | Schedule | tuple[float | Schedule, ...]
 
 
 @dataclass(frozen=True)
-class _Geometric:
+class _Change:
     """A class rather than a closure, so that it can be printed and sent to another process."""
 
     first: float
     last: float
     steps: int
     start: int
+    by_factor: bool
 
     def __call__(self, calls: int) -> float:
         passed = min(max((calls - self.start) / self.steps, 0.0), 1.0)
-        return self.first ** (1.0 - passed) * self.last**passed
-
-
-@dataclass(frozen=True)
-class _Linear:
-    """As `_Geometric`, in a straight line."""
-
-    first: float
-    last: float
-    steps: int
-    start: int
-
-    def __call__(self, calls: int) -> float:
-        passed = min(max((calls - self.start) / self.steps, 0.0), 1.0)
+        if self.by_factor:
+            return self.first ** (1.0 - passed) * self.last**passed
         return (1.0 - passed) * self.first + passed * self.last
 
 
@@ -69,7 +58,7 @@ def geometric(first: float, last: float, steps: int, *, start: int = 0) -> Sched
     [1.0, 1.0, 0.1, 0.01, 0.01]
     """
     _check_change(first, last, steps, start)
-    return _Geometric(float(first), float(last), steps, start)
+    return _Change(float(first), float(last), steps, start, by_factor=True)
 
 
 def linear(first: float, last: float, steps: int, *, start: int = 0) -> Schedule:
@@ -84,7 +73,7 @@ def linear(first: float, last: float, steps: int, *, start: int = 0) -> Schedule
     [1.0, 1.0, 0.75, 0.5, 0.5]
     """
     _check_change(first, last, steps, start)
-    return _Linear(float(first), float(last), steps, start)
+    return _Change(float(first), float(last), steps, start, by_factor=False)
 
 
 class Widths:

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from scipy.io import loadmat
 from scipy.spatial import cKDTree
 
+from .._support.errors import first_line
 from .._support.regular_files import check_regular
 from ..mesh.mesh import Mesh
 from .figures_of_merit import mean_below
@@ -107,7 +108,7 @@ def _variables(file: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     try:
         found = loadmat(file, variable_names=names)
     except Exception as error:  # the reader raises whatever a damaged file leads it to
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
+        reason = first_line(error, 100)
         raise ValueError(f"{file}: not a readable .mat file ({reason}); is it complete?") from error
     missing = [name for name in names if name not in found]
     if missing:

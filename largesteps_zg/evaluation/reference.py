@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from .._support.errors import first_line
 from .._support.regular_files import check_regular, read_regular
 from ..mesh.file_parts import MESH_KINDS
 from ..mesh.files import load_mesh
@@ -133,7 +134,7 @@ def _guarded(place: Path, read: Callable[[], Found]) -> Found:
     try:
         return read()
     except (ValueError, struct.error, IndexError, UnicodeDecodeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].removeprefix(f"{place}: ")[:160]
+        reason = first_line(error).removeprefix(f"{place}: ")[:160]
         raise ValueError(f"{place}: not readable as points: {reason}; is it complete?") from error
 
 
@@ -159,7 +160,7 @@ def _array(place: Path) -> np.ndarray:
         else:
             array = content
     except Exception as error:  # as in `_names`
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        reason = first_line(error, 120)
         raise ValueError(f"{place}: not readable as NumPy's arrays ({reason}); is it complete?") from error
     if array is None:
         raise ValueError(f"{place}: expected an array xyz (N, 3), got {', '.join(names)[:80] or 'none'}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .._support.errors import first_line
 from .._support.regular_files import check_regular
 from .color import srgb_to_linear
 from .headers import deep_pixels, is_deep
@@ -50,7 +51,7 @@ def read_array_map(path: Path) -> np.ndarray:
     except _WrongShape:
         raise
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
+        reason = first_line(error, 100)
         raise ValueError(f"{path}: not a readable .npy file ({reason}); is it complete?") from error
     return values.reshape(shape, order="F" if by_columns else "C").astype(np.float32)
 

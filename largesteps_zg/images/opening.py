@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from .._support.errors import first_line
 from .._support.regular_files import check_regular
 from .._support.while_inside import silence
 
@@ -72,10 +73,6 @@ def file_error(path: str | os.PathLike[str], error: Exception) -> ValueError:
             "is the file complete?"
         )
     # Pillow's decoders raise nearly anything for damaged files: OSError, SyntaxError, struct.error, EOFError, ...
-    reason = (
-        (str(error).splitlines() or [type(error).__name__])[0]
-        .replace(str(path), "file")
-        .removeprefix("file: ")
-    )
+    reason = first_line(error).replace(str(path), "file").removeprefix("file: ")
     cure = "" if ";" in reason or "expected" in reason else "; is the file complete?"
     return ValueError(f"{path}: image cannot be read ({reason}){cure}")

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from .._support.errors import one_line
 from .._support.nested import moved
 from .._support.stopwatch import Stopwatch
 from ..cameras.model import Cameras
@@ -245,8 +246,7 @@ class Reconstruction:
         try:
             self.fit.remesh(plan, max_vertices=self.max_vertices, adaptive=adaptive, cameras=cameras)
         except (RemeshError, ValueError) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            return Event(self.step, "not remeshed", reason)
+            return Event(self.step, "not remeshed", one_line(error))
         return Event(self.step, "remeshed")
 
     def mesh(self) -> Mesh:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..._support.errors import first_line
 from .evaluate import Failure, Point, UnusableResult, evaluate
 
 
@@ -146,10 +147,10 @@ class Workers:
         try:
             content = dumps(function)
         except Exception as error:
-            first, *_ = str(error).splitlines() or [type(error).__name__]
             raise ValueError(
-                f"function: expected one that can be pickled for worker processes, got {function!r} ({first}); define "
-                "it with def at the top of a module, and bind data to it with functools.partial"
+                f"function: expected one that can be pickled for worker processes, got {function!r} "
+                f"({first_line(error)}); define it with def at the top of a module, and bind data to it with "
+                "functools.partial"
             ) from error
         if content != self._sent.content:
             if self._folder is None:

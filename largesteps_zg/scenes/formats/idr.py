@@ -22,6 +22,7 @@ from zipfile import ZipFile
 import numpy as np
 import torch
 
+from ..._support.errors import first_line
 from ..._support.regular_files import check_regular
 from ...cameras.conventions import from_idr
 from ..carving.bounds import first_half_size, meeting_point
@@ -104,7 +105,7 @@ def _read_arrays(file: Path) -> dict[str, np.ndarray]:
     except _NoMatrix as error:
         raise ValueError(f"{file}: {error}") from None
     except Exception as error:  # a damaged archive leads to nearly any of them
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        reason = first_line(error, 120)
         raise ValueError(f"{file}: not a readable .npz file ({reason}); is it complete?") from error
     if not any(name.startswith("world_mat_") for name in arrays):
         raise ValueError(f"{file}: expected arrays world_mat_0, ..., got {', '.join(others[:6]) or 'none'}")

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 from ..._support.atomic import atomic_path
+from ..._support.errors import first_line
 from ..from_photographs.work import Watch, unwatched
 from ..reading import NETWORK, Reading
 
@@ -73,7 +74,7 @@ class Network:
             )
         except Exception as error:  # onnxruntime raises types of its own, without a common one
             raise ValueError(
-                f"{file}: the network cannot be loaded ({_first_line(error)}); is it a whole ONNX file?"
+                f"{file}: the network cannot be loaded ({first_line(error, 200)}); is it a whole ONNX file?"
             ) from None
         inputs = self._session.get_inputs()
         shape = inputs[0].shape if inputs else []
@@ -115,7 +116,7 @@ class Network:
         try:
             first = np.asarray(self._session.run(None, {self._name: given})[0], dtype=np.float32)
         except Exception as error:
-            raise ValueError(f"{self.file}: the network cannot be run ({_first_line(error)})") from None
+            raise ValueError(f"{self.file}: the network cannot be run ({first_line(error, 200)})") from None
         if first.ndim < 2 or first.size != first.shape[-1] * first.shape[-2] or not np.isfinite(first).all():
             raise ValueError(
                 f"{self.file}: expected a map of the object (1, 1, height, width), got {first.shape}"
@@ -220,7 +221,3 @@ def _fetched() -> Path:
             f"masks: {USUAL}.onnx cannot be downloaded ({type(error).__name__}); is there a network? Download it "
             f"elsewhere with rembg, {other}"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
