@@ -414,6 +414,27 @@ def test_one_pair_says_nothing_of_its_spread(name: str) -> None:
     assert make(name, pairs=2).estimate(MEMBERS[name].adapt(bowl), X).standard_error.isfinite().all()
 
 
+@pytest.mark.parametrize("pairs", [2, 3])
+def test_the_standard_error_of_few_pairs_is_that_of_their_mean(
+    pairs: int, generator: torch.Generator
+) -> None:
+    """By definition, from the points that were asked for: divided by one less than there are pairs."""
+    asked: list[torch.Tensor] = []
+    x = torch.tensor([0.3, -0.7, 1.1], dtype=torch.float64)
+
+    def f(at: torch.Tensor) -> torch.Tensor:
+        asked.append(at)
+        return at.prod() + at.square().sum() + at[0]
+
+    result = SPSA(epsilon=0.4, pairs=pairs).estimate(f, x, generator=generator)
+    points = torch.stack(asked)
+    plus, minus = points[0::2], points[1::2]
+    losses = points.prod(1) + points.square().sum(1) + points[:, 0]
+    each = (losses[0::2] - losses[1::2])[:, None] / (plus - minus)
+    torch.testing.assert_close(result.gradient, each.mean(0))
+    torch.testing.assert_close(result.standard_error, each.std(0, correction=1) / pairs**0.5)
+
+
 @known
 def test_the_loss_is_the_mean_over_the_perturbed(name: str, generator: torch.Generator) -> None:
     seen: list[float] = []
