@@ -18,6 +18,7 @@ import hypothesis
 import jaxtyping
 import pytest
 import torch
+from typechecker import begin_test, jaxtyped_at_times
 
 # A shell that starts something in the background turns Ctrl-C off for it, and so for what tests want to interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -40,6 +41,11 @@ collect_ignore = [file for there, files in NEEDS.values() for file in files if n
 collect_ignore.append("blender_steps.py")  # run by test_blender.py, in a process of its own
 
 
+def pytest_runtest_setup() -> None:
+    """Fixtures included."""
+    begin_test()
+
+
 def pytest_report_header() -> list[str]:
     """Say what is left out."""
     return [
@@ -56,6 +62,7 @@ def checked_modules() -> Iterator[str]:
         yield ".".join(file.relative_to(ROOT).with_suffix("").parts)
 
 
+jaxtyping.jaxtyped = jaxtyped_at_times  # which the hook below calls by its name
 # Kept for the whole session: doctests import modules long after the tests were collected.
 jaxtyping.install_import_hook(list(checked_modules()), "typechecker.typechecker")
 
