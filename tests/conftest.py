@@ -74,6 +74,12 @@ def generator() -> torch.Generator:
 
 
 @pytest.fixture
+def same_topology(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs do not ask for another topology, which takes half of a short one and has tests of its own."""
+    monkeypatch.setattr("largesteps_zg.reconstruct.loop.retopologized", lambda *_: None)
+
+
+@pytest.fixture
 def unchecked() -> Iterator[None]:
     """Shapes not checked, as for users: for tests of the library's own errors about wrong shapes and types."""
     jaxtyping.config.update("jaxtyping_disable", True)

@@ -200,6 +200,9 @@ def scene():
     return scene_from_mesh(mesh, views=8, test_views=0, height=64, width=64, up="z")
 
 
+SMALL = {"views_per_step": 4, "max_vertices": 1500, "refine_cameras": "off"}
+
+
 def finished(views, settings: Settings, **options) -> Reconstruction:
     run = Reconstruction(views, settings, **options)
     while run.step < settings.steps:
@@ -208,10 +211,11 @@ def finished(views, settings: Settings, **options) -> Reconstruction:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("same_topology")
 def test_exposures_are_found_and_are_one_on_average(scene, generator):
     log_gains = 0.15 * torch.randn(8, 3, generator=generator)
     log_gains -= log_gains.mean(0)
-    settings = Settings(steps=120, views_per_step=4, max_vertices=1500, exposure="on")
+    settings = Settings(steps=120, exposure="on", **SMALL)
     run = finished(moved(scene, (log_gains - 0.3).exp()), settings)
     found = run.fit.appearance.exposure.log_gains.detach()
     assert torch.allclose(found.mean(0), torch.zeros(3), atol=1e-6)
@@ -286,9 +290,10 @@ def test_a_gain_has_to_hold_for_both_halves(generator, even: bool):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("same_topology")
 def test_exposures_that_are_there_are_kept_by_default(scene, generator):
     views = moved(scene, (0.15 * torch.randn(8, 3, generator=generator) - 0.3).exp())
-    settings = Settings(steps=120, views_per_step=4, max_vertices=1500)
+    settings = Settings(steps=120, **SMALL)
     run = Reconstruction(views, settings)
     while run.step <= 60:
         run.advance()
@@ -354,8 +359,9 @@ def test_the_strength_of_gloss_is_never_negative_and_surroundings_stay_outside_t
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("same_topology")
 def test_what_is_not_there_is_dropped(scene):
-    settings = Settings(steps=160, views_per_step=4, max_vertices=800)
+    settings = Settings(steps=160, **{**SMALL, "max_vertices": 800})
     appearance = finished(scene.train, settings).fit.appearance
     assert appearance.gloss.trial.dropped and appearance.exposure.trial.dropped
     assert appearance.gains() is appearance.gloss_report() is None and not bool(

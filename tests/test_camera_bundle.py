@@ -117,9 +117,8 @@ def test_a_run_begins_with_them_and_tells(exact: Views, tmp_path: Path, choice: 
         Scene(None, "transforms", replace(off, cameras=off.cameras.to(dtype=torch.float32))),
     )
     given = [str(tmp_path / "scene"), "--output", str(tmp_path / "out"), *choice]
-    assert (
-        main(["reconstruct", *given, "--steps", "4", "--init", "sphere", "--hold-out", "0", "--quiet"]) == 0
-    )
+    given += ["--steps", "4", "--init", "sphere", "--remesh", "off", "--hold-out", "0", "--quiet"]
+    assert main(["reconstruct", *given]) == 0
     run = json.loads((tmp_path / "out" / "run.json").read_text())
     notes = [note["text"] for note in run["scene"]["provenance"] if note["about"] == "cameras"]
     if choice:

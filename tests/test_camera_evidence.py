@@ -231,6 +231,7 @@ def finished(views, **options) -> Reconstruction:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("same_topology")
 def test_exact_cameras_stay_to_the_last_bit_and_so_does_everything_else(scene: Scene) -> None:
     run, plain = finished(scene.train), finished(scene.train, refine_cameras="off")
     result = run.result()

@@ -243,6 +243,7 @@ def refined(views, *, steps: int = 200, choice: str = "on", advanced: Constants 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("same_topology")
 def test_disturbed_cameras_come_back(scene, generator):
     given = scene.train.cameras
     views = dataclasses.replace(scene.train, cameras=disturbed(given, 0.5, 0.01, generator))
@@ -257,6 +258,7 @@ def test_disturbed_cameras_come_back(scene, generator):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("same_topology")
 def test_a_wrong_focal_length_is_found(scene):
     given = scene.train.cameras
     zoom = torch.tensor([1.04, 1.04, 1.0])[:, None].to(given.intrinsics)
@@ -269,6 +271,7 @@ def test_a_wrong_focal_length_is_found(scene):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("same_topology")
 def test_exact_cameras_stay_exact(scene):
     run = refined(scene.train)
     assert run.fit.corrections.trial.dropped

@@ -90,6 +90,7 @@ def test_info_draws_what_a_run_left(tmp_path: Path, capsys: pytest.CaptureFixtur
     made = scene_from_mesh(icosphere(2), views=3, test_views=1, height=24, width=32)
     save_scene(tmp_path / "scene", dataclasses.replace(made, mesh=None))
     command = ["reconstruct", str(tmp_path / "scene"), "--steps", "4", "--init", "sphere", "--quiet"]
+    command += ["--remesh", "2"]
     assert main([*command, "--output", str(tmp_path / "run")]) == 0
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     line = run["timeline"]

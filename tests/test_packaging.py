@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 import torch
-from jaxtyping import TypeCheckError
+from jaxtyping import Float, TypeCheckError
+from torch import Tensor
+from typechecker import begin_test, jaxtyped_at_times, typechecker
 
 import largesteps_zg
 
@@ -105,6 +107,24 @@ def test_shapes_are_checked_in_tests() -> None:
 
     with pytest.raises(TypeCheckError):
         laplacian_uniform(torch.zeros(4, 3), "not faces")  # type: ignore[arg-type]
+
+
+@jaxtyped_at_times(typechecker=typechecker)
+def length(row: Float[Tensor, " N"]) -> int:
+    return len(row)
+
+
+def test_of_frequent_calls_some_are_checked() -> None:
+    refused = []
+    for call in range(1, 121):
+        try:
+            assert length(torch.zeros(3, 4)) == 3
+        except TypeCheckError:
+            refused.append(call)
+    assert refused == [*range(1, 21), 50, 100]
+    begin_test()
+    with pytest.raises(TypeCheckError):
+        length(torch.zeros(3, 4))
 
 
 def test_shapes_are_not_checked_where_a_test_says_so(unchecked: None) -> None:

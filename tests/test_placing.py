@@ -82,15 +82,8 @@ def test_photographs_that_are_not_there_and_two_that_are_one() -> None:
 def test_a_run_hands_on_metres(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     made = scene_from_mesh(icosphere(2), views=6, height=64, width=64)
     save_scene(tmp_path / "scene", replace(made, mesh=None))
-    command = [
-        "reconstruct",
-        str(tmp_path / "scene"),
-        "--output",
-        str(tmp_path / "out"),
-        "--steps",
-        "2",
-        "--quiet",
-    ]
+    command = ["reconstruct", str(tmp_path / "scene"), "--output", str(tmp_path / "out"), "--quiet"]
+    command += ["--steps", "2", "--init", "sphere", "--remesh", "off"]
     assert main([*command, "--size", "0.23"]) == 0
     assert "unit: metres: the object is 0.23 long" in capsys.readouterr().out
     glb = trimesh.load(tmp_path / "out" / "mesh.glb", force="mesh")

@@ -14,7 +14,7 @@ from largesteps_zg.geometry import mean_edge_length, topology
 from largesteps_zg.mesh import Mesh, flipped_faces, icosphere, surface_distances
 from largesteps_zg.mesh.intersections import self_intersections
 from largesteps_zg.parameterize import LargeSteps
-from largesteps_zg.reconstruct import NonFiniteError, Reconstruction, Settings, reconstruct
+from largesteps_zg.reconstruct import NonFiniteError, Reconstruction, Settings, State, reconstruct
 from largesteps_zg.reconstruct.difference import Difference
 from largesteps_zg.reconstruct.priors.bending import Bending
 from largesteps_zg.reconstruct.schedule import (
@@ -56,15 +56,20 @@ def last(iterator):
     return state
 
 
+@pytest.fixture(scope="module")
+def whole_run(scene) -> State:
+    """The last state of a run in which everything is found, as by default."""
+    return last(reconstruct(scene.train, Settings(steps=150, views_per_step=5, max_vertices=3000)))
+
+
 @pytest.mark.slow
-def test_finds_the_shape_in_the_scenes_own_coordinates(scene) -> None:
-    state = last(reconstruct(scene.train, Settings(steps=150, views_per_step=5, max_vertices=3000)))
-    mesh = state.run.mesh()
+def test_finds_the_shape_in_the_scenes_own_coordinates(scene, whole_run: State) -> None:
+    mesh = whole_run.run.mesh()
     found = surface_distances(mesh, scene.mesh, samples=5000, generator=torch.Generator().manual_seed(0))
     assert found.chamfer_permille < 4.0  # a pixel is 12 permille of the diagonal
     assert found.normal_consistency > 0.98
     assert topology(mesh.faces).watertight and flipped_faces(mesh.vertices, mesh.faces) == 0
-    assert state.step == 150 and state.loss < 0.02
+    assert whole_run.step == 150 and whole_run.loss < 0.02
 
 
 @pytest.mark.slow
@@ -98,13 +103,12 @@ def test_refines_a_given_mesh(scene) -> None:
 
 
 @pytest.mark.slow
-def test_estimated_light_comes_near_the_true_one(scene) -> None:
-    state = last(reconstruct(scene.train, Settings(steps=150, views_per_step=5, max_vertices=2000)))
+def test_estimated_light_comes_near_the_true_one(whole_run: State) -> None:
     normals = torch.nn.functional.normalize(
         torch.randn(500, 3, generator=torch.Generator().manual_seed(3)), dim=1
     )
     true = studio_light()(normals)
-    estimated = SphericalHarmonicsLight(state.run.fit.light.detach())(normals)
+    estimated = SphericalHarmonicsLight(whole_run.run.fit.light.detach())(normals)
     # Light times albedo is all that images tell: compare up to a factor for each channel.
     for channel in range(3):
         stacked = torch.stack([true[:, channel], estimated[:, channel]])

@@ -67,6 +67,7 @@ def off(views: Views, truth: Mesh, patches: str = "auto") -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("same_topology")
 def test_both_witnesses_beat_either(monkeypatch: pytest.MonkeyPatch) -> None:
     """Patches hold the surface where colours mislead, and colours where there is no texture."""
     scene = scene_from_mesh(painted(), views=VIEWS, test_views=0, height=SIDE, width=SIDE)

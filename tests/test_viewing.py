@@ -33,6 +33,8 @@ from largesteps_zg.viewing.server import address, close, is_from_here, open_serv
 from largesteps_zg.viewing.stage import behind, first_eye, height_angle, legend, pose
 from largesteps_zg.viewing.still import show
 
+SHORT = ["--init", "sphere", "--remesh", "off", "--quiet"]
+
 
 @pytest.fixture
 def viser() -> Any:
@@ -272,16 +274,7 @@ def test_a_run_is_the_same_with_a_view(
 ) -> None:
     made = scene_from_mesh(icosphere(2), views=6, test_views=1, height=24, width=32)
     save_scene(tmp_path / "scene", dataclasses.replace(made, mesh=None))
-    command = [
-        "reconstruct",
-        str(tmp_path / "scene"),
-        "--steps",
-        "3",
-        "--init",
-        "sphere",
-        "--quiet",
-        "--output",
-    ]
+    command = ["reconstruct", str(tmp_path / "scene"), "--steps", "3", *SHORT, "--output"]
     assert main([*command, str(tmp_path / "seen"), "--view", "18110"]) == 0
     assert re.search(r"view: +http://127\.0\.0\.1:181\d\d", capsys.readouterr().out)
     assert main([*command, str(tmp_path / "unseen")]) == 0
@@ -297,7 +290,7 @@ def test_a_finished_run_is_painted_by_its_errors(tmp_path: Path) -> None:
 
     made = scene_from_mesh(icosphere(2), views=3, test_views=1, height=24, width=32)
     save_scene(tmp_path / "scene", dataclasses.replace(made, mesh=None))
-    command = ["reconstruct", str(tmp_path / "scene"), "--steps", "2", "--init", "sphere", "--quiet"]
+    command = ["reconstruct", str(tmp_path / "scene"), "--steps", "2", *SHORT]
     assert main([*command, "--output", str(tmp_path / "run")]) == 0
     mesh, marks = _result(tmp_path / "run" / "mesh.ply")
     wrong, seen = marks["Error"].values, marks["Seen by"].values
