@@ -14,12 +14,7 @@ from .ending import heard, tell
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked for the end.
-
-    Attributes
-    ----------
-    signum : int
-    """
+    """A signal asked for the end."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"signal {signum}")

@@ -11,10 +11,6 @@ class Stopwatch:
     """Adds up the wall time of named phases: ``with stopwatch("render"): ...``.
 
     On CUDA it measures when work was handed to the GPU, not when it was done.
-
-    Attributes
-    ----------
-    seconds : dict of str to float
     """
 
     def __init__(self) -> None:

@@ -15,10 +15,6 @@ class Trial:
         Shares of the run; by default nothing but the run itself says when to decide.
     decided : bool
         It is kept from the beginning, and nobody has to decide.
-
-    Attributes
-    ----------
-    started, decided, dropped : bool
     """
 
     def __init__(self, start: float, decide: float = math.inf, *, decided: bool = False) -> None:

@@ -15,16 +15,7 @@ from .frame import Frame
 
 @dataclass(frozen=True)
 class FoundCameras:
-    """See `Result`, whose attributes these are.
-
-    Attributes
-    ----------
-    cameras : Cameras
-    corrected : dict
-    cameras_off : float or None
-    camera_evidence : Evidence or None
-    corrections : CameraCorrections or None
-    """
+    """See `Result`, whose attributes these are."""
 
     cameras: Cameras
     corrected: dict[str, dict[str, float]]

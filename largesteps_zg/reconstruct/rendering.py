@@ -16,13 +16,7 @@ from .frame import Frame
 
 
 class Rendering:
-    """Looks at a fit; all cameras and points are the scene's, all that comes back is on the CPU.
-
-    Parameters
-    ----------
-    fit : Fit
-    frame : Frame
-    """
+    """Looks at a fit; all cameras and points are the scene's, all that comes back is on the CPU."""
 
     def __init__(self, fit: Fit, frame: Frame) -> None:
         self._fit, self._frame = fit, frame

@@ -18,10 +18,6 @@ _AXES = ("x", "y", "z")
 def describe(scene: Scene) -> list[str]:
     """What a scene holds, in lines for a terminal: a word, and what there is to say.
 
-    Parameters
-    ----------
-    scene : Scene
-
     Returns
     -------
     list of str

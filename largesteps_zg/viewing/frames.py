@@ -114,10 +114,6 @@ def draw(scene: Any, name: str, surface: Surface, kind: str, ramp: Callable[[NDA
         One of `KINDS`, or of the surface's marks.
     ramp : function
         From numbers to colours (..., 3) uint8.
-
-    Returns
-    -------
-    A handle of viser.
     """
     if kind in ("Bare", "Wires") or (kind == "Colours" and surface.colors is None):
         wires = kind == "Wires"

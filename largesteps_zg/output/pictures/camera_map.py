@@ -56,10 +56,6 @@ def draw_map(
         The map is drawn larger by this factor, then shrunk.
     points : (N, 3), optional
         Points of surfaces, drawn where they lie on the map.
-
-    Returns
-    -------
-    Image
     """
     rotation = upright_rotation(up).numpy()
     # Upright axes: x right, y up, z towards the viewer. The view from above looks along -y, and z points down.

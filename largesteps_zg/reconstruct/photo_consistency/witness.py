@@ -15,12 +15,7 @@ from .term import Corrected, PhotoConsistency
 
 
 class Witness:
-    """A second witness of the shape, beside light and colour, until it is dismissed.
-
-    Parameters
-    ----------
-    term : PhotoConsistency
-    """
+    """A second witness of the shape, beside light and colour, until it is dismissed."""
 
     def __init__(self, term: PhotoConsistency) -> None:
         self.term = term

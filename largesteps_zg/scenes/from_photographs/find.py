@@ -81,10 +81,6 @@ def cameras_from_photographs(
     watch : callable, optional
         Called with the share that is done, 0 to 1, and what is being done.
 
-    Returns
-    -------
-    FoundCameras
-
     Raises
     ------
     ValueError

@@ -62,11 +62,6 @@ def softened(views: Views, constants: Photographs = DEFAULTS.photographs) -> Vie
     outline. Steps of a pixel become a line that is off by a tenth of a pixel. Light does not count, so any background
     will do.
 
-    Parameters
-    ----------
-    views : Views
-    constants : Photographs, optional
-
     Returns
     -------
     Views
