@@ -14,8 +14,7 @@ import argparse
 from dataclasses import replace
 
 from largesteps_zg.constants import DEFAULTS
-from largesteps_zg.output.evaluate import image_quality
-from largesteps_zg.output.held_out import held_out_cameras
+from largesteps_zg.output.evaluate import held_out_cameras, image_quality
 from largesteps_zg.reconstruct import Settings, reconstruct
 from largesteps_zg.reconstruct.appearance.exposure import exposed
 from largesteps_zg.reconstruct.starts import choose_start

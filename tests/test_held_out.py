@@ -9,7 +9,7 @@ import torch
 
 from largesteps_zg.cameras import Cameras
 from largesteps_zg.mesh import icosphere
-from largesteps_zg.output.held_out import held_out_cameras
+from largesteps_zg.output.evaluate import held_out_cameras
 from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.reconstruct.appearance.exposure import exposed
 from largesteps_zg.scenes import Scene, Views

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..cameras.model import Cameras
 from ..geometry.connectivity import topology
 from ..images.color import linear_to_srgb
 from ..images.likeness import mask_iou, psnr
@@ -17,7 +18,39 @@ from ..mesh.distances import surface_distances
 from ..mesh.intersections import self_intersections
 from ..mesh.mesh import Mesh
 from ..mesh.quality import degenerate_faces, flipped_faces
+from ..reconstruct.rendering import Rendering
+from ..reconstruct.result import Result
 from ..scenes.views import Views
+
+
+def held_out_cameras(result: Result, rendering: Rendering, views: Views) -> dict[str, Cameras]:
+    """Cameras of the scene, under the names that `run.json` has for what is seen from them.
+
+    Where the run's cameras were corrected, nothing has corrected these, and what they see says more about them than
+    about the surface.
+
+    Parameters
+    ----------
+    result : Result
+    rendering : Rendering
+        Of the same run.
+    views : Views
+        That were held out.
+
+    Returns
+    -------
+    dict
+        ``held_out``, the cameras as given; and where the run's cameras were corrected ``held_out_predicted``, with the
+        corrections that those of their neighbours foretell, if they do (`Result.predicted`), and
+        ``held_out_aligned``, fitted to these very photographs (`Rendering.aligned`).
+    """
+    found = {"held_out": views.cameras}
+    if result.corrections is not None:
+        foretold = result.predicted(views.cameras)
+        if foretold is not None:
+            found["held_out_predicted"] = foretold
+        found["held_out_aligned"] = rendering.aligned(views)
+    return found
 
 
 def image_quality(images: Iterable[Tensor], views: Views) -> dict[str, float]:

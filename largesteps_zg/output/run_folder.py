@@ -28,13 +28,12 @@ from ..scenes.up import up_direction
 from ..scenes.views import Scene, Views
 from .blended import Blended
 from .destination import OF_A_MATERIAL, OF_A_RUN
-from .evaluate import image_quality, mesh_report
+from .evaluate import held_out_cameras, image_quality, mesh_report
 from .export.cameras import save_cameras
 from .export.files import save_glb, save_obj
 from .export.of_a_run import Exported, exported
 from .export.texture_choice import TextureChoice
 from .film import Film
-from .held_out import held_out_cameras
 from .pictures import figures
 from .pictures.bare import bare_images
 from .placing import UNIT_UNKNOWN, Placing, Scale, placing
