@@ -48,9 +48,9 @@ _MAP = 240  # pixels, with the caption
 def save_overview(path: str | os.PathLike[str], scene: Scene, start: Mesh | None = None) -> None:
     """Write a picture of up to six photographs with lines over them, and of a map of the cameras.
 
-    Each photograph shows the outline of its mask, if there are any, the sphere that holds the object, and the start mesh, all through its
-    camera as it was read. In a right scene the sphere goes around the mask in every photograph, and the start mesh lies
-    on the object.
+    Each photograph shows the outline of its mask, if there are any, the sphere that holds the object, and the start
+    mesh, all through its camera as it was read. In a right scene the sphere goes around the mask in every photograph,
+    and the start mesh lies on the object.
 
     Parameters
     ----------
