@@ -179,10 +179,25 @@ def imported(folder: Path) -> dict[str, Any]:
     return told
 
 
+def material(folder: Path) -> dict[str, Any]:
+    """Of an OBJ with a normal map: where its images go, and what two of their texels are."""
+    bpy.ops.wm.obj_import(filepath=str(folder / "a.obj"), forward_axis="Y", up_axis="Z")
+    (shape,) = (each for each in bpy.data.objects if each.type == "MESH")
+    links = shape.data.materials[0].node_tree.links
+    images = {each.from_node.image.name: each for each in links if each.from_node.type == "TEX_IMAGE"}
+    normal = bpy.data.images["a_normal.exr"]
+    return {
+        "links": {name: [link.to_node.type, link.to_socket.name] for name, link in images.items()},
+        "shaded": [link.to_socket.name for link in links if link.from_node.type == "NORMAL_MAP"],
+        "space": normal.colorspace_settings.name,
+        "texels": [list(normal.pixels[:3]), list(normal.pixels[-4:-1])],  # of the lowest row, of the highest
+    }
+
+
 if __name__ == "__main__":
     step, addon, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     started(addon, folder)
-    told = {"export": export, "import": imported}[step](folder)
+    told = {"export": export, "import": imported, "material": material}[step](folder)
     told["torch"] = "torch" in sys.modules
     (folder / f"{step}.json").write_text(json.dumps(told))
     os._exit(0)  # Blender 4.5 as a module may hang where Python ends it

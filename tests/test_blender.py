@@ -25,7 +25,9 @@ from largesteps_zg.cli.inputs import start_named
 from largesteps_zg.images.likeness import mask_iou
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh
 from largesteps_zg.output.export.cameras import save_cameras
-from largesteps_zg.output.export.files import save_glb
+from largesteps_zg.output.export.files import save_glb, save_obj
+from largesteps_zg.output.export.material import Material
+from largesteps_zg.output.export.textured import TexturedMesh
 from largesteps_zg.renderers.rasterized import render
 from largesteps_zg.scenes import Scene, Views, load_scene, save_scene
 from largesteps_zg.scenes.reading import Reading
@@ -228,6 +230,30 @@ def test_an_imported_run_is_seen_through_the_same_pixels(tmp_path: Path) -> None
         assert part in said and "\n" not in said and "Traceback" not in said
     assert "expected the folder of a run" in told["nothing"] and told["objects"] == 0
     assert "expected an active one that was imported" in told["look"]
+
+
+@needs_blender
+@pytest.mark.slow
+def test_blender_reads_the_normal_map_of_an_obj_as_it_is(tmp_path: Path) -> None:
+    """As numbers, not as sRGB, which would make 0.5 of them 0.21."""
+    corners = torch.tensor([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]])
+    normals = torch.tensor([128, 128, 255], dtype=torch.uint8).repeat(16, 16, 1)
+    normals[0, -1], normals[-1, 0] = (torch.tensor(each) for each in ([200, 128, 230], [64, 90, 220]))
+    grey = torch.full((1, 1), 153, dtype=torch.uint8)
+    faces = torch.tensor([[0, 1, 2], [0, 2, 3]])
+    made = Material(grey, 0 * grey, normals=normals)
+    image = torch.full((16, 16, 3), 90, dtype=torch.uint8)
+    save_obj(
+        tmp_path / "a.obj", TexturedMesh(Mesh(corners, faces), 0.5 + 0.5 * corners[:, :2], faces, image, made)
+    )
+    told = in_blender("material", tmp_path)
+    assert told["links"] == {
+        "a.png": ["BSDF_PRINCIPLED", "Base Color"],
+        "a_normal.exr": ["NORMAL_MAP", "Color"],
+    }
+    assert told["shaded"] == ["Normal"] and told["space"] != "sRGB"
+    expected = [[64 / 255, 90 / 255, 220 / 255], [200 / 255, 128 / 255, 230 / 255]]
+    np.testing.assert_allclose(told["texels"], expected, atol=5e-4)
 
 
 @pytest.mark.slow

@@ -72,7 +72,7 @@ def save_comparison_curves(path: str | os.PathLike[str], rows: Sequence[dict[str
             raise ValueError("results.json: no run has curves; did any take a step?")
         kinds = [("renders", "image_loss", "image loss"), ("seconds", "image_loss", "image loss")]
         if any(value is not None for row in rows for value in row["curves"]["chamfer"]):
-            kinds += [("renders", "chamfer", "distance to the truth, ‰ of its diagonal")]
+            kinds += [("renders", "chamfer", "Chamfer, ‰ of the diagonal")]
         figure = _figure(len(kinds), 2.9)
         panels = figure.subplots(len(kinds), 1)
         for axes, (x, y, label) in zip(panels, kinds, strict=True):
