@@ -95,7 +95,7 @@ def change(name: str, code: str) -> str:
         code = "directions = interpolate(attributes, fragments)\n" + (
             "footprints = torch.full((len(directions), 4), 0.1)\n" + code
         )
-    return code.replace("Settings(steps=300)", "Settings(steps=2)")
+    return code.replace("Settings(steps=300)", 'Settings(steps=2, remesh="off")')
 
 
 def prepare(name: str, folder: Path) -> None:

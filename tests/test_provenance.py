@@ -440,7 +440,6 @@ def test_info_and_a_run_say_it(tmp_path: Path, capsys: pytest.CaptureFixture, mo
     assert main(["info", place, "--init", "none", "--output", str(tmp_path / "info.png")]) == 0
     printed = capsys.readouterr().out
     run = [place, "--output", str(tmp_path / "out"), "--steps", "1", "--quiet", "--init", "sphere"]
-    run += ["--remesh", "off"]
     assert main(["reconstruct", *run]) == 0
     first = capsys.readouterr().out.split(" step")[0]
     for note in notes:
