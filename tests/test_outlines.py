@@ -11,11 +11,12 @@ from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 from largesteps_zg.cameras import Cameras
 from largesteps_zg.cameras.placement import look_at
+from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.reconstruct.starts import unmasked as carving
 from largesteps_zg.reconstruct.starts.outlines.find import outlines
 from largesteps_zg.reconstruct.starts.outlines.likelihood import gains_of, learned
-from largesteps_zg.reconstruct.starts.outlines.plane_look import DARK, plane_look
+from largesteps_zg.reconstruct.starts.outlines.plane_look import plane_look
 from largesteps_zg.reconstruct.starts.outlines.silhouettes import coverages, smaller, within_reach
 from largesteps_zg.reconstruct.starts.outlines.volume import evidence, smallest
 from largesteps_zg.reconstruct.starts.unmasked import Unmasked, unmasked
@@ -218,7 +219,10 @@ def test_a_table_has_the_look_of_photographs_in_which_nothing_stands_before_it(p
     gains = gains_of(views, bare, ~masks)
     look = plane_look(views, BALL, SUPPORT, gains, masks)
     colors, spread = look.at(views, 3)
-    logs = np.moveaxis(np.log(views.images[3, ..., :3].numpy() + DARK), -1, 0) - gains[3][:, None, None]
+    logs = (
+        np.moveaxis(np.log(views.images[3, ..., :3].numpy() + DEFAULTS.outlining.dark), -1, 0)
+        - gains[3][:, None, None]
+    )
     seen = np.isfinite(colors[0]) & ~masks[3]
     off = np.abs(logs - colors).max(axis=0)
     assert seen.mean() > 0.3 and np.median(off[seen]) < 0.05

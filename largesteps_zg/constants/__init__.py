@@ -8,6 +8,7 @@ from .everything import Constants as Constants
 from .photographs import Carving as Carving
 from .photographs import Checks as Checks
 from .photographs import Matching as Matching
+from .photographs import Outlining as Outlining
 from .photographs import Photographs as Photographs
 from .photographs import Structure as Structure
 from .photographs import Topology as Topology

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 
 from .appearance import Gains, Highlights, Hue
-from .photographs import Carving, Checks, Matching, Photographs, Structure, Topology
+from .photographs import Carving, Checks, Matching, Outlining, Photographs, Structure, Topology
 from .run import Correcting, Estimates, Patches, Schedule
 from .shape import Decimation, Mending, Priors, Remeshing
 from .texture import Texture
@@ -33,6 +33,7 @@ class Constants:
     photographs: Photographs = field(default_factory=Photographs)
     checks: Checks = field(default_factory=Checks)
     structure: Structure = field(default_factory=Structure)
+    outlining: Outlining = field(default_factory=Outlining)
     matching: Matching = field(default_factory=Matching)
     carving: Carving = field(default_factory=Carving)
     topology: Topology = field(default_factory=Topology)

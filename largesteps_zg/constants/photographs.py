@@ -161,6 +161,50 @@ class Structure(Group):
 
 
 @dataclass(frozen=True)
+class Outlining(Group):
+    """The object's outlines in photographs without masks, in `reconstruct.starts.outlines`."""
+
+    side: int = constant(
+        400, "pixels", "Photographs are made smaller than this to find the solid they show.", least=64
+    )
+    cells: int = constant(112, "cells", "Of the solid's grid, along the ball's cube.", least=16)
+    rounds: int = constant(3, "rounds", "So often a solid is found, each time by what the last one told.")
+    area: float = constant(0.05, "nepers", "Of likelihood in a mean photograph, for each face between cells.")
+    doubt: float = constant(
+        4.0, "nepers", "A pixel's logarithm of likelihoods counts for no more.", least=TINY
+    )
+    edge: float = constant(
+        2.0, "nepers", "Of likelihood, for a pixel of an outline where colours do not change."
+    )
+    slope: float = constant(2.0, "nepers", "A cell beside the solid's outline, a pixel is so much likelier.")
+    beside: int = constant(2, "pixels", "Beside an outline nothing is learned.")
+    bins: int = constant(24, "bins", "Of each colour.", least=2)
+    unseen: float = constant(
+        0.1, "share", "Of the object's colours, and of others, so many were not learned.", least=TINY
+    )
+    other: float = constant(
+        0.001, "share", "Of what may be the table, at least so much is something else.", least=TINY
+    )
+    dark: float = constant(
+        8.0, "levels of 255", "Added before logarithms: noise of dark pixels counts less.", least=TINY
+    )
+    reach: float = constant(2.5, "radii", "So far the table is looked at.")
+    squares: int = constant(640, "squares", "Of the table, along a side.", least=16)
+    fewest: int = constant(
+        3, "photographs", "A place of the table that fewer show free has the look of all.",
+        "derived: of two, none is in the middle",
+    )  # fmt: skip
+    agreeing: float = constant(
+        0.5, "share", "Of what a photograph or the solid has for the object, both have more.",
+        "vote: each pixel has one, and half is the majority",
+    )  # fmt: skip
+    holding: float = constant(
+        0.5, "share", "Of the points above the table, the solid holds more.",
+        "vote: each point has one, and half is the majority",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Checks(Group):
     """Which cameras and meshes are refused, in `scenes.sanity`. A refusal can be overruled only here."""
 

@@ -9,7 +9,7 @@ import torch
 from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt
 from torch import Tensor
 
-from ....constants import DEFAULTS, Constants
+from ....constants import DEFAULTS, Constants, Outlining
 from ....scenes.carving.grid import Grid
 from ....scenes.from_photographs.object import Support
 from ....scenes.photographs.matting import matted
@@ -19,14 +19,6 @@ from .likelihood import Likelihood, gains_of, learned
 from .plane_look import logarithms, plane_look
 from .silhouettes import coverages, smaller, within_reach
 from .volume import evidence, smallest
-
-_SIDE = 400  # pixels along the longest side, of the photographs that tell the solid
-_CELLS = 112  # along the ball's cube
-_ROUNDS = 3
-_AREA = 0.05  # of the solid's surface, in mean logarithms of likelihoods of a photograph
-_DOUBT = 4.0  # a logarithm of likelihoods is never taken for more
-_EDGE = 2.0  # of an outline along which the photograph is even, likewise
-_BESIDE = 2  # pixels beside an outline that nothing is learned from
 
 
 @dataclass(frozen=True)
@@ -52,7 +44,8 @@ class Outlines:
     @property
     def trusted(self) -> bool:
         """Whether most photographs agree with the solid by more than half, and most points lie in it."""
-        return self.agreement > 0.5 and self.holds > 0.5
+        numbers = self.likelihood.constants
+        return self.agreement > numbers.agreeing and self.holds > numbers.holding
 
     def masked(self, views: Views) -> Views:
         """Views with soft masks of the object."""
@@ -99,18 +92,19 @@ def outlines(
     Campbell, Vogiatzis, Hernandez, Cipolla: Automatic 3D object segmentation in multiple views using volumetric
     graph-cuts. Image and Vision Computing 28(1), 2010.
     """
-    small = smaller(views, _SIDE)
+    numbers = constants.outlining
+    small = smaller(views, numbers.side)
     known = _known(small)
     reach = within_reach(small, ball, support) & known
-    likelihood, gains = _learned(small, ball, support, np.zeros_like(known), known & ~reach, None)
+    likelihood, gains = _learned(small, ball, support, np.zeros_like(known), known & ~reach, None, numbers)
     solid, ratios = _solid(small, likelihood, gains, ball, support, constants)
-    for _ in range(_ROUNDS - 1):
+    for _ in range(numbers.rounds - 1):
         if solid is None:
             break
         masks = masks_of(small, likelihood, solid)
-        covered = np.stack([binary_dilation(mask, iterations=_BESIDE) for mask in masks])
-        inside = np.stack([binary_erosion(mask, iterations=_BESIDE) for mask in masks]) & known
-        likelihood, gains = _learned(small, ball, support, inside, known & ~covered, covered)
+        covered = np.stack([binary_dilation(mask, iterations=numbers.beside) for mask in masks])
+        inside = np.stack([binary_erosion(mask, iterations=numbers.beside) for mask in masks]) & known
+        likelihood, gains = _learned(small, ball, support, inside, known & ~covered, covered, numbers)
         solid, ratios = _solid(small, likelihood, gains, ball, support, constants)
     if solid is None:
         return None
@@ -130,13 +124,15 @@ def _learned(
     inside: np.ndarray,
     outside: np.ndarray,
     covered: np.ndarray | None,
+    constants: Outlining,
 ) -> tuple[Likelihood, np.ndarray]:
     """What pixels inside and outside tell, and the photographs' gains (B, 3)."""
     gains, plane = np.zeros((len(views), 3)), None
     if support is not None:
-        gains = gains_of(views, plane_look(views, ball, support, gains, covered), outside)
-        plane = plane_look(views, ball, support, gains, covered)
-    return learned(views, gains, inside, outside, plane), gains
+        first = plane_look(views, ball, support, gains, covered, constants)
+        gains = gains_of(views, first, outside, constants)
+        plane = plane_look(views, ball, support, gains, covered, constants)
+    return learned(views, gains, inside, outside, plane, constants), gains
 
 
 def _solid(
@@ -148,37 +144,45 @@ def _solid(
     constants: Constants,
 ) -> tuple[Hull | None, list[np.ndarray]]:
     """The solid in the ball and above the plane that is likeliest, but for a small surface; and pixels' likelihoods."""
+    numbers = constants.outlining
     ratios = [likelihood.ratio(views, index, gain) for index, gain in enumerate(gains)]
-    grid = Grid.nodes(ball.center.double().cpu().numpy(), ball.radius, _CELLS)
+    grid = Grid.nodes(ball.center.double().cpu().numpy(), ball.radius, numbers.cells)
     points = grid.points()
     block = ball.depth(points) > 0
     if support is not None:
         block &= support.above(points) > 0
-    gain = np.full(len(points), -_DOUBT)
-    gain[block] = evidence(views, [np.clip(ratio, -_DOUBT, _DOUBT) for ratio in ratios], points[block])
-    value = smallest(gain.reshape(grid.shape), _AREA)
+    gain = np.full(len(points), -numbers.doubt)
+    gain[block] = evidence(
+        views, [np.clip(ratio, -numbers.doubt, numbers.doubt) for ratio in ratios], points[block]
+    )
+    value = smallest(gain.reshape(grid.shape), numbers.area)
     return surface_of(grid, (value - 0.5) * grid.cell, constants.carving), ratios
 
 
 def masks_of(views: Views, likelihood: Likelihood, solid: Hull) -> np.ndarray:
     """(B, H, W) bool: where the object is, by each photograph's colours near the solid's outline."""
-    known, gains = _known(views), np.zeros((len(views), 3))
+    known, gains, numbers = _known(views), np.zeros((len(views), 3)), likelihood.constants
     covers = list(coverages(views, solid.vertices, solid.faces))
     if likelihood.plane is not None:
-        outside = np.stack([binary_erosion(cover < 0.5, iterations=_BESIDE) for cover in covers]) & known
-        gains = gains_of(views, likelihood.plane, outside)
+        outside = (
+            np.stack([binary_erosion(cover < 0.5, iterations=numbers.beside) for cover in covers]) & known
+        )
+        gains = gains_of(views, likelihood.plane, outside, numbers)
     middle = solid.vertices.mean(dim=0)
     made = np.zeros_like(known)
     for index, cover in enumerate(covers):
         camera = views.cameras[index]
         depth = float((camera.centers[0].double().cpu() - middle).norm())
         cell = float(camera.intrinsics[0, 0, 0]) * solid.grid.cell / depth
-        logs = logarithms(views.images[index].cpu().numpy()) - gains[index]
-        made[index] = _labelled(likelihood.ratio(views, index, gains[index]), logs, cover > 0.5, cell)
+        logs = logarithms(views.images[index].cpu().numpy(), numbers.dark) - gains[index]
+        ratio = likelihood.ratio(views, index, gains[index])
+        made[index] = _labelled(ratio, logs, cover > 0.5, cell, numbers)
     return made & known
 
 
-def _labelled(ratio: np.ndarray, logs: np.ndarray, covered: np.ndarray, cell: float) -> np.ndarray:
+def _labelled(
+    ratio: np.ndarray, logs: np.ndarray, covered: np.ndarray, cell: float, constants: Outlining
+) -> np.ndarray:
     """(H, W) bool: the pixels of the object by their colours and a solid with cells of so many pixels.
 
     Its outline is short, and lies where colours (H, W, 3) change.
@@ -187,15 +191,16 @@ def _labelled(ratio: np.ndarray, logs: np.ndarray, covered: np.ndarray, cell: fl
     if not covered.any():
         return result
     wide = int(8 * cell) + 2
+    doubt, edge = constants.doubt, constants.edge
     rows, columns = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
     box = tuple(slice(max(part[0] - wide, 0), part[-1] + wide + 1) for part in (rows, columns))
     mask = np.pad(covered[box], 1)
     away = (distance_transform_edt(mask) - distance_transform_edt(~mask))[1:-1, 1:-1]
-    gain = np.clip(ratio[box], -_DOUBT, _DOUBT) + 2.0 * away / cell
+    gain = np.clip(ratio[box], -doubt, doubt) + constants.slope * away / cell
     squares = [np.square(np.diff(logs[box], axis=axis)).sum(axis=-1) for axis in (0, 1)]
     usual = max(float(np.mean([part.mean() for part in squares])), 1e-12)
-    weights = [(_EDGE * np.exp(-part / (2.0 * usual))).astype(np.float32) for part in squares]
-    result[box] = smallest(gain / _DOUBT, [part / _DOUBT for part in weights]) > 0.5
+    weights = [(edge * np.exp(-part / (2.0 * usual))).astype(np.float32) for part in squares]
+    result[box] = smallest(gain / doubt, [part / doubt for part in weights]) > 0.5
     return result
 
 

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter, minimum_filter
 
+from ....constants import DEFAULTS, Outlining
 from ....scenes.views import Views
-from .plane_look import DARK, PlaneLook, logarithms
+from .plane_look import PlaneLook, logarithms
 
-_BINS = 24  # of each colour
-_LOW, _HIGH = float(np.log(DARK)), float(np.log(255.0 + DARK))
-_WIDTH = (_HIGH - _LOW) / _BINS
 _STEPS = np.concatenate([[0.0], 2.0 ** np.arange(-2.0, 8.0, 0.25)])  # of the table's usual differences
-_MIX = 0.1  # of colours that were not learned
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,7 @@ class Likelihood:
     share : float
         Of what is around the object and could be the table, so much is.
     plane : PlaneLook, optional
+    constants : Outlining
     """
 
     inside: np.ndarray
@@ -37,11 +35,12 @@ class Likelihood:
     near: np.ndarray
     share: float
     plane: PlaneLook | None
+    constants: Outlining
 
     def ratio(self, views: Views, index: int, gain: np.ndarray) -> np.ndarray:
         """(H, W) logarithm of the ratio of both likelihoods; 0 where nothing is known."""
-        logs = logarithms(views.images[index].cpu().numpy()) - gain
-        bins = _color_bins(logs)
+        logs = logarithms(views.images[index].cpu().numpy(), self.constants.dark) - gain
+        bins = _color_bins(logs, self.constants)
         around = self.outside.reshape(-1)[bins]
         if self.plane is not None:
             step = _steps(self.plane, views, index, logs)
@@ -54,7 +53,12 @@ class Likelihood:
 
 
 def learned(
-    views: Views, gains: np.ndarray, inside: np.ndarray, outside: np.ndarray, plane: PlaneLook | None
+    views: Views,
+    gains: np.ndarray,
+    inside: np.ndarray,
+    outside: np.ndarray,
+    plane: PlaneLook | None,
+    constants: Outlining = DEFAULTS.outlining,
 ) -> Likelihood:
     """From pixels (B, H, W) bool that are object and pixels that are not.
 
@@ -65,43 +69,51 @@ def learned(
     inside, outside : (B, H, W) bool arrays
         Where `inside` is empty, any colour is as likely on the object.
     plane : PlaneLook, optional
+    constants : Outlining, optional
     """
-    colors, steps = np.zeros((2, _BINS**3)), np.zeros(len(_STEPS))
-    pairs = np.zeros((len(_STEPS), _BINS**3))
+    count = constants.bins**3
+    colors = np.zeros((2, count))
+    pairs = np.zeros((len(_STEPS), count))
     for index, gain in enumerate(gains):
-        logs = logarithms(views.images[index].cpu().numpy()) - gain
-        bins = _color_bins(logs)
+        logs = logarithms(views.images[index].cpu().numpy(), constants.dark) - gain
+        bins = _color_bins(logs, constants)
         for side, part in enumerate((outside[index], inside[index])):
-            colors[side] += np.bincount(bins[part], minlength=_BINS**3)
+            colors[side] += np.bincount(bins[part], minlength=count)
         if plane is not None:
             step = _steps(plane, views, index, logs)
             some = outside[index] & (step >= 0)
             np.add.at(pairs, (step[some], bins[some]), 1)
-    around, within = (_smooth(part) for part in colors)
+    around, within = (_smooth(part, constants) for part in colors)
     steps = pairs.sum(axis=1)
     usual = 1.0 if plane is None else plane.usual
-    cube = np.maximum((2.0 * np.append(_STEPS[1:], 2.0 * _STEPS[-1]) * usual / _WIDTH) ** 3, 1e-9)
+    cube = np.maximum((2.0 * np.append(_STEPS[1:], 2.0 * _STEPS[-1]) * usual / _width(constants)) ** 3, 1e-9)
     near = gaussian_filter1d(steps, 1.0, mode="nearest") / max(steps.sum(), 1.0) / np.diff(cube, prepend=0.0)
     share = 0.5
     for _ in range(20):  # expectation and maximisation
         own = share * near[:, None] / (share * near[:, None] + (1.0 - share) * around.reshape(-1))
-        share = float((pairs * own).sum() / max(pairs.sum(), 1.0))
-    return Likelihood(within, around, near, share, plane)
+        share = min(float((pairs * own).sum() / max(pairs.sum(), 1.0)), 1.0 - constants.other)
+    return Likelihood(within, around, near, share, plane, constants)
 
 
-def _smooth(counts: np.ndarray) -> np.ndarray:
+def _smooth(counts: np.ndarray, constants: Outlining) -> np.ndarray:
     """Likelihoods of colours by how often they were seen."""
-    total = counts.sum()
+    cube, total = (constants.bins,) * 3, counts.sum()
     if total == 0:
-        return np.full((_BINS,) * 3, 1.0 / counts.size)
-    found: np.ndarray = gaussian_filter(counts.reshape((_BINS,) * 3), 0.7) / total
-    return (1.0 - _MIX) * found + _MIX / counts.size
+        return np.full(cube, 1.0 / counts.size)
+    found: np.ndarray = gaussian_filter(counts.reshape(cube), 0.7) / total
+    return (1.0 - constants.unseen) * found + constants.unseen / counts.size
 
 
-def _color_bins(logs: np.ndarray) -> np.ndarray:
+def _width(constants: Outlining) -> float:
+    """Of a bin of colours, in logarithms."""
+    return float(np.log(255.0 / constants.dark + 1.0)) / constants.bins
+
+
+def _color_bins(logs: np.ndarray, constants: Outlining) -> np.ndarray:
     """(H, W) numbers of bins of colours (H, W, 3)."""
-    bins = ((logs - _LOW) / _WIDTH).astype(np.int64).clip(0, _BINS - 1)
-    found: np.ndarray = (bins[..., 0] * _BINS + bins[..., 1]) * _BINS + bins[..., 2]
+    bins, count = (logs - np.log(constants.dark)) / _width(constants), constants.bins
+    bins = bins.astype(np.int64).clip(0, count - 1)
+    found: np.ndarray = (bins[..., 0] * count + bins[..., 1]) * count + bins[..., 2]
     return found
 
 
@@ -120,12 +132,14 @@ def _steps(plane: PlaneLook, views: Views, index: int, logs: np.ndarray) -> np.n
     return found
 
 
-def gains_of(views: Views, plane: PlaneLook, outside: np.ndarray) -> np.ndarray:
+def gains_of(
+    views: Views, plane: PlaneLook, outside: np.ndarray, constants: Outlining = DEFAULTS.outlining
+) -> np.ndarray:
     """(B, 3) logarithms of how much brighter than the table's look each photograph is, by the median outside."""
     found = np.zeros((len(views), 3))
     for index, part in enumerate(outside):
         colors, _ = plane.at(views, index)
-        logs = np.moveaxis(logarithms(views.images[index].cpu().numpy()), -1, 0)
+        logs = np.moveaxis(logarithms(views.images[index].cpu().numpy(), constants.dark), -1, 0)
         differences = (logs - colors)[:, part & np.isfinite(colors[0])]
         if differences.size:
             found[index] = np.median(differences, axis=1)

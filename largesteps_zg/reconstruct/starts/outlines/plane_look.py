@@ -8,18 +8,16 @@ import numpy as np
 import torch
 from scipy.ndimage import map_coordinates
 
+from ....constants import DEFAULTS, Outlining
 from ....scenes.from_photographs.object import Support
 from ....scenes.views import Ball, Views
 
-DARK = 8.0  # of 255, added before logarithms: noise of dark pixels counts less
-_REACH, _CELLS = 2.5, 640
 _ROWS = 32
-_FEWEST = 3  # photographs that show a place: of two, none is in the middle
 
 
-def logarithms(pixels: np.ndarray) -> np.ndarray:
-    """Of bytes of sRGB, so that a gain is a shift."""
-    shifted: np.ndarray = np.log(pixels[..., :3].astype(np.float32) + DARK)
+def logarithms(pixels: np.ndarray, dark: float) -> np.ndarray:
+    """Of bytes of sRGB and of what is added to them, so that a gain is a shift."""
+    shifted: np.ndarray = np.log(pixels[..., :3].astype(np.float32) + dark)
     return shifted
 
 
@@ -76,7 +74,12 @@ class PlaneLook:
 
 
 def plane_look(
-    views: Views, ball: Ball, support: Support, gains: np.ndarray, covered: np.ndarray | None = None
+    views: Views,
+    ball: Ball,
+    support: Support,
+    gains: np.ndarray,
+    covered: np.ndarray | None = None,
+    constants: Outlining = DEFAULTS.outlining,
 ) -> PlaneLook:
     """The look of a table around the object in a ball.
 
@@ -90,32 +93,37 @@ def plane_look(
     covered : (B, H, W) bool array, optional
         Where something stands before the table. A place that it hides in all photographs has the look of them all: if
         that is the table's after all, they agree.
+    constants : Outlining, optional
     """
     normal, center = support.normal, ball.center.double().cpu().numpy()
     foot = center - support.above(center[None])[0] * normal
     first = np.cross(normal, np.eye(3)[np.abs(normal).argmin()])
-    first *= _REACH * ball.radius / np.linalg.norm(first)
+    first *= constants.reach * ball.radius / np.linalg.norm(first)
     along = np.stack([first, np.cross(normal, first)])
-    ticks = (np.arange(_CELLS) + 0.5) / _CELLS * 2 - 1
-    colors = np.full((3, _CELLS, _CELLS), np.nan, dtype=np.float32)
-    spread = np.full((_CELLS, _CELLS), np.nan, dtype=np.float32)
-    logs = [logarithms(image) - gain for image, gain in zip(views.images.cpu().numpy(), gains, strict=True)]
+    size = constants.squares
+    ticks = (np.arange(size) + 0.5) / size * 2 - 1
+    colors = np.full((3, size, size), np.nan, dtype=np.float32)
+    spread = np.full((size, size), np.nan, dtype=np.float32)
+    logs = [
+        logarithms(image, constants.dark) - gain
+        for image, gain in zip(views.images.cpu().numpy(), gains, strict=True)
+    ]
     seen = np.ones(views.images.shape[:3], dtype=bool) if views.known is None else views.known.cpu().numpy()
     photographed = seen
     if covered is not None:
         seen = seen & ~covered
-    for start in range(0, _CELLS, _ROWS):
+    for start in range(0, size, _ROWS):
         rows = slice(start, start + _ROWS)
         points = foot + (ticks[rows, None, None] * along[0] + ticks[None, :, None] * along[1])
         looks = _looks(views, logs, seen, points.reshape(-1, 3))
         if covered is not None:
-            hidden = looks[..., 0].isfinite().sum(dim=0) < _FEWEST
+            hidden = looks[..., 0].isfinite().sum(dim=0) < constants.fewest
             if bool(hidden.any()):
                 looks[:, hidden] = _looks(views, logs, photographed, points.reshape(-1, 3)[hidden.numpy()])
         middle = looks.nanmedian(dim=0).values
-        colors[:, rows] = middle.T.reshape(3, -1, _CELLS).numpy()
+        colors[:, rows] = middle.T.reshape(3, -1, size).numpy()
         apart = (looks - middle).abs().amax(dim=2).nanmedian(dim=0).values
-        spread[rows] = apart.reshape(-1, _CELLS).numpy()
+        spread[rows] = apart.reshape(-1, size).numpy()
     return PlaneLook(support, foot, along, colors, spread)
 
 
