@@ -1,6 +1,6 @@
 """How the cost of a shaded step grows with pixels, views and triangles: processor time, memory, and their exponents.
 
-Claim: nothing grows faster than in proportion (exponent 1.1 at most), and memory follows what is drawn.
+Claim: nothing grows much faster than in proportion: exponents are 1.25 at most, where a mesh leaves the caches.
 
     python benchmarks/rasterizer_growth.py            # five minutes
     python benchmarks/rasterizer_growth.py --quick    # a minute: without the three largest of each
@@ -31,7 +31,7 @@ GROWTHS = {
 }
 BIG = str(2**30)
 SETTINGS = {"MALLOC_MMAP_THRESHOLD_": BIG, "MALLOC_TRIM_THRESHOLD_": BIG, "OMP_NUM_THREADS": "1"}
-MOST = 1.1
+MOST = 1.25
 
 
 def measure(level: int, views: int, size: int) -> None:
