@@ -2,7 +2,7 @@
 
 Claim: nothing grows much faster than in proportion: exponents are 1.25 at most, where a mesh leaves the caches.
 
-    python benchmarks/rasterizer_growth.py            # five minutes
+    python benchmarks/rasterizer_growth.py            # ten minutes
     python benchmarks/rasterizer_growth.py --quick    # a minute: without the three largest of each
 
 A step is that of rasterizer.py: colours from normals, silhouettes, loss, gradients, on one thread; medians of five,
