@@ -447,7 +447,17 @@ def test_a_texture_and_refined_cameras(scene: Path, tmp_path: Path, capsys, monk
         return corrections_of(*arguments, constants=dataclasses.replace(constants, least=0.1), **options)
 
     monkeypatch.setattr(loop, "corrections_of", found_sooner)
-    arguments = ["--steps", "8", "--texture", "64", "--refine-cameras", "--output", str(tmp_path)]
+    arguments = [
+        "--steps",
+        "8",
+        "--remesh",
+        "3",
+        "--texture",
+        "64",
+        "--refine-cameras",
+        "--output",
+        str(tmp_path),
+    ]
     assert main(["reconstruct", str(scene), *arguments]) == 0
     printed = capsys.readouterr().out
     assert "cameras   corrected by" in printed and "with their cameras aligned to the photographs" in printed
@@ -463,18 +473,8 @@ def test_a_texture_and_refined_cameras(scene: Path, tmp_path: Path, capsys, monk
 
 @pytest.mark.slow
 def test_fewer_faces_and_a_material(scene: Path, tmp_path: Path, capsys) -> None:
-    arguments = [
-        "--steps",
-        "8",
-        "--gloss",
-        "on",
-        "--faces",
-        "300",
-        "--texture",
-        "128",
-        "--output",
-        str(tmp_path),
-    ]
+    arguments = ["--steps", "8", "--remesh", "3", "--gloss", "on", "--faces", "300", "--texture", "128"]
+    arguments += ["--output", str(tmp_path)]
     assert main(["reconstruct", str(scene), *arguments]) == 0
     printed, made = capsys.readouterr().out, numbers(tmp_path)["exported"]
     assert "faces     300 of " in printed and "the detail in a normal map" in printed
@@ -499,7 +499,8 @@ def test_a_mesh_from_elsewhere_is_mended_and_refined(scene: Path, tmp_path: Path
     soup = trimesh.Trimesh(true.vertices[true.faces].reshape(-1, 3).numpy(), process=False)
     soup.faces = torch.arange(3 * len(true.faces)).reshape(-1, 3).numpy()
     soup.export(tmp_path / "soup.obj")
-    arguments = ["--init", str(tmp_path / "soup.obj"), "--steps", "4", "--output", str(tmp_path / "out")]
+    arguments = ["--init", str(tmp_path / "soup.obj"), "--steps", "4", "--remesh", "2"]
+    arguments += ["--output", str(tmp_path / "out")]
     assert main(["reconstruct", str(scene), *arguments]) == 0
     assert "start     " in capsys.readouterr().out
     mesh = numbers(tmp_path / "out")["mesh"]
