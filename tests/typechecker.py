@@ -35,21 +35,26 @@ def jaxtyped_at_times(of: Any = None, *, typechecker: Any) -> Any:
         plain = of.__init__
         made = jaxtyped(of, typechecker=typechecker)
         if made.__init__ is not plain:  # a dataclass
-            made.__init__ = _at_times(plain, made.__init__)
+            checked = made.__init__
+            made.__init__ = _at_times(plain, lambda: checked)
         return made
-    made = jaxtyped(of, typechecker=typechecker)
-    return _at_times(of, made) if inspect.isfunction(of) else made
+    if inspect.isfunction(of):  # most are never called: to make the checks of all takes seconds
+        return _at_times(of, lambda: jaxtyped(of, typechecker=typechecker))
+    return jaxtyped(of, typechecker=typechecker)
 
 
-def _at_times(plain: Callable[..., Any], checked: Callable[..., Any]) -> Callable[..., Any]:
-    """One or the other, which do the same."""
+def _at_times(plain: Callable[..., Any], make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """A function, or what is made of it, which does the same."""
     test = calls = 0
+    checked: Callable[..., Any] | None = None
 
     @functools.wraps(plain)
     def called(*arguments: Any, **named: Any) -> Any:
-        nonlocal test, calls
+        nonlocal test, calls, checked
         test, calls = tests_begun, calls + 1 if test == tests_begun else 1
-        check = calls <= FIRST or calls % EVERY == 0
-        return (checked if check else plain)(*arguments, **named)
+        if calls > FIRST and calls % EVERY:
+            return plain(*arguments, **named)
+        checked = make() if checked is None else checked
+        return checked(*arguments, **named)
 
     return called
