@@ -245,6 +245,31 @@ def test_gains_are_kept_for_what_they_explain_whatever_counts(scene, generator, 
         assert exposure.trial.dropped == dropped and not exposure.trial.due(0.9)
 
 
+@pytest.mark.slow
+def test_white_says_at_least_so_bright_once_gloss_is_kept(scene):
+    """What is brighter than white counts nothing where the photograph is white, and in full elsewhere."""
+    run = Reconstruction(scene.train, Settings(gloss="auto"))
+    batch = run.targets.batch(torch.arange(2))
+    targets = torch.full_like(batch.targets, 0.5)
+    targets[:, ::2] = 1.0
+    batch = dataclasses.replace(batch, targets=targets, weights=None, trust=None)
+    bright, dark = torch.full_like(targets, 1.5), torch.full_like(targets, 0.25)
+    gloss = run.fit.appearance.gloss
+    for started, decided, dropped in ((False, False, False), (True, False, False), (True, True, True)):
+        gloss.trial.started, gloss.trial.decided, gloss.trial.dropped = started, decided, dropped
+        assert not run.fit.difference.cut
+    gloss.trial.dropped = False
+    assert run.fit.difference.cut
+    for cut, white in ((False, 0.5), (True, 0.0)):
+        difference = Difference(cut=cut)
+        off = difference.of_channels(bright, batch) * targets[..., 0].numel()
+        torch.testing.assert_close(off[:, ::2], torch.full_like(off[:, ::2], white))
+        torch.testing.assert_close(off[:, 1::2], torch.ones_like(off[:, 1::2]))
+        rows = difference.of_pixels(bright, batch).sum(dim=(0, 2))
+        assert bool((rows[::2] > 0).all()) != cut and bool((rows[1::2] > 0).all())
+        assert difference.loss(dark, batch) == Difference().loss(dark, batch)
+
+
 def pictures_of(generator) -> torch.Tensor:
     """Three opaque pictures."""
     return torch.cat([torch.rand(3, 6, 8, 3, generator=generator), torch.ones(3, 6, 8, 1)], dim=-1)

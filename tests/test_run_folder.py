@@ -223,8 +223,9 @@ def test_a_perfect_image_has_no_finite_psnr(scene: Scene) -> None:
 def test_image_quality_of_a_known_error(scene: Scene) -> None:
     target = scene.test.linear()
     off = target.clone()
-    off[0, ..., :3] += 0.1  # 20 dB
-    off[1, ..., :3] += 0.01  # 40 dB
+    inwards = torch.where(target[..., :3] > 0.5, -1.0, 1.0)
+    off[0, ..., :3] += 0.1 * inwards[0]  # 20 dB
+    off[1, ..., :3] += 0.01 * inwards[1]  # 40 dB
     off[1, ..., 3] = 0.0  # nothing of the mask
     quality = image_quality(iter(off), scene.test)
     assert quality["psnr_db"] == pytest.approx(30.0, abs=1e-3)
@@ -232,6 +233,9 @@ def test_image_quality_of_a_known_error(scene: Scene) -> None:
     outside = target.clone()
     outside[..., :3][target[..., 3] <= 0.5] = 9.0  # the background does not count
     assert image_quality(outside, scene.test)["psnr_db"] == math.inf
+    white = dataclasses.replace(scene.test, images=torch.full_like(scene.test.images, 255))
+    bright = white.linear() * torch.tensor([1.5, 1.2, 1.0, 1.0])  # no photograph is brighter than white
+    assert image_quality(bright, white)["psnr_db"] == math.inf
 
 
 def test_what_no_photograph_knows_and_views_of_nothing_do_not_count(scene: Scene) -> None:

@@ -66,8 +66,8 @@ def image_quality(images: Iterable[Tensor], views: Views) -> dict[str, float]:
     Returns
     -------
     dict
-        ``psnr_db``, of linear RGB; ``psnr_srgb_db``, of what image files hold, as most publications compare;
-        ``mask_iou``. Views whose masks are empty don't count; NaN where all are.
+        ``psnr_db``, of linear RGB, none brighter than white, as in photographs; ``psnr_srgb_db``, of what image files
+        hold, as most publications compare; ``mask_iou``. Views whose masks are empty don't count; NaN where all are.
     """
     ratios: list[float] = []
     shown: list[float] = []
@@ -80,9 +80,9 @@ def image_quality(images: Iterable[Tensor], views: Views) -> dict[str, float]:
         covered = image[..., 3]
         if views.known is not None:
             covered = covered * views.known[i].to(covered)
-        ratios.append(psnr(image[..., :3], target[..., :3], mask))
-        seen, wanted = (linear_to_srgb(of[..., :3].clamp(0.0, 1.0)) for of in (image, target))
-        shown.append(psnr(seen, wanted, mask))
+        seen, wanted = (of[..., :3].clamp(0.0, 1.0) for of in (image, target))
+        ratios.append(psnr(seen, wanted, mask))
+        shown.append(psnr(linear_to_srgb(seen), linear_to_srgb(wanted), mask))
         overlaps.append(mask_iou(covered, mask.float()))
     named = {"psnr_db": ratios, "psnr_srgb_db": shown, "mask_iou": overlaps}
     return {name: sum(values) / len(values) if values else math.nan for name, values in named.items()}

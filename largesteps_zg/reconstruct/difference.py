@@ -26,11 +26,15 @@ class Difference:
     brightness : float or None
         What brightness counts beside hue, see `image_loss` and `hue.brightness_weight`; None compares
         red, green and blue one by one.
+    cut : bool
+        A photograph's white says "at least so bright": what is brighter there is right. Otherwise a clipped highlight
+        is taken for a flat one, and the lobe that makes it for a wide one.
     """
 
     kind: str = "l1"
     scale: float = SCALE
     brightness: float | None = None
+    cut: bool = False
 
     @property
     def scales(self) -> tuple[float, float, float, float]:
@@ -45,9 +49,13 @@ class Difference:
         """(B, H, W): what each pixel adds to `loss`."""
         return pixel_losses(*self._trusted(images, batch), **self._how(batch))
 
-    @staticmethod
-    def _trusted(images: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _seen(self, images: Tensor, batch: Batch) -> Tensor:
+        """Images as a photograph would show them."""
+        return torch.where((batch.targets >= 1) & (images > 1), batch.targets, images) if self.cut else images
+
+    def _trusted(self, images: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Images and targets whose colours are scaled, and so their differences."""
+        images = self._seen(images, batch)
         if batch.trust is None:
             return images, batch.targets
         trust = batch.trust[..., None]
@@ -62,7 +70,7 @@ class Difference:
 
     def of_channels(self, images: Tensor, batch: Batch) -> Tensor:
         """(B, H, W, 3): differences of red, green and blue one by one, over the number of pixels."""
-        values = (images[..., :3] - batch.targets[..., :3]).abs_()
+        values = (self._seen(images, batch)[..., :3] - batch.targets[..., :3]).abs_()
         if self.kind == "l2":
             values.square_()
         elif self.kind == "robust":

@@ -139,7 +139,8 @@ class Fit:
     def difference(self) -> Difference:
         """How pictures are compared at present: highlights decide what brightness counts."""
         usual = self.options.difference
-        return replace(usual, brightness=self.appearance.brightness(usual.brightness))
+        appearance = self.appearance
+        return replace(usual, brightness=appearance.brightness(usual.brightness), cut=appearance.explained)
 
     @property
     def light(self) -> Tensor:

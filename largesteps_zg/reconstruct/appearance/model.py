@@ -110,6 +110,14 @@ class Appearance:
         """The gloss, where the surface mirrors something at present."""
         return self.gloss if self.gloss is not None and self.gloss.trial.running else None
 
+    @property
+    def explained(self) -> bool:
+        """Whether highlights were decided to be mirrored lamps.
+
+        Until then shape and albedo would have to explain what a photograph cuts off.
+        """
+        return self.mirror is not None and self.mirror.trial.kept
+
     def brightness(self, weight: float | None) -> float | None:
         """What brightness counts at present, from what it counts beside highlights that are explained.
 
