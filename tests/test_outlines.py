@@ -244,6 +244,20 @@ def test_colours_seen_on_the_object_alone_are_the_objects(painted) -> None:
     assert np.ptp(nothing.inside) == 0.0  # any colour may be the object's
 
 
+def test_what_is_seen_more_often_in_the_ball_is_the_objects_colour(painted) -> None:
+    scene, masks, _ = painted
+    views, gains = scene.train, np.zeros((len(scene.train), 3))
+    reach = within_reach(views, BALL, SUPPORT)
+    found = learned(views, gains, reach, ~reach, None, mixed=True)
+    ratio = np.stack([found.ratio(views, index, gain) for index, gain in enumerate(gains)])
+    assert (ratio[masks] > 0).mean() > 0.7 and (ratio[reach & ~masks] < 0).mean() > 0.7
+    # A few of the object's pixels beside the ball do not make its colours those of the surroundings.
+    beside = ~reach
+    beside[::4] |= masks[::4]
+    found = learned(views, gains, reach, beside, None, mixed=True)
+    assert np.mean([(found.ratio(views, i, gains[i])[masks[i]] > 0).mean() for i in range(len(views))]) > 0.7
+
+
 def test_smaller_photographs_show_the_same_places() -> None:
     scene, _, _ = capture(count=3)
     small = smaller(scene.train, 70)

@@ -68,8 +68,9 @@ def outlines(
 ) -> Outlines | None:
     """Outlines by what colours are around the object, what colours it has, and what the table looks like everywhere.
 
-    At first only the colours beside the ball are known, and what the table looks like in most photographs. A solid that
-    is likely by these tells the object's colours, and which photographs show the table. So there is a better solid.
+    At first only these are known: the colours beside the ball, those that are seen more often in it, and what the table
+    looks like in most photographs. A solid that is likely by these tells the object's colours, and which photographs
+    show the table. So there is a better solid.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def outlines(
     small = smaller(views, numbers.side)
     known = _known(small)
     reach = within_reach(small, ball, support) & known
-    likelihood, gains = _learned(small, ball, support, np.zeros_like(known), known & ~reach, None, numbers)
+    likelihood, gains = _learned(small, ball, support, reach, known & ~reach, None, numbers)
     solid, ratios = _solid(small, likelihood, gains, ball, support, constants)
     for _ in range(numbers.rounds - 1):
         if solid is None:
@@ -132,7 +133,8 @@ def _learned(
         first = plane_look(views, ball, support, gains, covered, constants)
         gains = gains_of(views, first, outside, constants)
         plane = plane_look(views, ball, support, gains, covered, constants)
-    return learned(views, gains, inside, outside, plane, constants), gains
+    made = learned(views, gains, inside, outside, plane, mixed=covered is None, constants=constants)
+    return made, gains
 
 
 def _solid(

@@ -58,9 +58,11 @@ def learned(
     inside: np.ndarray,
     outside: np.ndarray,
     plane: PlaneLook | None,
+    *,
+    mixed: bool = False,
     constants: Outlining = DEFAULTS.outlining,
 ) -> Likelihood:
-    """From pixels (B, H, W) bool that are object and pixels that are not.
+    """From pixels (B, H, W) bool that are object, or may be, and pixels that are not, but for a few.
 
     Parameters
     ----------
@@ -69,6 +71,9 @@ def learned(
     inside, outside : (B, H, W) bool arrays
         Where `inside` is empty, any colour is as likely on the object.
     plane : PlaneLook, optional
+    mixed : bool
+        Not all inside is object: its colours are those that are there more often than outside. Most colours outside are
+        none of the object's, so the median of how often they are inside is that of what is not object.
     constants : Outlining, optional
     """
     count = constants.bins**3
@@ -83,7 +88,9 @@ def learned(
             step = _steps(plane, views, index, logs)
             some = outside[index] & (step >= 0)
             np.add.at(pairs, (step[some], bins[some]), 1)
-    around, within = (_smooth(part, constants) for part in colors)
+    around, within = (
+        _smooth(part, constants) for part in (colors[0], _excess(*colors) if mixed else colors[1])
+    )
     steps = pairs.sum(axis=1)
     usual = 1.0 if plane is None else plane.usual
     cube = np.maximum((2.0 * np.append(_STEPS[1:], 2.0 * _STEPS[-1]) * usual / _width(constants)) ** 3, 1e-9)
@@ -93,6 +100,19 @@ def learned(
         own = share * near[:, None] / (share * near[:, None] + (1.0 - share) * around.reshape(-1))
         share = min(float((pairs * own).sum() / max(pairs.sum(), 1.0)), 1.0 - constants.other)
     return Likelihood(within, around, near, share, plane, constants)
+
+
+def _excess(around: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """Counts of colours within that are not as around."""
+    seen = np.flatnonzero(around)
+    if not len(seen):
+        return within
+    ratio = within[seen] / around[seen]
+    order = ratio.argsort()
+    counted = around[seen][order].cumsum()
+    usual = ratio[order][np.searchsorted(counted, counted[-1] / 2)]
+    excess: np.ndarray = np.maximum(within - usual * around, 0.0)
+    return excess
 
 
 def _smooth(counts: np.ndarray, constants: Outlining) -> np.ndarray:
