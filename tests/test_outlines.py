@@ -14,7 +14,8 @@ from largesteps_zg.cameras.placement import look_at
 from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.reconstruct.starts import unmasked as carving
-from largesteps_zg.reconstruct.starts.outlines.find import outlines
+from largesteps_zg.reconstruct.starts.hull import surface_of
+from largesteps_zg.reconstruct.starts.outlines.find import bounded_by, outlines
 from largesteps_zg.reconstruct.starts.outlines.likelihood import gains_of, learned
 from largesteps_zg.reconstruct.starts.outlines.plane_look import plane_look
 from largesteps_zg.reconstruct.starts.outlines.silhouettes import coverages, smaller, within_reach
@@ -22,6 +23,7 @@ from largesteps_zg.reconstruct.starts.outlines.volume import evidence, smallest
 from largesteps_zg.reconstruct.starts.unmasked import Unmasked, unmasked
 from largesteps_zg.renderers.rasterized import render
 from largesteps_zg.scenes import Scene, Views
+from largesteps_zg.scenes.carving.grid import Grid
 from largesteps_zg.scenes.from_photographs.object import Support
 from largesteps_zg.scenes.views import Ball
 
@@ -256,6 +258,17 @@ def test_what_is_seen_more_often_in_the_ball_is_the_objects_colour(painted) -> N
     beside[::4] |= masks[::4]
     found = learned(views, gains, reach, beside, None, mixed=True)
     assert np.mean([(found.ratio(views, i, gains[i])[masks[i]] > 0).mean() for i in range(len(views))]) > 0.7
+
+
+def test_a_solid_that_goes_on_beyond_the_ball_is_not_bounded() -> None:
+    grid = Grid.nodes(np.zeros(3), 1.0, 20)
+    solid = surface_of(
+        grid, (0.5 - np.linalg.norm(grid.points(), axis=1)).reshape(grid.shape), DEFAULTS.carving
+    )
+    assert solid is not None
+    middle = torch.zeros(3, dtype=torch.float64)
+    assert bounded_by(solid, Ball(middle, 0.62)) and not bounded_by(solid, Ball(middle, 0.58))
+    assert not bounded_by(solid, Ball(middle + 0.1, 0.62))
 
 
 def test_smaller_photographs_show_the_same_places() -> None:

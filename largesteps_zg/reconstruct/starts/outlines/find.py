@@ -34,18 +34,21 @@ class Outlines:
         Of what a photograph by itself, or the solid, has for the object, both have so much: the median.
     holds : float
         The share of the points of surfaces above the table that lie in the solid.
+    bounded : bool
+        The solid ends within the ball; else colours do not say where.
     """
 
     likelihood: Likelihood
     solid: Hull
     agreement: float
     holds: float
+    bounded: bool
 
     @property
     def trusted(self) -> bool:
-        """Whether most photographs agree with the solid by more than half, and most points lie in it."""
+        """Whether it is bounded, most photographs agree with the solid by more than half, and most points lie in it."""
         numbers = self.likelihood.constants
-        return self.agreement > numbers.agreeing and self.holds > numbers.holding
+        return self.bounded and self.agreement > numbers.agreeing and self.holds > numbers.holding
 
     def masked(self, views: Views) -> Views:
         """Views with soft masks of the object."""
@@ -115,7 +118,7 @@ def outlines(
         for ratio, near, cover in zip(ratios, reach, covers, strict=True)
     ]
     holds = _holds(solid, points, ball, support, constants)
-    return Outlines(likelihood, solid, float(np.median(shares)), holds)
+    return Outlines(likelihood, solid, float(np.median(shares)), holds, bounded_by(solid, ball))
 
 
 def _learned(
@@ -204,6 +207,11 @@ def _labelled(
     weights = [(edge * np.exp(-part / (2.0 * usual))).astype(np.float32) for part in squares]
     result[box] = smallest(gain / doubt, [part / doubt for part in weights]) > 0.5
     return result
+
+
+def bounded_by(solid: Hull, ball: Ball) -> bool:
+    """Whether a solid stays a cell away from the border of a ball."""
+    return bool((ball.depth(solid.vertices.numpy()) > solid.grid.cell).all())
 
 
 def _overlap(first: np.ndarray, second: np.ndarray) -> float:
