@@ -140,7 +140,8 @@ def test_photographs_foretell_one_another_over_the_true_surface() -> None:
 
 def test_doubts_are_where_the_surface_is_wrong() -> None:
     can = solid("can")
-    doubts = foretold(can.vertices, can.faces, photographs("cup")).doubts
+    doubts = foretold(can.vertices, can.faces, photographs("cup"), doubts=True).doubts
+    assert doubts is not None
     lid = (can.vertices[:, 2] > 0.59) & (can.vertices[:, :2].norm(dim=1) < 0.4)
     assert doubts[lid].mean() > 3 * doubts[~lid].mean()
 
@@ -168,9 +169,31 @@ def test_pixels_that_belong_to_no_photograph_say_nothing() -> None:
     ],
 )
 def test_better_is_less_in_the_mean_and_in_most(misses: list[list[float]], better: bool) -> None:
-    none = torch.zeros(0)
-    found, other = (Foretold(part[:, None], none) for part in (torch.tensor(misses), torch.full((3, 3), 2.0)))
+    found, other = (Foretold(part[:, None]) for part in (torch.tensor(misses), torch.full((3, 3), 2.0)))
     assert found.better_than(other) is better
+
+
+def test_rounding_has_no_vote() -> None:
+    other = torch.full((3, 4, 4), 0.5)
+    rounded = other + 0.003
+    rounded[:, 0, 0] -= 0.1  # one pixel of sixteen
+    assert Foretold(rounded).better_than(Foretold(other))
+    rounded += 0.001  # a 255th is 0.0039
+    assert not Foretold(rounded).better_than(Foretold(other))
+
+
+@pytest.mark.parametrize(
+    ("misses", "throughout"),
+    [
+        ([[1.0] * 3, [1.9] * 3, [1.0] * 3, [1.9] * 3], True),
+        ([[1.0] * 3, [2.0] * 3, [1.0] * 3, [2.0] * 3], False),  # the second half of them says nothing
+        ([[1.0] * 3, [0.0, 2.1, 2.1], [1.0] * 3, [1.0, 2.1, 2.1]], False),  # in a minority of its pixels
+        ([[1.0] * 3, [1.9, 1.9, 3.0], [1.0] * 3, [1.9, 1.9, 3.0]], False),  # not in its mean
+    ],
+)
+def test_each_part_of_the_photographs_says_so(misses: list[list[float]], throughout: bool) -> None:
+    found, other = Foretold(torch.tensor(misses)[:, None]), Foretold(torch.full((4, 1, 3), 2.0))
+    assert found.better_throughout(other, 2) is throughout
 
 
 # Proposals
@@ -212,6 +235,14 @@ def test_a_cavity_is_as_deep_as_its_share_of_the_way() -> None:
             axis = (after.vertices[:, :2].norm(dim=1) < 0.1) & (after.vertices[:, 2] > -0.55)
             depths.append(0.6 - float(after.vertices[axis, 2].mean()))
         assert depths == pytest.approx([0.15, 0.3, 0.6, 0.9, 1.05], abs=0.04)  # eighths of 1.2
+
+
+def test_what_lies_near_the_surface_is_no_cavity() -> None:
+    lid = solid("can").vertices[:, 2] > 0.59
+    shallow = Topology(doubted=(1 / 8,), depths=(1 / 24,))  # of 1.2, less than two cells
+    assert [list(series) for series in carved(given("can"), lid.float(), shallow)] == [[]] * 3
+    deep = Topology(doubted=(1 / 8,), depths=(1 / 6,))
+    assert all(len(list(series)) == 1 for series in carved(given("can"), lid.float(), deep))
 
 
 def test_gaps_are_closed_and_bridges_cut() -> None:

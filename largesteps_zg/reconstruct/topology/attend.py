@@ -18,8 +18,9 @@ from .stage import Change, changed
 def retopologized(fit: Fit, targets: Targets, count: int) -> Change | None:
     """Put a surface with another handle, cavity or part in the place of a fit's; None, and nothing done, for none.
 
-    Its triangles are those of a grid, whose cells are as long as short edges: remesh it. Albedo is that of the nearest
-    part of the old surface. A sheet stays as it is: it is thinner than any cell.
+    Its triangles are those of a grid, whose cells are as long as short edges, but no shorter than a pixel of the
+    photographs that are asked: remesh it. Albedo is that of the nearest part of the old surface. A sheet stays as it
+    is: it is thinner than any cell.
 
     Parameters
     ----------
@@ -31,12 +32,13 @@ def retopologized(fit: Fit, targets: Targets, count: int) -> Change | None:
     if fit.triangles.contact.mostly_paired:
         return None
     vertices, albedo = fit.surface()
-    photographs = _photographs(fit, targets, count)
+    level = _level(targets, fit.constants.patches.smallest)
+    photographs = _photographs(fit, targets, count, level)
     change = changed(
         vertices,
         fit.faces,
         photographs,
-        cell=fit.short_edge,
+        cell=max(fit.short_edge, targets.pixel * 2**level),
         backend=fit.backend,
         constants=fit.constants,
     )
@@ -47,13 +49,18 @@ def retopologized(fit: Fit, targets: Targets, count: int) -> Change | None:
     return change
 
 
-def _photographs(fit: Fit, targets: Targets, count: int) -> Batch:
-    """Those that are asked, as small as patches of them are compared, all as the mean one is exposed."""
-    most, smallest = fit.constants.correcting.asked_views, fit.constants.patches.smallest
-    chosen, level = torch.linspace(0, count - 1, min(count, most)).round().long(), 0
-    side = min(targets.cameras.height, targets.cameras.width)
+def _level(targets: Targets, smallest: int) -> int:
+    """How often photographs are halved: they are as small as patches of them are compared."""
+    side, level = min(targets.cameras.height, targets.cameras.width), 0
     while side >> (level + 1) >= smallest:
         level += 1
+    return level
+
+
+def _photographs(fit: Fit, targets: Targets, count: int, level: int) -> Batch:
+    """Those that are asked, halved so often, all as the mean one is exposed."""
+    most = fit.constants.correcting.asked_views
+    chosen = torch.linspace(0, count - 1, min(count, most)).round().long()
     batch = fit.corrected(targets.batch(chosen, level))
     gains = fit.appearance.gains()
     if gains is None:

@@ -15,7 +15,9 @@ from ...constants import DEFAULTS, Topology
 from ...geometry.connectivity import vertex_components
 from ...geometry.normals import face_normals
 from ..batch import Batch
-from .solid import Solid
+from .solid import NEAR, Solid
+
+_MARGIN = 6  # cells around what goes: rounding reaches 4, and surfaces lie within 1 of a node
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def seen_through(
     solid: Solid, photographs: Batch, constants: Topology = DEFAULTS.topology
 ) -> Iterator[Proposal]:
     """The solid without the nodes at which at least two photographs, or one, see no object a cell around."""
-    points = solid.nodes_inside()
+    points = solid.nodes_inside
     count = torch.zeros(len(points), dtype=torch.int64)
     for i in range(len(photographs)):
         count += _empty(points, photographs, i, solid.grid.cell)
@@ -81,9 +83,9 @@ def carved(
     for share in constants.doubted:
         patch = doubted(solid, doubts, share, constants.rings)
         if patch is not None:
-            rest = _from_rest(solid, patch)
+            rest, depth = _from_rest(solid, patch), _depth(solid, patch)
             for wall in constants.walls:
-                yield _sunk(solid, patch, rest > wall, constants.depths)
+                yield _sunk(solid, np.where(rest > wall, depth, np.inf), constants.depths)
 
 
 def _from_rest(solid: Solid, patch: Tensor) -> Float[np.ndarray, " N"]:
@@ -95,19 +97,23 @@ def _from_rest(solid: Solid, patch: Tensor) -> Float[np.ndarray, " N"]:
     return distance_transform_edt(free)[solid.field > 0]
 
 
-def _sunk(
-    solid: Solid, patch: Tensor, within: Bool[np.ndarray, " N"], depths: tuple[float, ...]
-) -> Iterator[Proposal]:
-    """A part of the surface ever deeper, within some of the nodes inside."""
-    points, normals = solid.nodes_inside(), face_normals(solid.vertices, solid.faces, normalize=False)
+def _depth(solid: Solid, patch: Tensor) -> Float[np.ndarray, " N"]:
+    """How deep each node inside lies under a part of the surface, as a share of the way through; infinite beside it."""
+    points, normals = solid.nodes_inside, face_normals(solid.vertices, solid.faces, normalize=False)
     inwards = -torch.nn.functional.normalize(normals[patch].sum(dim=0), dim=0)
     entry, before = solid.rays(points, -inwards)
     last, behind = solid.rays(points, inwards)
     depth = before / (before + behind).clamp_min(1e-12)
     under = (entry >= 0) & (last >= 0) & patch[entry.clamp_min(0)]
+    return torch.where(under, depth, torch.inf).numpy()
+
+
+def _sunk(solid: Solid, depth: Float[np.ndarray, " N"], depths: tuple[float, ...]) -> Iterator[Proposal]:
+    """A part of the surface ever deeper; no cavity is what the steps of a run reach by themselves."""
+    below = solid.field[solid.field > 0]
     for wanted in depths:
-        gone = (under & (depth <= wanted)).numpy() & within
-        if gone.any():
+        gone = depth <= wanted
+        if (below[gone] > NEAR * solid.grid.cell).any():
             yield Proposal("carved", _without(solid, gone))
 
 
@@ -175,5 +181,9 @@ def _without(solid: Solid, gone: Bool[np.ndarray, " N"]) -> np.ndarray:
     """The field without some of the nodes inside, a little rounded, since steps of cells aren't the object's."""
     cut = np.zeros(solid.field.shape, dtype=bool)
     cut[solid.field > 0] = gone
-    hollow = gaussian_filter(_distances(cut), 1.0)
-    return np.minimum(solid.field, -solid.grid.cell * hollow)
+    box = tuple(
+        slice(max(int(along.min()) - _MARGIN, 0), int(along.max()) + _MARGIN + 1) for along in np.nonzero(cut)
+    )
+    hollow, field = gaussian_filter(_distances(cut[box]), 1.0), solid.field.copy()
+    field[box] = np.minimum(field[box], -solid.grid.cell * hollow)
+    return field

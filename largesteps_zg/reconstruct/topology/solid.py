@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,13 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from ..._support.warp_launch import as_array, launch
-from ...geometry.connectivity import topology
+from ...geometry.connectivity import Topology, topology
 from ...mesh.closest import closest_points
 from ...scenes.carving.grid import Grid
 from .solid_kernels import columns, rays
 
 _MARGIN = 3  # cells around the surface
-_NEAR = 2.0  # cells in which distances are exact
+NEAR = 2.0  # cells in which distances are exact
 _CPU = torch.device("cpu")
 
 
@@ -47,17 +48,22 @@ class Solid:
     @property
     def parts(self) -> int:
         """How many the surface has."""
-        return topology(self.faces).components
+        return self._counts.components
 
     @property
     def handles(self) -> int:
         """How many all parts of the surface have together."""
-        counts = topology(self.faces)
-        return counts.components - counts.euler // 2
+        return self._counts.components - self._counts.euler // 2
 
+    @cached_property
+    def _counts(self) -> Topology:
+        return topology(self.faces)
+
+    @cached_property
     def nodes_inside(self) -> Float[Tensor, "N 3"]:
         """The nodes at which the field is positive, in its order."""
-        return torch.from_numpy(self.grid.points()[(self.field > 0).reshape(-1)]).float()
+        nodes = np.argwhere(self.field > 0)
+        return torch.from_numpy(self.grid.corner + self.grid.cell * nodes).float()
 
     def rays(
         self, points: Float[Tensor, "N 3"], direction: Float[Tensor, "3"]
@@ -92,7 +98,7 @@ def solid_of(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], cell: fl
     grid = Grid(corner, cell, (shape[0], shape[1], shape[2]))
     inside = _inside(_mesh(vertices, faces), grid)
     field = distance_transform_edt(inside) - distance_transform_edt(~inside)
-    near = np.abs(field) <= _NEAR
+    near = np.abs(field) <= NEAR
     points = torch.from_numpy(grid.points()[near.reshape(-1)])
     distances = closest_points(points, vertices, faces).distances.numpy()
     field *= cell

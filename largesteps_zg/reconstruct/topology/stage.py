@@ -56,13 +56,14 @@ class _Judge:
         found = surface_of(self._grid, field, self._constants.carving)
         return None if found is None else Solid(found.vertices.float(), found.faces, self._grid, field)
 
-    def asked(self, solid: Solid) -> Foretold:
-        """What photographs say of a surface."""
+    def asked(self, solid: Solid, *, doubts: bool = False) -> Foretold:
+        """What photographs say of a surface; and where they doubt it."""
         device = self._photographs.targets.device
         return foretold(
             solid.vertices.to(device),
             solid.faces.to(device),
             self._photographs,
+            doubts=doubts,
             backend=self._backend,
             constants=self._constants.topology,
         )
@@ -81,7 +82,7 @@ def changed(
 
     The surface is laid on a grid. Solids are proposed: without what photographs see through; with a cavity where they
     doubt the surface most; and with fewer handles. Each kind goes on, deeper or wider, while that is better. The best
-    of all is taken if the loss is less, in the mean and in most photographs and pixels that differ.
+    of all is taken if it is better in each fold of the photographs, too.
 
     Parameters
     ----------
@@ -109,7 +110,7 @@ def changed(
     here = judge.surface(given.field)
     if here is None or (here.handles, here.parts) != (given.handles, given.parts):
         return None
-    says = judge.asked(here)
+    says = judge.asked(here, doubts=True)
     best, found = says, None
     for series in _proposals(here, says, photographs, constants.topology):
         last = says
@@ -121,7 +122,7 @@ def changed(
             if not heard.better_than(last):
                 break
             last = heard
-            if heard.better_than(best):
+            if heard.better_than(best) and heard.better_throughout(says, constants.topology.folds):
                 made = Mesh(other.vertices, other.faces)
                 best, found = heard, Change(made, proposal.name, says.loss, heard.loss)
     return found
@@ -132,5 +133,6 @@ def _proposals(
 ) -> Iterator[Iterator[Proposal]]:
     """All that might be better."""
     yield seen_through(here, photographs, constants)
+    assert says.doubts is not None
     yield from carved(here, says.doubts.cpu(), constants)
     yield from simpler(here, constants)
