@@ -14,6 +14,8 @@ from raster_oracle import cast_rays, rotation, soup_faces
 
 from largesteps_zg.cameras import Cameras, pinhole, sphere_of_cameras
 from largesteps_zg.mesh import icosphere
+from largesteps_zg.rasterizer import warp_backend
+from largesteps_zg.rasterizer.triangles import room_to_wait
 from largesteps_zg.renderers import FunctionRenderer, HardRasterizer, OpenGL, hard, load_renderer, render
 from largesteps_zg.renderers.hard_kernels import build
 from largesteps_zg.renderers.registry import RENDERERS
@@ -338,3 +340,22 @@ def test_nothing_is_too_near_and_near_is_checked():
 def test_every_entry_of_the_registry_loads():
     for name in RENDERERS:
         assert type(load_renderer(name)) is type(RENDERERS[name]())
+
+
+@pytest.mark.parametrize("module", [hard, warp_backend])
+def test_triangles_that_wait_stay_in_their_room(monkeypatch, module):
+    rooms = []
+
+    def larger(chunks: int, faces: int) -> torch.Tensor:
+        size = room_to_wait(chunks, faces).shape[1]
+        rooms.append(torch.full((chunks, size + 5000), -7, dtype=torch.int32))
+        return rooms[-1][:, :size]
+
+    monkeypatch.setattr(module, "room_to_wait", larger)
+    ball, cameras = icosphere(3), sphere_of_cameras(3, distance=3.0, fov_y_degrees=45.0, height=64, width=64)
+    inside_out = ball.faces.flip(1)  # all that would be drawn first waits
+    for faces in (ball.faces, inside_out):
+        HardRasterizer()(ball.vertices, faces, ball.vertices.abs(), cameras)
+        render(ball.vertices, faces, ball.vertices.abs(), cameras)
+    assert rooms and all(bool((room[:, -5000:] == -7).all()) for room in rooms)
+    assert any(bool((room[:, :-5000] != -7).any()) for room in rooms)  # some waited

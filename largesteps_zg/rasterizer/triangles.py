@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+import torch
+from torch import Tensor
+
+_WAITING = 5  # int32 that RASTER keeps of a triangle that waits
+
+
+def room_to_wait(chunks: int, faces: int) -> Tensor:
+    """What RASTER takes for `later`, a row for each thread."""
+    return torch.empty(chunks, _WAITING * (faces + 1), dtype=torch.int32)
+
+
 # Inside is where the three coordinates t_i are positive; they are affine in the pixel, and so is N/w = sum t_i z_i:
 # in front of the camera t_i are the barycentric coordinates on the screen and z_i = N_i/w_i; otherwise t_i are those of
 # homogeneous coordinates divided by D, and z_i = N_i.

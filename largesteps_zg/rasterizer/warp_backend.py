@@ -23,6 +23,7 @@ from .._support.warp_launch import (
 from .depth_test import PADDING, DepthTest
 from .fragments import Fragments
 from .kernels import clip_kernels_for, kernels_for, layer_kernels_for
+from .triangles import room_to_wait
 
 # int32 addresses pixels, and a crossing's sort key needs two more bits for its direction.
 MAX_PIXELS = 2**29
@@ -85,7 +86,7 @@ def _draw_in_chunks(
     chunks = chunks_of(views, device)
     screen = torch.empty_like(points)
     keys = torch.empty(len(chunks), height * width + PADDING, dtype=torch.int64)  # the kernel clears them
-    later = torch.empty(len(chunks), 5 * (len(faces) + 1), dtype=torch.int32)
+    later = room_to_wait(len(chunks), len(faces))
     counts = torch.empty(views, dtype=torch.int32)
     # Room for all pixels: what is not covered is never touched, and so costs no memory.
     room = torch.empty(2, views * height * width, dtype=torch.int32)

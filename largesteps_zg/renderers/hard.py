@@ -12,6 +12,7 @@ from ..cameras.model import Cameras
 from ..rasterizer.api import antialias, interpolate, rasterize
 from ..rasterizer.depth_test import PADDING
 from ..rasterizer.silhouette_edges import edge_table
+from ..rasterizer.triangles import room_to_wait
 from ..rasterizer.warp_backend import MAX_PIXELS
 from .black_box import BlackBox, Pictures, check_scene
 from .hard_kernels import kernels_for
@@ -137,7 +138,7 @@ def draw(
         chunks = chunks_of(views, device)
         keys = torch.empty(len(chunks), height * width + PADDING, dtype=torch.int64)  # the kernel clears them
         w_keys = [as_warp(chunk_keys, wp.uint64) for chunk_keys in keys]
-        later = [as_warp(chunk) for chunk in torch.empty(len(chunks), len(faces) + 1, dtype=torch.int32)]
+        later = [as_warp(chunk) for chunk in room_to_wait(len(chunks), len(faces))]
         given = [w_vertices, w_matrices, w_faces, w_colors, count, *shared, int(depth), w_points, w_screen]
 
         def run(index: int, chunk: range) -> None:
