@@ -19,6 +19,7 @@ from largesteps_zg.reconstruct.starts.outlines.find import bounded_by, outlines
 from largesteps_zg.reconstruct.starts.outlines.likelihood import gains_of, learned
 from largesteps_zg.reconstruct.starts.outlines.plane_look import plane_look
 from largesteps_zg.reconstruct.starts.outlines.silhouettes import coverages, smaller, within_reach
+from largesteps_zg.reconstruct.starts.outlines.still_look import at_rest, still_look
 from largesteps_zg.reconstruct.starts.outlines.volume import evidence, smallest
 from largesteps_zg.reconstruct.starts.unmasked import Unmasked, unmasked
 from largesteps_zg.renderers.rasterized import render
@@ -31,10 +32,10 @@ SUPPORT = Support(np.array([0.0, 1.0, 0.0]), 0.0, 1.0)
 BALL = Ball(torch.tensor([0.0, 0.8, 0.0], dtype=torch.float64), 1.3)
 
 
-def ring(count: int, height: int, width: int) -> Cameras:
-    """Cameras on two circles around (0, 0.8, 0)."""
-    angles = np.linspace(0, 4 * np.pi, count, endpoint=False)
-    high = np.where(np.arange(count) < count / 2, 1.6, 3.0)
+def ring(count: int, height: int, width: int, highs: tuple[float, ...] = (1.6, 3.0)) -> Cameras:
+    """Cameras on circles at these heights around (0, 0.8, 0)."""
+    angles = np.linspace(0, 2 * np.pi * len(highs), count, endpoint=False)
+    high = np.array(highs)[len(highs) * np.arange(count) // count]
     reach = (25.0 - high**2) ** 0.5
     centers = torch.from_numpy(np.stack([reach * np.sin(angles), high, reach * np.cos(angles)], axis=1))
     return look_at(
@@ -84,15 +85,27 @@ def strengths(count: int) -> np.ndarray:
     return found
 
 
-def capture(*, alike: bool = False, count: int = 24) -> tuple[Scene, np.ndarray, np.ndarray]:
-    """A figure on a cloth, its masks (B, H, W), and those of its thin parts; `alike` has one colour for all."""
-    cameras, parts = ring(count, 150, 200), figure()
-    sheet, solid = cloth(), joined(parts, [np.zeros((len(part.vertices), 3)) for part in parts])
+def capture(
+    *, alike: bool = False, count: int = 24, turns: bool = False
+) -> tuple[Scene, np.ndarray, np.ndarray]:
+    """A figure on a cloth, its masks (B, H, W), and those of its thin parts.
+
+    `alike` has one colour for all. Where it `turns`, so does a small cloth, before a wall at rest with its own paint.
+    """
+    cameras, parts = ring(count, 150, 200, (2.2,) if turns else (1.6, 3.0)), figure()
+    sheet = cloth(1.2, 61) if turns else cloth()
+    solid = joined(parts, [np.zeros((len(part.vertices), 3)) for part in parts])
     light, dark = (noise(mesh.vertices.double().numpy() * 2 + 7, 1)[:, :1] > 0.5 for mesh in (sheet, solid))
     pattern = np.where(light, [[0.8, 0.75, 0.6]], [[0.1, 0.2, 0.5]])
     paint = np.where(dark, [[0.1, 0.45, 0.4]], [[0.7, 0.3, 0.05]])
     if alike:
         pattern, paint = np.full_like(pattern, 0.4), np.full_like(paint, 0.4)
+    wall = torch.tensor(0.4 if alike else 0.15)
+    if turns:
+        y, x = np.mgrid[:150, :200] / 40
+        paint = noise(solid.vertices.double().numpy() * 2 + 7, 1)
+        light_of_wall = noise(np.stack([x, y, 0 * x], axis=-1).reshape(-1, 3), 5)
+        wall = torch.from_numpy(light_of_wall).float().view(150, 200, 3)
     whole = joined([sheet, solid], [pattern, paint])
     generator, images, masks, thin = np.random.default_rng(0), [], [], []
     tail = joined(parts[1:], [np.ones((len(part.vertices), 3)) for part in parts[1:]])
@@ -100,7 +113,7 @@ def capture(*, alike: bool = False, count: int = 24) -> tuple[Scene, np.ndarray,
         camera = cameras[i].to(dtype=torch.float32)
         seen = render(whole.vertices, whole.faces, whole.colors, camera)[0]
         gain = 1.0 if alike else strengths(count)[i]
-        glow = gain * (seen[..., :3] + (1 - seen[..., 3:]) * (0.4 if alike else 0.15))
+        glow = gain * (seen[..., :3] + (1 - seen[..., 3:]) * wall)
         pixels = 255 * glow.clamp(0, 1).numpy() ** (1 / 2.2) + generator.normal(0, 1.5, (150, 200, 3))
         images.append(np.concatenate([pixels.round().clip(0, 255), np.full((150, 200, 1), 255.0)], axis=2))
         for mesh, into in ((solid, masks), (tail, thin)):
@@ -137,6 +150,45 @@ def test_what_has_the_colours_of_its_surroundings_is_not_trusted() -> None:
     assert scene.points is not None
     found = outlines(scene.train, scene.points, BALL, SUPPORT)
     assert found is None or not found.trusted
+
+
+@pytest.fixture(scope="module")
+def turning() -> tuple[Scene, np.ndarray, np.ndarray]:
+    return capture(turns=True, count=16)
+
+
+def test_only_what_stays_where_it_is_counts_as_at_rest(painted, turning) -> None:
+    for (scene, _, _), rests in ((painted, False), (turning, True)):
+        assert at_rest(scene.train, ~within_reach(scene.train, BALL, SUPPORT)) is rests
+
+
+def test_a_wall_at_rest_is_seen_wherever_nothing_always_turns_before_it(turning) -> None:
+    scene, masks, _ = turning
+    views, logs = scene.train, np.log(strengths(16))
+    gains = np.repeat(logs[:, None], 3, axis=1) / 2.2
+    look = still_look(views, gains)
+    assert look is not None
+    colors, _ = look.at(views, 5)
+    always, sometimes = masks.mean(axis=0) > 0.9, (masks.mean(axis=0) > 0.05) & (masks.mean(axis=0) < 0.4)
+    steady = look.steady(views, 5)
+    assert steady[~masks.any(axis=0)][:4000].mean() > 0.95  # above the cloth
+    assert steady[sometimes].mean() > 0.5 and steady[always].mean() < 0.2
+    shown = np.moveaxis(np.log(views.images[5, ..., :3].numpy() + DEFAULTS.outlining.dark), -1, 0)
+    off = np.abs(shown - gains[5][:, None, None] - colors).max(axis=0)
+    assert np.median(off[steady & ~masks[5]]) < 0.03 and np.median(off[steady & masks[5]]) > 0.1
+    # So it is told from a figure of the same colours.
+    beside = ~within_reach(views, BALL, SUPPORT)
+    told = learned(views, gains, np.zeros_like(beside), beside, [look])
+    assert told.around[0].share > 0.9
+    ratio = told.ratio(views, 5, gains[5])
+    blind = learned(views, gains, np.zeros_like(beside), beside, []).ratio(views, 5, gains[5])
+    on, off_it = steady & masks[5], steady & ~masks[5]
+    assert np.median(ratio[on]) - np.median(ratio[off_it]) > 5
+    assert abs(np.median(blind[on]) - np.median(blind[off_it])) < 1
+    # A table cannot be before the wall where that is seen.
+    table = plane_look(views, BALL, SUPPORT, gains)
+    with_table = learned(views, gains, np.zeros_like(beside), beside, [look, table])
+    assert np.array_equal(with_table.ratio(views, 5, gains[5])[steady], ratio[steady])
 
 
 def test_photographs_without_outlines_by_colours_are_carved_by_depths(
@@ -239,10 +291,10 @@ def test_colours_seen_on_the_object_alone_are_the_objects(painted) -> None:
     gains = np.zeros((len(views), 3))
     half = np.arange(len(views)) % 2 == 0  # learned from every second one, tested with the others
     inside, outside = (part & half[:, None, None] for part in (masks, ~masks))
-    found = learned(views, gains, inside, outside, None)
+    found = learned(views, gains, inside, outside, [])
     ratio = found.ratio(views, 1, gains[1])
     assert (ratio[masks[1]] > 0).mean() > 0.8 and (ratio[~masks[1]] < 0).mean() > 0.95
-    nothing = learned(views, gains, np.zeros_like(masks), outside, None)
+    nothing = learned(views, gains, np.zeros_like(masks), outside, [])
     assert np.ptp(nothing.inside) == 0.0  # any colour may be the object's
 
 
@@ -250,13 +302,13 @@ def test_what_is_seen_more_often_in_the_ball_is_the_objects_colour(painted) -> N
     scene, masks, _ = painted
     views, gains = scene.train, np.zeros((len(scene.train), 3))
     reach = within_reach(views, BALL, SUPPORT)
-    found = learned(views, gains, reach, ~reach, None, mixed=True)
+    found = learned(views, gains, reach, ~reach, [], mixed=True)
     ratio = np.stack([found.ratio(views, index, gain) for index, gain in enumerate(gains)])
     assert (ratio[masks] > 0).mean() > 0.7 and (ratio[reach & ~masks] < 0).mean() > 0.7
     # A few of the object's pixels beside the ball do not make its colours those of the surroundings.
     beside = ~reach
     beside[::4] |= masks[::4]
-    found = learned(views, gains, reach, beside, None, mixed=True)
+    found = learned(views, gains, reach, beside, [], mixed=True)
     assert np.mean([(found.ratio(views, i, gains[i])[masks[i]] > 0).mean() for i in range(len(views))]) > 0.7
 
 

@@ -49,6 +49,8 @@ def test_an_object_that_turns_is_as_good_as_a_camera_that_walks(turntable: Path,
     turn, scale, move = similarity(found, TURNED)
     off = (scale * found.centers @ turn.T + move - TURNED.centers).norm(dim=1)
     assert float(off.median()) < 0.01 * 5.0  # of the distance
+    assert scene.points is not None  # none of the wall, which is matched here and there
+    assert float((scale * scene.points @ turn.T + move).norm(dim=1).max()) < 2.5
     told = [note for note in scene.notes if "stand still" in note]
     assert len(told) == 1 and "of the features" in told[0]
     again = load_scene(turntable, reading=reading)  # from what was kept

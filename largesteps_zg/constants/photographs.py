@@ -194,6 +194,12 @@ class Outlining(Group):
         3, "photographs", "A place of the table that fewer show free has the look of all.",
         "derived: of two, none is in the middle",
     )  # fmt: skip
+    steady: float = constant(
+        4.0,
+        "times",
+        "Where photographs of a camera at rest differ by more than this of what is usual, something turns.",
+        least=1.0,
+    )
     agreeing: float = constant(
         0.5, "share", "Of what a photograph or the solid has for the object, both have more.",
         "vote: each pixel has one, and half is the majority",

@@ -16,7 +16,7 @@ from .failures import check_matches, check_models, check_photographs, check_span
 from .features import extract
 from .mapping import mapped, match, written
 from .pairs import pairs_to_match
-from .still import drop_still, forget_still_pairs
+from .still import drop_still, forget_still_pairs, forget_still_points
 from .work import Watch, part_of, unwatched
 
 
@@ -125,6 +125,7 @@ def _model(
     for image in (image for model in models for image in model.images.values()):
         image.name = photographs[image.image_id - 1].name
     check_models(file, models, photographs, pycolmap)
+    forget_still_points(models[0], photographs, constants)
     check_span(models[0], photographs, constants)
     return models[0]
 

@@ -86,6 +86,16 @@ def forget_still_pairs(
         database.close()
 
 
+def forget_still_points(model: Any, photographs: Sequence[Photograph], constants: Structure) -> None:
+    """Points of a model that are where they were in all photographs that show them: of what stands still."""
+    for number, point in list(model.points3D.items()):
+        shown = [(element.image_id, element.point2D_idx) for element in point.track.elements]
+        places = np.array([model.images[image].points2D[index].xy for image, index in shown])
+        factor = _factor(photographs[shown[0][0] - 1], constants)
+        if (factor * np.abs(places - places.mean(axis=0)) < _REACH / 2).all():
+            model.delete_point3D(number)
+
+
 def stand_still(places: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Which features are where most of the other photographs have one, too, by more than chance.
 

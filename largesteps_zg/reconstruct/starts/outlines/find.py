@@ -15,9 +15,10 @@ from ....scenes.from_photographs.object import Support
 from ....scenes.photographs.matting import matted
 from ....scenes.views import Ball, Views
 from ..hull import Hull, surface_of
-from .likelihood import Likelihood, gains_of, learned
+from .likelihood import Likelihood, Look, gains_of, learned
 from .plane_look import logarithms, plane_look
 from .silhouettes import coverages, smaller, within_reach
+from .still_look import at_rest, still_look
 from .volume import evidence, smallest
 
 
@@ -73,7 +74,8 @@ def outlines(
 
     At first only these are known: the colours beside the ball, those that are seen more often in it, and what the table
     looks like in most photographs. A solid that is likely by these tells the object's colours, and which photographs
-    show the table. So there is a better solid.
+    show the table. So there is a better solid. Where most of what is around the object stays where it is in the
+    photographs, the camera was at rest, and the look of that is known, too.
 
     Parameters
     ----------
@@ -100,7 +102,8 @@ def outlines(
     small = smaller(views, numbers.side)
     known = _known(small)
     reach = within_reach(small, ball, support) & known
-    likelihood, gains = _learned(small, ball, support, reach, known & ~reach, None, numbers)
+    rests = at_rest(small, known & ~reach, numbers)
+    likelihood, gains = _learned(small, ball, support, rests, reach, known & ~reach, None, numbers)
     solid, ratios = _solid(small, likelihood, gains, ball, support, constants)
     for _ in range(numbers.rounds - 1):
         if solid is None:
@@ -108,7 +111,7 @@ def outlines(
         masks = masks_of(small, likelihood, solid)
         covered = np.stack([binary_dilation(mask, iterations=numbers.beside) for mask in masks])
         inside = np.stack([binary_erosion(mask, iterations=numbers.beside) for mask in masks]) & known
-        likelihood, gains = _learned(small, ball, support, inside, known & ~covered, covered, numbers)
+        likelihood, gains = _learned(small, ball, support, rests, inside, known & ~covered, covered, numbers)
         solid, ratios = _solid(small, likelihood, gains, ball, support, constants)
     if solid is None:
         return None
@@ -125,18 +128,25 @@ def _learned(
     views: Views,
     ball: Ball,
     support: Support | None,
+    rests: bool,
     inside: np.ndarray,
     outside: np.ndarray,
     covered: np.ndarray | None,
     constants: Outlining,
 ) -> tuple[Likelihood, np.ndarray]:
     """What pixels inside and outside tell, and the photographs' gains (B, 3)."""
-    gains, plane = np.zeros((len(views), 3)), None
-    if support is not None:
-        first = plane_look(views, ball, support, gains, covered, constants)
-        gains = gains_of(views, first, outside, constants)
-        plane = plane_look(views, ball, support, gains, covered, constants)
-    made = learned(views, gains, inside, outside, plane, mixed=covered is None, constants=constants)
+
+    def found(gains: np.ndarray) -> list[Look]:
+        plane = None if support is None else plane_look(views, ball, support, gains, covered, constants)
+        still = still_look(views, gains, covered, constants) if rests else None
+        return [look for look in (still, plane) if look is not None]
+
+    gains = np.zeros((len(views), 3))
+    looks = found(gains)
+    if looks:
+        gains = gains_of(views, looks[0], outside, constants)
+        looks = found(gains)
+    made = learned(views, gains, inside, outside, looks, mixed=covered is None, constants=constants)
     return made, gains
 
 
@@ -168,11 +178,11 @@ def masks_of(views: Views, likelihood: Likelihood, solid: Hull) -> np.ndarray:
     """(B, H, W) bool: where the object is, by each photograph's colours near the solid's outline."""
     known, gains, numbers = _known(views), np.zeros((len(views), 3)), likelihood.constants
     covers = list(coverages(views, solid.vertices, solid.faces))
-    if likelihood.plane is not None:
+    if likelihood.around:
         outside = (
             np.stack([binary_erosion(cover < 0.5, iterations=numbers.beside) for cover in covers]) & known
         )
-        gains = gains_of(views, likelihood.plane, outside, numbers)
+        gains = gains_of(views, likelihood.around[0].look, outside, numbers)
     middle = solid.vertices.mean(dim=0)
     made = np.zeros_like(known)
     for index, cover in enumerate(covers):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,29 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter, mi
 from ....constants import DEFAULTS, Outlining
 from ....scenes.views import Views
 from .plane_look import PlaneLook, logarithms
+from .still_look import StillLook
 
-_STEPS = np.concatenate([[0.0], 2.0 ** np.arange(-2.0, 8.0, 0.25)])  # of the table's usual differences
+_STEPS = np.concatenate([[0.0], 2.0 ** np.arange(-2.0, 8.0, 0.25)])  # of a look's usual differences
+
+Look = PlaneLook | StillLook
+
+
+@dataclass(frozen=True)
+class Known:
+    """Something around the object whose look is known.
+
+    Attributes
+    ----------
+    look : PlaneLook or StillLook
+    near : (M,) float array
+        How likely a colour is on it, by its distance from how it looks there.
+    share : float
+        Of what is around the object and could be this, so much is.
+    """
+
+    look: Look
+    near: np.ndarray
+    share: float
 
 
 @dataclass(frozen=True)
@@ -22,19 +44,14 @@ class Likelihood:
     ----------
     inside, outside : (N, N, N) float arrays
         How likely a colour is on the object, and around it.
-    near : (M,) float array
-        How likely a colour is on the table, by its distance from what the table looks like there.
-    share : float
-        Of what is around the object and could be the table, so much is.
-    plane : PlaneLook, optional
+    around : tuple of Known
+        Each before those that come first.
     constants : Outlining
     """
 
     inside: np.ndarray
     outside: np.ndarray
-    near: np.ndarray
-    share: float
-    plane: PlaneLook | None
+    around: tuple[Known, ...]
     constants: Outlining
 
     def ratio(self, views: Views, index: int, gain: np.ndarray) -> np.ndarray:
@@ -42,9 +59,10 @@ class Likelihood:
         logs = logarithms(views.images[index].cpu().numpy(), self.constants.dark) - gain
         bins = _color_bins(logs, self.constants)
         around = self.outside.reshape(-1)[bins]
-        if self.plane is not None:
-            step = _steps(self.plane, views, index, logs)
-            mixed = self.share * self.near[step] + (1.0 - self.share) * around
+        for known, step in zip(
+            self.around, _all_steps([k.look for k in self.around], views, index, logs), strict=True
+        ):
+            mixed = known.share * known.near[step] + (1.0 - known.share) * around
             around = np.where(step >= 0, mixed, around)
         found = np.log(self.inside.reshape(-1)[bins] / around)
         if views.known is not None:
@@ -57,7 +75,7 @@ def learned(
     gains: np.ndarray,
     inside: np.ndarray,
     outside: np.ndarray,
-    plane: PlaneLook | None,
+    looks: Sequence[Look],
     *,
     mixed: bool = False,
     constants: Outlining = DEFAULTS.outlining,
@@ -70,7 +88,8 @@ def learned(
     gains : (B, 3) array
     inside, outside : (B, H, W) bool arrays
         Where `inside` is empty, any colour is as likely on the object.
-    plane : PlaneLook, optional
+    looks : sequence of PlaneLook or StillLook
+        Of what is around the object.
     mixed : bool
         Not all inside is object: its colours are those that are there more often than outside. Most colours outside are
         none of the object's, so the median of how often they are inside is that of what is not object.
@@ -78,28 +97,33 @@ def learned(
     """
     count = constants.bins**3
     colors = np.zeros((2, count))
-    pairs = np.zeros((len(_STEPS), count))
+    pairs = np.zeros((len(looks), len(_STEPS), count))
     for index, gain in enumerate(gains):
         logs = logarithms(views.images[index].cpu().numpy(), constants.dark) - gain
         bins = _color_bins(logs, constants)
         for side, part in enumerate((outside[index], inside[index])):
             colors[side] += np.bincount(bins[part], minlength=count)
-        if plane is not None:
-            step = _steps(plane, views, index, logs)
+        for step, seen in zip(_all_steps(looks, views, index, logs), pairs, strict=True):
             some = outside[index] & (step >= 0)
-            np.add.at(pairs, (step[some], bins[some]), 1)
+            np.add.at(seen, (step[some], bins[some]), 1)
     around, within = (
         _smooth(part, constants) for part in (colors[0], _excess(*colors) if mixed else colors[1])
     )
+    known = tuple(_known(look, seen, around, constants) for look, seen in zip(looks, pairs, strict=True))
+    return Likelihood(within, around, known, constants)
+
+
+def _known(look: Look, pairs: np.ndarray, around: np.ndarray, constants: Outlining) -> Known:
+    """From how often a step of the look (M) and a bin of colours (N) were seen together, (M, N)."""
     steps = pairs.sum(axis=1)
-    usual = 1.0 if plane is None else plane.usual
-    cube = np.maximum((2.0 * np.append(_STEPS[1:], 2.0 * _STEPS[-1]) * usual / _width(constants)) ** 3, 1e-9)
-    near = gaussian_filter1d(steps, 1.0, mode="nearest") / max(steps.sum(), 1.0) / np.diff(cube, prepend=0.0)
+    cube = (2.0 * np.append(_STEPS[1:], 2.0 * _STEPS[-1]) * look.usual / _width(constants)) ** 3
+    volume = np.diff(np.maximum(cube, 1e-9), prepend=0.0)
+    near = gaussian_filter1d(steps, 1.0, mode="nearest") / max(steps.sum(), 1.0) / volume
     share = 0.5
     for _ in range(20):  # expectation and maximisation
         own = share * near[:, None] / (share * near[:, None] + (1.0 - share) * around.reshape(-1))
         share = min(float((pairs * own).sum() / max(pairs.sum(), 1.0)), 1.0 - constants.other)
-    return Likelihood(within, around, near, share, plane, constants)
+    return Known(look, near, share)
 
 
 def _excess(around: np.ndarray, within: np.ndarray) -> np.ndarray:
@@ -137,28 +161,38 @@ def _color_bins(logs: np.ndarray, constants: Outlining) -> np.ndarray:
     return found
 
 
-def _steps(plane: PlaneLook, views: Views, index: int, logs: np.ndarray) -> np.ndarray:
+def _all_steps(looks: Sequence[Look], views: Views, index: int, logs: np.ndarray) -> list[np.ndarray]:
+    """`_steps` of each look; where a camera at rest sees what is at rest, there is nothing else before it."""
+    found, free = [], np.ones(logs.shape[:2], dtype=bool)
+    for look in looks:
+        found.append(np.where(free, _steps(look, views, index, logs), -1))
+        if isinstance(look, StillLook):
+            free &= ~look.steady(views, index)
+    return found
+
+
+def _steps(look: Look, views: Views, index: int, logs: np.ndarray) -> np.ndarray:
     """(H, W) numbers of steps that colours (H, W, 3) are from those of the table; -1 where its look is not known.
 
-    Between colours that meet there any mixture is the table's, so it has no outlines of its own. A difference counts
+    Between colours that meet there any mixture is its own, so it has no outlines. A difference counts
     by that of the photographs among themselves.
     """
-    colors, spread = plane.at(views, index)
+    colors, spread = look.at(views, index)
     low, high = minimum_filter(colors, (1, 3, 3)), maximum_filter(colors, (1, 3, 3))
     own = np.moveaxis(logs, -1, 0)
     apart = np.maximum(np.maximum(low - own, own - high), 0.0).max(axis=0)
-    size = 2.0 * apart / (spread + plane.usual)
+    size = 2.0 * apart / (spread + look.usual)
     found: np.ndarray = np.where(np.isfinite(size), np.searchsorted(_STEPS, size, side="right") - 1, -1)
     return found
 
 
 def gains_of(
-    views: Views, plane: PlaneLook, outside: np.ndarray, constants: Outlining = DEFAULTS.outlining
+    views: Views, look: Look, outside: np.ndarray, constants: Outlining = DEFAULTS.outlining
 ) -> np.ndarray:
-    """(B, 3) logarithms of how much brighter than the table's look each photograph is, by the median outside."""
+    """(B, 3) logarithms of how much brighter than a look each photograph is, by the median outside."""
     found = np.zeros((len(views), 3))
     for index, part in enumerate(outside):
-        colors, _ = plane.at(views, index)
+        colors, _ = look.at(views, index)
         logs = np.moveaxis(logarithms(views.images[index].cpu().numpy(), constants.dark), -1, 0)
         differences = (logs - colors)[:, part & np.isfinite(colors[0])]
         if differences.size:

@@ -1,0 +1,115 @@
+"""What stays where it is in the photographs of a camera at rest: the median of all of them, pixel by pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.ndimage import map_coordinates
+
+from ....constants import DEFAULTS, Outlining
+from ....scenes.views import Views
+from .plane_look import logarithms
+
+_ROWS = 32
+_NOWHERE = 1e3  # no colour is near this: nothing at rest is seen there
+
+
+@dataclass(frozen=True)
+class StillLook:
+    """Logarithms of colours behind an object that turns before a camera at rest.
+
+    Attributes
+    ----------
+    intrinsics : (3, 3) float64 array
+        Of the pixels below.
+    colors : (3, H, W) float32 array
+        NaN where no photograph tells, and far from all where they have nothing in common: what turns is there.
+    usual : float
+        Of the photographs' differences from that, the median.
+    """
+
+    intrinsics: np.ndarray
+    colors: np.ndarray
+    usual: float
+
+    def at(self, views: Views, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """The look (3, H, W) of what the pixels of a view would see, NaN where that is not known; its spread (H, W)."""
+        height, width = views.images.shape[1:3]
+        k = views.cameras.intrinsics[index].double().cpu().numpy()
+        x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+        column, row, _ = (
+            self.intrinsics @ np.linalg.inv(k) @ np.stack([x.reshape(-1), y.reshape(-1), np.ones(x.size)])
+        ).reshape(3, height, width)
+        found = [
+            map_coordinates(part, (row - 0.5, column - 0.5), order=1, mode="constant", cval=np.nan)
+            for part in self.colors
+        ]
+        return np.stack(found), np.full((height, width), self.usual)
+
+    def steady(self, views: Views, index: int) -> np.ndarray:
+        """(H, W) bool: pixels of a view at which the photographs have something in common."""
+        colors, _ = self.at(views, index)
+        told: np.ndarray = np.abs(colors).max(axis=0) < _NOWHERE / 2
+        return told
+
+
+def still_look(
+    views: Views,
+    gains: np.ndarray,
+    covered: np.ndarray | None = None,
+    constants: Outlining = DEFAULTS.outlining,
+) -> StillLook | None:
+    """What the photographs of one camera have in common; None where they are of several.
+
+    Parameters
+    ----------
+    views : Views
+    gains : (B, 3) array
+        Logarithms of the photographs' brightness.
+    covered : (B, H, W) bool array, optional
+        Where something is before what is at rest.
+    constants : Outlining, optional
+    """
+    k = views.cameras.intrinsics.double().cpu()
+    if float((k - k[0]).abs().max()) > 0.5:
+        return None
+    pixels = views.images.cpu().numpy()
+    photographed = np.ones(pixels.shape[:3], dtype=bool) if views.known is None else views.known.cpu().numpy()
+    seen = photographed if covered is None else photographed & ~covered
+    # What is hidden in all of them looks as all of them do: if nothing is before it after all, they agree.
+    seen = np.where(seen.sum(axis=0) < constants.fewest, photographed, seen)
+    height, width = seen.shape[1:]
+    colors = np.full((3, height, width), np.nan, dtype=np.float32)
+    spread = np.full((height, width), np.nan, dtype=np.float32)
+    for start in range(0, height, _ROWS):
+        rows = slice(start, start + _ROWS)
+        logs = logarithms(pixels[:, rows], constants.dark) - gains[:, None, None].astype(np.float32)
+        looks = torch.from_numpy(np.where(seen[:, rows, :, None], logs, np.nan))
+        middle = looks.nanmedian(dim=0).values
+        colors[:, rows] = middle.permute(2, 0, 1).numpy()
+        spread[rows] = (looks - middle).abs().amax(dim=3).nanmedian(dim=0).values.numpy()
+    usual = float(np.nanmedian(spread))
+    colors[:, spread > constants.steady * usual] = _NOWHERE
+    return StillLook(k[0].numpy(), colors, usual)
+
+
+def at_rest(views: Views, outside: np.ndarray, constants: Outlining = DEFAULTS.outlining) -> bool:
+    """Whether the camera was at rest: what is around the object has places of its own in the photographs.
+
+    Most pixels (B, H, W) outside are nearer to what the photographs have in common there than to what they have in
+    common at the place that mirrors it. Where cameras move, or nothing tells places apart, half are, by chance.
+    """
+    look = still_look(views, np.zeros((len(views), 3)), constants=constants)
+    if look is None:
+        return False
+    nearer = counted = 0
+    for image, part in zip(views.images.cpu().numpy(), outside, strict=True):
+        logs = np.moveaxis(logarithms(image, constants.dark), -1, 0)
+        own, mirrored = (
+            np.abs(logs - colors).max(axis=0) for colors in (look.colors, look.colors[..., ::-1])
+        )
+        told = part & np.isfinite(own) & np.isfinite(mirrored) & (own != mirrored)
+        nearer, counted = nearer + int((own < mirrored)[told].sum()), counted + int(told.sum())
+    return 2 * nearer - counted > 0.5 * counted
