@@ -422,7 +422,8 @@ def test_gloss_is_found(scene):
             steps=300, views_per_step=4, remesh="off", step_size=0.03, gloss=choice, patches="off"
         )
         run = finished(views[list(range(24))], settings, start=mesh)
-        errors[choice] = float((run.images(cameras[list(range(24, 28))]) - true[24:]).abs().mean())
+        shown = run.images(cameras[list(range(24, 28))]).clamp(max=1)  # as a photograph shows it
+        errors[choice] = float((shown - true[24:]).abs().mean())
     found = run.fit.appearance.gloss_report()
     assert found["peak"] > 0.2 and 0.1 < found["nearness"] < 0.3
     assert errors["auto"] < 0.6 * errors["off"]
