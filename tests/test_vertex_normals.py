@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from largesteps_zg.geometry import vertex_normals
-from largesteps_zg.geometry.normals import normals_by_operations
+from largesteps_zg.geometry.normal_operations import normals_by_operations
 
 
 @pytest.fixture(params=[1, 3])

@@ -12,7 +12,7 @@ from torch import Tensor
 from .._support.transforms import is_plain
 from .._support.warp_kernels import TRIPLES, KernelModule, compiled
 from .._support.warp_launch import as_warp, chunks_of, launch_items, run_chunks, run_items
-from .normals import normals_by_operations
+from .normal_operations import normals_by_operations
 
 # Edges of a face from its first corner, and the sum over faces in the bank of a thread.
 FACES = """

@@ -12,7 +12,7 @@ from ....constants import DEFAULTS, Outlining
 from ....scenes.from_photographs.object import Support
 from ....scenes.views import Ball, Views
 
-_ROWS = 32
+ROWS = 32  # of an image or a table that are worked on at a time
 
 
 def logarithms(pixels: np.ndarray, dark: float) -> np.ndarray:
@@ -112,8 +112,8 @@ def plane_look(
     photographed = seen
     if covered is not None:
         seen = seen & ~covered
-    for start in range(0, size, _ROWS):
-        rows = slice(start, start + _ROWS)
+    for start in range(0, size, ROWS):
+        rows = slice(start, start + ROWS)
         points = foot + (ticks[rows, None, None] * along[0] + ticks[None, :, None] * along[1])
         looks = _looks(views, logs, seen, points.reshape(-1, 3))
         if covered is not None:

@@ -10,9 +10,8 @@ from scipy.ndimage import map_coordinates
 
 from ....constants import DEFAULTS, Outlining
 from ....scenes.views import Views
-from .plane_look import logarithms
+from .plane_look import ROWS, logarithms
 
-_ROWS = 32
 _NOWHERE = 1e3  # no colour is near this: nothing at rest is seen there
 
 
@@ -83,8 +82,8 @@ def still_look(
     height, width = seen.shape[1:]
     colors = np.full((3, height, width), np.nan, dtype=np.float32)
     spread = np.full((height, width), np.nan, dtype=np.float32)
-    for start in range(0, height, _ROWS):
-        rows = slice(start, start + _ROWS)
+    for start in range(0, height, ROWS):
+        rows = slice(start, start + ROWS)
         logs = logarithms(pixels[:, rows], constants.dark) - gains[:, None, None].astype(np.float32)
         looks = torch.from_numpy(np.where(seen[:, rows, :, None], logs, np.nan))
         middle = looks.nanmedian(dim=0).values
