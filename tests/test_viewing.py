@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 import signal
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -243,24 +245,36 @@ def test_a_clicked_camera_sees_its_photograph(viser: Any, tmp_path: Path) -> Non
         stage = show(server, dataclasses.replace(scene, mesh=None), None)
         with browsing(tmp_path) as page:
             page.open(address(server), width=320, height=240)
-            while not server.get_clients():
-                page.run("1")  # what the page tells is read, so that it can go on
+
+            def until(true: Callable[[], bool]) -> None:  # what the page tells is read, so that it can go on
+                end = time.monotonic() + 60
+                while not true():
+                    assert time.monotonic() < end, inspect.getsource(true)
+                    page.run("1")
+
+            until(lambda: bool(server.get_clients()))
             (client,) = server.get_clients().values()
+            first = server.initial_camera.position
+            until(lambda: np.allclose(client.camera.position, first, atol=1e-4))
             assert not stage.leaving.visible
-            before = client.camera.position, client.camera.look_at, client.camera.fov
+            before = {name: getattr(client.camera, name) for name in ("position", "look_at", "fov")}
             stage.look_through(2, client)
             assert stage.leaving.visible
             eye = {"wxyz": client.camera.wxyz, "position": client.camera.position, "fov": client.camera.fov}
+            seen = np.full((96, 128, 3), 255)
             with ThreadPoolExecutor(1) as beside:
-                asked = beside.submit(client.get_render, 96, 128, **eye)
-                while not asked.done():
-                    page.run("1")
+                while (seen == 255).all():  # the page has not read its pictures yet
+                    asked = beside.submit(client.get_render, 96, 128, **eye)
+                    until(asked.done)
+                    seen = asked.result()[..., :3].astype(int)
+            assert np.abs(np.subtract(client.camera.position, first)).max() > 0.1
             stage.leave()
-            after = client.camera.position, client.camera.look_at, client.camera.fov
-            for value, expected in zip(after, before, strict=True):
-                np.testing.assert_allclose(value, expected, atol=1e-4)
+            for name, value in before.items():
+                until(
+                    lambda name=name, value=value: np.allclose(getattr(client.camera, name), value, atol=1e-4)
+                )
         assert stage.photographs is not None
-        wanted, seen = stage.photographs.image(2, 128).astype(float), asked.result()[..., :3].astype(float)
+        wanted = stage.photographs.image(2, 128).astype(int)
         off = np.abs(seen - wanted).mean()
         assert off < 0.5 * np.abs(seen[:, 2:] - wanted[:, :-2]).mean(), off
         assert off < 0.5 * np.abs(seen[2:] - wanted[:-2]).mean(), off
