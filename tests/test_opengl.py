@@ -6,6 +6,7 @@ import builtins
 import gc
 import multiprocessing
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -234,3 +235,16 @@ def test_info_says_what_draws_or_why_nothing_does(monkeypatch):
 def test_near_is_checked():
     with pytest.raises(ValueError, match=r"^near: expected a positive depth, got -1$"):
         OpenGL(near=-1)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Mesa's driver is Linux's")
+def test_the_llvm_in_triton_is_loaded_before_that_of_the_driver(tmp_path, monkeypatch):
+    """The other way round the process dies: seen with triton 3.7.1 and the LLVM 15 of Mesa 22."""
+    moderngl = pytest.importorskip("moderngl")
+    (tmp_path / "triton.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "triton", raising=False)
+    before = []
+    monkeypatch.setattr(moderngl, "create_context", lambda **_: before.append("triton" in sys.modules))
+    opengl.make_context()
+    assert before == [True]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import os
 import sys
 import threading
@@ -162,6 +164,11 @@ def make_context() -> Any:
         raise ImportError(f"renderer: opengl needs moderngl ({error}); {INSTALL}") from error
     linux = sys.platform.startswith("linux")
     settings: dict[str, Any] = {"backend": "egl"} if linux else {}
+    if linux and importlib.util.find_spec("triton") is not None:
+        # Mesa's software driver shows the names of its LLVM to all that is loaded later. The LLVM in triton, which
+        # torch's compiler and transforms load, would bind to them, and the process would die: so it comes first.
+        with contextlib.suppress(Exception):
+            importlib.import_module("triton")
     try:
         context = moderngl.create_context(standalone=True, require=330, **settings)
     except Exception as error:  # whatever the system's loader and driver have to say
