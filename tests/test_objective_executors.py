@@ -165,9 +165,9 @@ def test_equal_points_are_evaluated_each(executor: Executor, tmp_path: Path) -> 
     assert counts(tmp_path, "finished") == {1: 4}
 
 
-def test_workers_keep_the_function_until_it_changes(pool: ProcessPoolExecutor) -> None:
+def test_workers_keep_the_function_until_it_changes() -> None:
     function = Counting(10.0)
-    with ProcessPoolExecutor(1, mp_context=pool._mp_context) as single:
+    with processes(1)() as single:
         objective = Objective(function, executor=single)
         assert objective.losses(numbers(3)).tolist() == [11, 12, 13]
         assert objective.losses(numbers(1)).tolist() == [14]
@@ -214,6 +214,18 @@ def test_processes_that_die_lose_nothing(given: bool, tmp_path: Path) -> None:
     if given:
         with pytest.raises(RuntimeError):  # broken, and shut down
             executor.submit(int)
+
+
+@pytest.mark.slow
+def test_a_pool_of_another_kind_that_dies_is_the_end_and_names_the_cure(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as given:
+        objective = Objective(partial(marked, tmp_path, deadly=(1,)), executor=given)
+        with pytest.raises(
+            EvaluationError, match=r"^evaluation \d of 3 .*its worker died.*processes\(N\), which"
+        ):
+            objective.losses(numbers(3))
+    assert counts(tmp_path, "begun")[1] == 1
 
 
 @pytest.mark.slow
@@ -296,12 +308,10 @@ def test_a_cluster_whose_worker_dies_loses_nothing(cluster: Executor, tmp_path: 
 # Programs ----------------------------------------------------------------------------------------------------------
 
 PROGRAM = """
-import multiprocessing, sys, time
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+import sys, time
 from pathlib import Path
 import torch
-from largesteps_zg.estimators.evaluation.objective import Objective
+from largesteps_zg.estimators import Objective, processes
 
 def large(x):
     return x.sin().sum()
@@ -314,7 +324,7 @@ if __name__ == "__main__":
     torch.set_num_threads(2)
     points = [(torch.full((200_000,), float(i)),) for i in range(4)]
     expected = torch.stack([x.sin().sum() for x, in points])  # torch's threads have been at work
-    make = partial(ProcessPoolExecutor, 2, mp_context=multiprocessing.get_context(sys.argv[1]))
+    make = processes(2, threads=2, method=sys.argv[1])
     remaining = Objective(large, executor=make, timeout=20.0)  # not closed
     losses = remaining.losses(points)
     torch.testing.assert_close(losses, expected.double(), rtol=1e-5, atol=1e-5)
@@ -327,7 +337,7 @@ METHODS = multiprocessing.get_all_start_methods()
 @pytest.mark.slow
 def test_torch_works_in_spawned_processes_and_the_program_ends_quietly(tmp_path: Path) -> None:
     script = tmp_path / "program.py"
-    script.write_text(PROGRAM.replace("ProcessPoolExecutor, 2", "ProcessPoolExecutor, 1"))
+    script.write_text(PROGRAM.replace("processes(2", "processes(1"))
     command = [sys.executable, script, "spawn"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")

@@ -7,9 +7,9 @@ from .estimate import Estimator as Estimator
 from .estimate import GradientEstimate as GradientEstimate
 from .estimate import Parameters as Parameters
 from .evaluation.evaluate import EvaluationError as EvaluationError
-from .evaluation.executors import processes as processes
 from .evaluation.objective import Objective as Objective
 from .evaluation.objective import as_objective as as_objective
+from .evaluation.worker_pool import processes as processes
 from .finite_differences import CentralDifferences as CentralDifferences
 from .per_pixel import PerPixel as PerPixel
 from .pixels import PixelLosses as PixelLosses

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+import os
 import pickle
 import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -20,31 +20,7 @@ from torch import Tensor
 
 from ..._support.errors import first_line
 from .evaluate import Failure, Point, UnusableResult, evaluate
-
-
-def processes(workers: int | None = None, *, threads: int = 1) -> Callable[[], ProcessPoolExecutor]:
-    """What to give as `executor` for worker processes that get on with torch: ``Objective(f, executor=processes())``.
-
-    Parameters
-    ----------
-    workers : int, optional
-        How many; one for each processor by default.
-    threads : int
-        Torch's threads in each. Many small processes are faster than few that fight for the processors.
-
-    Notes
-    -----
-    The workers are forked from a server that has imported this package and done nothing else (``forkserver``), or,
-    where there is none, start from nothing (``spawn``). Forking the program itself, which is Python's default on Linux
-    before 3.14, copies locks that nobody will open: after torch has used its threads, a forked worker that uses
-    them too waits forever. With either method a script needs ``if __name__ == "__main__":``.
-    """
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context: Any = multiprocessing.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload(["__main__", __name__])
-    start = torch.set_num_threads
-    return partial(ProcessPoolExecutor, workers, mp_context=context, initializer=start, initargs=(threads,))
+from .worker_pool import WorkerPool
 
 
 class Workers:
@@ -53,8 +29,8 @@ class Workers:
     Parameters
     ----------
     executor : concurrent.futures.Executor, or a function that makes one
-        One that is given stays its owner's and is never shut down; but a ProcessPoolExecutor that broke is of no use to
-        anybody, so it is terminated, and one that is made like it, and is ours, takes its place.
+        One that is given stays its owner's and is never shut down; but a `WorkerPool` that broke is of no use to
+        anybody, so it is ended, and one that is made like it, and is ours, takes its place.
     """
 
     def __init__(self, executor: Executor | Callable[[], Executor]) -> None:
@@ -81,7 +57,12 @@ class Workers:
     @property
     def count(self) -> int | None:
         """How many evaluations run at the same time; None if the executor does not say."""
-        return getattr(self.executor, "_max_workers", None)
+        return self.executor.workers if isinstance(self.executor, WorkerPool) else None
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether another executor can take the place of one that broke."""
+        return self._make is not None
 
     def starting(self) -> Future[Any] | None:
         """Done when the first worker of a new executor has started; None where one has."""
@@ -95,37 +76,42 @@ class Workers:
         """What submits the function at a point; `received` turns the future's result into the function's."""
         executor = self.executor
         if isinstance(executor, ThreadPoolExecutor):
-            # Copies, as everywhere: the function may use them up.
-            return lambda point: executor.submit(
-                evaluate, function, tuple(x.to("cpu", copy=True) for x in point), as_loss
-            )
-        forked, sent = False, cast(Any, function)
+            failed: list[Failure] = []
+
+            def here(point: Point) -> Any:
+                if failed:  # by one before it, for threads begin in order: nobody needs what comes after
+                    return failed[0]
+                # Copies, as everywhere: the function may use them up.
+                outcome = evaluate(function, tuple(x.to("cpu", copy=True) for x in point), as_loss)
+                if isinstance(outcome, Failure):
+                    failed.append(outcome)
+                return outcome
+
+            return lambda point: executor.submit(here, point)
+        sent = cast(Any, function)
         if isinstance(executor, ProcessPoolExecutor):
-            context = getattr(executor, "_mp_context", multiprocessing)
-            forked = context.get_start_method() == "fork"
             sent = self._parcel(function)
 
         def send(point: Point) -> Future[Any]:
             # The ticket makes every task different: Dask takes equal ones for the same, even a lost one's repetition.
             arguments = dumps(tuple(x.cpu() for x in point))
-            return executor.submit(_work, sent, arguments, as_loss, forked, uuid.uuid4().hex)
+            return executor.submit(_work, sent, arguments, as_loss, uuid.uuid4().hex)
 
         return send
 
     def discard(self, pending: Iterable[Future[Any]], *, broken: bool) -> None:
         """Stops what is under way as far as that is possible; an executor that is ours or broken is not used again."""
         executor = self._current
-        pool = isinstance(executor, ProcessPoolExecutor)
         # Where some are cancelled and then a process dies, Python before 3.12 stumbles and leaks the rest.
-        if not pool:
+        if not isinstance(executor, ProcessPoolExecutor):
             for future in pending:
                 future.cancel()
-        if self._make is None and broken and type(executor) is ProcessPoolExecutor:
-            self._make = _recipe(executor)
+        if self._make is None and broken and isinstance(executor, WorkerPool):
+            self._make = executor.again
         if self._make is None or executor is None:
             return
-        if pool:
-            _terminate(executor, _processes_of(executor))
+        if isinstance(executor, WorkerPool):
+            executor.end()
         executor.shutdown(wait=False)
         self._current = None
 
@@ -181,9 +167,18 @@ def received(value: Any) -> Any:
     return pickle.loads(value.content) if isinstance(value, _Packed) else value
 
 
-def _work(function: Any, point: bytes, as_loss: bool, forked: bool, ticket: str) -> Any:
+_IMPORTED_BY = os.getpid()
+
+
+def _forked() -> bool:
+    """Whether this process is a copy of the program, and not of a server or new."""
+    parent = multiprocessing.parent_process()
+    return parent is not None and parent.pid == os.getppid() and os.getpid() != _IMPORTED_BY
+
+
+def _work(function: Any, point: bytes, as_loss: bool, ticket: str) -> Any:
     """One evaluation, in a worker: a float, or any result packed, or a `Failure`."""
-    if forked and torch.get_num_threads() > 1:
+    if _forked() and torch.get_num_threads() > 1:
         torch.set_num_threads(1)  # more would wait forever for threads that did not come along
     try:
         opened = _open(function) if isinstance(function, _Address) else function
@@ -237,18 +232,6 @@ def _tensor(content: np.ndarray, dtype: torch.dtype, shape: tuple[int, ...]) -> 
     return tensor
 
 
-def _recipe(pool: ProcessPoolExecutor) -> Callable[[], ProcessPoolExecutor] | None:
-    """What makes another pool like this one; None where a Python to come keeps these things elsewhere."""
-    parts = {"_max_workers": "max_workers", "_mp_context": "mp_context", "_initializer": "initializer"}
-    parts["_initargs"] = "initargs"
-    if not all(hasattr(pool, name) for name in parts):
-        return None
-    options = {argument: getattr(pool, name) for name, argument in parts.items()}
-    if getattr(pool, "_max_tasks_per_child", None) is not None:  # since 3.11
-        options["max_tasks_per_child"] = cast(Any, pool)._max_tasks_per_child
-    return partial(ProcessPoolExecutor, **options)
-
-
 # Seconds that idle workers get to end by themselves; they need a few hundredths.
 _GRACE = 3.0
 
@@ -258,38 +241,10 @@ def _shut_down(executor: Executor) -> None:
 
     A worker that died may have held a lock that another one waits for: nothing of Python's own would end that one.
     """
-    processes = _processes_of(executor)
     # A thread, because a shutdown that waits can't be told for how long.
     waiting = threading.Thread(target=executor.shutdown, name="closing", daemon=True)
     waiting.start()
     waiting.join(_GRACE)
-    if waiting.is_alive() and processes:
-        for process in processes:
-            process.kill()
+    if waiting.is_alive() and isinstance(executor, WorkerPool):
+        executor.end()
         waiting.join(_GRACE)
-
-
-def _processes_of(executor: Any) -> list[Any]:
-    """The processes of a pool; none once it has been shut down or has found out itself that it is broken."""
-    return list((getattr(executor, "_processes", None) or {}).values())
-
-
-def _terminate(executor: Any, processes: list[Any]) -> None:
-    """Ends the processes of a pool, whatever they do."""
-    if hasattr(executor, "kill_workers"):  # since Python 3.14; what follows reaches into older ones
-        executor.kill_workers()
-        return
-    pipe = getattr(getattr(executor, "_call_queue", None), "_reader", None)
-    manager = getattr(executor, "_executor_manager_thread", None)
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join(1)
-        if process.is_alive():
-            process.kill()
-    if manager is not None and pipe is not None:
-        # Python before 3.11.6 may leave its manager waiting, also at exit, for a thread that writes to a full pipe that
-        # nobody reads. Not closed before: two threads that close it together would close another's descriptor.
-        manager.join(1)
-        if manager.is_alive():
-            pipe.close()

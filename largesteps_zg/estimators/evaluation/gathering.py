@@ -70,10 +70,11 @@ def gather(
             continue
         if trouble.broken:
             workers.discard(pending, broken=True)
+        over = isinstance(trouble.cause, BrokenExecutor) and not workers.replaceable
         pending.clear()
         for index in trouble.suspects:
             lost[index] += 1
-        hopeless = [index for index in trouble.suspects if lost[index] > retries]
+        hopeless = [index for index in trouble.suspects if over or lost[index] > retries]
         if hopeless:
             index = hopeless[0]
             what = f"was lost {lost[index]} times: {trouble.what}"
@@ -81,6 +82,8 @@ def gather(
                 what += f" (so were {', '.join(map(str, hopeless[1:]))} beside it)"
             if not outcomes and trouble.broken and trouble.cause is not None:
                 what += "; a script must start workers within `if __name__ == '__main__':`"
+            if over:
+                what += "; give executor=processes(N), which replaces workers that die"
             raise EvaluationError.of(what, index, len(points), points[index]) from trouble.cause
 
 
@@ -142,7 +145,8 @@ def _round(
     except _Stalled as stalled:
         what, reason = str(stalled), None
     # Executors start evaluations in order, so that those under way are the first.
-    suspects = [index for index in todo if index not in outcomes][:count]
+    running = sum(future.running() for future in pending)
+    suspects = [index for index in todo if index not in outcomes][: count or running or None]
     return _Trouble(suspects, True, what, reason)
 
 

@@ -60,10 +60,10 @@ class Objective:
     context) stays. Dask sends the function with every evaluation; there let it load large data itself. Without
     ``pure=False`` Dask also hashes it each time.
 
-    Processes: a ``ProcessPoolExecutor`` that is given and breaks is replaced by one like it; hung workers are
-    terminated. Prefer `processes()`, or the contexts ``spawn`` or ``forkserver``, to ``fork``: torch's threads do not
-    survive it. (In forked workers torch therefore runs on one thread; sums over many numbers may differ in the last
-    bits from those on more threads.) Threads cannot be stopped: a hung one keeps its place, and the program from
+    Processes: those of `processes()` are replaced where they die and ended where they hang; a ``ProcessPoolExecutor``
+    of another kind that breaks is the end of the call. Prefer ``spawn`` or ``forkserver`` to ``fork``: torch's threads
+    do not survive it. (In forked workers torch therefore runs on one thread; sums over many numbers may differ in the
+    last bits from those on more threads.) Threads cannot be stopped: a hung one keeps its place, and the program from
     ending.
 
     Ctrl-C ends the call at once, and the workers with it if they are ours.
