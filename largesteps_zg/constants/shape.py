@@ -114,6 +114,11 @@ class Priors(Group):
     reach: float = constant(
         3.0, "mean edges", "So far a vertex looks for another part of the surface.", TRIED
     )
+    touching: float = constant(
+        1e-3, "mean edges", "Parts this close touch: rays start so far off, and nobody is pushed for it.",
+        "derived: a hundredth of `apart`; above float32's rounding for edges down to 1 / 8,000 of the radius",
+        least=TINY,
+    )  # fmt: skip
     apart: float = constant(
         0.1, "mean edges", "The sides of a sheet stay so far apart.", f"measured: {SHEETS}"
     )

@@ -27,6 +27,7 @@ def _partners(
     reach: float,
     parallel: float,
     shallow: float,
+    most: int,
     faces: wp.array(dtype=wp.int32),
     weights: wp.array(dtype=wp.vec3),
     sides: wp.array(dtype=wp.float32),
@@ -34,36 +35,36 @@ def _partners(
     i = wp.tid()
     normal = normals[i]
     faces[i] = -1
-    if wp.length(normal) < 0.5:
+    if wp.length(normal) == 0.0:  # it is 1 otherwise
         return
     below = wp.mesh_query_ray(mesh, points[i] - start * normal, -normal, reach)
     behind = below.result and wp.dot(below.normal, normal) < -parallel
     ahead = wp.bool(False)
-    winding = wp.float32(0.0)
+    winding = wp.int32(0)
     if closed:
         # A ray outwards from a surface that is in order leaves as often as it enters; most meet nothing at all.
         origin = points[i] + start * normal
-        above = wp.mesh_query_ray(mesh, origin, normal, 1.0e6)
+        above = wp.mesh_query_ray(mesh, origin, normal, wp.inf)
         ahead = above.result and above.t < reach and wp.dot(above.normal, normal) < -parallel
         if above.result and (ahead or behind):
             hit = above
-            for _ in range(64):
+            for _ in range(most):
                 if not hit.result:
                     break
-                winding += wp.sign(wp.dot(hit.normal, normal))
-                origin += (hit.t + 0.01 * start) * normal
-                hit = wp.mesh_query_ray(mesh, origin, normal, 1.0e6)
-    if winding < -0.5:  # the two sides of a sheet have changed places
+                winding += wp.where(wp.dot(hit.normal, normal) < 0.0, -1, 1)
+                origin += (hit.t + start) * normal
+                hit = wp.mesh_query_ray(mesh, origin, normal, wp.inf)
+    if winding < 0:  # the two sides of a sheet have changed places
         if ahead:
             faces[i] = above.face
             weights[i] = wp.vec3(above.u, above.v, 1.0 - above.u - above.v)
             sides[i] = 1.0
-    elif behind and (winding < 0.5 or below.t < shallow * reach):
+    elif behind and (winding == 0 or below.t < shallow * reach):
         # A sheet; or one wall of a cleft inside the other. What lies deeper in another part may have its own other side
         # behind it as well as a wall, which nothing here can tell apart.
         faces[i] = below.face
         weights[i] = wp.vec3(below.u, below.v, 1.0 - below.u - below.v)
-        sides[i] = wp.where(winding > 0.5, -1.0, 1.0)
+        sides[i] = wp.where(winding > 0, -1.0, 1.0)
 
 
 class Contact:
@@ -115,14 +116,11 @@ class Contact:
         if not len(self._found[0]):
             return given
         corners, weights, direction, least = self._found
-        for sweep in range(self.constants.sweeps):
+        touching = self.constants.touching * self.edge
+        for _ in range(self.constants.sweeps):
             there = vertices.index_select(0, corners.view(-1)).view(-1, 5, 3)
             gap = ((weights[..., None] * there).sum(dim=1) * direction).sum(dim=1)
-            if sweep == 0:  # the others stay far enough even after these are pushed
-                near = gap < 2.0 * least
-                gap, *rest = (rows[near] for rows in (gap, *self._found))
-                corners, weights, direction, least = rest
-            close = gap < 0.999 * least
+            close = gap < least - touching
             if not bool(close.any()):
                 break
             # Each corner moves by its weight, so the parts move apart by the sum of the squared weights.
@@ -134,6 +132,8 @@ class Contact:
             for corner, weight in zip(corners[close].T, share.T, strict=True):
                 moves.index_add_(0, corner, push * weight[:, None])
                 count.index_add_(0, corner, weight.abs()[:, None])
+            # Each pair alone would be apart then. A vertex of several takes the mean of their pushes, not the sum, as
+            # all are worked out at once (Macklin et al. 2014, Unified Particle Physics).
             vertices = vertices + moves / count.clamp(min=1.0)
             given = vertices
         return given
@@ -177,7 +177,8 @@ class Contact:
         weights, sides = torch.zeros(count, 3, device=device), torch.zeros(count, device=device)
         inputs = [mesh.id, as_array(points, dtype=wp.vec3), as_array(upright, dtype=wp.vec3)]
         rules = self.constants
-        inputs += [self._closed, 1e-3 * self.edge, rules.reach * self.edge, rules.parallel, rules.shallow]
+        inputs += [self._closed, rules.touching * self.edge, rules.reach * self.edge]
+        inputs += [rules.parallel, rules.shallow, len(self.faces)]  # a ray meets each face once
         inputs += [as_warp(faces), as_array(weights, dtype=wp.vec3), as_warp(sides)]
         if count:
             launch(_partners, count, inputs, device)
