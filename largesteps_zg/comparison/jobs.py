@@ -18,6 +18,7 @@ from torch import Tensor
 
 from .._support.errors import hush_others, hushed
 from ..geometry.connectivity import check_start_mesh
+from ..images.masks import on_object
 from ..mesh.mesh import Mesh
 from ..output.pictures.bare import bare_images
 from ..reconstruct.starts.sphere import START_LEVEL, starting_sphere
@@ -264,7 +265,7 @@ def surfaces(target: Target, mesh: Mesh, views: Sequence[int]) -> Tensor:
 
 def shown_views(target: Target) -> list[int]:
     """The view that shows most of the object, and others from directions as different as can be."""
-    areas = (target.views.images[..., 3] > 127).sum((1, 2))
+    areas = on_object(target.views.images[..., 3]).sum((1, 2))
     axes = target.views.cameras.world_to_camera[:, 2, :3].float()  # (B, 3)
     chosen = [int(areas.argmax())]
     while len(chosen) < min(SHOWN, len(target.views)):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from ..images.masks import on_object
 from ..scenes.photographs.matching import features, matches
 from ..scenes.photographs.tracks import Tracks, intersected, projected, projections, tracks_of
 from ..scenes.views import Views
@@ -113,7 +114,7 @@ def _inside(points: Float[np.ndarray, "N 3"], views: Views) -> np.ndarray:
         shown = (depth[0] > 0) & (at >= 0).all(1) & (at[:, 0] < width) & (at[:, 1] < height)
         x, y = at[shown].unbind(1)
         known = torch.ones(len(x), dtype=torch.bool) if views.known is None else views.known[i].cpu()[y, x]
-        inside = views.images[i, ..., 3].cpu()[y, x] > 127
+        inside = on_object(views.images[i, ..., 3].cpu()[y, x])
         seen[shown.numpy()] += known.numpy()
         held[shown.numpy()] += (known & inside).numpy()
     return np.asarray((seen > 0) & (held >= INSIDE * seen))

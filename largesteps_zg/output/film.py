@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..images.masks import on_object
 from ..reconstruct.loop import State
 from ..reconstruct.rendering import Rendering
 from ..scenes.views import Views
@@ -32,7 +33,7 @@ class Film:
     """
 
     def __init__(self, views: Views) -> None:
-        self.shown = int((views.images[..., 3] > 127).sum((1, 2)).argmax())
+        self.shown = int(on_object(views.images[..., 3]).sum((1, 2)).argmax())
         self.viewpoint = views.cameras[self.shown]
         self.frames: list[Tensor] = []
         self.surfaces: list[Tensor] = []

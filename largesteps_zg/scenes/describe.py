@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.model import Cameras
+from ..images.masks import on_object
 from .carving.bounds import bounding_sphere
 from .up import up_direction
 from .views import Scene, Views
@@ -68,7 +69,7 @@ def _sizes(views: Views) -> str:
 
 def _masks(views: Views) -> str:
     """How much of the photographs the object covers, and how often it is cut off by their borders."""
-    masks = views.images[..., 3] >= 128
+    masks = on_object(views.images[..., 3])
     share = 100 * masks.flatten(1).float().mean(dim=1)
     if views.known is not None:
         share /= views.known.flatten(1).float().mean(dim=1).clamp(min=1e-6)

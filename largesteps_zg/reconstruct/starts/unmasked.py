@@ -10,6 +10,7 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from ...constants import DEFAULTS, Constants
+from ...images.masks import on_object
 from ...mesh.mesh import Mesh
 from ...scenes.carving.bounds import bounding_sphere
 from ...scenes.carving.grid import Grid
@@ -198,7 +199,7 @@ def _masked(views: Views, mesh: Mesh, width: float) -> Views:
         else views.known.cpu().clone()
     )
     for i, band in enumerate(pixels.tolist()):
-        mask = shown.images[i, ..., 3].cpu().numpy() > 127
+        mask = on_object(shown.images[i, ..., 3].cpu().numpy())
         if mask.any() and not mask.all():
             near = np.maximum(distance_transform_edt(mask), distance_transform_edt(~mask)) <= max(band, 1.0)
             known[i] &= torch.from_numpy(~near)

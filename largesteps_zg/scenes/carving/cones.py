@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import distance_transform_edt, find_objects, map_coordinates
 
+from ...images.masks import on_object
 from ..views import Views
 
 # Masks are shrunk to at most this many pixels along a side. COARSE is enough to tell whether a cell belongs to a cone.
@@ -136,7 +137,7 @@ def known_depth(views: Views, cones: list[Cone], points: np.ndarray) -> np.ndarr
 
 def masks_of(views: Views) -> np.ndarray:
     """(B, H, W) bool: where at least half of a pixel is object."""
-    masks: np.ndarray = views.images[..., 3].cpu().numpy() >= 128
+    masks: np.ndarray = on_object(views.images[..., 3].cpu().numpy())
     return masks
 
 
@@ -162,7 +163,7 @@ def cones_of(views: Views, *, size: int = COARSE, every_pixel: bool = False) -> 
         if views.known is not None:
             alpha = _extended(alpha, views.known[i].cpu().numpy())
         # Shrink alpha before cutting it at half: soft values tell where the outline is within a pixel.
-        mask = (_largest if every_pixel else _means)(alpha, factor) >= 127.5
+        mask = on_object((_largest if every_pixel else _means)(alpha, factor))
         cut_off = bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
         beyond = views.ball is not None and cut_off
         cones.append(Cone(matrices[i], intrinsics[i] / shrinking, _signed_distance(mask), beyond))

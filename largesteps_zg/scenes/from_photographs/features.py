@@ -14,6 +14,7 @@ from PIL import Image
 
 from ...constants import Structure
 from ...images.files import in_turn, read_image
+from ...images.masks import on_object
 from .collection import Photograph
 from .work import Watch
 
@@ -68,7 +69,7 @@ class _Extractors:
         keypoints *= scale[[0, 1, 0, 0, 1, 1]]
         if has_alpha:
             at = keypoints[:, :2].astype(np.int64).clip(0, (width - 1, height - 1))
-            kept = pixels[at[:, 1], at[:, 0], 3] > 127
+            kept = on_object(pixels[at[:, 1], at[:, 0], 3])
             keypoints = keypoints[kept]
             descriptors = self._pycolmap.FeatureDescriptors(
                 descriptors.type, np.ascontiguousarray(descriptors.data[kept])

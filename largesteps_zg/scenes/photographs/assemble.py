@@ -15,6 +15,7 @@ from ...cameras.model import check_cameras
 from ...constants import Photographs
 from ...images.files import bit_depth, image_header, in_turn, read_image, read_mask
 from ...images.headers import Header
+from ...images.masks import on_object
 from ..provenance import UNUSED, Record, counted, share, some
 from ..reading import NO_MASKS, Reading
 from ..shots import Shot
@@ -253,7 +254,7 @@ def _without_lens(photo: Photo, least_left: float) -> Photo:
             f"{photo.shot.where}: {pixels.shape[1]}x{pixels.shape[0]} pixels would be left of {photo.pixels.shape[1]}x"
             f"{photo.pixels.shape[0]} without distortion; check the coefficients"
         )
-    if pixels[..., 3].max() < 128:
+    if not on_object(pixels[..., 3]).any():
         raise ValueError(
             f"{photo.shot.where}: the object is beyond the border of the undistorted image; check the coefficients"
         )
@@ -295,7 +296,7 @@ def _cut_to_object(photos: list[Photo], max_size: int, constants: Photographs) -
 
 def _window(photo: Photo, share: float) -> np.ndarray:
     """Columns and rows, (2, 2), of the mask's bounding box and a margin, within the photograph."""
-    mask = photo.pixels[..., 3] >= 128
+    mask = on_object(photo.pixels[..., 3])
     ends = []
     for axis, limit in ((0, mask.shape[1]), (1, mask.shape[0])):  # columns, rows
         at = np.flatnonzero(mask.any(axis=axis))

@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from ..._support.threads import in_threads
 from ...constants import DEFAULTS, Photographs
+from ...images.masks import on_object
 from .matting import outlined
 
 _BINS = 96  # of each channel's signed root of the difference from the background, -16 to 16
@@ -24,17 +25,17 @@ _BINS = 96  # of each channel's signed root of the difference from the backgroun
 
 def check_mask(mask: np.ndarray, source: object, constants: Photographs = DEFAULTS.photographs) -> None:
     """ValueError for a mask (H, W) uint8 that is empty, full or inverted; `source` begins the message."""
-    if mask.max() < 128:
+    inside = on_object(mask)
+    if not inside.any():
         found = f" (its largest value is {mask.max()}, expected 255 on the object)" if mask.max() else ""
         raise ValueError(
             f"{source}: mask is empty{found}, so the view sees no object; correct the mask or remove the view"
         )
-    if mask.min() >= 128:
+    if inside.all():
         raise ValueError(
             f"{source}: mask covers the whole image, so nothing outlines the object; give a mask "
             "(alpha 0 on the background, or a file in 'masks') or remove the view"
         )
-    inside = mask >= 128
     border = np.concatenate([inside[0], inside[-1], inside[1:-1, 0], inside[1:-1, -1]])
     if border.mean() >= constants.all_around and inside.mean() > 0.5:
         raise ValueError(

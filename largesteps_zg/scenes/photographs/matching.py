@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...cameras.model import Cameras
 from ...constants import DEFAULTS, Matching
+from ...images.masks import on_object
 from ..pycolmap_quietly import quiet_pycolmap
 from ..views import Views
 
@@ -49,7 +50,7 @@ def features(views: Views, constants: Matching = DEFAULTS.matching, *, level: in
 
 def _of_view(sift: Any, image: np.ndarray, border: int, level: int) -> Features:
     """Features of a photograph (H, W, 4), in its own pixels; only the part around its mask is looked at."""
-    mask = image[..., 3] > 127
+    mask = on_object(image[..., 3])
     if not mask.any():
         return Features(np.zeros((0, 2)), torch.zeros(0, DIMENSIONS))
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))

@@ -12,6 +12,7 @@ from scipy.special import erfinv
 from ..._support.threads import in_threads
 from ...constants import DEFAULTS, Photographs
 from ...images.color import linear_to_srgb, srgb_to_linear
+from ...images.masks import on_object
 from ..views import Views
 
 _AROUND = [(0, 0), *((y, x) for y in (-2, 0, 2) for x in (-2, 0, 2) if y or x)]
@@ -46,7 +47,7 @@ def matted(pixels: np.ndarray, constants: Photographs = DEFAULTS.photographs) ->
         Straight alpha: 255 inside and 0 outside of a line two pixels wide. Alpha stays 0 or 255 where the object is too
         thin, or has the light of the background.
     """
-    mask = pixels[..., 3] >= 128
+    mask = on_object(pixels[..., 3])
     ring, share, inside = _shares(mask, _linear(pixels), 1, constants)
     result = pixels.copy()
     result[..., 3] = np.where(mask, 255, 0)
@@ -84,7 +85,7 @@ def softened(views: Views, constants: Photographs = DEFAULTS.photographs) -> Vie
 
 def _without_steps(pixels: np.ndarray, known: np.ndarray | None, band: int) -> np.ndarray:
     """(H, W, 4) uint8 with a soft mask."""
-    mask = pixels[..., 3] >= 128
+    mask = on_object(pixels[..., 3])
     blurred = ndimage.gaussian_filter(mask.astype(np.float64), 1.0).clip(1e-6, 1 - 1e-6)
     share = (0.5 + 2**0.5 * erfinv(2 * blurred - 1)).clip(0, 1)
     square = np.ones((3, 3), dtype=bool)

@@ -18,6 +18,7 @@ from PIL import Image
 
 from ..._support.atomic import atomic_path
 from ..._support.errors import first_line
+from ...images.masks import on_object
 from ..from_photographs.work import Watch, unwatched
 from ..reading import NETWORK, Reading
 
@@ -167,7 +168,7 @@ def masks_by_network(
                 with atomic_path(known) as part:
                     Image.fromarray(likely).save(part, format="PNG")
         size = pixels.shape[1], pixels.shape[0]
-        masks.append(np.asarray(Image.fromarray(likely).resize(size, Image.Resampling.BICUBIC)) >= 128)
+        masks.append(on_object(np.asarray(Image.fromarray(likely).resize(size, Image.Resampling.BICUBIC))))
         watch(number / len(images), f"masks of {number} of {len(images)} photographs, by {file.name}")
     return masks
 

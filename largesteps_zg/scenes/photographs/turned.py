@@ -10,6 +10,7 @@ import torch
 
 from ...constants import Constants
 from ...images.files import image_size
+from ...images.masks import on_object
 from ..carving.bounds import CELLS, bounding_sphere, first_half_size, meeting_point
 from ..carving.carve import carve, coverage
 from ..carving.cones import COARSE
@@ -113,7 +114,7 @@ def _said(photo: Photo, points: np.ndarray) -> np.ndarray:
     shown = (depth[0].numpy() > 0) & (at >= 0).all(axis=1) & (at[:, 0] < width) & (at[:, 1] < height)
     inside = np.full(len(points), -1.0, dtype=np.float32)
     x, y = at[shown].T
-    inside[shown] = np.where(photo.pixels[y, x, 3] > 127, 1.0, -1.0)
+    inside[shown] = np.where(on_object(photo.pixels[y, x, 3]), 1.0, -1.0)
     return inside
 
 
