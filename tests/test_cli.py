@@ -21,8 +21,9 @@ from largesteps_zg import meshes
 from largesteps_zg.cameras.refinement import corrections_of
 from largesteps_zg.cli.main import main
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh
-from largesteps_zg.output import run_folder
+from largesteps_zg.output import evaluate
 from largesteps_zg.output.evaluate import mesh_report
+from largesteps_zg.output.run_files import RunFiles
 from largesteps_zg.output.run_folder import RunFolder
 from largesteps_zg.reconstruct import loop
 from largesteps_zg.scenes import load_scene
@@ -57,13 +58,13 @@ def finished(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take most of the time of a short run, and other tests look at them."""
-    monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
+    monkeypatch.setattr(RunFiles, "draw", lambda *_: None)
 
 
 @pytest.fixture
 def quick_finish(no_pictures: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the distance to the true mesh either."""
-    monkeypatch.setattr(run_folder, "mesh_report", lambda mesh, _: mesh_report(mesh, None))
+    monkeypatch.setattr(evaluate, "mesh_report", lambda mesh, _: mesh_report(mesh, None))
 
 
 def numbers(folder: Path) -> dict:

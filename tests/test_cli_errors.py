@@ -18,9 +18,9 @@ from scene_files import disc, rewrite, write_scene
 
 from largesteps_zg.cli.main import main
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh
-from largesteps_zg.output import checkpoint, run_folder
+from largesteps_zg.output import checkpoint, evaluate, run_folder
 from largesteps_zg.output.evaluate import mesh_report
-from largesteps_zg.output.run_folder import RunFolder
+from largesteps_zg.output.run_files import RunFiles
 from largesteps_zg.scenes import load_scene, save_scene
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
@@ -40,8 +40,8 @@ def ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_of_two_steps(ball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RunFolder, "_draw", lambda *_: None)  # takes longer than the steps
-        patch.setattr(run_folder, "mesh_report", lambda mesh, _: mesh_report(mesh, None))
+        patch.setattr(RunFiles, "draw", lambda *_: None)  # takes longer than the steps
+        patch.setattr(evaluate, "mesh_report", lambda mesh, _: mesh_report(mesh, None))
         assert main(["reconstruct", str(ball), "--output", str(folder), *QUICK]) == 0
     return folder
 
@@ -378,7 +378,7 @@ def test_resume_with_other_settings_or_another_scene(
 def test_a_run_that_diverges_keeps_the_last_good_mesh(
     ball: Path, tmp_path: Path, capsys, monkeypatch
 ) -> None:
-    monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
+    monkeypatch.setattr(RunFiles, "draw", lambda *_: None)
     output = tmp_path / "out"
     assert (
         main(["reconstruct", str(ball), "--output", str(output), "--steps", "9", "--step-size", "1e38"]) == 1

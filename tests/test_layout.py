@@ -18,11 +18,12 @@ from largesteps_zg.cli.main import main
 from largesteps_zg.mesh import Mesh, icosphere, load_mesh, save_mesh
 from largesteps_zg.mesh.mending.condition import conditioned
 from largesteps_zg.mesh.texture_layout import Layout
-from largesteps_zg.output import run_folder
+from largesteps_zg.output import evaluate
 from largesteps_zg.output.evaluate import mesh_report
 from largesteps_zg.output.export import TexturedMesh, bake
 from largesteps_zg.output.export.layout_use import overlap
 from largesteps_zg.output.export.texture_choice import TextureChoice, choose_texture
+from largesteps_zg.output.run_files import RunFiles
 from largesteps_zg.output.run_folder import RunFolder
 from largesteps_zg.reconstruct.starts import start_from_file
 from largesteps_zg.scenes import load_scene, save_scene
@@ -300,8 +301,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
     """Two steps without pictures; the folder and what was printed."""
-    monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
-    monkeypatch.setattr(run_folder, "mesh_report", lambda mesh, _: mesh_report(mesh, None))
+    monkeypatch.setattr(RunFiles, "draw", lambda *_: None)
+    monkeypatch.setattr(evaluate, "mesh_report", lambda mesh, _: mesh_report(mesh, None))
 
     def made(start: Path, *options: object, status: int = 0) -> tuple[Path, str]:
         given = ["--init", start, "--output", tmp_path / "out", "--remesh", "off", *options]

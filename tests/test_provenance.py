@@ -19,7 +19,7 @@ from test_scene_errors import refused
 
 from largesteps_zg.cli.main import main
 from largesteps_zg.images.files import image_header, read_image
-from largesteps_zg.output.run_folder import RunFolder
+from largesteps_zg.output.run_files import RunFiles
 from largesteps_zg.scenes import Reading, Scene, load_scene
 from largesteps_zg.scenes.describe import describe
 from largesteps_zg.scenes.provenance import share
@@ -431,7 +431,7 @@ def test_fewer_bits_than_the_sixteen_they_are_stored_in(tmp_path: Path, bits: in
 @pytest.mark.slow
 def test_info_and_a_run_say_it(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch) -> None:
     """The same notes in `info`, before a run's first step, and in its run.json."""
-    monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
+    monkeypatch.setattr(RunFiles, "draw", lambda *_: None)
     opaque(tmp_path / "scene", "masks/{}_mask.png")
     save(tmp_path / "scene" / "mask_old" / "0.png", np.zeros((44, 56), np.uint8))
     notes = load_scene(tmp_path / "scene").notes

@@ -20,12 +20,13 @@ from PIL import Image
 from largesteps_zg.cli import main
 from largesteps_zg.images import linear_to_srgb, srgb_to_linear
 from largesteps_zg.mesh import Mesh, icosphere
-from largesteps_zg.output import film, provenance, run_folder
+from largesteps_zg.output import film, provenance, run_files, run_folder
 from largesteps_zg.output.destination import refuse_scene, writable_folder
 from largesteps_zg.output.evaluate import image_quality, mesh_report
 from largesteps_zg.output.film import frame_steps, to_bytes
 from largesteps_zg.output.provenance import versions
 from largesteps_zg.output.run_checkpoint import RunCheckpoint
+from largesteps_zg.output.run_files import RunFiles
 from largesteps_zg.output.run_folder import RunFolder
 from largesteps_zg.output.run_json import json_text
 from largesteps_zg.reconstruct import Event, Settings, reconstruct
@@ -98,7 +99,7 @@ def test_mesh_first_and_no_numbers_about_another_mesh(scene, states, tmp_path, m
     def fails(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_folder.figures, "save_comparison", fails)
+    monkeypatch.setattr(run_files.figures, "save_comparison", fails)
     with pytest.raises(KeyboardInterrupt):
         folder.finish(state)
     assert {file.name for file in tmp_path.iterdir()} == {
@@ -109,7 +110,7 @@ def test_mesh_first_and_no_numbers_about_another_mesh(scene, states, tmp_path, m
 
 @pytest.mark.slow
 def test_what_counts_as_complete(scene, states, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(RunFolder, "_draw", lambda self, *_: (self.path / "comparison.png").touch())
+    monkeypatch.setattr(RunFiles, "draw", lambda self, *_: (self.path / "comparison.png").touch())
     folder = RunFolder(tmp_path, scene, {"init": "sphere"})
     assert not folder.is_complete()
     for state in states:
@@ -139,7 +140,7 @@ def test_a_pipe_called_run_json_is_not_waited_for(scene, tmp_path) -> None:
 
 @pytest.mark.slow
 def test_events_are_told_apart(scene, states, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
+    monkeypatch.setattr(RunFiles, "draw", lambda *_: None)
     folder = RunFolder(tmp_path, scene, {})
     for state in states:
         folder.watch(state)
@@ -155,7 +156,7 @@ def test_held_out_views_are_rendered_one_at_a_time(scene, states, tmp_path, monk
     rendering = state.run.rendering
     images = rendering.images
     monkeypatch.setattr(rendering, "images", lambda cameras: counts.append(len(cameras)) or images(cameras))
-    monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
+    monkeypatch.setattr(RunFiles, "draw", lambda *_: None)
     folder = RunFolder(tmp_path, scene, {})
     folder.watch(state)
     result = folder.finish(state)
@@ -171,7 +172,7 @@ def test_where_photographs_differ_in_exposure_held_out_ones_may_too(
     darker = dataclasses.replace(scene.test, images=scene.test.images.clone())
     darker.images[..., :3] //= 2
     dark = dataclasses.replace(scene, test=darker)
-    monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
+    monkeypatch.setattr(RunFiles, "draw", lambda *_: None)
     state = next(reconstruct(scene.train, dataclasses.replace(SETTINGS, exposure=exposure)))
     folder = RunFolder(tmp_path, dark, {})
     folder.watch(state)
@@ -412,7 +413,7 @@ def test_a_users_own_part_of_a_scene_is_not_overwritten(tmp_path: Path, left: bo
 
 
 def test_an_image_of_an_earlier_run_does_not_stay(scene, states, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
+    monkeypatch.setattr(RunFiles, "draw", lambda *_: None)
     for name in ("mesh.png", "run.json"):
         (tmp_path / name).touch()
     (tmp_path / "mesh.mtl").write_text("newmtl surface\nmap_Kd mesh.png\n")

@@ -13,9 +13,9 @@ import trimesh
 
 from largesteps_zg.cli.main import main
 from largesteps_zg.mesh import Mesh, icosphere, save_mesh
-from largesteps_zg.output import run_folder
+from largesteps_zg.output import evaluate
 from largesteps_zg.output.evaluate import mesh_report
-from largesteps_zg.output.run_folder import RunFolder
+from largesteps_zg.output.run_files import RunFiles
 from largesteps_zg.scenes import save_scene
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
@@ -34,8 +34,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_on(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> Path:
     """Two steps from ball.ply, without pictures; the folder."""
-    monkeypatch.setattr(RunFolder, "_draw", lambda *_: None)
-    monkeypatch.setattr(run_folder, "mesh_report", lambda mesh, _: mesh_report(mesh, None))
+    monkeypatch.setattr(RunFiles, "draw", lambda *_: None)
+    monkeypatch.setattr(evaluate, "mesh_report", lambda mesh, _: mesh_report(mesh, None))
     given = [
         "--init",
         tmp_path / "ball.ply",

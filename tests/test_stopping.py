@@ -164,7 +164,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 PLACES = {
     "baking": ("largesteps_zg.output.export.of_a_run", "bake_run", signal.SIGTERM),
     "texels": ("largesteps_zg.output.export.bake", "fit_texels", signal.SIGHUP),
-    "measuring": ("largesteps_zg.output.run_folder", "mesh_report", signal.SIGINT),
+    "measuring": ("largesteps_zg.output.evaluate", "mesh_report", signal.SIGINT),
     "pictures": ("largesteps_zg.output.pictures.figures", "save_comparison", signal.SIGTERM),
     "numbers": ("largesteps_zg.output.run_folder", "json_text", signal.SIGHUP),
 }

@@ -33,7 +33,8 @@ from .view import PORT, port_number
 if TYPE_CHECKING:
     from ..mesh.mesh import Mesh
     from ..output.placing import Scale
-    from ..output.run_folder import RunFolder, RunStart
+    from ..output.run_files import RunStart
+    from ..output.run_folder import RunFolder
     from ..reconstruct.camera_bundle import Bundled
     from ..reconstruct.loop import Reconstruction, State
     from ..scenes.views import Scene, Views
@@ -228,7 +229,7 @@ def _start(
 ) -> tuple[Mesh, RunStart]:
     """The mesh to start from, and what the folder has to know of it."""
     from ..output.export.texture_choice import choose_texture
-    from ..output.run_folder import RunStart
+    from ..output.run_files import RunStart
 
     began = time.perf_counter()
     named = found if arguments.init == "auto" else None
@@ -268,7 +269,7 @@ def _steps(
         text = f"step {state.step}, loss {state.loss:.4f}, {state.vertices:,} vertices"
         progress.update(state.step, text, total=state.steps)
         if len(folder.not_written) > noted:
-            progress.say(f"largesteps-zg: {folder.faults()}; the run goes on")
+            progress.say(f"largesteps-zg: {folder.not_written.told()}; the run goes on")
         noted = len(folder.not_written)
         if stopping.signum is not None and state.step < state.steps:
             return state, INTERRUPTED
@@ -279,7 +280,7 @@ def _stopped_early(folder: RunFolder, state: State, stopping: Stopping) -> int:
     """Tell what there is after two signals, which leave out pictures and numbers; the exit status."""
     assert stopping.signum is not None
     if folder.not_written:
-        raise RunError(folder.faults())
+        raise RunError(folder.not_written.told())
     print(f"stopped at step {state.step}; the same command with --resume goes on", file=sys.stderr)
     return 128 + stopping.signum
 
@@ -289,7 +290,7 @@ def _end(folder: RunFolder, result: dict[str, Any], stopped: str | None, signum:
     path = folder.path
     print(summary(path, result))
     if folder.not_written:
-        raise RunError(folder.faults())
+        raise RunError(folder.not_written.told())
     if stopped == INTERRUPTED:
         print(f"stopped at step {result['steps']}; the same command with --resume goes on", file=sys.stderr)
         assert signum is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -18,9 +18,11 @@ from ..mesh.distances import surface_distances
 from ..mesh.intersections import self_intersections
 from ..mesh.mesh import Mesh
 from ..mesh.quality import degenerate_faces, flipped_faces
+from ..reconstruct.appearance.exposure import exposed
 from ..reconstruct.rendering import Rendering
 from ..reconstruct.result import Result
-from ..scenes.views import Views
+from ..scenes.views import Scene, Views
+from .blended import Blended
 
 
 def held_out_cameras(result: Result, rendering: Rendering, views: Views) -> dict[str, Cameras]:
@@ -106,3 +108,36 @@ def mesh_report(mesh: Mesh, truth: Mesh | None) -> dict[str, Any]:
             surface_distances(mesh, truth, generator=torch.Generator().manual_seed(0))
         )
     return report
+
+
+def evaluated(result: Result, rendering: Rendering, scene: Scene) -> tuple[dict[str, Any], Views]:
+    """How good the mesh and its pictures are, and the views to be drawn: held-out ones, if there are some."""
+    measured: dict[str, Any] = {"mesh": mesh_report(result.mesh, scene.mesh)}
+    test = scene.test
+    if test is None:
+        return measured, scene.train
+    seen_from = held_out_cameras(result, rendering, test)
+    for name, cameras in seen_from.items():
+        measured[name] = _quality(rendering, replace(test, cameras=cameras))
+    views = replace(test, cameras=seen_from.get("held_out_predicted", test.cameras))
+    exposures = result.gains is not None
+    if exposures:
+        measured["held_out_exposed"] = _quality(rendering, views, exposures=True)
+    blended = Blended(result.mesh, result.views, result.cameras, result.gains)
+    measured["held_out_blended"] = _quality(rendering, views, exposures=exposures, blended=blended)
+    *_, best = seen_from.values()  # the last fit best
+    return measured, replace(test, cameras=best)
+
+
+def _quality(
+    rendering: Rendering, views: Views, *, exposures: bool = False, blended: Blended | None = None
+) -> dict[str, float]:
+    """How well the result shows views, with their own exposures or not; rendered one at a time: splits are large."""
+
+    def shown(index: int) -> Tensor:
+        camera = views.cameras[index]
+        image = rendering.images(camera)[0]
+        image = image if blended is None else blended.over(image, camera)
+        return exposed(image, views.linear(index)[0]) if exposures else image
+
+    return image_quality(map(shown, range(len(views))), views)
