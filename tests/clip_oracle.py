@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 
 import numpy as np
 import torch
@@ -16,8 +17,14 @@ def weights_at(corners: np.ndarray, x: float, y: float, resolution: tuple[int, i
     """
     height, width = resolution
     ndc = np.array([2 * x / width - 1, 2 * y / height - 1, 1.0])
-    matrix = corners[:, [0, 1, 3]].T
-    return np.linalg.solve(matrix, ndc) if abs(np.linalg.det(matrix)) > 1e-12 else None
+    inverse = _inverse(corners.tobytes())
+    return None if inverse is None else inverse @ ndc
+
+
+@cache
+def _inverse(corners: bytes) -> np.ndarray | None:
+    matrix = np.frombuffer(corners).reshape(3, 4)[:, [0, 1, 3]].T
+    return np.linalg.inv(matrix) if abs(np.linalg.det(matrix)) > 1e-12 else None
 
 
 def hits(pos: np.ndarray, tri: np.ndarray, row: int, column: int, resolution: tuple[int, int]):
@@ -36,9 +43,16 @@ def hits(pos: np.ndarray, tri: np.ndarray, row: int, column: int, resolution: tu
     return found, clear
 
 
-def layers_of(pos: np.ndarray, tri: np.ndarray, resolution: tuple[int, int], count: int):
+def layers_of(pos: Tensor, tri: Tensor, resolution: tuple[int, int], count: int):
     """(count, H, W, 4) images (u, v, z/w, id + 1) of so many layers, and (H, W) where they are clear."""
+    return _layers(pos.numpy().tobytes(), tri.numpy().tobytes(), resolution, count)
+
+
+@cache  # for tests that see the same in several ways
+def _layers(positions: bytes, triangles: bytes, resolution: tuple[int, int], count: int):
     height, width = resolution
+    pos = np.frombuffer(positions).reshape(-1, 4)
+    tri = np.frombuffer(triangles, dtype=np.int32).reshape(-1, 3)
     images, clear = np.zeros((count, height, width, 4)), np.zeros((height, width), dtype=bool)
     for row in range(height):
         for column in range(width):

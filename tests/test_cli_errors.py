@@ -448,7 +448,7 @@ def test_what_is_said_of_a_scene_into_a_full_standard_output(ball: Path, tmp_pat
 
 
 @full
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("unbuffered", ["", pytest.param("1", marks=pytest.mark.slow)])
 def test_a_full_standard_error_changes_no_status(unbuffered: str) -> None:
     with open("/dev/full", "w") as file:
         run = subprocess.run(

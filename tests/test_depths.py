@@ -51,12 +51,18 @@ def scene(painted: bool = True) -> Scene:
 
 
 @functools.cache
-def swept() -> tuple[PhotoConsistency, dict[int, DepthMap], Frame]:
+def compared() -> tuple[PhotoConsistency, Frame]:
     views = scene().train
     center, radius = bounding_sphere(views)
     frame = Frame(center.double(), radius, torch.device("cpu"))
-    term = PhotoConsistency(views, frame.normalized(views.cameras))
-    return term, depth_maps(term, frame.inside(visual_hull(views, center, radius, cells=32).vertices)), frame
+    return PhotoConsistency(views, frame.normalized(views.cameras)), frame
+
+
+@functools.cache
+def swept() -> tuple[PhotoConsistency, dict[int, DepthMap], Frame]:
+    term, frame = compared()
+    hull = visual_hull(scene().train, *bounding_sphere(scene().train), cells=32)
+    return term, depth_maps(term, frame.inside(hull.vertices)), frame
 
 
 def true_depths(index: int) -> Tensor:
@@ -70,6 +76,7 @@ def true_depths(index: int) -> Tensor:
     return depth_images(interpolate(vertices, fragments), fragments, camera)[0]
 
 
+@pytest.mark.slow
 def test_what_others_confirm_is_right() -> None:
     """By a pixel's shift; what nobody confirms is wrong more often, or it would say nothing."""
     _, maps, _ = swept()
@@ -86,6 +93,7 @@ def test_what_others_confirm_is_right() -> None:
     assert float((torch.cat(unsure) < 1.5).float().mean()) < 0.7
 
 
+@pytest.mark.slow
 def test_depths_are_zero_where_the_object_is_not() -> None:
     term, maps, _ = swept()
     for index in (0, 7):
@@ -94,6 +102,7 @@ def test_depths_are_zero_where_the_object_is_not() -> None:
             assert not plane[outside].any()
 
 
+@pytest.mark.slow
 def test_hollow_that_no_outline_shows_is_carved() -> None:
     views, truth = scene().train, scene().mesh
     assert truth is not None
@@ -109,6 +118,7 @@ def test_hollow_that_no_outline_shows_is_carved() -> None:
     assert abs(float(rays[rays[:, 2] > 0, 2].min()) - 0.5) < 0.12
 
 
+@pytest.mark.slow
 def test_depths_that_carve_nothing_leave_the_start_to_the_masks() -> None:
     views = scene_from_mesh(bowl(0.0), views=40, test_views=0, height=128, width=128, up="z").train
     where = bounding_sphere(views)
@@ -118,6 +128,7 @@ def test_depths_that_carve_nothing_leave_the_start_to_the_masks() -> None:
     assert choose_start(views, *where, cells=32).kind == "sphere"
 
 
+@pytest.mark.slow
 def test_photographs_that_say_nothing_leave_the_masks_alone() -> None:
     """Without paint, and with noise in every photograph."""
     views = scene(painted=False).train
@@ -152,7 +163,7 @@ def flat_maps(term: PhotoConsistency, depth: float, score: float, confirmed: flo
 )
 def test_votes_count_by_confirmation_and_texture(score: float, confirmed: float, carves: bool) -> None:
     """Depths far behind a full cube empty it, but for those that one other confirms, and those without texture."""
-    term, _, _ = swept()
+    term, _ = compared()
     grid = Grid(np.array([-0.5, -0.5, -0.5]), 0.1, (11, 11, 11))
     fine, outer, field = fused(grid, np.full(grid.shape, 0.3), flat_maps(term, 100.0, score, confirmed), term)
     assert fine.shape == (21, 21, 21) and fine.cell == 0.05 and (outer > 0).all()
@@ -181,7 +192,7 @@ def test_handles_of_the_hull_between_its_nodes_are_closed_before_it_is_a_bound(m
     field[:, 9:11, 9:11] = -1.0
     assert block is not None and block.genus == 0
     assert _as_simple(field, field, block, grid, DEFAULTS.carving) is None
-    term, _, _ = swept()
+    term, _ = compared()
     monkeypatch.setattr(carving, "PhotoConsistency", lambda *_, **__: term)
     monkeypatch.setattr(carving, "depth_maps", lambda *_: {0: None})
     monkeypatch.setattr(carving, "fused", lambda *_: (grid, field, field))
@@ -220,7 +231,7 @@ def test_what_differs_by_less_than_a_grid_can_show_is_not_put_to_the_vote(monkey
     grid = Grid(np.full(3, -10.0), 1.0, (21, 21, 21))
     distance = 7.3 - np.linalg.norm(grid.points(), axis=1).reshape(grid.shape)
     hull, carved = (surface_of(grid, distance - depth, DEFAULTS.carving) for depth in (0.0, 0.2))
-    term, _, _ = swept()
+    term, _ = compared()
     monkeypatch.setattr(carving, "PhotoConsistency", lambda *_, **__: term)
     monkeypatch.setattr(carving, "depth_maps", lambda *_: {0: None})
     monkeypatch.setattr(carving, "fused", lambda *_: (grid, distance, carved.field))

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "largesteps_zg"
 DOTTED = re.compile(r"(?<!`)`([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)`(?!`)")
@@ -87,6 +89,7 @@ def stale(source: str, known: Places, foreign: set[str], root: Path) -> list[str
     return wrong
 
 
+@pytest.mark.slow
 def test_every_name_and_page_that_a_comment_points_to_is_there():
     known, foreign = places(PACKAGE), others(PACKAGE)
     found = {

@@ -42,7 +42,7 @@ def threads(request):
 )
 def test_images_are_those_of_the_loops(work, dtype, w):
     pos, tri = soup(5, 24, w=w), soup_triangles(24)
-    images, clear = layers_of(pos.numpy(), tri.numpy(), SIZE, 1)
+    images, clear = layers_of(pos, tri, SIZE, 1)
     rast, rast_db = (
         image[0].double().numpy() for image in dr.rasterize(CONTEXT, pos.to(dtype)[None], tri, SIZE)
     )
@@ -151,7 +151,7 @@ def test_contexts_without_slopes_answer_none():
 @pytest.mark.parametrize("ranged", [False, True])
 def test_layers_are_those_of_the_loops(work, w, ranged):
     pos, tri = soup(11, 16, w=w), soup_triangles(16)
-    images, clear = layers_of(pos.numpy(), tri.numpy(), SIZE, 9)
+    images, clear = layers_of(pos, tri, SIZE, 9)
     mode = (pos, tri, SIZE, torch.tensor([[0, 16]], dtype=torch.int32)) if ranged else (pos[None], tri, SIZE)
     assert not images[8].any() and images[4].any()
     with dr.DepthPeeler(CONTEXT, *mode) as peeler:

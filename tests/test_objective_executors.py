@@ -101,7 +101,7 @@ def cluster() -> Iterator[Executor]:
         yield client.get_executor()
 
 
-@pytest.fixture(params=["pool", "cluster"])
+@pytest.fixture(params=["pool", pytest.param("cluster", marks=pytest.mark.slow)])
 def executor(request: pytest.FixtureRequest) -> Executor:
     return request.getfixturevalue(request.param)
 
@@ -189,6 +189,7 @@ def generating(x: Tensor) -> Iterator[int]:
     yield 1
 
 
+@pytest.mark.slow
 def test_a_cluster_takes_lambdas(cluster: Executor) -> None:
     assert Objective(lambda x: x + 1, executor=cluster).losses(numbers(2)).tolist() == [1, 2]
 

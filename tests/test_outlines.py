@@ -157,6 +157,7 @@ def turning() -> tuple[Scene, np.ndarray, np.ndarray]:
     return capture(turns=True, count=16)
 
 
+@pytest.mark.slow
 def test_only_what_stays_where_it_is_counts_as_at_rest(painted, turning) -> None:
     for (scene, _, _), rests in ((painted, False), (turning, True)):
         assert at_rest(scene.train, ~within_reach(scene.train, BALL, SUPPORT)) is rests
@@ -266,6 +267,7 @@ def test_a_place_counts_by_the_mean_of_what_photographs_say() -> None:
     np.testing.assert_allclose(found, [np.mean(terms), -1.0], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_table_has_the_look_of_photographs_in_which_nothing_stands_before_it(painted) -> None:
     scene, masks, _ = painted
     views = scene.train

@@ -43,6 +43,7 @@ def value(records: list[Record], method: str, measure: str) -> float:
 # The parts, without a renderer
 
 
+@pytest.mark.slow
 def test_the_box_leaves_its_plateau_only_where_the_loss_is_smoothed(tmp_path: Path) -> None:
     records = small("box", tmp_path)
     assert value(records, OURS, "parameter error") < 1e-4  # of 0.054 at the start

@@ -20,6 +20,7 @@ def values(name: str, folder: Path) -> dict[str, dict[str, float]]:
     return found
 
 
+@pytest.mark.slow
 def test_blur_pulls_a_disc_that_does_not_touch_its_target(tmp_path: Path) -> None:
     found = {method: row["pixels from the target"] for method, row in values("beside", tmp_path).items()}
     # 10 pixels lie between. Without blur Adam follows the pixel grid, which is the same everywhere.

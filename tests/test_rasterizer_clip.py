@@ -35,7 +35,7 @@ def test_clip_coordinates_become_pixels():
 @pytest.mark.parametrize("w", [(1.0, 1.0), (1.0, 4.0)], ids=["orthographic", "perspective"])
 def test_depth_is_that_of_clip_space(dtype, w):
     pos, tri = soup(13, 20, w=w), soup_triangles(20)
-    (expected, *_), clear = layers_of(pos.numpy(), tri.numpy(), SIZE, 1)
+    (expected, *_), clear = layers_of(pos, tri, SIZE, 1)
     f = rasterize(pixels_from_clip(pos.to(dtype)[None], SIZE), tri, SIZE)
     assert clear.mean() > 0.9
     assert np.array_equal(f.triangle_ids()[0].numpy()[clear], expected[clear, 3] - 1)
@@ -125,7 +125,7 @@ def test_layers_come_nearest_first_until_nothing_is_left(dtype):
     pos, tri = soup(11, 16, w=(1.0, 4.0)), soup_triangles(16)
     # Depth before the near plane as well: these points have none, and see all of it.
     pos[:, 2] = 0.9 * pos[:, 3] - 0.8  # z/w rises with w, and stays within -1 and 1
-    images, clear = layers_of(pos.numpy(), tri.numpy(), SIZE, 9)
+    images, clear = layers_of(pos, tri, SIZE, 9)
     points = pixels_from_clip(pos.to(dtype)[None], SIZE)
     for given in (points, torch.cat([points[..., :2], points[..., 3:]], dim=-1)):
         layers = list(rasterize_layers(given, tri, SIZE))

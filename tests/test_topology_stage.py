@@ -245,6 +245,7 @@ def test_what_lies_near_the_surface_is_no_cavity() -> None:
     assert all(len(list(series)) == 1 for series in carved(given("can"), lid.float(), deep))
 
 
+@pytest.mark.slow
 def test_gaps_are_closed_and_bridges_cut() -> None:
     for name, word in (("bead", "closed"), ("kettle", "cut")):
         every = [proposal for series in simpler(given(name)) for proposal in series]

@@ -92,6 +92,7 @@ def test_epipolar_distance_is_that_to_the_image_of_the_ray() -> None:
     assert epipolar_distances(first, second, a, moved)[0] >= 3.0 - 1e-9
 
 
+@pytest.mark.slow
 def test_the_command_triangulates_once(views: Views, ball: Mesh, tmp_path: Path, capsys, monkeypatch) -> None:
     save_scene(tmp_path / "scene", Scene(path=None, format="synthetic", train=views))
     save_mesh(tmp_path / "ball.ply", icosphere(5, radius=1.05))
