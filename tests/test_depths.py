@@ -196,7 +196,7 @@ def test_handles_of_the_hull_between_its_nodes_are_closed_before_it_is_a_bound(m
     monkeypatch.setattr(carving, "PhotoConsistency", lambda *_, **__: term)
     monkeypatch.setattr(carving, "depth_maps", lambda *_: {0: None})
     monkeypatch.setattr(carving, "fused", lambda *_: (grid, field, field))
-    monkeypatch.setattr(carving, "_more_agree", lambda *_: True)
+    monkeypatch.setattr(carving._Vote, "for_", lambda *_: True)
     frame = Frame(torch.zeros(3, dtype=torch.float64), 1.0, torch.device("cpu"))
     found = carving.carved_by_photographs(block, scene().train, frame)
     assert found is not None and found.genus == 0 and found.parts == 1
@@ -222,9 +222,13 @@ def test_a_vote_is_what_all_photographs_say_and_ends_when_it_is_decided(seed: in
     ball = icosphere(0, dtype=torch.float64)
     hulls = [SimpleNamespace(vertices=ball.vertices + shift, faces=ball.faces) for shift in (0.0, 9.0)]
     frame = Frame(torch.zeros(3, dtype=torch.float64), 1.0, torch.device("cpu"))
-    assert carving._more_agree(*hulls, term, frame) == (2 * fewer > len(heard))  # type: ignore[arg-type]
+    vote = carving._Vote(hulls[1], term, frame)  # type: ignore[arg-type]
+    assert vote.for_(hulls[0]) == (2 * fewer > len(heard))  # type: ignore[arg-type]
     if fewer in (0, 9) and len(heard) == 9:
         assert max(asked) == 4  # five of nine
+    over_hull = len(asked) // 2
+    assert vote.for_(hulls[0]) == (2 * fewer > len(heard))  # type: ignore[arg-type]
+    assert len(asked) == 3 * over_hull  # what they say of the hull is known by now
 
 
 def test_what_differs_by_less_than_a_grid_can_show_is_not_put_to_the_vote(monkeypatch) -> None:
@@ -236,8 +240,34 @@ def test_what_differs_by_less_than_a_grid_can_show_is_not_put_to_the_vote(monkey
     monkeypatch.setattr(carving, "depth_maps", lambda *_: {0: None})
     monkeypatch.setattr(carving, "fused", lambda *_: (grid, distance, carved.field))
     voted = []
-    monkeypatch.setattr(carving, "_more_agree", lambda *_: bool(voted.append(1)) or True)
+    monkeypatch.setattr(carving._Vote, "for_", lambda *_: bool(voted.append(1)) or True)
     frame = Frame(torch.zeros(3, dtype=torch.float64), 1.0, torch.device("cpu"))
     # A fifth of a cell apart: 12 / 25 of what rounding makes.
     assert carving.carved_by_photographs(hull, scene().train, frame, finer=False) is None and not voted
     assert carving.carved_by_photographs(hull, scene().train, frame) is not None and voted
+
+
+def test_gaps_are_not_closed_where_photographs_are_against_what_was_carved(monkeypatch) -> None:
+    """A slit through a block, which makes two parts of it; closing it takes time, and would only bring the hull back."""
+    field = np.full((20, 20, 20), -1.0)
+    field[3:17, 3:17, 3:17] = 1.0
+    grid = Grid(np.zeros(3), 1.0, field.shape)
+    block = surface_of(grid, field, DEFAULTS.carving)
+    cut = field.copy()
+    cut[:, 10] = -1.0
+    term, _, _ = swept()
+    monkeypatch.setattr(carving, "PhotoConsistency", lambda *_, **__: term)
+    monkeypatch.setattr(carving, "depth_maps", lambda *_: {0: None})
+    monkeypatch.setattr(carving, "fused", lambda *_: (grid, field, cut))
+    asked, answers, closed = [], [False, True, False, True, True], []
+    monkeypatch.setattr(carving._Vote, "for_", lambda _, carved: asked.append(carved) or answers.pop(0))
+    close = carving._as_simple
+    monkeypatch.setattr(carving, "_as_simple", lambda *given: closed.append(1) or close(*given))
+    frame = Frame(torch.zeros(3, dtype=torch.float64), 1.0, torch.device("cpu"))
+    assert carving.carved_by_photographs(block, scene().train, frame) is None and not closed
+    assert [part.parts for part in asked] == [2]
+    assert (
+        carving.carved_by_photographs(block, scene().train, frame) is None
+    )  # for the cut block, not for a whole one
+    found = carving.carved_by_photographs(block, scene().train, frame)
+    assert found is not None and found.parts == 1 and [part.parts for part in asked] == [2, 2, 1, 2, 1]

@@ -36,7 +36,7 @@ def carved_by_photographs(
 
     Each photograph's depths are found by sweeping, see `depth_maps`. That there are handles, or parts, which the masks
     don't show is more than they can say: ever wider gaps are closed until there are none. Where that is in vain, the
-    answer is None, too.
+    answer is None, too. Photographs are asked before that and after it, and have to be for it each time.
 
     Parameters
     ----------
@@ -59,12 +59,28 @@ def carved_by_photographs(
     grid = Grid((hull.grid.corner - middle) / radius, hull.grid.cell / radius, hull.grid.shape)
     fine, outer, field = fused(grid, hull.field / radius, maps, term)
     scene = Grid(fine.corner * radius + middle, fine.cell * radius, fine.shape)
+
+    vote = _Vote(hull, term, frame)
+
+    def worth(carved: Hull) -> bool:
+        """Whether it differs from the hull, and most photographs agree better over it."""
+        return (finer or 12.0 * _squared_cells_between(carved, hull) > 1.0) and vote.for_(carved)
+
+    # Asked before gaps are closed, too: that takes most of the time, and only brings it nearer to the hull.
+    unclosed = surface_of(scene, field / fine.cell * scene.cell, constants)
+    if unclosed is None or not worth(unclosed):
+        return None
+    if _simple(unclosed, hull):
+        return unclosed
     # Between its nodes the hull may have got handles, too: these are closed first.
     whole = _as_simple(outer / fine.cell, np.full(fine.shape, np.inf), hull, scene, constants)
     carved = whole and _as_simple(field / fine.cell, whole[1], hull, scene, constants)
-    if not carved or not (finer or 12.0 * _squared_cells_between(carved[0], hull) > 1.0):
-        return None
-    return carved[0] if _more_agree(carved[0], hull, term, frame) else None
+    return carved[0] if carved and worth(carved[0]) else None
+
+
+def _simple(surface: Hull, hull: Hull) -> bool:
+    """Whether it has no more handles and parts than the hull."""
+    return surface.genus <= hull.genus and surface.parts <= hull.parts
 
 
 def _squared_cells_between(carved: Hull, hull: Hull) -> float:
@@ -79,7 +95,7 @@ def _as_simple(
     """The surface of a field, and the field, with gaps closed until it has no more handles and parts than the hull."""
     for closed in _closed(field, outer):
         found = surface_of(scene, closed * scene.cell, constants)
-        if found is not None and found.genus <= hull.genus and found.parts <= hull.parts:
+        if found is not None and _simple(found, hull):
             return found, closed
     return None
 
@@ -96,24 +112,38 @@ def _closed(field: np.ndarray, outer: np.ndarray) -> Iterator[np.ndarray]:
         width *= 2
 
 
-@torch.no_grad()
-def _more_agree(first: Hull, second: Hull, term: PhotoConsistency, frame: Frame) -> bool:
-    """Whether most photographs agree better with their neighbours over the first one."""
-    level = min(1, term.levels - 1)
-    surfaces = []
-    for hull in (first, second):
-        faces = hull.faces.int().to(frame.device)
-        surfaces.append((frame.inside(hull.vertices).to(frame.device), faces, edge_table(faces)))
-    votes = heard = 0
-    for index in range(len(term.neighbors)):
-        left = len(term.neighbors) - index
-        if 2 * votes > heard + left or 2 * votes + left <= heard:
-            break  # whatever the others say
-        group = term.group(index, 0)
-        one, other = (term.evidence(*surface, group, level=level) for surface in surfaces)
-        if one is not None and other is not None:
-            votes, heard = votes + int(float(one.loss) < float(other.loss)), heard + 1
-    return 2 * votes > heard
+class _Vote:
+    """Whether most photographs agree better with their neighbours over another surface than over the hull."""
+
+    def __init__(self, hull: Hull, term: PhotoConsistency, frame: Frame) -> None:
+        self._term, self._frame, self._level = term, frame, min(1, term.levels - 1)
+        self._hull, self._losses = self._placed(hull), dict[int, float | None]()
+
+    @torch.no_grad()
+    def for_(self, carved: Hull) -> bool:
+        """Photographs are asked until it is decided; what they lose over the hull is kept for the next question."""
+        surface, count = self._placed(carved), len(self._term.neighbors)
+        votes = heard = 0
+        for index in range(count):
+            left = count - index
+            if 2 * votes > heard + left or 2 * votes + left <= heard:
+                break  # whatever the others say
+            if index not in self._losses:
+                self._losses[index] = self._loss(self._hull, index)
+            before, after = self._losses[index], self._loss(surface, index)
+            if before is not None and after is not None:
+                votes, heard = votes + int(after < before), heard + 1
+        return 2 * votes > heard
+
+    def _placed(self, hull: Hull) -> tuple[Tensor, Tensor, Tensor]:
+        """Vertices in the coordinates of the term, faces, and the table of edges."""
+        faces = hull.faces.int().to(self._frame.device)
+        return self._frame.inside(hull.vertices).to(self._frame.device), faces, edge_table(faces)
+
+    def _loss(self, surface: tuple[Tensor, Tensor, Tensor], index: int) -> float | None:
+        """What a photograph loses, if it says anything."""
+        found = self._term.evidence(*surface, self._term.group(index, 0), level=self._level)
+        return None if found is None else float(found.loss)
 
 
 def fused(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from ..._support.atomic import atomic_path
 from ...constants import Structure
@@ -129,7 +129,7 @@ def stand_still(places: Sequence[np.ndarray]) -> list[np.ndarray]:
         votes += near
         covered[index] = near.mean()
     others = len(cells) - 1
-    by_chance = binom.sf(np.arange(others + 1) - 1, others, covered.mean())  # so many others, or more
+    by_chance = bdtrc(np.arange(-1, others), others, covered.mean())  # so many others, or more
     found = []
     for part in cells:
         agree = votes[part[:, 0], part[:, 1]] - 1
