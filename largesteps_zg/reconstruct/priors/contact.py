@@ -42,12 +42,12 @@ def _partners(
     ahead = wp.bool(False)
     winding = wp.int32(0)
     if closed:
-        # A ray outwards from a surface that is in order leaves as often as it enters; most meet nothing at all.
         origin = points[i] + start * normal
-        above = wp.mesh_query_ray(mesh, origin, normal, wp.inf)
-        ahead = above.result and above.t < reach and wp.dot(above.normal, normal) < -parallel
-        if above.result and (ahead or behind):
-            hit = above
+        above = wp.mesh_query_ray(mesh, origin, normal, reach)
+        ahead = above.result and wp.dot(above.normal, normal) < -parallel
+        if ahead or behind:
+            # A ray outwards from a surface that is in order leaves as often as it enters. A long one is not cheap.
+            hit = wp.mesh_query_ray(mesh, origin, normal, wp.inf)
             for _ in range(most):
                 if not hit.result:
                     break
@@ -90,7 +90,10 @@ class Contact:
     ) -> None:
         self.faces, self._count, self.constants = faces, len(vertices), constants
         self.edge = float(mean_edge_length(vertices, faces))
+        # The tree of the first positions is refitted to later ones: then a run that is resumed has the same one.
+        self._points = vertices.detach().float().clone().contiguous()
         self._corners: Any = as_array(faces.to(torch.int32).contiguous().view(-1))
+        self._mesh: Any = None
         sides = edge_faces(faces)
         inner = sides.faces[:, 1] >= 0
         self._edges, self._beside, self._closed = sides.edges[inner], sides.faces[inner], bool(inner.all())
@@ -157,25 +160,28 @@ class Contact:
 
     def _search(self, vertices: Tensor) -> None:
         """Find the part near each vertex; then near the middles of bent edges whose ends have a part near them."""
-        points: Any = as_array(vertices.float().contiguous(), dtype=wp.vec3)
-        mesh = wp.Mesh(points=points, indices=self._corners)
+        if self._mesh is None:
+            points: Any = as_array(self._points, dtype=wp.vec3)
+            self._mesh = wp.Mesh(points=points, indices=self._corners)
+        self._points.copy_(vertices)
+        self._mesh.refit()
         normals = vertex_normals(vertices, self.faces)
         everyone = torch.arange(len(vertices), device=vertices.device)
-        found = self._cast(mesh, everyone[:, None].expand(-1, 2), vertices, normals)
+        found = self._cast(everyone[:, None].expand(-1, 2), vertices, normals)
         near = torch.zeros(len(vertices), dtype=torch.bool, device=vertices.device)
         near[found[0][:, 0]] = True
         first, second = face_normals(vertices, self.faces)[self._beside].unbind(dim=1)
         bent = (first * second).sum(dim=1) < self.constants.bent
-        between = self._cast(mesh, self._edges[bent & near[self._edges].any(dim=1)], vertices, normals)
+        between = self._cast(self._edges[bent & near[self._edges].any(dim=1)], vertices, normals)
         self._found = tuple(torch.cat(both) for both in zip(found, between, strict=True))
 
-    def _cast(self, mesh: Any, pairs: Tensor, vertices: Tensor, normals: Tensor) -> tuple[Tensor, ...]:
+    def _cast(self, pairs: Tensor, vertices: Tensor, normals: Tensor) -> tuple[Tensor, ...]:
         device, count = vertices.device, len(pairs)
         points = vertices[pairs].mean(dim=1).float().contiguous()
         upright = torch.nn.functional.normalize(normals[pairs].sum(dim=1), dim=1).float().contiguous()
         faces = torch.empty(count, dtype=torch.int32, device=device)
         weights, sides = torch.zeros(count, 3, device=device), torch.zeros(count, device=device)
-        inputs = [mesh.id, as_array(points, dtype=wp.vec3), as_array(upright, dtype=wp.vec3)]
+        inputs = [self._mesh.id, as_array(points, dtype=wp.vec3), as_array(upright, dtype=wp.vec3)]
         rules = self.constants
         inputs += [self._closed, rules.touching * self.edge, rules.reach * self.edge]
         inputs += [rules.parallel, rules.shallow, len(self.faces)]  # a ray meets each face once
