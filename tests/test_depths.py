@@ -248,7 +248,7 @@ def test_what_differs_by_less_than_a_grid_can_show_is_not_put_to_the_vote(monkey
 
 
 def test_gaps_are_not_closed_where_photographs_are_against_what_was_carved(monkeypatch) -> None:
-    """A slit through a block, which makes two parts of it; closing it takes time, and would only bring the hull back."""
+    """A slit through a block makes two parts of it; closing it takes time, and would only bring the hull back."""
     field = np.full((20, 20, 20), -1.0)
     field[3:17, 3:17, 3:17] = 1.0
     grid = Grid(np.zeros(3), 1.0, field.shape)

@@ -65,50 +65,56 @@ class _Still:
 
     def moves(self, i: int, batch: Batch) -> Float[Tensor, "5 6"]:
         """The moves of a camera that its photograph asks for: all of it, and each of its halves."""
-        draw, given = self._drawn(batch), self._corrections.given[i]
+        draw, given = self._drawn(batch), self._corrections.given
         focal, away = float(batch.cameras.intrinsics[0, 0, 0]), float(self._corrections.distance[i])
         # Turns, shifts across and a shift along that move the outline by a pixel, in a scene of radius 1.
         pixel = torch.tensor([away / focal] * 3 + [1 / focal] * 2 + [away / focal]).to(
             self._corrections.turns
         )
 
-        def look(move: Tensor) -> Tensor:
-            return draw(displaced(given, (pixel * move)[None]))
+        def look(moves: Tensor) -> Tensor:
+            return draw(displaced(given[[i] * len(moves)], pixel * moves))
 
         steps = torch.eye(6).to(pixel)
-        slopes = torch.stack([(look(step) - look(-step)) / 2 for step in steps], dim=-1)  # (H, W, 4, 6)
-        still, target = look(torch.zeros_like(pixel)), batch.targets[0]
+        images, target = look(torch.cat([steps, -steps, torch.zeros_like(steps[:1])])), batch.targets[0]
+        slopes = (images[:6] - images[6:12]) / 2
         known = torch.ones_like(target[..., 0]) if batch.weights is None else batch.weights[0]
         halves = _halves(target)
-        found = [
-            _asked(look, still, slopes, target, (known * part)[..., None], self._corrections.constants)
-            for part in (torch.ones_like(halves[0]), *halves)
-        ]
-        return pixel * torch.stack(found)
+        weights = [known, *(known * half for half in halves)]
+        return pixel * _asked(look, images[12], slopes, target, weights, self._corrections.constants)
 
     def losses(self, i: int, batch: Batch, cameras: list[Cameras]) -> Float[Tensor, " 2"]:
         """Of a photograph, seen by the given camera; and each half by the camera that the other half asks for."""
         draw, difference = self._drawn(batch), self._fit.difference
 
-        def loss(camera: Cameras) -> Tensor:
-            return difference.of_pixels(draw(camera)[None], batch)[0].double()
+        given = self._corrections.given[i]
+        poses = torch.cat([camera.world_to_camera for camera in (given, *cameras)])
+        images = draw(given.unchecked(poses, given.intrinsics))
+
+        def loss(image: Tensor) -> Tensor:
+            return difference.of_pixels(image[None], batch)[0].double()
 
         left, right, upper, lower = _halves(batch.targets[0])
         crossed = [
-            loss(camera)[half].sum()
-            for camera, half in zip(cameras, (right, left, lower, upper), strict=True)
+            loss(image)[half].sum()
+            for image, half in zip(images[1:], (right, left, lower, upper), strict=True)
         ]
-        given = loss(self._corrections.given[i]).sum()
-        return torch.stack([given, torch.stack(crossed).sum() / 2]).cpu()
+        return torch.stack([loss(images[0]).sum(), torch.stack(crossed).sum() / 2]).cpu()
 
     def _drawn(self, batch: Batch) -> Callable[[Cameras], Tensor]:
-        """From a camera in the place of a view's to the image, (H, W, 4)."""
-        fit, like = self._fit, batch.cameras.world_to_camera
-        colors = fit.appearance.asked(self._vertices, fit.faces, self._albedo, batch.cameras, batch.index)
+        """From cameras in the place of a view's to images, (B, H, W, 4), as many at a time as a step has pixels."""
+        fit, like = self._fit, batch.cameras
+        colors = fit.appearance.asked(self._vertices, fit.faces, self._albedo, like, batch.index)
+        most = max(fit.constants.schedule.step_pixels // (like.height * like.width), 1)
 
-        def draw(camera: Cameras) -> Tensor:
-            placed = batch.cameras.unchecked(camera.world_to_camera.to(like), batch.cameras.intrinsics)
-            return fit.drawn(self._vertices, colors, placed)[0]
+        def draw(cameras: Cameras) -> Tensor:
+            images = []
+            for poses in cameras.world_to_camera.to(like.world_to_camera).split(most):
+                count = len(poses)
+                placed = like.unchecked(poses, like.intrinsics.expand(count, -1, -1))
+                seen = colors if colors.dim() == 2 else colors.expand(count, -1, -1)
+                images.append(fit.drawn(self._vertices, seen, placed))
+            return torch.cat(images)
 
         return draw
 
@@ -116,31 +122,39 @@ class _Still:
 def _asked(
     look: Callable[[Tensor], Tensor],
     still: Float[Tensor, "H W 4"],
-    slopes: Float[Tensor, "H W 4 6"],
+    slopes: Float[Tensor, "6 H W 4"],
     target: Float[Tensor, "H W 4"],
-    weights: Float[Tensor, "H W 1"],
+    weights: list[Float[Tensor, "H W"]],
     constants: Correcting,
-) -> Float[Tensor, " 6"]:
-    """The move, in pixels, that some of the pixels ask for: of a few steps of Gauss and Newton the one that suits best.
+) -> Float[Tensor, "N 6"]:
+    """The moves, in pixels, that each of some parts asks for: of a few steps of Gauss and Newton those that suit best.
 
     Differences count like their squares up to the mean difference, and like themselves beyond.
     """
-    move, best = (torch.zeros(6).to(slopes).double() for _ in range(2))
-    least, image = float("inf"), still
+    moves = still.new_zeros(len(weights), 6, dtype=torch.float64)
+    best, least = moves.clone(), [float("inf")] * len(weights)
+    images, searching = dict.fromkeys(range(len(weights)), still), list(range(len(weights)))
+    moving = (slopes != 0).any(0)  # most of a photograph shows no surface, whatever the camera does
+    slopes = slopes[:, moving]  # (6, M)
     for _ in range(constants.asked_steps):
-        off = weights * (image - target)
-        size = float(off.abs().sum())
-        if not size < least:
-            break
-        best, least = move, size
-        bent = weights / (off.abs() + size / max(float(weights.sum()) * 4, 1.0))
-        curved = (slopes * bent[..., None]).flatten(0, 2).T @ slopes.flatten(0, 2)
-        pull = (slopes * (bent * off)[..., None]).flatten(0, 2).sum(0)
-        curved, pull = curved.double(), pull.double()
-        ridge = constants.asked_ridge * curved.diagonal().mean().clamp_min(1e-12)
-        move = best - torch.linalg.solve(curved + ridge * torch.eye(6).to(curved), pull)
-        image = look(move.to(slopes))
-    return move if float((weights * (image - target)).abs().sum()) < least else best
+        for part in tuple(searching):
+            off = weights[part][..., None] * (images[part] - target)
+            size = float(off.abs().sum())
+            if not size < least[part]:
+                searching.remove(part)
+                continue
+            best[part], least[part] = moves[part], size
+            off, known = off[moving], weights[part][..., None].expand_as(off)[moving]
+            bent = known / (off.abs() + size / max(float(weights[part].sum()) * 4, 1.0))
+            curved, pull = ((slopes * bent) @ slopes.T).double(), (slopes @ (bent * off)).double()
+            ridge = constants.asked_ridge * curved.diagonal().mean().clamp_min(1e-12)
+            moves[part] -= torch.linalg.solve(curved + ridge * torch.eye(6).to(curved), pull)
+        if searching:
+            images |= zip(searching, look(moves[searching].to(slopes)), strict=True)
+    for part, image in images.items():
+        if float((weights[part][..., None] * (image - target)).abs().sum()) < least[part]:
+            best[part] = moves[part]
+    return best
 
 
 def _halves(target: Float[Tensor, "H W 4"]) -> tuple[Bool[Tensor, "H W"], ...]:

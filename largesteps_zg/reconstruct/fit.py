@@ -159,7 +159,8 @@ class Fit:
         self, vertices: Tensor, albedo: Tensor, batch: Batch, *, light: Tensor | None = None
     ) -> Tensor:
         """(V, 3) or (B, V, 3): colours of the surface in some views; in another light where one is given."""
-        return self.appearance.colors(vertices, self.faces, albedo, batch.cameras, batch.index, light=light)
+        colors, normals = self.appearance.colors, self.triangles.normals(vertices)
+        return colors(vertices, self.faces, albedo, batch.cameras, batch.index, light=light, normals=normals)
 
     def step(self, batch: Batch, *, number: int, factor: float, progress: float) -> float:
         """One gradient step against some of the views; the loss before it, with brightness in full.
@@ -191,9 +192,8 @@ class Fit:
             shown = result.shown
             patches = self._patches(vertices, albedo, batch, shown, number=number, progress=progress)
         loss = result.loss + patches
-        if self.triangles.bends is not None:
-            weight = bending_weight(self.options.bending, progress, schedule)
-            loss = loss + weight * self.triangles.bends(vertices)
+        if (bent := self.triangles.bend(vertices)) is not None:
+            loss = loss + bending_weight(self.options.bending, progress, schedule) * bent
         with self.stopwatch("backward"):
             for part in self._parts():
                 part.grad = None

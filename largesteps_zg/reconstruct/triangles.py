@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..constants import DEFAULTS, Constants
 from ..geometry.half_edges import edge_lengths, edges
+from ..geometry.normals import vertex_normals
 from ..rasterizer.silhouette_edges import edge_table
 from .diffused import Diffused
 from .priors.bending import Bending
@@ -54,6 +55,18 @@ class Triangles:
         self.contact = Contact(faces, self.rest, self._priors)
         self.pleats = Pleats(faces, self.rest, self._priors)
         self.bends = Bending(faces, self.rest, self._priors) if bending else None
+        self._normals: tuple[Tensor, Tensor] | None = None  # and of which positions they are
+
+    def normals(self, vertices: Tensor) -> Tensor:
+        """Unit normals at the vertices, differentiable; made once for all who ask with the same tensor."""
+        kept = self._normals
+        if kept is None or kept[0] is not vertices or (torch.is_grad_enabled() and not kept[1].requires_grad):
+            kept = self._normals = vertices, vertex_normals(vertices, self.faces)
+        return kept[1]
+
+    def bend(self, vertices: Tensor) -> Tensor | None:
+        """How much the surface bends, if that was asked for."""
+        return None if self.bends is None else self.bends(vertices, self.normals(vertices))
 
     @torch.no_grad()
     def untangle(self, vertices: Tensor, number: int) -> bool:

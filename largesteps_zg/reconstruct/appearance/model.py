@@ -67,6 +67,7 @@ class Appearance:
         *,
         light: Tensor | None = None,
         mirrored: bool = True,
+        normals: Float[Tensor, "V 3"] | None = None,
     ) -> Tensor:
         """Colours of the vertices: (V, 3) where all views see the same, else (B, V, 3).
 
@@ -81,8 +82,10 @@ class Appearance:
             In place of the present one.
         mirrored : bool
             With gloss, where there is some.
+        normals : (V, 3), optional
+            ``vertex_normals(vertices, faces)``, where these are at hand.
         """
-        normals = vertex_normals(vertices, faces)
+        normals = vertex_normals(vertices, faces) if normals is None else normals
         shading = SphericalHarmonicsLight(self.light if light is None else light)
         colors = albedo * shading(normals)
         if mirrored and self.mirror is not None:

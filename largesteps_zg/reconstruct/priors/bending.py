@@ -72,14 +72,18 @@ class Bending:
         with silence:  # PyTorch warns that compressed rows are new
             self._offsets, self._spread = matrix.to_sparse_csr(), matrix.t().coalesce().to_sparse_csr()
 
-    def __call__(self, vertices: Float[Tensor, "V 3"]) -> Float[Tensor, ""]:
-        """E of other positions of the same mesh."""
-        return _Energy.apply(vertices, self)
+    def __call__(
+        self, vertices: Float[Tensor, "V 3"], normals: Float[Tensor, "V 3"] | None = None
+    ) -> Float[Tensor, ""]:
+        """E of other positions of the same mesh; ``vertex_normals(vertices, faces)``, where these are at hand."""
+        return _Energy.apply(vertices, normals, self)
 
-    def value_and_gradient(self, vertices: Float[Tensor, "V 3"]) -> tuple[Tensor, Float[Tensor, "V 3"]]:
-        """E and its gradient, without a graph."""
+    def value_and_gradient(
+        self, vertices: Float[Tensor, "V 3"], normals: Float[Tensor, "V 3"] | None = None
+    ) -> tuple[Tensor, Float[Tensor, "V 3"]]:
+        """E and its gradient, without a graph; arguments as for a call."""
         vertices = vertices.detach()
-        normals = vertex_normals(vertices, self.faces)
+        normals = vertex_normals(vertices, self.faces) if normals is None else normals.detach()
         slopes = (normals * (self._offsets @ vertices)).sum(dim=1) / self.lengths
         rounded = (slopes.square() + self._round**2).sqrt()
         energy = _PER_AREA * (self.lengths * (rounded - self._round)).sum()
@@ -88,8 +92,8 @@ class Bending:
 
 class _Energy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, vertices: Tensor, bending: Bending) -> Tensor:
-        energy, gradient = bending.value_and_gradient(vertices)
+    def forward(ctx, vertices: Tensor, normals: Tensor | None, bending: Bending) -> Tensor:
+        energy, gradient = bending.value_and_gradient(vertices, normals)
         ctx.save_for_backward(gradient)
         return energy
 
@@ -97,4 +101,4 @@ class _Energy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad: Tensor):
         (gradient,) = ctx.saved_tensors
-        return grad * gradient, None
+        return grad * gradient, None, None
