@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from largesteps_zg.images.losses import image_loss, pixel_losses
+from largesteps_zg.images.losses import image_loss, losses_of_images, pixel_losses
 
 KINDS = ["l1", "l2", "robust"]
 SHAPES = [(2, 5, 7, 4), (1, 3, 16, 3), (3, 1, 1, 1), (1, 2, 9, 4), (1, 2, 11, 2)]
@@ -140,6 +140,10 @@ def test_brightness_and_hue_are_compared_along_axes_at_right_angles(kind, shape,
     (true,) = torch.autograd.grad(wanted.sum(), expected)
     assert torch.allclose(gradient.double(), true, rtol=1e-5, atol=1e-6 * float(true.abs().max()))
     assert torch.allclose(pixel_losses(images, targets, **given).double(), wanted, rtol=1e-5)
+    counts[:3] /= 0.4
+    less, full = losses_of_images(found, targets, **given)
+    assert less.item() == loss.item() and not full.requires_grad
+    assert full.item() == pytest.approx(reference(rho(kind, turned), counts, pixels).sum().item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)

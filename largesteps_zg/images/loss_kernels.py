@@ -89,7 +89,7 @@ COMPARE = (
             const wp::float32* image = images.data + (size_t)row * size;
             const wp::float32* target = targets.data + (size_t)row * size;
             wp::float32* slope = gradient.data + (size_t)row * size;
-            wp::float32 totals[8] = {};
+            wp::float32 totals[8] = {}, of_brightness[8] = {};
             const auto compare = [&](int i, auto width) {
                 wp::float32 d[4][width()], share[width()];
                 for (int m = 0; m < width(); ++m) {
@@ -99,6 +99,7 @@ COMPARE = (
                 }
                 for (int m = 0; m < width(); ++m) {
                     turned(d[0][m], d[1][m], d[2][m]);
+                    of_brightness[m] += share[m] * weight[0] * value(d[0][m], sharp[0]);
                     for (int n = 0; n < count(); ++n) {
                         totals[m] += share[m] * weight[n] * value(d[n][m], sharp[n]);
                         d[n][m] = share[m] * weight[n] * slope_of(d[n][m], sharp[n]);
@@ -111,9 +112,10 @@ COMPARE = (
             int i = 0;
             for (; i + 8 <= pixels; i += 8) compare(i, []() { return 8; });
             for (; i < pixels; ++i) compare(i, []() { return 1; });
-            wp::float32 total = 0;
-            for (int m = 0; m < 8; ++m) total += totals[m];
+            wp::float32 total = 0, brightness = 0;
+            for (int m = 0; m < 8; ++m) total += totals[m], brightness += of_brightness[m];
             sums.data[row] = total;
+            bright.data[row] = brightness;
         }
     };
     with_shape([&](auto value, auto slope_of) {
@@ -172,8 +174,11 @@ _GIVEN = {
     "images": FLOATS, "targets": FLOATS, "weights": FLOATS, "sharps": FLOATS, "known": FLOATS, "weighted": int,
     "kind": int, "axes": int, "channels": int,
 }  # fmt: skip
-# The sums of rows of pixels and the gradient; and the loss of every pixel. Each compiles for seconds, so by itself.
+# The sums of rows of pixels, along axes that of brightness alone, too, and the gradient; and the loss of every pixel.
+# Each compiles for seconds, so by itself.
 _rows = KernelModule("largesteps_zg.images.losses", torch.float32)
-compare_rows = _rows.items("compare_rows", COMPARE, **_GIVEN, size=int, sums=FLOATS, gradient=FLOATS)
+compare_rows = _rows.items(
+    "compare_rows", COMPARE, **_GIVEN, size=int, sums=FLOATS, bright=FLOATS, gradient=FLOATS
+)
 _pixels = KernelModule("largesteps_zg.images.pixel_losses", torch.float32)
 compare_pixels = _pixels.items("compare_pixels", COMPARE_PIXELS, **_GIVEN, losses=FLOATS)

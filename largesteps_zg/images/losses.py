@@ -29,25 +29,27 @@ class _ImageLoss(torch.autograd.Function):
         known: Tensor | None,
         kind: int,
         axes: bool,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         views, height, width, channels = images.shape
         rows, device = views * height, images.device
         gradient = torch.empty_like(images)
-        sums = torch.empty(rows, device=device)
+        sums, bright = torch.empty(rows, device=device), torch.zeros(rows, device=device)
         row_weights, row_sharps = weights.repeat(width), sharps.repeat(width)
         inputs = [as_flat(images), as_flat(targets), as_warp(row_weights), as_warp(row_sharps)]
         inputs += [as_flat(sums if known is None else known), int(known is not None), kind, int(axes)]
-        inputs += [channels, width * channels, as_warp(sums), as_flat(gradient)]
+        inputs += [channels, width * channels, as_warp(sums), as_warp(bright), as_flat(gradient)]
         if device.type == "cpu":
             load(compare_rows.module, device)
 
         run_items(compare_rows, rows, inputs, device)
         ctx.save_for_backward(gradient)
-        return sums.double().sum().float()
+        total, of_brightness = sums.double().sum().float(), bright.double().sum().float()
+        ctx.mark_non_differentiable(of_brightness)
+        return total, of_brightness
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor):
+    def backward(ctx, grad: Tensor, _: Tensor):
         (gradient,) = ctx.saved_tensors
         # A pass over all pixels that is nearly always a multiplication by 1; on CUDA to ask would be to wait.
         alone = grad.device.type == "cpu" and float(grad) == 1.0
@@ -94,11 +96,34 @@ def image_loss(
         If shapes or types differ, the kind is unknown, a scale or the brightness is not positive, or channels differ in
         weight or scale beside brightness.
     """
+    return losses_of_images(
+        images,
+        targets,
+        kind=kind,
+        weights=weights,
+        scales=scales,
+        pixel_weights=pixel_weights,
+        brightness=brightness,
+    )[0]
+
+
+def losses_of_images(
+    images: Float[Tensor, "B H W C"],
+    targets: Float[Tensor, "B H W C"],
+    *,
+    kind: str = "l1",
+    weights: Float[Tensor, " C"] | None = None,
+    scales: float | Sequence[float] = SCALE,
+    pixel_weights: Float[Tensor, "B H W"] | None = None,
+    brightness: float | None = None,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """`image_loss`, and what it would be with brightness in full, 1; without derivatives. Arguments as there."""
     weights, sharps, known = _checked(images, targets, kind, weights, scales, pixel_weights, brightness)
     axes = brightness is not None
-    return _ImageLoss.apply(
+    loss, bright = _ImageLoss.apply(
         images.contiguous(), targets.contiguous(), weights, sharps, known, KINDS.index(kind), axes
     )
+    return loss, loss.detach() + (0.0 if brightness is None else bright * (1.0 / brightness - 1.0))
 
 
 def pixel_losses(

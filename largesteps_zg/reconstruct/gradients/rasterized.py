@@ -10,7 +10,6 @@ from ...constants import Estimates
 from ...renderers.black_box import BlackBox
 from ...renderers.rasterized import drawn, fragments_of, homogeneous_pixels, render
 from ..batch import Batch
-from ..difference import Difference
 from .source import GradientSource, LossResult, Surface
 from .traits import EXACT
 
@@ -29,8 +28,7 @@ class Rasterized(GradientSource):
             return self._apart(fit, vertices, albedo, batch)
         colors = fit.shaded(vertices, albedo, batch)
         images = render(vertices, fit.faces, colors, batch.cameras, edges=fit.edges, backend=fit.backend)
-        loss = fit.difference.loss(images, batch)
-        return LossResult(loss, shown(fit.difference, loss, images, batch))
+        return LossResult(*fit.difference.losses(images, batch))
 
     def _apart(self, fit: Surface, vertices: Tensor, albedo: Tensor, batch: Batch) -> LossResult:
         """Colours learn from all pixels in full, and the shape as much as they are trusted beside other witnesses."""
@@ -41,15 +39,8 @@ class Rasterized(GradientSource):
         points = homogeneous_pixels(vertices.detach(), batch.cameras)  # cameras learn from both
         still = replace(seen, points=points.contiguous())
         images = drawn(fit.shaded(vertices.detach(), albedo, whole), still)
-        of_colors = fit.difference.loss(images, whole)
-        return LossResult(loss + of_colors, shown(fit.difference, of_colors, images, whole))
-
-
-def shown(difference: Difference, loss: Tensor, images: Tensor, batch: Batch) -> float:
-    """A loss with brightness in full."""
-    if difference.brightness not in (None, 1.0):
-        loss = replace(difference, brightness=1.0).loss(images.detach(), batch)
-    return float(loss.detach())
+        of_colors, shown = fit.difference.losses(images, whole)
+        return LossResult(loss + of_colors, shown)
 
 
 def rasterized(renderer: BlackBox, seed: int, constants: Estimates) -> Rasterized:

@@ -8,7 +8,6 @@ from ...constants import DEFAULTS, Estimates
 from ...renderers.black_box import BlackBox
 from ...renderers.soft import render_soft
 from ..batch import Batch
-from .rasterized import shown
 from .source import GradientSource, LossResult, SourceTraits, Surface
 
 
@@ -33,5 +32,4 @@ class Soft(GradientSource):
         colors = fit.shaded(vertices, albedo, batch)
         sigma, gamma = self.constants.soft_sigma, self.constants.soft_gamma
         images = render_soft(vertices, fit.faces, colors, batch.cameras, sigma=sigma, gamma=gamma)
-        loss = fit.difference.loss(images, batch)
-        return LossResult(loss, shown(fit.difference, loss, images, batch))
+        return LossResult(*fit.difference.losses(images, batch))
