@@ -196,7 +196,7 @@ def test_handles_of_the_hull_between_its_nodes_are_closed_before_it_is_a_bound(m
     monkeypatch.setattr(carving, "PhotoConsistency", lambda *_, **__: term)
     monkeypatch.setattr(carving, "depth_maps", lambda *_: {0: None})
     monkeypatch.setattr(carving, "fused", lambda *_: (grid, field, field))
-    monkeypatch.setattr(carving._Vote, "for_", lambda *_: True)
+    monkeypatch.setattr(carving, "_Vote", lambda *_: SimpleNamespace(for_=lambda _: True))
     frame = Frame(torch.zeros(3, dtype=torch.float64), 1.0, torch.device("cpu"))
     found = carving.carved_by_photographs(block, scene().train, frame)
     assert found is not None and found.genus == 0 and found.parts == 1
@@ -240,7 +240,7 @@ def test_what_differs_by_less_than_a_grid_can_show_is_not_put_to_the_vote(monkey
     monkeypatch.setattr(carving, "depth_maps", lambda *_: {0: None})
     monkeypatch.setattr(carving, "fused", lambda *_: (grid, distance, carved.field))
     voted = []
-    monkeypatch.setattr(carving._Vote, "for_", lambda *_: bool(voted.append(1)) or True)
+    monkeypatch.setattr(carving, "_Vote", lambda *_: SimpleNamespace(for_=lambda _: not voted.append(1)))
     frame = Frame(torch.zeros(3, dtype=torch.float64), 1.0, torch.device("cpu"))
     # A fifth of a cell apart: 12 / 25 of what rounding makes.
     assert carving.carved_by_photographs(hull, scene().train, frame, finer=False) is None and not voted
@@ -260,7 +260,8 @@ def test_gaps_are_not_closed_where_photographs_are_against_what_was_carved(monke
     monkeypatch.setattr(carving, "depth_maps", lambda *_: {0: None})
     monkeypatch.setattr(carving, "fused", lambda *_: (grid, field, cut))
     asked, answers, closed = [], [False, True, False, True, True], []
-    monkeypatch.setattr(carving._Vote, "for_", lambda _, carved: asked.append(carved) or answers.pop(0))
+    vote = SimpleNamespace(for_=lambda carved: asked.append(carved) or answers.pop(0))
+    monkeypatch.setattr(carving, "_Vote", lambda *_: vote)
     close = carving._as_simple
     monkeypatch.setattr(carving, "_as_simple", lambda *given: closed.append(1) or close(*given))
     frame = Frame(torch.zeros(3, dtype=torch.float64), 1.0, torch.device("cpu"))

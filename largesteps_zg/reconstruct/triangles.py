@@ -55,14 +55,15 @@ class Triangles:
         self.contact = Contact(faces, self.rest, self._priors)
         self.pleats = Pleats(faces, self.rest, self._priors)
         self.bends = Bending(faces, self.rest, self._priors) if bending else None
-        self._normals: tuple[Tensor, Tensor] | None = None  # and of which positions they are
+        self._normals: tuple[Tensor, int, Tensor] | None = None  # of which positions, as they were, these are
 
     def normals(self, vertices: Tensor) -> Tensor:
         """Unit normals at the vertices, differentiable; made once for all who ask with the same tensor."""
         kept = self._normals
-        if kept is None or kept[0] is not vertices or (torch.is_grad_enabled() and not kept[1].requires_grad):
-            kept = self._normals = vertices, vertex_normals(vertices, self.faces)
-        return kept[1]
+        at_hand = kept is not None and kept[0] is vertices and kept[1] == vertices._version
+        if kept is None or not at_hand or (torch.is_grad_enabled() and not kept[2].requires_grad):
+            kept = self._normals = vertices, vertices._version, vertex_normals(vertices, self.faces)
+        return kept[2]
 
     def bend(self, vertices: Tensor) -> Tensor | None:
         """How much the surface bends, if that was asked for."""
