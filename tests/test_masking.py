@@ -245,6 +245,16 @@ def test_pixels_that_are_not_known_deny_nothing() -> None:
     assert torch.equal(found.known, known)
 
 
+def test_borders_that_are_unknown_in_all_photographs_do_not_spoil_it() -> None:
+    """As where a lens was undone: the cones would go on there for ever."""
+    clean = views_of_spheres(ring(12, height=100, width=120), *BALLS)
+    images, known = clean.images.clone(), torch.zeros(12, 100, 120, dtype=torch.bool)
+    known[:, 2:-2, 2:-2] = True
+    images[3, 5:20, 5:22, 3] = 255  # a corner that no other view has anything in
+    found = consistent(Views(images, clean.cameras, clean.names, known))
+    assert torch.equal(found.images, clean.images)
+
+
 def test_few_views_and_contradictions_are_left_alone() -> None:
     views = views_of_spheres(ring(12), ((0.0, 0, 0), 0.7))
     assert consistent(views[:3]) is not None

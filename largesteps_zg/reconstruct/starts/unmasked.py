@@ -9,7 +9,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from ...constants import DEFAULTS, Constants
+from ...constants import DEFAULTS, Constants, Structure
 from ...images.masks import on_object
 from ...mesh.mesh import Mesh
 from ...scenes.carving.bounds import bounding_sphere
@@ -64,7 +64,7 @@ def unmasked(scene: Scene, *, keep_support: bool = False, constants: Constants =
     Raises
     ------
     ValueError
-        Where photographs confirm no surface.
+        Where photographs confirm no surface, or nothing stands on the table.
     """
     views = scene.train
     points = torch.zeros(0, 3, dtype=torch.float64) if scene.points is None else scene.points
@@ -87,7 +87,22 @@ def unmasked(scene: Scene, *, keep_support: bool = False, constants: Constants =
         if outlined.trusted:
             return _by_colors(scene, outlined, (f"no masks: outlines by colours; {told}", plane), constants)
         told = f"colours do not tell the object from what is around it: {told}"
+    elif (
+        support is not None
+        and _above(points, ball, support, constants.structure) < constants.structure.fewest
+    ):
+        raise ValueError(
+            f"views: nothing stands on the flat thing that the photographs show, for {support.share:.0%} of the points "
+            "around what they look at lie in its plane; take photographs of an object that stands on it, or "
+            "--keep-support to have the flat thing"
+        )
     return _by_depths(scene, ball, points, support, (told, plane), constants)
+
+
+def _above(points: Tensor, ball: Ball, support: Support, constants: Structure) -> int:
+    """How many points in a ball are above a plane."""
+    inside = points.numpy()[ball.depth(points.numpy()) > 0]
+    return int((support.above(inside) > constants.flat * ball.radius).sum())
 
 
 def _by_colors(scene: Scene, found: Outlines, notes: tuple[str, ...], constants: Constants) -> Unmasked:

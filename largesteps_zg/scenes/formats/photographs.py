@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from ...cameras.upright import up_of_cameras
+from ..carving.bounds import bounding_sphere
 from ..from_photographs.collection import Photograph
 from ..from_photographs.find import FoundCameras, cameras_from_photographs
 from ..from_photographs.frames import FRAMES, frames_of, video_of
@@ -69,6 +70,8 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
             for shot, mask in zip(shots, masks, strict=True)
         ]
         views, reading = _views(shots, reading, record)
+    if reading.masks != NO_MASKS:
+        _check_outlines(path, views)
     return Scene(
         path=path, format="photographs", train=views, up=_up(views, found.photographs), points=points,
         masked=reading.masks != NO_MASKS, provenance=tuple(record.notes),
@@ -116,6 +119,17 @@ def _views(shots: list[Shot], reading: Reading, record: Record) -> tuple[Views, 
         record.notes[:] = told
         reading = replace(reading, masks=NO_MASKS)
         return assemble(shots, reading, record), reading
+
+
+def _check_outlines(path: Path, views: Views) -> None:
+    """ValueError where the masks and the cameras that were found have no solid in common."""
+    try:
+        bounding_sphere(views)
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: the object's outlines do not fit the cameras that were found ({error}). What mirrors or is "
+            "transparent shows what is around it: dust it with chalk or powder. What moves and wrong masks mislead, too"
+        ) from None
 
 
 def _files(path: Path) -> tuple[Path, list[Path]]:

@@ -47,12 +47,8 @@ def check_matches(
         for photograph, count in zip(photographs, counts, strict=True)
         if count < constants.fewest
     ]
-    if still > 0.5 and (2 * len(empty) > len(photographs) or matches == 0):
-        raise ValueError(
-            f"{folder}: {still:.0%} of the features stand still from photograph to photograph, and what moves shows "
-            f"too little to recognise; {_STEPS}, or, where the object turns before the camera, let a newspaper turn "
-            "with it"
-        )
+    if 2 * len(empty) > len(photographs) or matches == 0:
+        _check_moves(folder, still)
     if 2 * len(empty) > len(photographs):
         raise ValueError(
             f"{folder}: {len(empty)} of {len(photographs)} photographs show nothing to recognise ({some(empty)}: "
@@ -65,18 +61,24 @@ def check_matches(
         )
 
 
-def check_models(file: Path, models: Sequence[Any], photographs: Sequence[Photograph], pycolmap: Any) -> None:
-    """ValueError where fewer than half of the photographs hang together."""
+def check_models(
+    file: Path, models: Sequence[Any], photographs: Sequence[Photograph], still: float, pycolmap: Any
+) -> None:
+    """ValueError where fewer than half of the photographs hang together, or half and the others do, too.
+
+    `still` as of `check_matches`.
+    """
     folder, total = photographs[0].file.parent, len(photographs)
-    most = models[0].num_reg_images() if models else 0
-    if most >= LEAST and 2 * most >= total:
+    most, second = ([model.num_reg_images() for model in models] + [0, 0])[:2]
+    if most >= LEAST and (2 * most > total or (2 * most == total and most > second)):
         return
+    _check_moves(folder, still)
     if one_plane(file, pycolmap):
         raise ValueError(
             f"{folder}: the photographs were all taken from one place, where the camera only turned, or show one "
             f"flat thing; depth shows only from different places: {_STEPS}"
         )
-    if len(models) > 1 and models[1].num_reg_images() >= LEAST:
+    if second >= LEAST:
         parts = [_names(model) for model in models]
         sizes = ", ".join(str(len(names)) for names in parts)
         raise ValueError(
@@ -102,6 +104,16 @@ def check_span(model: Any, photographs: Sequence[Photograph], constants: Structu
             f"within {span:.0f} degrees. If you walked around the object, a pattern repeats itself, and its sides were "
             "taken for one another: put the object on a newspaper, whose every part looks different. Else walk around "
             "it, 10 to 15 degrees from one photograph to the next"
+        )
+
+
+def _check_moves(folder: Path, still: float) -> None:
+    """ValueError where cameras cannot be found because most of what is seen stands still."""
+    if still > 0.5:
+        raise ValueError(
+            f"{folder}: {still:.0%} of the features stand still from photograph to photograph, and what moves shows "
+            f"too little to recognise; {_STEPS}, or, where the object turns before the camera, let a newspaper turn "
+            "with it"
         )
 
 

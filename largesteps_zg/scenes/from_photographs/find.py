@@ -124,7 +124,7 @@ def _model(
     models = mapped(file, root, count, part_of(watch, 0.7, 1.0), pycolmap)
     for image in (image for model in models for image in model.images.values()):
         image.name = photographs[image.image_id - 1].name
-    check_models(file, models, photographs, pycolmap)
+    check_models(file, models, photographs, still, pycolmap)
     forget_still_points(models[0], photographs, constants)
     check_span(models[0], photographs, constants)
     return models[0]

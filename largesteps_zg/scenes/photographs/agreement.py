@@ -120,11 +120,19 @@ def _allowed(views: Views, constants: Photographs) -> tuple[np.ndarray, np.ndarr
     if center is None:
         return None
     cones = cones_of(_generous(views), every_pixel=True)
+    # All photographs may have unknown borders, beyond which cones never end: an object ends where most masks do.
+    ending = [] if views.known is None else cones_of(views, every_pixel=True)
     allowed = max(1, round(constants.dissent * len(views)))
 
     def carved(points: np.ndarray, cell: float) -> tuple[np.ndarray, np.ndarray]:
-        outside = np.stack([~cone.touches(points, bounds.ball_around(cell)) for cone in cones])
+        radius = bounds.ball_around(cell)
+        outside = np.stack([~cone.touches(points, radius) for cone in cones])
         kept = outside.sum(axis=0) <= allowed + 1
+        points, outside = points[kept], outside[:, kept]
+        shown = np.zeros(len(points), dtype=np.int64)
+        for cone in ending:
+            shown += cone.touches(points, radius)
+        kept = 2 * shown >= len(ending)
         return points[kept], outside[:, kept]
 
     half = bounds.first_half_size(views, center)
