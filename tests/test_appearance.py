@@ -401,6 +401,7 @@ def test_what_is_not_there_is_dropped(scene):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("same_topology")
 def test_gloss_is_found(scene):
     """Lamps in mirrored directions: a picture of them is learned, and views that were held out come out right."""
     lamps = Gloss()

@@ -231,10 +231,10 @@ def pose_errors(found: Cameras, true: Cameras) -> tuple[float, float]:
 KEPT = Constants(correcting=Correcting(least=0.0))
 
 
-def refined(views, *, steps: int = 200, choice: str = "on", advanced: Constants = DEFAULTS) -> Reconstruction:
+def refined(views, *, steps: int = 120, choice: str = "on", advanced: Constants = DEFAULTS) -> Reconstruction:
     """A short run that refines cameras."""
     settings = Settings(
-        steps=steps, views_per_step=4, max_vertices=1500, refine_cameras=choice, advanced=advanced
+        steps=steps, views_per_step=4, max_vertices=800, refine_cameras=choice, advanced=advanced
     )
     run = Reconstruction(views, settings)
     while run.step < settings.steps:
@@ -247,7 +247,7 @@ def refined(views, *, steps: int = 200, choice: str = "on", advanced: Constants 
 def test_disturbed_cameras_come_back(scene, generator):
     given = scene.train.cameras
     views = dataclasses.replace(scene.train, cameras=disturbed(given, 0.5, 0.01, generator))
-    run = refined(views, steps=300, choice="auto")
+    run = refined(views, steps=240, choice="auto")
     true = run.frame.normalized(given).to(dtype=torch.float64)
     before = pose_errors(run.targets.cameras.to(dtype=torch.float64), true)
     after = pose_errors(run.fit.corrections.cameras(), true)
