@@ -46,6 +46,17 @@ SECONDS, BYTES = 20, 2**30
 fuzz = pytest.mark.fuzz
 
 
+def for_long(usual: int, *marks: pytest.MarkDecorator) -> pytest.MarkDecorator:
+    """So many examples, and more where they are asked for."""
+    counts = [pytest.param(usual, marks=marks), pytest.param(LONG, marks=fuzz)]
+    return pytest.mark.parametrize("examples", counts, ids=["some", "many"])
+
+
+def drawn(examples: int, check: Callable[[st.DataObject], None], **options: Any) -> None:
+    """Check so many."""
+    given(data=st.data())(settings(max_examples=examples, **options)(lambda data: check(data)))()
+
+
 class TooLong(BaseException):
     """No `except Exception` takes it for a damaged file."""
 
@@ -170,27 +181,17 @@ def other_word(content: bytes, data: st.DataObject) -> bytes:
     return b"".join(pieces)
 
 
-def damaged_bytes(name: str, folders: dict[str, Path], data: st.DataObject) -> None:
+@EVERY
+@for_long(EXAMPLES, pytest.mark.slow)
+def test_damaged_bytes(name: str, folders: dict[str, Path], examples: int) -> None:
     module, _, files = SCENES[name]
-    file = folders[name] / data.draw(st.sampled_from(files))
-    with damaged(file, lambda content: other_bytes(content, data)):
-        scene_or_one_line(module, folders[name])
 
+    def check(data: st.DataObject) -> None:
+        file = folders[name] / data.draw(st.sampled_from(files))
+        with damaged(file, lambda content: other_bytes(content, data)):
+            scene_or_one_line(module, folders[name])
 
-@pytest.mark.slow
-@EVERY
-@settings(max_examples=EXAMPLES)
-@given(data=st.data())
-def test_damaged_bytes(name: str, folders: dict[str, Path], data: st.DataObject) -> None:
-    damaged_bytes(name, folders, data)
-
-
-@fuzz
-@EVERY
-@settings(max_examples=LONG)
-@given(data=st.data())
-def test_damaged_bytes_for_long(name: str, folders: dict[str, Path], data: st.DataObject) -> None:
-    damaged_bytes(name, folders, data)
+    drawn(examples, check)
 
 
 ODD = [
@@ -213,30 +214,19 @@ ODD = [
 ]
 
 
-def damaged_words(name: str, folders: dict[str, Path], data: st.DataObject) -> None:
+@EVERY
+@for_long(EXAMPLES, pytest.mark.slow)
+def test_words_that_are_others(name: str, folders: dict[str, Path], examples: int) -> None:
     module, _, files = SCENES[name]
     texts = [file for file in files if not file.endswith((".bin", ".npz"))]
-    if not texts:
-        return
-    file = folders[name] / data.draw(st.sampled_from(texts))
-    with damaged(file, lambda content: other_word(content, data)):
-        scene_or_one_line(module, folders[name])
 
+    def check(data: st.DataObject) -> None:
+        file = folders[name] / data.draw(st.sampled_from(texts))
+        with damaged(file, lambda content: other_word(content, data)):
+            scene_or_one_line(module, folders[name])
 
-@pytest.mark.slow
-@EVERY
-@settings(max_examples=EXAMPLES)
-@given(data=st.data())
-def test_words_that_are_others(name: str, folders: dict[str, Path], data: st.DataObject) -> None:
-    damaged_words(name, folders, data)
-
-
-@fuzz
-@EVERY
-@settings(max_examples=LONG)
-@given(data=st.data())
-def test_words_that_are_others_for_long(name: str, folders: dict[str, Path], data: st.DataObject) -> None:
-    damaged_words(name, folders, data)
+    if texts:
+        drawn(examples, check)
 
 
 def _pieces(content: bytes) -> list[bytes]:
@@ -303,17 +293,6 @@ def other_field(content: bytes, data: st.DataObject) -> bytes:
     return json.dumps(tree).encode() if chunk is None else packed_glb(tree, chunk)
 
 
-def damaged_mesh(name: str, folder: Path, data: st.DataObject) -> None:
-    ways = [other_bytes]
-    if name.endswith((".glb", ".gltf")):
-        ways += [other_field] * 3
-    elif not name.startswith("binary"):
-        ways += [other_word]
-    file = folder / name
-    file.write_bytes(data.draw(st.sampled_from(ways))(MESHES[name], data))
-    read_or_one_line(lambda: start_from_file(file))
-
-
 @OF_MESHES
 def test_undamaged_they_are_meshes(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(MESHES[name])
@@ -326,44 +305,35 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
 
 
-@pytest.mark.slow
 @OF_MESHES
-@settings(max_examples=SHORT)
-@given(data=st.data())
-def test_damaged_meshes(name: str, place: Path, data: st.DataObject) -> None:
-    damaged_mesh(name, place, data)
+@for_long(SHORT, pytest.mark.slow)
+def test_damaged_meshes(name: str, place: Path, examples: int) -> None:
+    file, ways = place / name, [other_bytes]
+    if name.endswith((".glb", ".gltf")):
+        ways += [other_field] * 3
+    elif not name.startswith("binary"):
+        ways += [other_word]
 
+    def check(data: st.DataObject) -> None:
+        file.write_bytes(data.draw(st.sampled_from(ways))(MESHES[name], data))
+        read_or_one_line(lambda: start_from_file(file))
 
-@fuzz
-@OF_MESHES
-@settings(max_examples=LONG)
-@given(data=st.data())
-def test_damaged_meshes_for_long(name: str, place: Path, data: st.DataObject) -> None:
-    damaged_mesh(name, place, data)
-
-
-def damaged_picture(name: str, folder: Path, data: st.DataObject) -> None:
-    file = folder / name
-    file.write_bytes(other_bytes(PICTURES[name], data))
-    if name.endswith((".hdr", ".npy")):
-        read_or_one_line(lambda: read_radiance(file))
-    if not name.endswith(".hdr"):
-        read_or_one_line(lambda: load_light(file))
-    if not name.endswith((".hdr", ".npy")):
-        read_or_one_line(lambda: read_image(file))
-        read_or_one_line(lambda: read_mask(file))
+    drawn(examples, check)
 
 
 @OF_PICTURES
-@settings(max_examples=SHORT)
-@given(data=st.data())
-def test_damaged_pictures(name: str, place: Path, data: st.DataObject) -> None:
-    damaged_picture(name, place, data)
+@for_long(SHORT)
+def test_damaged_pictures(name: str, place: Path, examples: int) -> None:
+    file = place / name
 
+    def check(data: st.DataObject) -> None:
+        file.write_bytes(other_bytes(PICTURES[name], data))
+        if name.endswith((".hdr", ".npy")):
+            read_or_one_line(lambda: read_radiance(file))
+        if not name.endswith(".hdr"):
+            read_or_one_line(lambda: load_light(file))
+        if not name.endswith((".hdr", ".npy")):
+            read_or_one_line(lambda: read_image(file))
+            read_or_one_line(lambda: read_mask(file))
 
-@fuzz
-@OF_PICTURES
-@settings(max_examples=LONG)
-@given(data=st.data())
-def test_damaged_pictures_for_long(name: str, place: Path, data: st.DataObject) -> None:
-    damaged_picture(name, place, data)
+    drawn(examples, check)
