@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -150,6 +152,60 @@ def test_what_has_the_colours_of_its_surroundings_is_not_trusted() -> None:
     assert scene.points is not None
     found = outlines(scene.train, scene.points, BALL, SUPPORT)
     assert found is None or not found.trusted
+
+
+@pytest.mark.slow
+def test_a_ball_that_cuts_the_figure_off_grows(painted) -> None:
+    scene, masks, _ = painted
+    views = scene.train[::2]
+    small = Ball(torch.tensor([0.2, 0.6, 0.1], dtype=torch.float64), 0.5)
+    assert scene.points is not None
+    found = outlines(views, scene.points, small, SUPPORT)
+    assert found is not None and found.trusted and found.ball.radius > 0.9
+    made = found.masked(views).images[..., 3].numpy() > 127
+    assert ((made & masks[::2]).sum(axis=(1, 2)) / (made | masks[::2]).sum(axis=(1, 2))).mean() > 0.9
+
+
+def one_sided() -> tuple[Scene, np.ndarray]:
+    """A white ball on a brown table before black; cameras on an arc of 70 degrees, so no camera sees what is behind."""
+    angles = np.radians(np.tile(np.linspace(-35, 35, 6), 2))
+    high = np.repeat([2.0, 4.0], 6)
+    flat = (36.0 - high**2) ** 0.5
+    centers = torch.from_numpy(np.stack([flat * np.sin(angles), high, flat * np.cos(angles)], axis=1))
+    cameras = look_at(centers, (0.0, 0.8, 0.0), up=(0.0, 1.0, 0.0), fov_y_degrees=30.0, height=120, width=160)
+    ball = Mesh(icosphere(4).vertices * 0.8 + torch.tensor([0.0, 0.8, 0.0]), icosphere(4).faces)
+    shade = 0.35 + 0.45 * (icosphere(4).vertices[:, 1:2] * 0.5 + 0.5)
+    sheet = cloth(3.0)
+    brown = 0.12 + 0.05 * torch.from_numpy(noise(sheet.vertices.double().numpy() * 4 + 9, 1)[:, :1])
+    paint = [
+        (brown * torch.tensor([1.0, 0.6, 0.4])).numpy(),
+        (shade * torch.tensor([1.0, 0.9, 0.8])).numpy(),
+    ]
+    whole, images, masks = joined([sheet, ball], paint), [], []
+    generator = np.random.default_rng(0)
+    for i in range(len(cameras)):
+        camera = cameras[i].to(dtype=torch.float32)
+        seen = render(whole.vertices, whole.faces, whole.colors, camera)[0, ..., :3].clamp(0, 1).numpy()
+        pixels = 255 * seen ** (1 / 2.2) + generator.normal(0, 1.5, seen.shape)
+        images.append(
+            np.concatenate([pixels.round().clip(0, 255), np.full((*seen.shape[:2], 1), 255.0)], axis=2)
+        )
+        white = torch.ones(len(ball.vertices), 3)
+        masks.append(render(ball.vertices, ball.faces, white, camera)[0, ..., 3].numpy() > 0.5)
+    views = Views(torch.from_numpy(np.stack(images)).byte(), cameras, tuple("abcdefghijkl"))
+    points = torch.cat([sheet.vertices[sheet.vertices.norm(dim=1) < 2][::5], ball.vertices[::40]]).double()
+    return Scene(None, "photographs", views, masked=False, points=points), np.stack(masks)
+
+
+@pytest.mark.slow
+def test_what_hides_the_table_in_all_photographs_is_not_the_table() -> None:
+    scene, masks = one_sided()
+    ball = Ball(torch.tensor([0.0, 0.9, 0.0], dtype=torch.float64), 0.7)
+    assert scene.points is not None
+    found = outlines(scene.train, scene.points, ball, SUPPORT)
+    assert found is not None and found.trusted
+    made = found.masked(scene.train).images[..., 3].numpy() > 127
+    assert ((made & masks).sum(axis=(1, 2)) / (made | masks).sum(axis=(1, 2))).mean() > 0.9
 
 
 @pytest.fixture(scope="module")
@@ -312,6 +368,36 @@ def test_what_is_seen_more_often_in_the_ball_is_the_objects_colour(painted) -> N
     beside[::4] |= masks[::4]
     found = learned(views, gains, reach, beside, [], mixed=True)
     assert np.mean([(found.ratio(views, i, gains[i])[masks[i]] > 0).mean() for i in range(len(views))]) > 0.7
+
+
+def test_where_photographs_do_not_agree_on_the_table_each_colour_is_less_likely(painted) -> None:
+    """Over all colours, what is likely on the table has the same sum everywhere."""
+    views = painted[0].train[:1]
+    generator = np.random.default_rng(5)
+    look = plane_look(painted[0].train, BALL, SUPPORT, np.zeros((24, 3)))
+    usual, dark = 0.2, DEFAULTS.outlining.dark
+    spread = np.full_like(look.spread, usual)
+    spread[:, : 2 * len(spread) // 5] = 4 * usual
+    look = replace(look, colors=np.full_like(look.colors, np.log(90.0)), spread=spread)
+    there = look.at(views, 0)[1][None]
+    some = np.isfinite(there)
+
+    def pictured(logs: np.ndarray) -> Views:
+        images = views.images.clone()
+        images[..., :3] = torch.from_numpy((np.exp(logs) - dark).round().clip(0, 255)).byte()
+        return replace(views, images=images)
+
+    near = np.log(90.0) + usual * generator.normal(0, 1, (*some.shape, 3))
+    made = learned(pictured(near), np.zeros((1, 3)), some & False, some & (there < 2 * usual), [look])
+    made = replace(made, outside=made.inside)  # else any colour is as likely
+    sums = []
+    for _ in range(4):
+        logs = np.log(dark) + np.log(255 / dark + 1) * generator.random((*some.shape, 3))
+        ratio = made.ratio(pictured(logs), 0, np.zeros(3))[None]
+        sums.append(
+            [np.exp(-ratio[some & (there < 2 * usual)]).mean(), np.exp(-ratio[there > 3 * usual]).mean()]
+        )
+    np.testing.assert_allclose(np.mean(sums, axis=0), 1.0, atol=0.15)
 
 
 def test_a_solid_that_goes_on_beyond_the_ball_is_not_bounded() -> None:

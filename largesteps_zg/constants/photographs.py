@@ -178,6 +178,9 @@ class Outlining(Group):
     )
     slope: float = constant(2.0, "nepers", "A cell beside the solid's outline, a pixel is so much likelier.")
     beside: int = constant(2, "pixels", "Beside an outline nothing is learned.")
+    wider: float = constant(
+        1.25, "times", "A ball that cuts the solid off grows by this until it does not.", least=1.0
+    )
     bins: int = constant(24, "bins", "Of each colour.", least=2)
     unseen: float = constant(
         0.1, "share", "Of the object's colours, and of others, so many were not learned.", least=TINY

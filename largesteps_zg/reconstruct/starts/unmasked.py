@@ -107,8 +107,11 @@ def _above(points: Tensor, ball: Ball, support: Support, constants: Structure) -
 
 def _by_colors(scene: Scene, found: Outlines, notes: tuple[str, ...], constants: Constants) -> Unmasked:
     """The scene with masks that colours tell."""
-    train = _that_show(found.masked(scene.train))
-    test = None if scene.test is None else _that_show(found.masked(scene.test))
+    train, test = (
+        None if views is None else replace(_that_show(found.masked(views)), ball=found.ball)
+        for views in (scene.train, scene.test)
+    )
+    assert train is not None
     start = choose_start(
         train, *bounding_sphere(train), constants=constants.carving, patches=constants.patches
     )

@@ -17,7 +17,7 @@ from ....scenes.views import Ball, Views
 from ..hull import Hull, surface_of
 from .likelihood import Likelihood, Look, gains_of, learned
 from .plane_look import logarithms, plane_look
-from .silhouettes import coverages, smaller, within_reach
+from .silhouettes import coverages, seen_at, smaller, within_reach
 from .still_look import at_rest, still_look
 from .volume import evidence, smallest
 
@@ -31,6 +31,8 @@ class Outlines:
     likelihood : Likelihood
     solid : Hull
         What most photographs show to be the object.
+    ball : Ball
+        It was looked for in this one.
     agreement : float
         Of what a photograph by itself, or the solid, has for the object, both have so much: the median.
     holds : float
@@ -41,6 +43,7 @@ class Outlines:
 
     likelihood: Likelihood
     solid: Hull
+    ball: Ball
     agreement: float
     holds: float
     bounded: bool
@@ -74,8 +77,9 @@ def outlines(
 
     At first only these are known: the colours beside the ball, those that are seen more often in it, and what the table
     looks like in most photographs. A solid that is likely by these tells the object's colours, and which photographs
-    show the table. So there is a better solid. Where most of what is around the object stays where it is in the
-    photographs, the camera was at rest, and the look of that is known, too.
+    show the table. So there is a better solid. Points above the table are the object's, whatever is before them. While
+    the ball cuts the solid off, the ball grows, as far as no camera is in it. Where most of what is around the object
+    stays where it is in the photographs, the camera was at rest, and the look of that is known, too.
 
     Parameters
     ----------
@@ -83,7 +87,7 @@ def outlines(
     points : (N, 3) tensor
         Of surfaces.
     ball : Ball
-        The object is in it.
+        Most of the object is in it.
     support : Support, optional
         The object is above it.
     constants : Constants, optional
@@ -103,25 +107,39 @@ def outlines(
     known = _known(small)
     reach = within_reach(small, ball, support) & known
     rests = at_rest(small, known & ~reach, numbers)
-    likelihood, gains = _learned(small, ball, support, rests, reach, known & ~reach, None, numbers)
+    stands = _standing(small, points, ball, support, constants) & known
+    outside = known & ~reach & ~_grown(stands, numbers)
+    likelihood, gains = _learned(small, ball, support, rests, reach, outside, None, numbers)
     solid, ratios = _solid(small, likelihood, gains, ball, support, constants)
-    for _ in range(numbers.rounds - 1):
-        if solid is None:
+    left = numbers.rounds - 1
+    while solid is not None:
+        if not bounded_by(solid, ball):
+            large = _wider(ball, solid, numbers)
+            if _holds_a_camera(views, large):
+                break
+            ball = large
+        elif left == 0:
             break
-        masks = masks_of(small, likelihood, solid)
-        covered = np.stack([binary_dilation(mask, iterations=numbers.beside) for mask in masks])
-        inside = np.stack([binary_erosion(mask, iterations=numbers.beside) for mask in masks]) & known
+        else:
+            left -= 1
+        stands = _standing(small, points, ball, support, constants) & known
+        masks = masks_of(small, likelihood, solid) | stands
+        covered = _grown(masks, numbers)
+        inside = (
+            np.stack([binary_erosion(mask, iterations=numbers.beside) for mask in masks]) & known | stands
+        )
         likelihood, gains = _learned(small, ball, support, rests, inside, known & ~covered, covered, numbers)
         solid, ratios = _solid(small, likelihood, gains, ball, support, constants)
     if solid is None:
         return None
     covers = coverages(small, solid.vertices, solid.faces)
+    reach = within_reach(small, ball, support) & known
     shares = [
         _overlap((ratio > 0) & near, cover > 0.5)
         for ratio, near, cover in zip(ratios, reach, covers, strict=True)
     ]
     holds = _holds(solid, points, ball, support, constants)
-    return Outlines(likelihood, solid, float(np.median(shares)), holds, bounded_by(solid, ball))
+    return Outlines(likelihood, solid, ball, float(np.median(shares)), holds, bounded_by(solid, ball))
 
 
 def _learned(
@@ -224,6 +242,37 @@ def bounded_by(solid: Hull, ball: Ball) -> bool:
     return bool((ball.depth(solid.vertices.numpy()) > solid.grid.cell).all())
 
 
+def _standing(
+    views: Views, points: Tensor, ball: Ball, support: Support | None, constants: Constants
+) -> np.ndarray:
+    """(B, H, W) bool: pixels of points in a ball and above a plane, so of the object; none without a plane."""
+    if support is None:
+        return np.zeros(views.images.shape[:3], dtype=bool)
+    return seen_at(views, _above(points, ball, support, constants))
+
+
+def _above(points: Tensor, ball: Ball, support: Support | None, constants: Constants) -> np.ndarray:
+    """(N, 3) those of the points that are in a ball and above a plane."""
+    xyz = points.double().cpu().numpy()
+    xyz = xyz[ball.depth(xyz) > 0]
+    return xyz if support is None else xyz[support.above(xyz) > constants.structure.flat * ball.radius]
+
+
+def _wider(ball: Ball, solid: Hull, constants: Outlining) -> Ball:
+    """A larger ball around the middle of a solid that one cuts off."""
+    middle = (solid.vertices.amin(dim=0) + solid.vertices.amax(dim=0)) / 2
+    return Ball(middle, constants.wider * ball.radius)
+
+
+def _holds_a_camera(views: Views, ball: Ball) -> bool:
+    return bool((ball.depth(views.cameras.centers.double().cpu().numpy()) > 0).any())
+
+
+def _grown(masks: np.ndarray, constants: Outlining) -> np.ndarray:
+    """(B, H, W) bool masks and what is beside them."""
+    return np.stack([binary_dilation(mask, iterations=constants.beside) for mask in masks])
+
+
 def _overlap(first: np.ndarray, second: np.ndarray) -> float:
     """What both hold of what either does."""
     return float((first & second).sum() / max((first | second).sum(), 1))
@@ -237,10 +286,7 @@ def _known(views: Views) -> np.ndarray:
 
 def _holds(solid: Hull, points: Tensor, ball: Ball, support: Support | None, constants: Constants) -> float:
     """The share of the points in a ball and above a plane that a solid holds within a cell; 1 where there are none."""
-    xyz = points.double().cpu().numpy()
-    xyz = xyz[ball.depth(xyz) > 0]
-    if support is not None:
-        xyz = xyz[support.above(xyz) > constants.structure.flat * ball.radius]
+    xyz = _above(points, ball, support, constants)
     if not len(xyz):
         return 1.0
     full = np.pad(solid.field > 0, 1)

@@ -59,15 +59,23 @@ class Likelihood:
         logs = logarithms(views.images[index].cpu().numpy(), self.constants.dark) - gain
         bins = _color_bins(logs, self.constants)
         around = self.outside.reshape(-1)[bins]
-        for known, step in zip(
+        for known, (step, dense, places) in zip(
             self.around, _all_steps([k.look for k in self.around], views, index, logs), strict=True
         ):
-            mixed = known.share * known.near[step] + (1.0 - known.share) * around
+            share = known.share * self._own(places)
+            mixed = share * dense * known.near[step] + (1.0 - share) * around
             around = np.where(step >= 0, mixed, around)
         found = np.log(self.inside.reshape(-1)[bins] / around)
         if views.known is not None:
             found = np.where(views.known[index].cpu().numpy(), found, 0.0)
         return found.astype(np.float32)
+
+    def _own(self, logs: np.ndarray) -> np.ndarray:
+        """(H, W) how likely a look (H, W, 3) is not the object's, which hides some places in all photographs."""
+        bins = _color_bins(np.nan_to_num(logs), self.constants)
+        around, within = (part.reshape(-1)[bins] for part in (self.outside, self.inside))
+        own: np.ndarray = around / (around + within)
+        return own
 
 
 def learned(
@@ -103,7 +111,7 @@ def learned(
         bins = _color_bins(logs, constants)
         for side, part in enumerate((outside[index], inside[index])):
             colors[side] += np.bincount(bins[part], minlength=count)
-        for step, seen in zip(_all_steps(looks, views, index, logs), pairs, strict=True):
+        for (step, *_), seen in zip(_all_steps(looks, views, index, logs), pairs, strict=True):
             some = outside[index] & (step >= 0)
             np.add.at(seen, (step[some], bins[some]), 1)
     around, within = (
@@ -161,29 +169,36 @@ def _color_bins(logs: np.ndarray, constants: Outlining) -> np.ndarray:
     return found
 
 
-def _all_steps(looks: Sequence[Look], views: Views, index: int, logs: np.ndarray) -> list[np.ndarray]:
+def _all_steps(
+    looks: Sequence[Look], views: Views, index: int, logs: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """`_steps` of each look; where a camera at rest sees what is at rest, there is nothing else before it."""
     found, free = [], np.ones(logs.shape[:2], dtype=bool)
     for look in looks:
-        found.append(np.where(free, _steps(look, views, index, logs), -1))
+        step, dense, colors = _steps(look, views, index, logs)
+        found.append((np.where(free, step, -1), dense, colors))
         if isinstance(look, StillLook):
             free &= ~look.steady(views, index)
     return found
 
 
-def _steps(look: Look, views: Views, index: int, logs: np.ndarray) -> np.ndarray:
-    """(H, W) numbers of steps that colours (H, W, 3) are from those of the table; -1 where its look is not known.
+def _steps(
+    look: Look, views: Views, index: int, logs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of colours (H, W, 3) before a look: (H, W) steps from it, (H, W) densities there, and the look (H, W, 3).
 
-    Between colours that meet there any mixture is its own, so it has no outlines. A difference counts
-    by that of the photographs among themselves.
+    A step is -1 where the look is not known. Between colours that meet there any mixture is its own, so it has no
+    outlines. A difference counts by that of the photographs among themselves, and so does a volume of colours: a look
+    that they do not agree on makes each colour less likely.
     """
     colors, spread = look.at(views, index)
     low, high = minimum_filter(colors, (1, 3, 3)), maximum_filter(colors, (1, 3, 3))
     own = np.moveaxis(logs, -1, 0)
     apart = np.maximum(np.maximum(low - own, own - high), 0.0).max(axis=0)
-    size = 2.0 * apart / (spread + look.usual)
-    found: np.ndarray = np.where(np.isfinite(size), np.searchsorted(_STEPS, size, side="right") - 1, -1)
-    return found
+    wide = (spread + look.usual) / 2.0
+    size = apart / wide
+    found = np.where(np.isfinite(size), np.searchsorted(_STEPS, size, side="right") - 1, -1)
+    return found, (look.usual / wide) ** 3, np.moveaxis(colors, 0, -1)
 
 
 def gains_of(

@@ -50,6 +50,17 @@ def within_reach(views: Views, ball: Ball, support: Support | None) -> np.ndarra
     return found
 
 
+def seen_at(views: Views, points: np.ndarray) -> np.ndarray:
+    """(B, H, W) bool: pixels at which points (N, 3) are, if nothing stands before them."""
+    found = np.zeros(views.images.shape[:3], dtype=bool)
+    pixels, depths = views.cameras.project(torch.from_numpy(points))
+    for seen, at, depth in zip(found, pixels.cpu().numpy(), depths.cpu().numpy(), strict=True):
+        column, row = np.floor(at).astype(np.int64).clip(-1, 1 << 20).T
+        ok = (depth > 0) & (row >= 0) & (row < seen.shape[0]) & (column >= 0) & (column < seen.shape[1])
+        seen[row[ok], column[ok]] = True
+    return found
+
+
 def smaller(views: Views, side: int) -> Views:
     """The views with squares of pixels for pixels, so that no side has more than so many."""
     height, width = views.images.shape[1:3]

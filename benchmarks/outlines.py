@@ -1,0 +1,125 @@
+"""How near the outlines that photographs without masks tell are to the true ones.
+
+Cameras are found, or read where they were found before; no mesh is made. Masks, or the alpha of pictures, are seen
+through the photographs' lens, and say how right the outlines are: IoU is what both cover, over what either does.
+
+    python benchmarks/outlines.py PHOTOS --truth MASKS --cameras DIR
+    python benchmarks/outlines.py out/hand/fennec-paint/photographs --truth out/hand/fennec-paint/exact/train \
+        --focal 700 --cameras out/hand/fennec-paint/run/cameras   # see hand_held.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import map_coordinates
+
+from largesteps_zg.reconstruct.starts.outlines.find import Outlines, outlines
+from largesteps_zg.scenes import Reading, Views, load_scene
+from largesteps_zg.scenes.formats.files_beside import images_in
+from largesteps_zg.scenes.from_photographs.object import object_ball, support_plane
+
+
+def true_masks(files: list[Path], views: Views, model: Path, focal: float | None) -> np.ndarray:
+    """(B, H, W) bool: masks of photographs, or of pictures with a focal length and no lens, as the views see them."""
+    import pycolmap
+
+    read = pycolmap.Reconstruction(model)  # cameras live as long as it
+    lenses = {image.name: image.camera for image in read.images.values() if image.has_pose}
+    names = sorted(lenses)
+    found = np.zeros(views.images.shape[:3], dtype=bool)
+    y, x = np.mgrid[: found.shape[1], : found.shape[2]] + 0.5
+    for index, name in enumerate(names):
+        with Image.open(files[index]) as image:
+            bands = image.getbands()
+            alpha = np.asarray(
+                image.getchannel("A") if "A" in bands else image.convert("L"), dtype=np.float32
+            )
+        k = np.linalg.inv(views.cameras.intrinsics[index].double().numpy())
+        rays = (np.stack([x, y, np.ones_like(x)], axis=-1) @ k.T).reshape(-1, 3)
+        height, width = alpha.shape
+        if focal is not None:
+            at = focal * rays[:, :2] + (width / 2, height / 2)
+        else:
+            lens = lenses[name]
+            at = lens.img_from_cam(rays) * (width / lens.width, height / lens.height)
+        seen = map_coordinates(alpha, at.T[::-1] - 0.5, order=1, mode="constant", cval=0.0)
+        found[index] = seen.reshape(y.shape) > 127.5
+    return found
+
+
+def draw(folder: Path, views: Views, made: np.ndarray, truth: np.ndarray) -> None:
+    """A picture of each photograph: red is missing, blue is too much, the rest of the object is brighter."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, image, mine, true in zip(views.names, views.images.numpy(), made, truth, strict=True):
+        picture = image[..., :3] * np.where(mine, 1.0, 0.5)[..., None]
+        picture[true & ~mine], picture[mine & ~true] = (255, 0, 0), (0, 120, 255)
+        Image.fromarray(picture.astype(np.uint8)).save(folder / f"{Path(name).stem}.png")
+
+
+def told(found: Outlines | None) -> str:
+    """What is known about outlines without the truth."""
+    if found is None:
+        return "colours leave no object"
+    return (
+        f"agreement {found.agreement:.3f}, points held {found.holds:.3f}, "
+        f"{'bounded' if found.bounded else 'NOT bounded'}, {'trusted' if found.trusted else 'NOT trusted'}"
+    )
+
+
+def main() -> int:
+    """Print a row for each photograph, and their mean."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("photographs", type=Path)
+    parser.add_argument(
+        "--truth", type=Path, required=True, help="folder of masks, in the photographs' order"
+    )
+    parser.add_argument("--cameras", type=Path, required=True, help="folder of found cameras, or for them")
+    parser.add_argument(
+        "--focal", type=float, help="of pictures without a lens, pixels; else they are as photographed"
+    )
+    parser.add_argument("--pictures", type=Path, help="folder for pictures: red is missing, blue is too much")
+    parser.add_argument("--max-size", type=int, default=800, help="longest side of photographs (default 800)")
+    options = parser.parse_args()
+    scene = load_scene(
+        options.photographs,
+        reading=Reading(masks="none", hold_out=0, max_size=options.max_size, cameras=options.cameras),
+    )
+    views, points = scene.train, scene.points
+    assert points is not None  # of the cameras
+    began = time.process_time()
+    ball = object_ball(views, points)
+    found = outlines(views, points, ball, support_plane(views, points, ball))
+    print("python benchmarks/outlines.py", *sys.argv[1:])
+    print(f"{told(found)}; {time.process_time() - began:.0f} s of processor time")
+    if found is None:
+        return 1
+    made = found.masked(views).images[..., 3].numpy() > 127
+    print(
+        f"{time.process_time() - began:.0f} s with masks of {views.images.shape[2]}x{views.images.shape[1]}"
+    )
+    truth = true_masks(images_in(options.truth), views, options.cameras / "sparse" / "0", options.focal)
+    known = np.ones(made.shape, dtype=bool) if views.known is None else views.known.numpy().astype(bool)
+    made, truth = made & known, truth & known
+    both, either = ((made & truth).sum(axis=(1, 2)), (made | truth).sum(axis=(1, 2)))
+    overlap = both / np.maximum(either, 1)
+    missing, more = ((truth & ~made).sum(axis=(1, 2)), (made & ~truth).sum(axis=(1, 2)))
+    print("| photograph | IoU | missing, pixels | too much, pixels |")
+    print("| --- | ---: | ---: | ---: |")
+    for row in zip(views.names, overlap, missing, more, strict=True):
+        print("| {} | {:.4f} | {} | {} |".format(*row))
+    print(
+        f"| mean; least | {overlap.mean():.4f}; {overlap.min():.4f} | {missing.mean():.0f} | {more.mean():.0f} |"
+    )
+    if options.pictures is not None:
+        draw(options.pictures, views, made, truth)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
