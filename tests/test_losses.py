@@ -147,6 +147,23 @@ def test_brightness_and_hue_are_compared_along_axes_at_right_angles(kind, shape,
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(2, 5, 19, 4), (1, 3, 16, 3)])
+@pytest.mark.parametrize("known", [False, True])
+def test_trust_scales_differences_of_colours_alone(kind, shape, known, generator):
+    images, targets = (torch.rand(shape, generator=generator) for _ in range(2))
+    _, pixels = extras(shape, False, known, generator)
+    trust = torch.rand(shape[:3], generator=generator)
+    factors = torch.cat([trust[..., None]] * 3 + [torch.ones_like(trust)[..., None]] * (shape[3] - 3), dim=-1)
+    given = {"kind": kind, "pixel_weights": pixels, "brightness": 0.4}
+    found, scaled = images.clone().requires_grad_(), images.clone().requires_grad_()
+    losses = losses_of_images(found, targets, trust=trust, **given)
+    wanted = losses_of_images(scaled * factors, targets * factors, **given)
+    assert [float(x.detach()) for x in losses] == pytest.approx([float(x.detach()) for x in wanted], rel=1e-6)
+    slopes = [torch.autograd.grad(loss, of)[0] for loss, of in ((losses[0], found), (wanted[0], scaled))]
+    assert torch.allclose(*slopes, rtol=1e-4, atol=1e-6 * float(slopes[1].abs().max()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("brightness", [0.25, 1.0, 3.0])
 @pytest.mark.parametrize("channels", [3, 4])
 def test_white_light_counts_as_much_as_brightness_says(kind, brightness, channels, generator):

@@ -91,13 +91,15 @@ COMPARE = (
             wp::float32* slope = gradient.data + (size_t)row * size;
             wp::float32 totals[8] = {}, of_brightness[8] = {};
             const auto compare = [&](int i, auto width) {
-                wp::float32 d[4][width()], share[width()];
+                wp::float32 d[4][width()], share[width()], color[width()];
                 for (int m = 0; m < width(); ++m) {
                     share[m] = weighted ? known.data[(size_t)row * pixels + i + m] : 1.0f;
+                    color[m] = trusted ? trust.data[(size_t)row * pixels + i + m] : 1.0f;
                     for (int n = 0; n < count(); ++n)
                         d[n][m] = image[count() * (i + m) + n] - target[count() * (i + m) + n];
                 }
                 for (int m = 0; m < width(); ++m) {
+                    for (int n = 0; n < 3; ++n) d[n][m] *= color[m];
                     turned(d[0][m], d[1][m], d[2][m]);
                     of_brightness[m] += share[m] * weight[0] * value(d[0][m], sharp[0]);
                     for (int n = 0; n < count(); ++n) {
@@ -105,6 +107,7 @@ COMPARE = (
                         d[n][m] = share[m] * weight[n] * slope_of(d[n][m], sharp[n]);
                     }
                     back(d[0][m], d[1][m], d[2][m]);
+                    for (int n = 0; n < 3; ++n) d[n][m] *= color[m];
                 }
                 for (int m = 0; m < width(); ++m)
                     for (int n = 0; n < count(); ++n) slope[count() * (i + m) + n] = d[n][m];
@@ -178,7 +181,15 @@ _GIVEN = {
 # Each compiles for seconds, so by itself.
 _rows = KernelModule("largesteps_zg.images.losses", torch.float32)
 compare_rows = _rows.items(
-    "compare_rows", COMPARE, **_GIVEN, size=int, sums=FLOATS, bright=FLOATS, gradient=FLOATS
+    "compare_rows",
+    COMPARE,
+    **_GIVEN,
+    trust=FLOATS,
+    trusted=int,
+    size=int,
+    sums=FLOATS,
+    bright=FLOATS,
+    gradient=FLOATS,
 )
 _pixels = KernelModule("largesteps_zg.images.pixel_losses", torch.float32)
 compare_pixels = _pixels.items("compare_pixels", COMPARE_PIXELS, **_GIVEN, losses=FLOATS)

@@ -27,6 +27,7 @@ class _ImageLoss(torch.autograd.Function):
         weights: Tensor,
         sharps: Tensor,
         known: Tensor | None,
+        trust: Tensor | None,
         kind: int,
         axes: bool,
     ) -> tuple[Tensor, Tensor]:
@@ -37,7 +38,8 @@ class _ImageLoss(torch.autograd.Function):
         row_weights, row_sharps = weights.repeat(width), sharps.repeat(width)
         inputs = [as_flat(images), as_flat(targets), as_warp(row_weights), as_warp(row_sharps)]
         inputs += [as_flat(sums if known is None else known), int(known is not None), kind, int(axes)]
-        inputs += [channels, width * channels, as_warp(sums), as_warp(bright), as_flat(gradient)]
+        inputs += [channels, as_flat(sums if trust is None else trust), int(trust is not None)]
+        inputs += [width * channels, as_warp(sums), as_warp(bright), as_flat(gradient)]
         if device.type == "cpu":
             load(compare_rows.module, device)
 
@@ -53,7 +55,7 @@ class _ImageLoss(torch.autograd.Function):
         (gradient,) = ctx.saved_tensors
         # A pass over all pixels that is nearly always a multiplication by 1; on CUDA to ask would be to wait.
         alone = grad.device.type == "cpu" and float(grad) == 1.0
-        return gradient if alone else gradient * grad, None, None, None, None, None, None
+        return gradient if alone else gradient * grad, *(None,) * 7
 
 
 def image_loss(
@@ -116,12 +118,18 @@ def losses_of_images(
     scales: float | Sequence[float] = SCALE,
     pixel_weights: Float[Tensor, "B H W"] | None = None,
     brightness: float | None = None,
+    trust: Float[Tensor, "B H W"] | None = None,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """`image_loss`, and what it would be with brightness in full, 1; without derivatives. Arguments as there."""
+    """`image_loss`, and what it would be with brightness in full, 1; without derivatives.
+
+    Arguments are as there. `trust` scales the differences of a pixel's colours; then brightness has to be given.
+    """
     weights, sharps, known = _checked(images, targets, kind, weights, scales, pixel_weights, brightness)
+    assert trust is None or brightness is not None
+    trust = None if trust is None else trust.float().contiguous()
     axes = brightness is not None
     loss, bright = _ImageLoss.apply(
-        images.contiguous(), targets.contiguous(), weights, sharps, known, KINDS.index(kind), axes
+        images.contiguous(), targets.contiguous(), weights, sharps, known, trust, KINDS.index(kind), axes
     )
     return loss, loss.detach() + (0.0 if brightness is None else bright * (1.0 / brightness - 1.0))
 

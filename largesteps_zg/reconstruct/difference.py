@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..images.losses import SCALE, image_loss, losses_of_images, pixel_losses
+from ..images.losses import SCALE, losses_of_images, pixel_losses
 from .batch import Batch
 
 
@@ -43,12 +43,14 @@ class Difference:
 
     def loss(self, images: Tensor, batch: Batch) -> Tensor:
         """Mean over all pixels; differentiable in the images."""
-        return image_loss(*self._trusted(images, batch), **self._how(batch))
+        return self.losses(images, batch)[0]
 
-    def losses(self, images: Tensor, batch: Batch) -> tuple[Tensor, float]:
-        """`loss`, and what it would be with brightness in full."""
-        loss, shown = losses_of_images(*self._trusted(images, batch), **self._how(batch))
-        return loss, float(shown)
+    def losses(self, images: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """`loss`, and what it would be with brightness in full, without derivatives."""
+        how = self._how(batch)
+        if batch.trust is None or self.brightness is None:
+            return losses_of_images(*self._trusted(images, batch), **how)
+        return losses_of_images(self._seen(images, batch), batch.targets, trust=batch.trust, **how)
 
     def of_pixels(self, images: Tensor, batch: Batch) -> Tensor:
         """(B, H, W): what each pixel adds to `loss`."""

@@ -28,7 +28,8 @@ class Rasterized(GradientSource):
             return self._apart(fit, vertices, albedo, batch)
         colors = fit.shaded(vertices, albedo, batch)
         images = render(vertices, fit.faces, colors, batch.cameras, edges=fit.edges, backend=fit.backend)
-        return LossResult(*fit.difference.losses(images, batch))
+        loss, shown = fit.difference.losses(images, batch)
+        return LossResult(loss, float(shown))
 
     def _apart(self, fit: Surface, vertices: Tensor, albedo: Tensor, batch: Batch) -> LossResult:
         """Colours learn from all pixels in full, and the shape as much as they are trusted beside other witnesses."""
@@ -40,7 +41,7 @@ class Rasterized(GradientSource):
         still = replace(seen, points=points.contiguous())
         images = drawn(fit.shaded(vertices.detach(), albedo, whole), still)
         of_colors, shown = fit.difference.losses(images, whole)
-        return LossResult(loss + of_colors, shown)
+        return LossResult(loss + of_colors, float(shown))
 
 
 def rasterized(renderer: BlackBox, seed: int, constants: Estimates) -> Rasterized:

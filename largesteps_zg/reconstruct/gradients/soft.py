@@ -32,4 +32,5 @@ class Soft(GradientSource):
         colors = fit.shaded(vertices, albedo, batch)
         sigma, gamma = self.constants.soft_sigma, self.constants.soft_gamma
         images = render_soft(vertices, fit.faces, colors, batch.cameras, sigma=sigma, gamma=gamma)
-        return LossResult(*fit.difference.losses(images, batch))
+        loss, shown = fit.difference.losses(images, batch)
+        return LossResult(loss, float(shown))
