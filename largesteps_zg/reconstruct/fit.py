@@ -189,8 +189,7 @@ class Fit:
         if not math.isfinite(value) or not near(vertices, schedule.thrown):
             self._fail(f"step {number}: the loss is {value}", vertices, albedo, batch)
         with self.stopwatch("patches"):
-            shown = result.shown
-            patches = self._patches(vertices, albedo, batch, shown, number=number, progress=progress)
+            patches = self._patches(vertices, albedo, batch, result.shown, number=number, progress=progress)
         loss = result.loss + patches
         if (bent := self.triangles.bend(vertices)) is not None:
             loss = loss + bending_weight(self.options.bending, progress, schedule) * bent
@@ -247,7 +246,8 @@ class Fit:
             return 0.0
 
         def draw(cameras: Cameras, index: Tensor) -> Tensor:
-            colors = self.appearance.colors(vertices, self.faces, albedo, cameras, index)
+            normals = self.triangles.normals(vertices)
+            colors = self.appearance.colors(vertices, self.faces, albedo, cameras, index, normals=normals)
             return self.drawn(vertices, colors, cameras)
 
         if not witness.called(draw, batch, progress):

@@ -55,15 +55,24 @@ class Triangles:
         self.contact = Contact(faces, self.rest, self._priors)
         self.pleats = Pleats(faces, self.rest, self._priors)
         self.bends = Bending(faces, self.rest, self._priors) if bending else None
-        self._normals: tuple[Tensor, int, Tensor] | None = None  # of which positions, as they were, these are
+        self._normals: tuple[Tensor, int, Tensor] | None = (
+            None  # of which positions, in which version, and they
+        )
 
     def normals(self, vertices: Tensor) -> Tensor:
-        """Unit normals at the vertices, differentiable; made once for all who ask with the same tensor."""
-        kept = self._normals
-        at_hand = kept is not None and kept[0] is vertices and kept[1] == vertices._version
-        if kept is None or not at_hand or (torch.is_grad_enabled() and not kept[2].requires_grad):
-            kept = self._normals = vertices, vertices._version, vertex_normals(vertices, self.faces)
-        return kept[2]
+        """Unit normals at the vertices; made once for all who ask with the same tensor, or without derivatives."""
+        moving = torch.is_grad_enabled() and vertices.requires_grad
+        if self._normals is not None:
+            of, version, normals = self._normals
+            # One place in memory, and nothing was written to it in between.
+            same = of.data_ptr() == vertices.data_ptr() and version == vertices._version
+            if same and not moving:
+                return normals.detach()
+            if same and of is vertices and normals.requires_grad:
+                return normals
+        normals = vertex_normals(vertices, self.faces)
+        self._normals = vertices, vertices._version, normals
+        return normals
 
     def bend(self, vertices: Tensor) -> Tensor | None:
         """How much the surface bends, if that was asked for."""
