@@ -248,6 +248,25 @@ def test_a_wall_at_rest_is_seen_wherever_nothing_always_turns_before_it(turning)
     assert np.array_equal(with_table.ratio(views, 5, gains[5])[steady], ratio[steady])
 
 
+def test_a_wall_that_most_photographs_hide_is_known() -> None:
+    """Of 20 photographs 7 show the wall in a square, which others hide by any colours; nothing shows it in another."""
+    generator = np.random.default_rng(0)
+    wall = generator.integers(40, 200, (24, 32, 3))
+    images = np.clip(wall + generator.normal(0, 1.0, (20, 24, 32, 3)), 0, 255)
+    for index, image in enumerate(images):
+        image[4:12, 20:28] = generator.integers(0, 256, (8, 8, 3))
+        if index % 3:
+            image[4:12, 4:12] = generator.integers(0, 256, (8, 8, 3))
+    images = np.concatenate([images, np.zeros((20, 24, 32, 1))], axis=3)
+    views = Views(torch.from_numpy(images).byte(), ring(20, 24, 32), tuple(map(str, range(20))))
+    look = still_look(views, np.zeros((20, 3)))
+    assert look is not None
+    steady = look.steady(views, 0)
+    assert steady[4:12, 4:12].all() and steady[:4].all() and not steady[4:12, 20:28].any()
+    off = look.colors - np.moveaxis(np.log(wall + DEFAULTS.outlining.dark), -1, 0)
+    assert np.abs(off[:, 4:12, 4:12]).max() < 0.1
+
+
 def test_photographs_without_outlines_by_colours_are_carved_by_depths(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -11,10 +11,14 @@ from photograph_files import HEIGHT, WIDTH, around, noise, save_photographs, thi
 
 from largesteps_zg.cameras import Cameras
 from largesteps_zg.cameras.alignment import similarity
+from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.mesh import Mesh
 from largesteps_zg.scenes import Reading, load_scene
+from largesteps_zg.scenes.from_photographs.collection import Photograph
 from largesteps_zg.scenes.from_photographs.find import cameras_from_photographs
-from largesteps_zg.scenes.from_photographs.still import STILL, stand_still
+from largesteps_zg.scenes.from_photographs.mapping import settled
+from largesteps_zg.scenes.from_photographs.still import STILL, forget_still_matches, stand_still
+from largesteps_zg.scenes.from_photographs.work import unwatched
 
 TURNED = around([14.0 * i for i in range(9)], wave=0.0)
 
@@ -96,3 +100,61 @@ def test_features_so_dense_that_they_meet_by_chance_stay() -> None:
         found = stand_still([generator.uniform(0, 60, (1500, 2)) for _ in range(count)])
         assert sum(still.sum() for still in found) == 0
     assert [len(still) for still in stand_still([np.zeros((0, 2)), np.zeros((0, 2))])] == [0, 0]
+
+
+def test_of_a_pair_only_what_moved_is_kept(tmp_path: Path) -> None:
+    """120 matches of a room at rest and 60 of an object that turned; the room alone has the larger agreement."""
+    import pycolmap
+
+    generator = np.random.default_rng(0)
+    body = generator.uniform(-1, 1, (60, 3))
+    angle = 0.2
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    room = generator.uniform((0, 0), (640, 480), (120, 2))
+    places = []
+    for points in (body, body @ turn.T):
+        seen = 600 * points[:, :2] / (points[:, 2:] + 4) + (320, 240)
+        places.append(np.concatenate([room, seen]).astype(np.float32))
+    file = tmp_path / "database.db"
+    database = pycolmap.Database.open(file)
+    camera = pycolmap.Camera.create_from_model_name(1, "SIMPLE_RADIAL", 600.0, 640, 480)
+    lens = database.write_camera(camera, use_camera_id=True)
+    for number, found in enumerate(places, 1):
+        image = pycolmap.Image(name=f"{number}.png", camera_id=lens, image_id=number)
+        database.write_image(image, use_image_id=True)
+        database.write_keypoints(number, found)
+    matches = np.repeat(np.arange(180, dtype=np.uint32)[:, None], 2, axis=1)
+    database.write_matches(1, 2, matches)
+    geometry = pycolmap.TwoViewGeometry()
+    geometry.config, geometry.inlier_matches = (
+        pycolmap.TwoViewGeometryConfiguration.UNCALIBRATED,
+        matches[:130],
+    )
+    database.write_two_view_geometry(1, 2, geometry)
+    database.close()
+    photographs = [Photograph(Path(f"{i}.png"), f"{i}.png", 640, 480, 1, "", None, str(i)) for i in (1, 2)]
+    forget_still_matches(file, photographs, [(0, 1)], DEFAULTS.structure, pycolmap)
+    kept = pycolmap.Database.open(file).read_two_view_geometry(1, 2).inlier_matches
+    assert len(kept) > 50 and kept.min() >= 120
+
+
+def test_wrong_matches_do_not_pull_the_lens() -> None:
+    import pycolmap
+
+    options = pycolmap.SyntheticDatasetOptions()
+    options.num_rigs, options.num_frames_per_rig, options.num_points3D = 1, 8, 120
+    pycolmap.set_random_seed(0)
+    model = pycolmap.synthesize_dataset(options)
+    generator = np.random.default_rng(0)
+    for image in model.images.values():
+        for point in image.points2D:
+            if point.has_point3D():
+                wrong = generator.random() < 0.15
+                point.xy = point.xy + generator.normal(0, 0.2, 2) + wrong * np.array([3.0, 1.0])
+    squares = pycolmap.Reconstruction(model)
+    pycolmap.bundle_adjustment(squares, pycolmap.BundleAdjustmentOptions())
+    settled(model, unwatched, pycolmap)
+    true = np.array(options.camera_params)
+    off = [np.abs(next(iter(of.cameras.values())).params - true)[0] for of in (model, squares)]
+    assert off[0] < 0.5 * off[1], off
+    assert model.compute_mean_reprojection_error() < 1.0

@@ -14,9 +14,9 @@ from .collection import Photograph, collection
 from .database import SPARSE, names_in, prepared
 from .failures import check_matches, check_models, check_photographs, check_span
 from .features import extract
-from .mapping import mapped, match, written
+from .mapping import mapped, match, settled, written
 from .pairs import pairs_to_match
-from .still import drop_still, forget_still_pairs, forget_still_points
+from .still import drop_still, forget_still_matches, forget_still_points
 from .work import Watch, part_of, unwatched
 
 
@@ -63,10 +63,11 @@ def cameras_from_photographs(
     """Find the cameras of photographs of one thing, by structure from motion on the CPU.
 
     SIFT features, but for those that stand still in the photographs; matches of all pairs, or of likely pairs where
-    there are many; COLMAP's incremental mapping. Photographs of one size whose EXIF data name the same camera and focal
-    length share a lens, with a focal length, which starts from that of the EXIF data, and a radial distortion. Its
-    principal point is the middle of the photographs: of an object alone they tell it too weakly, and a wrong one only
-    turns all cameras alike. An object may turn before a camera that stands still.
+    there are many; COLMAP's incremental mapping, and an adjustment in which wrong matches count little. Photographs of
+    one size whose EXIF data name the same camera and focal length share a lens, with a focal length, which starts from
+    that of the EXIF data, and a radial distortion. Its principal point is the middle of the photographs: of an object
+    alone they tell it too weakly, and a wrong one only turns all cameras alike. An object may turn before a camera that
+    stands still.
 
     Parameters
     ----------
@@ -119,13 +120,14 @@ def _model(
     still = drop_still(file, photographs, constants)
     pairs = pairs_to_match(file, count, constants, pycolmap)
     match(file, names_in(photographs), pairs, constants, part_of(watch, 0.35, 0.7), pycolmap)
-    forget_still_pairs(file, photographs, pairs, constants, pycolmap)
+    forget_still_matches(file, photographs, pairs, constants, pycolmap)
     check_matches(file, photographs, still, constants, pycolmap)
-    models = mapped(file, root, count, part_of(watch, 0.7, 1.0), pycolmap)
+    models = mapped(file, root, count, part_of(watch, 0.7, 0.95), pycolmap)
     for image in (image for model in models for image in model.images.values()):
         image.name = photographs[image.image_id - 1].name
     check_models(file, models, photographs, still, pycolmap)
     forget_still_points(models[0], photographs, constants)
+    settled(models[0], part_of(watch, 0.95, 1.0), pycolmap)
     check_span(models[0], photographs, constants)
     return models[0]
 

@@ -13,6 +13,8 @@ from .database import verified_pairs
 from .work import Watch, attended
 
 SEED = 0
+_TURNS = 2
+_FAR, _NARROW = 4.0, 1.5  # pixels, and degrees between the rays to a point: COLMAP's own bounds
 
 
 def match(
@@ -73,6 +75,29 @@ def mapped(file: Path, images: Path, count: int, watch: Watch, pycolmap: Any) ->
             look=lambda: watch(placed[0] / count, f"{placed[0]} of {count} photographs placed"),
         )  # fmt: skip
     return sorted(models.values(), key=lambda model: -int(model.num_reg_images()))
+
+
+def settled(model: Any, watch: Watch, pycolmap: Any) -> None:
+    """Adjust a model, in place, so that wrong matches count little, and drop observations that are farther off.
+
+    COLMAP's own adjustment counts squares: a few wrong matches, or what stands still before an object that turns, pull
+    the lens and all cameras. The loss is Cauchy's with a scale of a pixel, which is how exactly features are found.
+    """
+    options = pycolmap.BundleAdjustmentOptions()
+    options.refine_principal_point = options.print_summary = False
+    options.ceres.loss_function_type, options.ceres.loss_function_scale = (
+        pycolmap.LossFunctionType.CAUCHY,
+        1.0,
+    )
+    options.ceres.solver_options.num_threads = 1  # as above
+    observations = pycolmap.ObservationManager(model)
+    for turn in range(_TURNS):
+        attended(
+            lambda _: pycolmap.bundle_adjustment(model, options),
+            look=lambda turn=turn: watch(turn / _TURNS, "cameras adjusted"),  # type: ignore[misc]
+        )
+        observations.filter_all_points3D(_FAR, _NARROW)
+    model.update_point_3d_errors()
 
 
 def written(model: Any, folder: Path) -> None:

@@ -20,6 +20,7 @@ from ..._support.atomic import atomic_path
 from ...constants import Structure
 from .collection import Photograph
 from .database import STILL
+from .mapping import SEED
 
 _TABLES = "keypoints", "descriptors"  # of COLMAP's database: rows, columns and bytes
 _REACH = 2  # cells of half a pixel
@@ -58,30 +59,43 @@ def drop_still(file: Path, photographs: Sequence[Photograph], constants: Structu
     return share
 
 
-def forget_still_pairs(
+def forget_still_matches(
     file: Path,
     photographs: Sequence[Photograph],
     pairs: Sequence[tuple[int, int]],
     constants: Structure,
     pycolmap: Any,
 ) -> None:
-    """Pairs of photographs, most of whose matches are where they were, tell nothing of where the cameras are.
+    """Pairs of photographs, most of whose matches are where they were, are asked again what moved between them.
 
-    What few photographs have of a room is matched, too: features that are too faint to be found in most of them.
+    What few photographs have of a room is matched, too: features that are too faint to be found in most of them. They
+    tell nothing of where the cameras are, and may be more than those of the object.
     """
+    verification = pycolmap.TwoViewGeometryOptions()
+    verification.ransac.random_seed = SEED
     database = pycolmap.Database.open(file)
     try:
         places = [database.read_keypoints(index + 1)[:, :2] for index in range(len(photographs))]
+        lenses = [
+            database.read_camera(database.read_image(index + 1).camera_id)
+            for index in range(len(photographs))
+        ]
         for i, j in pairs:
             one, other = photographs[i], photographs[j]
             if one.camera != other.camera or not database.exists_two_view_geometry(i + 1, j + 1):
                 continue
-            matches = database.read_two_view_geometry(i + 1, j + 1).inlier_matches
-            way = np.linalg.norm(places[i][matches[:, 0]] - places[j][matches[:, 1]], axis=1)
-            if 2 * (_factor(one, constants) * way < _REACH / 2).sum() > len(way):
-                nothing = pycolmap.TwoViewGeometry()
-                nothing.config = pycolmap.TwoViewGeometryConfiguration.DEGENERATE
-                database.update_two_view_geometry(i + 1, j + 1, nothing)
+
+            def moved(matches: np.ndarray, i: int = i, j: int = j) -> np.ndarray:
+                way = np.linalg.norm(places[i][matches[:, 0]] - places[j][matches[:, 1]], axis=1)
+                return np.asarray(_factor(photographs[i], constants) * way >= _REACH / 2)
+
+            agreed = database.read_two_view_geometry(i + 1, j + 1).inlier_matches
+            if 2 * moved(agreed).sum() < len(agreed):
+                matches = database.read_matches(i + 1, j + 1)
+                found = pycolmap.estimate_two_view_geometry(
+                    lenses[i], places[i], lenses[j], places[j], matches[moved(matches)], verification
+                )
+                database.update_two_view_geometry(i + 1, j + 1, found)
     finally:
         database.close()
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.ndimage import map_coordinates
+from scipy.stats import binom
 
 from ....constants import DEFAULTS, Outlining
 from ....scenes.views import Views
 from .plane_look import ROWS, logarithms
 
 _NOWHERE = 1e3  # no colour is near this: nothing at rest is seen there
+_COMPARED, _AT_A_TIME = 48, 4096  # photographs with one another, and pixels
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,52 @@ def still_look(
         colors[:, rows] = middle.permute(2, 0, 1).numpy()
         spread[rows] = (looks - middle).abs().amax(dim=3).nanmedian(dim=0).values.numpy()
     usual = float(np.nanmedian(spread))
-    colors[:, spread > constants.steady * usual] = _NOWHERE
+    unsteady = spread > constants.steady * usual
+    found = _in_common(pixels, photographed, gains, unsteady, constants.steady * usual, constants)
+    colors[:, unsteady] = np.where(np.isfinite(found), found, _NOWHERE)
     return StillLook(k[0].numpy(), colors, usual)
+
+
+def _in_common(
+    pixels: np.ndarray,
+    photographed: np.ndarray,
+    gains: np.ndarray,
+    where: np.ndarray,
+    near: float,
+    constants: Outlining,
+) -> np.ndarray:
+    """(3, N) colours that more photographs share at the N pixels `where` than would by chance; else NaN.
+
+    So what is at rest is known, too, where something turns before it in most photographs. How often two photographs are
+    near by chance is their share at all these pixels. Less than one pixel is expected to share a colour by chance.
+
+    References
+    ----------
+    Desolneux, Moisan, Morel: Meaningful Alignments. IJCV 40(1), 2000.
+    """
+    some = np.arange(0, len(pixels), -(-len(pixels) // _COMPARED))
+    row, column = np.nonzero(where)
+    found = np.full((3, len(row)), np.nan, dtype=np.float32)
+    votes = np.zeros(len(row), dtype=np.int64)
+    pairs = 0
+    for start in range(0, len(row), _AT_A_TIME):
+        at = slice(start, start + _AT_A_TIME)
+        logs = logarithms(pixels[some][:, row[at], column[at]], constants.dark)
+        logs -= gains[some, None].astype(np.float32)
+        logs[~photographed[some][:, row[at], column[at]]] = np.nan
+        counts = np.zeros(logs.shape[:2], dtype=np.int64)
+        for one, look in enumerate(logs):
+            agree = np.abs(logs - look).max(axis=2) < near  # (B, N)
+            counts[one] = agree.sum(axis=0)
+            pairs += int(agree.sum()) - int(agree[one].sum())
+        best = counts.argmax(axis=0)
+        votes[at] = counts.max(axis=0)
+        found[:, at] = np.take_along_axis(logs, best[None, :, None], axis=0)[0].T
+    others = len(some) - 1
+    chance = pairs / max(len(row) * len(some) * others, 1)
+    expected = len(row) * len(some) * binom.sf(votes - 2, others, chance)
+    found[:, expected >= 1] = np.nan
+    return found
 
 
 def at_rest(views: Views, outside: np.ndarray, constants: Outlining = DEFAULTS.outlining) -> bool:
