@@ -224,6 +224,7 @@ def test_what_holds_no_points_is_one_line_and_two(
     assert status == 2 and told.count("\n") == 1 and says in told and name in told
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_writes(tmp_path: Path, capsys) -> None:
     save_mesh(tmp_path / "ball.ply", icosphere(4, radius=101.0))
     points = icosphere(5, radius=100.0).vertices.double().numpy()
