@@ -37,30 +37,15 @@ def glb_bytes(
     translation : (3,) float, optional
         What is to be added to the positions.
     """
-    views: list[dict[str, Any]] = []
-    accessors: list[dict[str, Any]] = []
-    numbers = bytearray()
-
-    def add_view(content: bytes, **more: Any) -> int:
-        numbers.extend(bytes(-len(numbers) % 4))  # each array begins at a multiple of four
-        views.append({"buffer": 0, "byteOffset": len(numbers), "byteLength": len(content), **more})
-        numbers.extend(content)
-        return len(views) - 1
-
-    def add_accessor(content: bytes, **more: Any) -> int:
-        target = 34963 if more["type"] == "SCALAR" else 34962  # ELEMENT_ARRAY_BUFFER, ARRAY_BUFFER
-        accessors.append({"bufferView": add_view(content, target=target), **more})
-        return len(accessors) - 1
-
-    attributes = {}
+    numbers, attributes = _Numbers(), {}
     for name, values in parts.items():
         floats = np.ascontiguousarray(values, dtype="<f4")
         shape: dict[str, Any] = {"componentType": 5126, "count": len(floats), "type": f"VEC{floats.shape[1]}"}
         if name == "POSITION":
             shape |= {"min": floats.min(axis=0).tolist(), "max": floats.max(axis=0).tolist()}
-        attributes[name] = add_accessor(floats.tobytes(), **shape)
+        attributes[name] = numbers.accessor(floats.tobytes(), **shape)
     indices = np.ascontiguousarray(faces, dtype="<u4").tobytes()
-    corners = add_accessor(indices, componentType=5125, count=faces.size, type="SCALAR")
+    corners = numbers.accessor(indices, componentType=5125, count=faces.size, type="SCALAR")
     tree: dict[str, Any] = {
         "asset": {"version": "2.0", "generator": f"largesteps_zg {__version__}"},
         "scene": 0,
@@ -75,18 +60,55 @@ def glb_bytes(
         tree["textures"] = [{"source": number, "sampler": 0} for number in range(len(images))]
         tree["samplers"] = [{"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}]
         tree["images"] = [
-            {"bufferView": add_view(images[name]), "mimeType": "image/png", "name": name}
+            {"bufferView": numbers.view(images[name]), "mimeType": "image/png", "name": name}
             for name in _TEXTURES
             if name in images
         ]
     if "extensions" in tree["materials"][0]:
         tree["extensionsUsed"] = list(tree["materials"][0]["extensions"])
-    numbers.extend(bytes(-len(numbers) % 4))
-    tree |= {"accessors": accessors, "bufferViews": views, "buffers": [{"byteLength": len(numbers)}]}
+    return _packed(tree, numbers)
+
+
+class _Numbers:
+    """The chunk of numbers, and what the JSON says of the arrays in it."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+        self.views: list[dict[str, Any]] = []
+        self.accessors: list[dict[str, Any]] = []
+
+    def pad(self) -> None:
+        """Each array begins at a multiple of four."""
+        self.content.extend(bytes(-len(self.content) % 4))
+
+    def view(self, content: bytes, **more: Any) -> int:
+        """Add bytes; gives their number."""
+        self.pad()
+        place = {"buffer": 0, "byteOffset": len(self.content), "byteLength": len(content)}
+        self.views.append({**place, **more})
+        self.content.extend(content)
+        return len(self.views) - 1
+
+    def accessor(self, content: bytes, **more: Any) -> int:
+        """Add an array; gives its number."""
+        target = 34963 if more["type"] == "SCALAR" else 34962  # ELEMENT_ARRAY_BUFFER, ARRAY_BUFFER
+        self.accessors.append({"bufferView": self.view(content, target=target), **more})
+        return len(self.accessors) - 1
+
+
+def _packed(tree: dict[str, Any], numbers: _Numbers) -> bytes:
+    """Header and chunks."""
+    numbers.pad()
+    size = len(numbers.content)
+    tree |= {
+        "accessors": numbers.accessors,
+        "bufferViews": numbers.views,
+        "buffers": [{"byteLength": size}],
+    }
     text = json.dumps(tree, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
     chunks = struct.pack("<I4s", len(text), b"JSON") + text
-    chunks += struct.pack("<I4s", len(numbers), b"BIN\0") + bytes(numbers)
+    chunks += struct.pack("<I4s", size, b"BIN\0") + bytes(numbers.content)
     return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
 
 
