@@ -13,7 +13,7 @@ from largesteps_zg.cameras import Cameras, look_at, sphere_of_cameras
 from largesteps_zg.cameras.evidence import Comparison, Evidence, standard_errors
 from largesteps_zg.cameras.model import rigid
 from largesteps_zg.cli.summary import cameras_lines
-from largesteps_zg.constants import Constants, Correcting, Matching
+from largesteps_zg.constants import Constants, Correcting, Matching, Schedule
 from largesteps_zg.mesh import Mesh, icosphere
 from largesteps_zg.reconstruct import Reconstruction, Settings
 from largesteps_zg.reconstruct.camera_halves import halves_compared
@@ -205,6 +205,20 @@ def test_halves_tell_that_cameras_are_off_and_photographs_ask_for_better_ones(
     )
     there = asked.project(scene_points(run, scene))[0]
     assert (there - true).norm(dim=-1).mean() < 0.8 * (given - true).norm(dim=-1).mean()
+
+
+@pytest.mark.slow
+def test_pictures_that_are_drawn_at_once_say_what_single_ones_say(scene: Scene, generator) -> None:
+    off = dataclasses.replace(scene.train, cameras=disturbed(scene.train.cameras, 1.0, generator))
+    found = []
+    for pixels in (1, 3 * 64 * 64):
+        constants = Constants(schedule=Schedule(step_pixels=pixels))
+        run = Reconstruction(off, Settings(advanced=constants), start=scene.mesh)
+        found.append(halves(run))
+    (one, single), (many, together) = found
+    assert one.given == pytest.approx(many.given, rel=1e-5)
+    assert one.corrected == pytest.approx(many.corrected, rel=1e-4)
+    assert torch.allclose(single.world_to_camera, together.world_to_camera, atol=1e-5)
 
 
 def scene_points(run: Reconstruction, scene: Scene) -> torch.Tensor:

@@ -140,6 +140,18 @@ def test_only_every_fifth_step_searches_and_a_checkpoint_keeps_what_was_found() 
     assert torch.equal(other.apart(disc.vertices, 1), contact.apart(disc.vertices, 1))
 
 
+def test_a_search_is_of_the_positions_that_are_given_not_of_the_first_ones() -> None:
+    """The tree is made once: turned about the first ones, the surface would be looked for where it is not."""
+    disc = flattened(0.001)
+    turned = disc.vertices.roll(1, dims=1)
+    contact, there = Contact(disc.faces, disc.vertices), Contact(disc.faces, turned)
+    contact.apart(disc.vertices, 0)
+    moved = contact.apart(turned, 0)
+    assert moved is not turned and torch.allclose(moved, there.apart(turned, 0), atol=1e-7)
+    apart = flattened(0.5).vertices
+    assert contact.apart(apart, 0) is apart
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("guarded", [True, False])
 def test_the_loop_keeps_a_sheet_open(guarded, monkeypatch) -> None:
