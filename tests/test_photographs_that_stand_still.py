@@ -13,7 +13,8 @@ from largesteps_zg.cameras import Cameras
 from largesteps_zg.cameras.alignment import similarity
 from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.mesh import Mesh
-from largesteps_zg.scenes import Reading, load_scene
+from largesteps_zg.scenes import Reading, Views, load_scene
+from largesteps_zg.scenes.formats.photographs import _reaches_across
 from largesteps_zg.scenes.from_photographs.collection import Photograph
 from largesteps_zg.scenes.from_photographs.find import cameras_from_photographs
 from largesteps_zg.scenes.from_photographs.mapping import settled
@@ -62,6 +63,21 @@ def test_an_object_that_turns_is_as_good_as_a_camera_that_walks(turntable: Path,
     (tmp_path / "photographs.json").write_text("of others")
     (tmp_path / STILL).write_text('{"share": 0.0}')
     assert [note for note in load_scene(turntable, reading=reading).notes if "stand still" in note] == told
+
+
+@pytest.mark.parametrize(("rows", "columns", "across"), [
+    (slice(0, 15), slice(0, 60), True), (slice(0, 40), slice(10, 20), True), (slice(0, 30), slice(5, 60), False),
+])  # fmt: skip
+def test_a_wall_reaches_across_the_photographs_and_an_object_does_not(
+    rows: slice, columns: slice, across: bool
+) -> None:
+    cameras = around([14.0 * i for i in range(5)]).resized(40, 60)
+    images = torch.zeros(5, 40, 60, 4, dtype=torch.uint8)
+    images[1:4, rows, columns, 3] = 255
+    images[[0, 4], 10:20, 10:20, 3] = 255
+    views = Views(images, cameras, tuple("abcde"))
+    assert _reaches_across(views) is across
+    assert not _reaches_across(views[[0, 1, 4]])
 
 
 @pytest.mark.slow

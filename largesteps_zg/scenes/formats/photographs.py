@@ -24,13 +24,14 @@ from torch import Tensor
 
 from ...cameras.upright import up_of_cameras
 from ..carving.bounds import bounding_sphere
+from ..carving.cones import cones_of
 from ..from_photographs.collection import Photograph
 from ..from_photographs.find import FoundCameras, cameras_from_photographs
 from ..from_photographs.frames import FRAMES, frames_of, video_of
 from ..from_photographs.video import is_video, videos_in
 from ..from_photographs.work import Watch, part_of, unwatched
 from ..photographs.assemble import assemble
-from ..photographs.finding import NoMaskError
+from ..photographs.finding import AT_BORDERS, NoMaskError
 from ..photographs.mask_files import MaskFinder
 from ..provenance import UNUSED, Record, counted, some
 from ..pycolmap_quietly import quiet_pycolmap
@@ -111,14 +112,30 @@ def _home(path: Path, root: Path) -> Path:
 def _views(shots: list[Shot], reading: Reading, record: Record) -> tuple[Views, Reading]:
     """The views, and how they were read: without masks where nothing tells any, unless that was forbidden."""
     told = list(record.notes)
+    why = ""
     try:
-        return assemble(shots, reading, record), reading
+        views = assemble(shots, reading, record)
+        if not (
+            any(AT_BORDERS in note.text for note in record.notes[len(told) :]) and _reaches_across(views)
+        ):
+            return views, reading
+        why = "the background's colour: what differs from it reaches across most photographs, so it is no object"
     except NoMaskError:
         if reading.background == "none":
             raise
-        record.notes[:] = told
-        reading = replace(reading, masks=NO_MASKS)
-        return assemble(shots, reading, record), reading
+    record.notes[:] = told
+    reading = replace(reading, masks=NO_MASKS)
+    views = assemble(shots, reading, record)
+    if why:
+        record.add(UNUSED, why)
+    return views, reading
+
+
+def _reaches_across(views: Views) -> bool:
+    """Whether most masks reach from one border of the photograph to the other, as walls and tables do."""
+    inside = [cone.distance > 0 for cone in cones_of(views)]
+    across = [(m[:, 0].any() and m[:, -1].any()) or (m[0].any() and m[-1].any()) for m in inside]
+    return 2 * int(sum(across)) > len(across)
 
 
 def _check_outlines(path: Path, views: Views) -> None:
@@ -127,8 +144,9 @@ def _check_outlines(path: Path, views: Views) -> None:
         bounding_sphere(views)
     except ValueError as error:
         raise ValueError(
-            f"{path}: the object's outlines do not fit the cameras that were found ({error}). What mirrors or is "
-            "transparent shows what is around it: dust it with chalk or powder. What moves and wrong masks mislead, too"
+            f"{path}: the object's outlines do not fit the cameras that were found ({error}). If you walked all around "
+            "it: what mirrors or is transparent shows what is around it, so dust it with chalk or powder; what moves "
+            "and wrong masks mislead, too"
         ) from None
 
 

@@ -90,10 +90,15 @@ def settled(model: Any, watch: Watch, pycolmap: Any) -> None:
         1.0,
     )
     options.ceres.solver_options.num_threads = 1  # as above
+    which = pycolmap.BundleAdjustmentConfig()
+    for image in model.reg_image_ids():
+        which.add_image(image)
+    which.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
     observations = pycolmap.ObservationManager(model)
     for turn in range(_TURNS):
+        # pycolmap.bundle_adjustment would do the same, but tell of it on the terminal.
         attended(
-            lambda _: pycolmap.bundle_adjustment(model, options),
+            lambda _: pycolmap.create_default_bundle_adjuster(options, which, model).solve(),
             look=lambda turn=turn: watch(turn / _TURNS, "cameras adjusted"),  # type: ignore[misc]
         )
         observations.filter_all_points3D(_FAR, _NARROW)

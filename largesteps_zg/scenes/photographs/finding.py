@@ -15,6 +15,7 @@ from .network import masks_by_network, model_of
 from .photo import Photo
 
 KEPT = "network"  # the folder of what a network said
+AT_BORDERS = ", found at the borders"  # ends the rule of masks by a background that nobody named
 
 
 class NoMaskError(ValueError):
@@ -58,7 +59,7 @@ def _by_background(photos: Sequence[Photo], reading: Reading) -> list[Photo] | N
     if color is None or masks is None or not all(mask.any() and not mask.all() for mask in masks):
         return None
     shown = ", ".join(f"{value:.0f}" for value in color)
-    rule = f"what differs from the background's colour {shown}" + ", found at the borders" * (given == "auto")
+    rule = f"what differs from the background's colour {shown}" + AT_BORDERS * (given == "auto")
     return [_masked(photo, mask, "background", rule) for photo, mask in zip(photos, masks, strict=True)]
 
 
