@@ -48,11 +48,16 @@ def jaxtyped_at_times(of: Any = None, *, typechecker: Any) -> Any:
 
 def _kind(value: Any) -> Any:
     """What an annotation asks of a value, as far as it can be told at once."""
-    if isinstance(value, Tensor | np.ndarray):
-        return type(value), value.dtype, value.shape
-    if isinstance(value, tuple | list):
-        return type(value), *map(_kind, value[:4]), len(value)
-    return type(value)
+    if isinstance(
+        value, tuple | list
+    ):  # its parts are not looked into: there are files of lists in lists in lists
+        return type(value), len(value), *map(_kind_of_one, value[:4])
+    return _kind_of_one(value)
+
+
+def _kind_of_one(value: Any) -> Any:
+    of_numbers = isinstance(value, Tensor | np.ndarray)
+    return (type(value), value.dtype, value.shape) if of_numbers else type(value)
 
 
 class _Calls:
