@@ -48,9 +48,7 @@ def jaxtyped_at_times(of: Any = None, *, typechecker: Any) -> Any:
 
 def _kind(value: Any) -> Any:
     """What an annotation asks of a value, as far as it can be told at once."""
-    if isinstance(
-        value, tuple | list
-    ):  # its parts are not looked into: there are files of lists in lists in lists
+    if isinstance(value, tuple | list):  # parts are not looked into: there are lists in lists without end
         return type(value), len(value), *map(_kind_of_one, value[:4])
     return _kind_of_one(value)
 
