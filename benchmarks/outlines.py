@@ -13,12 +13,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from scipy.ndimage import map_coordinates
 
+from largesteps_zg.constants import DEFAULTS
 from largesteps_zg.reconstruct.starts.outlines.find import Outlines, outlines
 from largesteps_zg.scenes import Reading, Views, load_scene
 from largesteps_zg.scenes.formats.files_beside import images_in
@@ -84,8 +86,16 @@ def main() -> int:
         "--focal", type=float, help="of pictures without a lens, pixels; else they are as photographed"
     )
     parser.add_argument("--pictures", type=Path, help="folder for pictures: red is missing, blue is too much")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a constant of Outlining"
+    )
     parser.add_argument("--max-size", type=int, default=800, help="longest side of photographs (default 800)")
     options = parser.parse_args()
+    changed = {
+        name: type(getattr(DEFAULTS.outlining, name))(float(value))
+        for name, value in (text.split("=") for text in options.set)
+    }
+    constants = replace(DEFAULTS, outlining=replace(DEFAULTS.outlining, **changed))
     scene = load_scene(
         options.photographs,
         reading=Reading(masks="none", hold_out=0, max_size=options.max_size, cameras=options.cameras),
@@ -94,7 +104,7 @@ def main() -> int:
     assert points is not None  # of the cameras
     began = time.process_time()
     ball = object_ball(views, points)
-    found = outlines(views, points, ball, support_plane(views, points, ball))
+    found = outlines(views, points, ball, support_plane(views, points, ball), constants)
     print("python benchmarks/outlines.py", *sys.argv[1:])
     print(f"{told(found)}; {time.process_time() - began:.0f} s of processor time")
     if found is None:

@@ -174,7 +174,7 @@ class Outlining(Group):
         4.0, "nepers", "A pixel's logarithm of likelihoods counts for no more.", least=TINY
     )
     edge: float = constant(
-        2.0, "nepers", "Of likelihood, for a pixel of an outline where colours do not change."
+        8.0, "nepers", "Of likelihood, for a pixel of an outline where colours do not change."
     )
     slope: float = constant(2.0, "nepers", "A cell beside the solid's outline, a pixel is so much likelier.")
     beside: int = constant(2, "pixels", "Beside an outline nothing is learned.")
