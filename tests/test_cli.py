@@ -179,7 +179,9 @@ def test_run_json_says_how_it_was_made_and_how_good_it_is(finished: Path, scene:
     assert result["settings"]["lambda_"] == 5.0 and result["settings"]["remesh"] == [4, 9]
     assert result["options"]["scene"] == str(scene) and result["options"]["views_per_step"] == 2
     assert result["seed"] == 0 and result["backend"] == "warp" and result["device"].startswith("cpu")
-    assert result["versions"]["torch"] == torch.__version__ and "largesteps_zg" in result["versions"]
+    # Builds for CUDA say which only in `torch.__version__`.
+    assert result["versions"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
+    assert "largesteps_zg" in result["versions"]
     assert result["scene"]["views"] == 6 and result["scene"]["size"] == [40, 48]
     assert {"setup", "render", "backward", "solve", "remesh", "evaluate", "pictures"} <= set(
         result["seconds_by_phase"]
