@@ -400,7 +400,8 @@ def test_a_run_that_diverges_keeps_the_last_good_mesh(
 def test_a_run_that_fails_at_once(ball: Path, tmp_path: Path, refused, monkeypatch) -> None:
     from largesteps_zg.reconstruct import difference
 
-    monkeypatch.setattr(difference, "image_loss", lambda images, *_, **__: images.sum() * float("nan"))
+    spoiled = lambda images, *_, **__: (images.sum() * float("nan"),) * 2  # noqa: E731
+    monkeypatch.setattr(difference, "losses_of_images", spoiled)
     has = ("step 1: the loss is nan", "no mesh was written")
     refused("reconstruct", ball, *QUICK, has=has, status=1)
 

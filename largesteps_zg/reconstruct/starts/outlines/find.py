@@ -50,7 +50,7 @@ class Outlines:
 
     @property
     def trusted(self) -> bool:
-        """Whether it is bounded, most photographs agree with the solid by more than half, and most points lie in it."""
+        """Whether it is bounded, most photographs agree with the solid, and two thirds of the points lie in it."""
         numbers = self.likelihood.constants
         return self.bounded and self.agreement > numbers.agreeing and self.holds > numbers.holding
 
