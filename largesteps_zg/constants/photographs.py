@@ -209,7 +209,7 @@ class Outlining(Group):
     )  # fmt: skip
     holding: float = constant(
         0.67, "share", "Of the points above the table, the solid holds more.",
-        "chosen: 0.56 for a ball that has its table's pattern, a third of which was lost; 0.81 for the hand-held fennec",
+        "chosen: 0.56 for a ball that has its table's pattern, a third of which was lost; 0.81 for a hand-held fennec",
     )  # fmt: skip
 
 
