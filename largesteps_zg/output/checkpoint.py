@@ -35,7 +35,10 @@ def save(path: Path, content: dict[str, Any]) -> None:
             # PyTorch's own writer says neither file nor cause; plain writing fails with both.
             buffer = io.BytesIO()
             torch.save(content, buffer)
-            part.write_bytes(buffer.getbuffer())
+            with (
+                buffer.getbuffer() as held
+            ):  # given back whatever happens: Python 3.12.1 dies where it is collected
+                part.write_bytes(held)
         with open(part, "rb+") as file:
             os.fsync(file.fileno())  # the rename must not reach the disk before the content does
 
