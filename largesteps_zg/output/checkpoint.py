@@ -32,8 +32,8 @@ def save(path: Path, content: dict[str, Any]) -> None:
         try:
             torch.save(content, part)
         except RuntimeError:
-            # PyTorch's own writer says neither file nor cause; plain writing fails with both. What is held is given back
-            # whatever happens, for Python 3.12.1 dies where it is collected.
+            # PyTorch's own writer says neither file nor cause; plain writing fails with both. What is held is given
+            # back whatever happens, for Python 3.12.1 dies where it is collected.
             buffer = io.BytesIO()
             torch.save(content, buffer)
             with buffer.getbuffer() as held:
