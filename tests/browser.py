@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import shutil
@@ -12,6 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from PIL import Image
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
@@ -90,6 +95,11 @@ class Page:
         found = self.ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
+
+    def picture(self) -> np.ndarray:
+        """(height, width, 3) uint8: the page as it is shown."""
+        with Image.open(io.BytesIO(base64.b64decode(self.ask("Page.captureScreenshot")["data"]))) as image:
+            return np.asarray(image.convert("RGB"))
 
     def until(self, script: str, seconds: float = 60.0) -> None:
         """Wait until an expression is true."""

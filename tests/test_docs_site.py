@@ -131,6 +131,7 @@ def test_the_front_page_in_a_browser(look: str, site: Path, tmp_path: Path) -> N
         ground = page.run("getComputedStyle(document.body).backgroundColor")
         brightness = sum(int(word) for word in ground.strip("rgba()").split(",")[:3])
         assert brightness < 150 if dark else brightness > 600
+        assert bool(page.picture().mean() < 128) is dark
         assert page.run("document.documentElement.scrollWidth <= window.innerWidth")
         assert page.run("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
         assert page.run("document.querySelector('.content img').getBoundingClientRect().width > 250")

@@ -405,11 +405,26 @@ def test_pictures_lie_over_photographs_up_to_the_line(page: Page) -> None:
     box = page.run(
         "(b => [b.x, b.y, b.width, b.height])(document.querySelector('.pair').getBoundingClientRect())"
     )
-    for kind in ("mousePressed", "mouseReleased"):
-        at = {"x": box[0] + 0.2 * box[2], "y": box[1] + box[3] / 2}
-        page.ask("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **at)
+    shown = []
+    for share in (0.01, 0.99, 0.2):  # where the line goes
+        for kind in ("mousePressed", "mouseReleased"):
+            at = {"x": box[0] + share * box[2], "y": box[1] + box[3] / 2}
+            page.ask("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **at)
+        shown.append(page.picture().astype(int))
     cut = page.run("getComputedStyle(document.querySelector('.pair .below')).clipPath")
     assert abs(float(re.fullmatch(r"inset\(0px ([\d.]+)% 0px 0px\)", cut)[1]) - 80) < 4  # type: ignore[index]
+    first, last, between = shown
+    x, y, width, height = map(round, box)
+    rows = slice(y + 3, y + height - 3)
+    left, right, beside = (
+        slice(x + width // 20, x + width // 6),
+        slice(x + width // 4, x + width - 9),
+        x + width + 3,
+    )
+    np.testing.assert_allclose(between[rows, left], last[rows, left], atol=4)  # the photograph, which is red
+    np.testing.assert_allclose(between[rows, right], first[rows, right], atol=4)  # the result, which is blue
+    assert np.abs(first - last)[rows, right].mean() > 50
+    np.testing.assert_allclose(first[:, beside:], last[:, beside:], atol=4)  # nothing else has moved
 
 
 @in_browser
@@ -426,4 +441,5 @@ def test_it_fits_a_phone_in_light_and_dark(page: Page, folder: Path, dark: bool)
     assert page.run("document.documentElement.scrollWidth") <= 360
     paper = page.run("getComputedStyle(document.body).backgroundColor")
     assert (max(map(int, re.findall(r"\d+", paper))) < 60) is dark, paper
+    assert bool(page.picture().mean() < 128) is dark
     assert (drawn(page)[..., 3] > 127).any()
