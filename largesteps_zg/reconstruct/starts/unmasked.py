@@ -9,7 +9,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from ...constants import DEFAULTS, Constants, Structure
+from ...constants import DEFAULTS, Constants
 from ...images.masks import on_object
 from ...mesh.mesh import Mesh
 from ...scenes.carving.bounds import bounding_sphere
@@ -22,7 +22,7 @@ from ..photo_consistency.term import PhotoConsistency
 from .choose import choose_start
 from .fused import fused
 from .hull import CELLS, Hull, remeshed, surface_of
-from .outlines.find import Outlines, outlines
+from .outlines.find import Outlines, outlines, points_above
 from .outlines.silhouettes import coverages
 
 
@@ -89,7 +89,7 @@ def unmasked(scene: Scene, *, keep_support: bool = False, constants: Constants =
         told = f"colours do not tell the object from what is around it: {told}"
     elif (
         support is not None
-        and _above(points, ball, support, constants.structure) < constants.structure.fewest
+        and len(points_above(points, ball, support, constants)) < constants.structure.fewest
     ):
         raise ValueError(
             f"views: nothing stands on the flat thing that the photographs show, for {support.share:.0%} of the points "
@@ -97,12 +97,6 @@ def unmasked(scene: Scene, *, keep_support: bool = False, constants: Constants =
             "--keep-support to have the flat thing"
         )
     return _by_depths(scene, ball, points, support, (told, plane), constants)
-
-
-def _above(points: Tensor, ball: Ball, support: Support, constants: Structure) -> int:
-    """How many points in a ball are above a plane."""
-    inside = points.numpy()[ball.depth(points.numpy()) > 0]
-    return int((support.above(inside) > constants.flat * ball.radius).sum())
 
 
 def _by_colors(scene: Scene, found: Outlines, notes: tuple[str, ...], constants: Constants) -> Unmasked:

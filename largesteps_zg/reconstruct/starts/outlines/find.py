@@ -248,10 +248,10 @@ def _standing(
     """(B, H, W) bool: pixels of points in a ball and above a plane, so of the object; none without a plane."""
     if support is None:
         return np.zeros(views.images.shape[:3], dtype=bool)
-    return seen_at(views, _above(points, ball, support, constants))
+    return seen_at(views, points_above(points, ball, support, constants))
 
 
-def _above(points: Tensor, ball: Ball, support: Support | None, constants: Constants) -> np.ndarray:
+def points_above(points: Tensor, ball: Ball, support: Support | None, constants: Constants) -> np.ndarray:
     """(N, 3) those of the points that are in a ball and above a plane."""
     xyz = points.double().cpu().numpy()
     xyz = xyz[ball.depth(xyz) > 0]
@@ -286,7 +286,7 @@ def _known(views: Views) -> np.ndarray:
 
 def _holds(solid: Hull, points: Tensor, ball: Ball, support: Support | None, constants: Constants) -> float:
     """The share of the points in a ball and above a plane that a solid holds within a cell; 1 where there are none."""
-    xyz = _above(points, ball, support, constants)
+    xyz = points_above(points, ball, support, constants)
     if not len(xyz):
         return 1.0
     full = np.pad(solid.field > 0, 1)

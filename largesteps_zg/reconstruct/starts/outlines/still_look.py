@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.ndimage import map_coordinates
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from ....constants import DEFAULTS, Outlining
 from ....scenes.views import Views
@@ -135,7 +135,7 @@ def _in_common(
         found[:, at] = np.take_along_axis(logs, best[None, :, None], axis=0)[0].T
     others = len(some) - 1
     chance = pairs / max(len(row) * len(some) * others, 1)
-    expected = len(row) * len(some) * binom.sf(votes - 2, others, chance)
+    expected = len(row) * len(some) * bdtrc(votes - 2, others, chance)
     found[:, expected >= 1] = np.nan
     return found
 
