@@ -149,6 +149,11 @@ class Structure(Group):
         least=64,
     )  # fmt: skip
 
+    circle: float = constant(
+        0.02, "of the distance", "Cameras that see an axis in one place and direction within this may be one at rest.",
+        "measured: benchmarks/measurements/turntable.md; turntables 0.002 in the median, before they are adjusted",
+    )  # fmt: skip
+
     # Where the object is, without masks.
     flat: float = constant(0.03, "radii", "A table's points lie in its plane within this.")
     level: float = constant(40.0, "degrees", "A table is tilted by less against the photographs' own up.")
@@ -190,6 +195,12 @@ class Outlining(Group):
     )
     dark: float = constant(
         8.0, "levels of 255", "Added before logarithms: noise of dark pixels counts less.", least=TINY
+    )
+    ringing: float = constant(
+        0.02,
+        "share",
+        "Beside what differs, colours are off by this of the difference: JPEG's blocks.",
+        least=0.0,
     )
     reach: float = constant(2.5, "radii", "So far the table is looked at.")
     squares: int = constant(640, "squares", "Of the table, along a side.", least=16)

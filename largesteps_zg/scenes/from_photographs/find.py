@@ -17,6 +17,7 @@ from .features import extract
 from .mapping import mapped, match, settled, written
 from .pairs import pairs_to_match
 from .still import drop_still, forget_still_matches, forget_still_points
+from .turned import turned
 from .work import Watch, part_of, unwatched
 
 
@@ -67,7 +68,7 @@ def cameras_from_photographs(
     one size whose EXIF data name the same camera and focal length share a lens, with a focal length, which starts from
     that of the EXIF data, and a radial distortion. Its principal point is the middle of the photographs: of an object
     alone they tell it too weakly, and a wrong one only turns all cameras alike. An object may turn before a camera that
-    stands still.
+    stands still; then one place of the camera and an angle for each photograph are found.
 
     Parameters
     ----------
@@ -128,6 +129,7 @@ def _model(
     check_models(file, models, photographs, still, pycolmap)
     forget_still_points(models[0], photographs, constants)
     settled(models[0], part_of(watch, 0.95, 1.0), pycolmap)
+    turned(models[0], constants, pycolmap)
     check_span(models[0], photographs, constants)
     return models[0]
 
