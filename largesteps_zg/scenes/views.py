@@ -157,6 +157,8 @@ class Scene:
     masked : bool
         False where no mask tells the object from what is around it: all pixels may be object, and the views' ball says
         where it is.
+    spare : Views or None
+        All photographs with masks by the background's colour, which are in doubt: for where nothing better is found.
     points : (N, 3) float64 tensor or None
         Points of surfaces in the scene, of the object or around it, where the cameras were found with them.
     provenance : tuple of Note
@@ -173,6 +175,7 @@ class Scene:
     up: Tensor | None = None
     light: SphericalHarmonicsLight | None = None
     masked: bool = True
+    spare: Views | None = None
     points: Tensor | None = None
     provenance: tuple[Note, ...] = ()
     constants: Constants = DEFAULTS

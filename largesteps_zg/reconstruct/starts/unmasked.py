@@ -87,8 +87,13 @@ def unmasked(scene: Scene, *, keep_support: bool = False, constants: Constants =
         if outlined.trusted:
             return _by_colors(scene, outlined, (f"no masks: outlines by colours; {told}", plane), constants)
         told = f"colours do not tell the object from what is around it: {told}"
-    elif (
-        support is not None
+    if scene.spare is not None:
+        return _by_background(
+            scene, scene.spare, (f"masks by the background's colour, for {told}",), constants
+        )
+    if (
+        outlined is None
+        and support is not None
         and len(points_above(points, ball, support, constants)) < constants.structure.fewest
     ):
         raise ValueError(
@@ -97,6 +102,21 @@ def unmasked(scene: Scene, *, keep_support: bool = False, constants: Constants =
             "--keep-support to have the flat thing"
         )
     return _by_depths(scene, ball, points, support, (told, plane), constants)
+
+
+def _by_background(scene: Scene, spare: Views, notes: tuple[str, ...], constants: Constants) -> Unmasked:
+    """The scene with masks that its background's colour tells."""
+    number = {name: index for index, name in enumerate(spare.names)}
+    train, test = (
+        None if views is None else spare[[number[name] for name in views.names]]
+        for views in (scene.train, scene.test)
+    )
+    assert train is not None
+    start = choose_start(
+        train, *bounding_sphere(train), constants=constants.carving, patches=constants.patches
+    )
+    made = replace(scene, train=train, test=test, masked=True)
+    return Unmasked(made, start.mesh, (*notes, f"{start.kind}: {start.reason}"))
 
 
 def _by_colors(scene: Scene, found: Outlines, notes: tuple[str, ...], constants: Constants) -> Unmasked:

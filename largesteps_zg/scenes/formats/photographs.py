@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...cameras.turning import see_an_axis_alike
 from ...cameras.upright import up_of_cameras
 from ..carving.bounds import bounding_sphere
 from ..carving.cones import cones_of
@@ -70,12 +71,12 @@ def load(path: Path, reading: Reading = Reading()) -> Scene:  # noqa: B008
             shot if mask is None else replace(shot, spare_mask=mask.file, mask_rule=mask.rule)
             for shot, mask in zip(shots, masks, strict=True)
         ]
-        views, reading = _views(shots, reading, record)
+        views, spare, reading = _views(shots, reading, record)
     if reading.masks != NO_MASKS:
         _check_outlines(path, views)
     return Scene(
         path=path, format="photographs", train=views, up=_up(views, found.photographs), points=points,
-        masked=reading.masks != NO_MASKS, provenance=tuple(record.notes),
+        masked=reading.masks != NO_MASKS, spare=spare, provenance=tuple(record.notes),
     )  # fmt: skip
 
 
@@ -109,17 +110,27 @@ def _home(path: Path, root: Path) -> Path:
     return root.parent if path in root.parents else path
 
 
-def _views(shots: list[Shot], reading: Reading, record: Record) -> tuple[Views, Reading]:
-    """The views, and how they were read: without masks where nothing tells any, unless that was forbidden."""
-    told = list(record.notes)
+def _views(shots: list[Shot], reading: Reading, record: Record) -> tuple[Views, Views | None, Reading]:
+    """The views, others with masks that are in doubt, and how they were read.
+
+    They are read without masks where nothing tells any, unless that was forbidden, or where the background's colour may
+    not be all that is around the object.
+    """
+    told, spare = list(record.notes), None
     why = ""
     try:
         views = assemble(shots, reading, record)
-        if not (
-            any(AT_BORDERS in note.text for note in record.notes[len(told) :]) and _reaches_across(views)
-        ):
-            return views, reading
-        why = "the background's colour: what differs from it reaches across most photographs, so it is no object"
+        if not any(AT_BORDERS in note.text for note in record.notes[len(told) :]):
+            return views, None, reading
+        if _reaches_across(views):
+            why = "what differs from it reaches across most photographs, so it is no object"
+        elif see_an_axis_alike(views.cameras, reading.advanced.structure):
+            why, spare = (
+                "the object turned before a camera at rest, so what stays where it is tells more",
+                views,
+            )
+        else:
+            return views, None, reading
     except NoMaskError:
         if reading.background == "none":
             raise
@@ -127,8 +138,8 @@ def _views(shots: list[Shot], reading: Reading, record: Record) -> tuple[Views, 
     reading = replace(reading, masks=NO_MASKS)
     views = assemble(shots, reading, record)
     if why:
-        record.add(UNUSED, why)
-    return views, reading
+        record.add(UNUSED, f"the background's colour: {why}")
+    return views, spare, reading
 
 
 def _reaches_across(views: Views) -> bool:

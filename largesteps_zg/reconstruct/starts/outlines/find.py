@@ -9,6 +9,7 @@ import torch
 from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt
 from torch import Tensor
 
+from ....cameras.turning import see_an_axis_alike
 from ....constants import DEFAULTS, Constants, Outlining
 from ....scenes.carving.grid import Grid
 from ....scenes.from_photographs.object import Support
@@ -106,7 +107,7 @@ def outlines(
     small = smaller(views, numbers.side)
     known = _known(small)
     reach = within_reach(small, ball, support) & known
-    rests = at_rest(small, known & ~reach, numbers)
+    rests = at_rest(small, known & ~reach, numbers) or see_an_axis_alike(views.cameras)
     stands = _standing(small, points, ball, support, constants) & known
     outside = known & ~reach & ~_grown(stands, numbers)
     likelihood, gains = _learned(small, ball, support, rests, reach, outside, None, numbers)
@@ -128,6 +129,8 @@ def outlines(
         inside = (
             np.stack([binary_erosion(mask, iterations=numbers.beside) for mask in masks]) & known | stands
         )
+        if rests:  # shadows beside the object are no colours of it
+            inside &= (np.stack(ratios) > 0) | stands
         likelihood, gains = _learned(small, ball, support, rests, inside, known & ~covered, covered, numbers)
         solid, ratios = _solid(small, likelihood, gains, ball, support, constants)
     if solid is None:
@@ -164,7 +167,11 @@ def _learned(
     if looks:
         gains = gains_of(views, looks[0], outside, constants)
         looks = found(gains)
-    made = learned(views, gains, inside, outside, looks, mixed=covered is None, constants=constants)
+    close = within_reach(views, ball, support) if rests and covered is not None else None
+    made = learned(
+        views, gains, inside, outside, looks,
+        mixed=covered is None, shadows=rests, close=close, constants=constants,
+    )  # fmt: skip
     return made, gains
 
 

@@ -21,6 +21,11 @@ def logarithms(pixels: np.ndarray, dark: float) -> np.ndarray:
     return shifted
 
 
+def least_spread(colors: np.ndarray) -> np.ndarray:
+    """Half a level, by which photographs of one thing differ when they are rounded, in logarithms (3, ...)."""
+    return 0.5 * np.exp(-colors).max(axis=0)
+
+
 @dataclass(frozen=True)
 class PlaneLook:
     """Logarithms of colours on a square of a table around the object.
@@ -123,7 +128,7 @@ def plane_look(
         middle = looks.nanmedian(dim=0).values
         colors[:, rows] = middle.T.reshape(3, -1, size).numpy()
         apart = (looks - middle).abs().amax(dim=2).nanmedian(dim=0).values
-        spread[rows] = apart.reshape(-1, size).numpy()
+        spread[rows] = np.maximum(apart.reshape(-1, size).numpy(), least_spread(colors[:, rows]))
     return PlaneLook(support, foot, along, colors, spread)
 
 

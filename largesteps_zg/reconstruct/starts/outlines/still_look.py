@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import label, map_coordinates
+from scipy.sparse import coo_array, diags_array
+from scipy.sparse.linalg import splu
 from scipy.special import bdtrc
 
 from ....constants import DEFAULTS, Outlining
 from ....scenes.views import Views
-from .plane_look import ROWS, logarithms
+from .plane_look import ROWS, least_spread, logarithms
 
-_NOWHERE = 1e3  # no colour is near this: nothing at rest is seen there
+NOWHERE = 1e3  # no colour is near this: nothing at rest is seen there
 _COMPARED, _AT_A_TIME = 48, 4096  # photographs with one another, and pixels
 
 
@@ -52,7 +54,7 @@ class StillLook:
     def steady(self, views: Views, index: int) -> np.ndarray:
         """(H, W) bool: pixels of a view at which the photographs have something in common."""
         colors, _ = self.at(views, index)
-        told: np.ndarray = np.abs(colors).max(axis=0) < _NOWHERE / 2
+        told: np.ndarray = np.abs(colors).max(axis=0) < NOWHERE / 2
         return told
 
 
@@ -90,12 +92,67 @@ def still_look(
         looks = torch.from_numpy(np.where(seen[:, rows, :, None], logs, np.nan))
         middle = looks.nanmedian(dim=0).values
         colors[:, rows] = middle.permute(2, 0, 1).numpy()
-        spread[rows] = (looks - middle).abs().amax(dim=3).nanmedian(dim=0).values.numpy()
+        apart = (looks - middle).abs().amax(dim=3).nanmedian(dim=0).values.numpy()
+        spread[rows] = np.maximum(apart, least_spread(colors[:, rows]))
     usual = float(np.nanmedian(spread))
     unsteady = spread > constants.steady * usual
     found = _in_common(pixels, photographed, gains, unsteady, constants.steady * usual, constants)
-    colors[:, unsteady] = np.where(np.isfinite(found), found, _NOWHERE)
+    colors[:, unsteady] = np.where(np.isfinite(found), found, NOWHERE)
+    _mend(colors, pixels, photographed, gains, constants.steady * usual, constants)
     return StillLook(k[0].numpy(), colors, usual)
+
+
+def _mend(
+    colors: np.ndarray,
+    pixels: np.ndarray,
+    photographed: np.ndarray,
+    gains: np.ndarray,
+    near: float,
+    constants: Outlining,
+) -> None:
+    """What is at rest goes on behind what turns, where some photographs show it, in a shadow or not.
+
+    So shadows do not hide it. Places amid what turns that look otherwise are none of it: a spot of the object on its
+    axis stays where it is, too.
+    """
+    told = np.isfinite(colors[0]) & (colors[0] < NOWHERE / 2)
+    parts, count = label(told)
+    if count == 0:
+        return
+    outer = parts == np.bincount(parts[told]).argmax()
+    hidden = np.isfinite(colors[0]) & ~outer
+    filled = _filled(colors, outer, hidden)
+    row, column = np.nonzero(hidden)
+    logs = logarithms(pixels[:, row, column], constants.dark) - gains[:, None].astype(np.float32)
+    differences = logs - filled.T  # (B, N, 3)
+    low, high = differences.min(axis=2), differences.max(axis=2)
+    agree = (high - low < 2.0 * near) & (low < near) & photographed[:, row, column]
+    own = (np.ptp(colors[:, row, column] - filled, axis=0) < 2.0 * near) & told[row, column]
+    shown = agree.sum(axis=0) >= constants.fewest
+    made = np.where(shown & ~own, filled, np.where(own, colors[:, row, column], NOWHERE))
+    colors[:, row, column] = made
+
+
+def _filled(colors: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """(3, N) colours at N pixels wanted that change as evenly as possible from those known around them."""
+    number = np.full(wanted.shape, -1)
+    number[wanted] = np.arange(wanted.sum())
+    own, other, sides = [], [], np.zeros((3, int(wanted.sum())))
+    count = np.full(int(wanted.sum()), 1e-9)
+    row, column = np.nonzero(wanted)
+    for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        r, c = row + down, column + right
+        inside = (r >= 0) & (c >= 0) & (r < wanted.shape[0]) & (c < wanted.shape[1])
+        r, c = r.clip(0, wanted.shape[0] - 1), c.clip(0, wanted.shape[1] - 1)
+        free, fixed = inside & wanted[r, c], inside & known[r, c]
+        own.append(np.flatnonzero(free))
+        other.append(number[r, c][free])
+        count += free | fixed
+        sides += np.where(fixed, colors[:, r, c], 0.0)
+    i, j = np.concatenate(own), np.concatenate(other)
+    matrix = diags_array(count) - coo_array((np.ones(len(i)), (i, j)), shape=(len(count),) * 2)
+    found: np.ndarray = splu(matrix.tocsc()).solve(sides.T).T
+    return found.astype(np.float32)
 
 
 def _in_common(
