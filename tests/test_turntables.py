@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import torch
 from photograph_files import noise
+from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates
 from test_outlines import BALL, cloth, figure, joined, ring
 
@@ -39,7 +42,10 @@ def on_a_plain_disc(light: float, count: int = 24) -> tuple[Scene, np.ndarray]:
         seen = render(whole.vertices, whole.faces, whole.colors, camera)[0].numpy()
         glow = seen[..., :3] + (1 - seen[..., 3:]) * light
         pixels = 255 * glow.clip(0, 1) ** (1 / 2.2) + generator.normal(0, 1.5, (150, 200, 3))
-        images.append(np.concatenate([pixels.round().clip(0, 255), np.full((150, 200, 1), 255.0)], axis=2))
+        file = io.BytesIO()
+        Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=92)
+        with Image.open(file) as photograph:
+            images.append(np.asarray(photograph.convert("RGBA")))
         masks.append(render(solid.vertices, solid.faces, solid.colors + 1, camera)[0, ..., 3].numpy() > 0.5)
     views = Views(
         torch.from_numpy(np.stack(images)).byte(), cameras, tuple(f"{i:03}" for i in range(count)), ball=BALL
@@ -58,7 +64,7 @@ def test_a_shadow_that_turns_the_other_way_is_no_object(light: float) -> None:
     assert found is not None and found.trusted
     made = found.masked(scene.train).images[..., 3].numpy() > 127
     overlap = (made & masks).sum(axis=(1, 2)) / (made | masks).sum(axis=(1, 2))
-    assert overlap.mean() > 0.95 and overlap.min() > 0.93
+    assert overlap.mean() > 0.9 and overlap.min() > 0.88
 
 
 def test_masks_by_the_background_are_for_where_colours_tell_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,6 +174,10 @@ class Outlining(Group):
     )
     cells: int = constant(112, "cells", "Of the solid's grid, along the ball's cube.", least=16)
     rounds: int = constant(3, "rounds", "So often a solid is found, each time by what the last one told.")
+    resting: int = constant(
+        5, "rounds", "As many for a camera at rest: shadows leave the object little by little.",
+        "measured: benchmarks/measurements/turntable.md; tests/test_turntables.py, overlap 0.91 with 3, 0.96 with 5",
+    )  # fmt: skip
     area: float = constant(0.05, "nepers", "Of likelihood in a mean photograph, for each face between cells.")
     doubt: float = constant(
         4.0, "nepers", "A pixel's logarithm of likelihoods counts for no more.", least=TINY

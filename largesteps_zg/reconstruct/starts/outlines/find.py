@@ -112,7 +112,7 @@ def outlines(
     outside = known & ~reach & ~_grown(stands, numbers)
     likelihood, gains = _learned(small, ball, support, rests, reach, outside, None, numbers)
     solid, ratios = _solid(small, likelihood, gains, ball, support, constants)
-    left = numbers.rounds - 1
+    left = (numbers.resting if rests else numbers.rounds) - 1
     while solid is not None:
         if not bounded_by(solid, ball):
             large = _wider(ball, solid, numbers)
