@@ -68,10 +68,7 @@ def told(found: Outlines | None) -> str:
     """What is known about outlines without the truth."""
     if found is None:
         return "colours leave no object"
-    return (
-        f"agreement {found.agreement:.3f}, points held {found.holds:.3f}, "
-        f"{'bounded' if found.bounded else 'NOT bounded'}, {'trusted' if found.trusted else 'NOT trusted'}"
-    )
+    return f"{'trusted' if found.trusted else 'NOT trusted'}: {found.told()}"
 
 
 def main() -> int:

@@ -166,6 +166,18 @@ def test_a_ball_that_cuts_the_figure_off_grows(painted) -> None:
     assert ((made & masks[::2]).sum(axis=(1, 2)) / (made | masks[::2]).sum(axis=(1, 2))).mean() > 0.9
 
 
+@pytest.mark.slow
+def test_a_few_wrong_points_do_not_decide_about_outlines(painted) -> None:
+    views = painted[0].train[::2]
+    beside = (
+        torch.tensor([[0.0, 0.3, 0.9]]) + 0.02 * torch.arange(7.0)[:, None]
+    )  # in the ball, above the table
+    found = outlines(views, beside.double(), BALL, SUPPORT)
+    assert found is not None and found.trusted
+    assert found.holds is None and "too few points" in found.told()
+    assert not replace(found, holds=0.3).trusted and "30%" in replace(found, holds=0.3).told()
+
+
 def one_sided() -> tuple[Scene, np.ndarray]:
     """A white ball on a brown table before black; cameras on an arc of 70 degrees, so no camera sees what is behind."""
     angles = np.radians(np.tile(np.linspace(-35, 35, 6), 2))

@@ -80,10 +80,7 @@ def unmasked(scene: Scene, *, keep_support: bool = False, constants: Constants =
     told = "colours leave no object"
     outlined = outlines(views, points, ball, support, constants)
     if outlined is not None:
-        told = (
-            f"{outlined.agreement:.0%} of what photographs one by one or all together take for the object both do, and "
-            f"it holds {outlined.holds:.0%} of the points"
-        ) + ", but goes on beyond the ball that the cameras look at" * (not outlined.bounded)
+        told = outlined.told()
         if outlined.trusted:
             return _by_colors(scene, outlined, (f"no masks: outlines by colours; {told}", plane), constants)
         told = f"colours do not tell the object from what is around it: {told}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import coo_array, csc_array, diags_array
+from scipy.sparse import coo_array, csc_array, diags
 from scipy.sparse.linalg import splu
 from scipy.spatial.transform import Rotation
 
@@ -196,10 +196,11 @@ def _adjusted(table: _Turntable, seen: _Seen) -> _Turntable:
     cost, damping = seen.cost(off), 1e-3
     for _ in range(_ROUNDS):
         weight = np.repeat(1.0 / (1.0 + (off**2).sum(axis=1)), 2)
-        weighed = csc_array(diags_array(weight) @ matrix)
+        weighed = csc_array(diags(weight)) @ matrix
         normal, slope = csc_array(matrix.T @ weighed), weighed.T @ off.reshape(-1)
         while True:
-            step = splu(csc_array(normal + diags_array(damping * normal.diagonal() + 1e-9))).solve(-slope)
+            damped = normal + csc_array(diags(damping * normal.diagonal() + 1e-9))
+            step = splu(csc_array(damped)).solve(-slope)
             new = table.moved(step)
             off, matrix = new.off(seen)
             after = seen.cost(off)

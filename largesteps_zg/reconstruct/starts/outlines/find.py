@@ -36,8 +36,8 @@ class Outlines:
         It was looked for in this one.
     agreement : float
         Of what a photograph by itself, or the solid, has for the object, both have so much: the median.
-    holds : float
-        The share of the points of surfaces above the table that lie in the solid.
+    holds : float or None
+        The share of the points of surfaces above the table that lie in the solid; None where they are too few to tell.
     bounded : bool
         The solid ends within the ball; else colours do not say where.
     """
@@ -46,14 +46,26 @@ class Outlines:
     solid: Hull
     ball: Ball
     agreement: float
-    holds: float
+    holds: float | None
     bounded: bool
 
     @property
     def trusted(self) -> bool:
-        """Whether it is bounded, most photographs agree with the solid, and two thirds of the points lie in it."""
+        """Whether it is bounded, most photographs agree with the solid, and points, if they tell, mostly lie in it."""
         numbers = self.likelihood.constants
-        return self.bounded and self.agreement > numbers.agreeing and self.holds > numbers.holding
+        held = self.holds is None or self.holds > numbers.holding
+        return self.bounded and self.agreement > numbers.agreeing and held
+
+    def told(self) -> str:
+        """What is known without the truth, in a sentence's part."""
+        points = "too few points of it are known to ask them"
+        if self.holds is not None:
+            points = f"it holds {self.holds:.0%} of the points"
+        beyond = "" if self.bounded else ", but goes on beyond the ball that the cameras look at"
+        return (
+            f"{self.agreement:.0%} of what photographs one by one or all together take for the object both do, and "
+            f"{points}{beyond}"
+        )
 
     def masked(self, views: Views) -> Views:
         """Views with soft masks of the object."""
@@ -291,11 +303,16 @@ def _known(views: Views) -> np.ndarray:
     return views.known.cpu().numpy()
 
 
-def _holds(solid: Hull, points: Tensor, ball: Ball, support: Support | None, constants: Constants) -> float:
-    """The share of the points in a ball and above a plane that a solid holds within a cell; 1 where there are none."""
+def _holds(
+    solid: Hull, points: Tensor, ball: Ball, support: Support | None, constants: Constants
+) -> float | None:
+    """The share of the points in a ball and above a plane that a solid holds within a cell.
+
+    None where they are fewer than the features that a photograph has to show: a few wrong ones would decide.
+    """
     xyz = points_above(points, ball, support, constants)
-    if not len(xyz):
-        return 1.0
+    if len(xyz) < constants.structure.fewest:
+        return None
     full = np.pad(solid.field > 0, 1)
     node = np.rint((xyz - solid.grid.corner) / solid.grid.cell).astype(np.int64) + 1
     near = binary_dilation(full, iterations=1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.ndimage import label, map_coordinates
-from scipy.sparse import coo_array, diags_array
+from scipy.sparse import coo_array, csc_array, diags
 from scipy.sparse.linalg import splu
 from scipy.special import bdtrc
 
@@ -150,8 +150,8 @@ def _filled(colors: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.nda
         count += free | fixed
         sides += np.where(fixed, colors[:, r, c], 0.0)
     i, j = np.concatenate(own), np.concatenate(other)
-    matrix = diags_array(count) - coo_array((np.ones(len(i)), (i, j)), shape=(len(count),) * 2)
-    found: np.ndarray = splu(matrix.tocsc()).solve(sides.T).T
+    beside = coo_array((np.ones(len(i)), (i, j)), shape=(len(count),) * 2)
+    found: np.ndarray = splu(csc_array(csc_array(diags(count)) - beside)).solve(sides.T).T
     return found.astype(np.float32)
 
 
