@@ -109,11 +109,7 @@ def _by_background(scene: Scene, spare: Views, notes: tuple[str, ...], constants
         for views in (scene.train, scene.test)
     )
     assert train is not None
-    start = choose_start(
-        train, *bounding_sphere(train), constants=constants.carving, patches=constants.patches
-    )
-    made = replace(scene, train=train, test=test, masked=True)
-    return Unmasked(made, start.mesh, (*notes, f"{start.kind}: {start.reason}"))
+    return _started(scene, train, test, notes, constants)
 
 
 def _by_colors(scene: Scene, found: Outlines, notes: tuple[str, ...], constants: Constants) -> Unmasked:
@@ -123,6 +119,13 @@ def _by_colors(scene: Scene, found: Outlines, notes: tuple[str, ...], constants:
         for views in (scene.train, scene.test)
     )
     assert train is not None
+    return _started(scene, train, test, notes, constants)
+
+
+def _started(
+    scene: Scene, train: Views, test: Views | None, notes: tuple[str, ...], constants: Constants
+) -> Unmasked:
+    """The scene with these views, and a start by their masks."""
     start = choose_start(
         train, *bounding_sphere(train), constants=constants.carving, patches=constants.patches
     )
