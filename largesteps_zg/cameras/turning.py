@@ -22,18 +22,31 @@ def see_an_axis_alike(cameras: Cameras, constants: Structure = DEFAULTS.structur
     """
     matrices = cameras.world_to_camera.detach().double().cpu().numpy()
     turns = matrices[:, :3, :3]
-    middle = cameras.centers.detach().double().cpu().numpy().mean(axis=0)
-    moves = turns @ middle + matrices[:, :3, 3]
     mean = turns.mean(axis=0)
-    _, lengths, directions = np.linalg.svd(mean)
-    if lengths[1] > 2.0 / np.pi:  # of directions evenly over half a turn
+    if np.linalg.svd(mean, compute_uv=False)[1] > 2.0 / np.pi:  # of directions evenly over half a turn
         return False
-    seen, usual = turns @ directions[0], mean @ directions[0]
+    axis, _, places = axis_of(turns, matrices[:, :3, 3])
+    seen, usual = turns @ axis, mean @ axis
     tilted = np.linalg.norm(seen - usual / np.linalg.norm(usual), axis=1)
-    matrix, apart = (turns - mean).reshape(-1, 3), (moves.mean(axis=0) - moves).reshape(-1)
-    # Along the axis any point will do: the one nearest to the cameras' own height is taken.
-    places = turns @ np.linalg.lstsq(matrix, apart, rcond=0.1)[0] + moves
     place = np.median(places, axis=0)
     moved = np.linalg.norm(places - place, axis=1) / np.linalg.norm(place)
     alike = (tilted < constants.circle) & (moved < constants.circle)
     return 2 * int(alike.sum()) > len(alike)
+
+
+def axis_of(turns: np.ndarray, moves: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The axis that cameras with rotations (B, 3, 3) and translations (B, 3) see most alike.
+
+    Returns
+    -------
+    direction, foot : (3,) arrays
+        In the world. Of the points of the axis it is the one nearest to the cameras' own height.
+    places : (B, 3) array
+        Where each camera sees the foot.
+    """
+    mean = turns.mean(axis=0)
+    middle = -(turns.transpose(0, 2, 1) @ moves[..., None])[..., 0].mean(axis=0)  # of the cameras
+    moves = turns @ middle + moves
+    away, apart = (turns - mean).reshape(-1, 3), (moves.mean(axis=0) - moves).reshape(-1)
+    foot = np.linalg.lstsq(away, apart, rcond=0.1)[0]
+    return np.linalg.svd(mean)[2][0], foot + middle, turns @ foot + moves

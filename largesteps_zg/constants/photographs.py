@@ -151,7 +151,7 @@ class Structure(Group):
 
     circle: float = constant(
         0.02, "of the distance", "Cameras that see an axis in one place and direction within this may be one at rest.",
-        "measured: benchmarks/measurements/turntable.md; turntables 0.002 in the median, before they are adjusted",
+        "chosen: turntables are within 0.002 in the median before they are adjusted; a walk by hand was not measured",
     )  # fmt: skip
 
     # Where the object is, without masks.

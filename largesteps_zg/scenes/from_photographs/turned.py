@@ -12,7 +12,7 @@ from scipy.sparse.linalg import splu
 from scipy.spatial.transform import Rotation
 
 from ...cameras.model import Cameras
-from ...cameras.turning import see_an_axis_alike
+from ...cameras.turning import axis_of, see_an_axis_alike
 from ...constants import Structure
 
 _ROUNDS, _SETTLED = 60, 1e-6
@@ -169,15 +169,10 @@ def _start(
     poses: np.ndarray, points: np.ndarray, lens: np.ndarray
 ) -> tuple[_Turntable, np.ndarray, np.ndarray, float]:
     """The turntable nearest to poses (B, 3, 4); its axes in the world (3, 3), its foot (3,), and its unit."""
-    turns, moves = poses[:, :, :3], poses[:, :, 3]
-    mean = turns.mean(axis=0)
-    axis = np.linalg.svd(mean)[2][0]
-    middle = -(turns.transpose(0, 2, 1) @ moves[..., None])[..., 0].mean(axis=0)
-    moves = turns @ middle + moves
-    away, apart = (turns - mean).reshape(-1, 3), (moves.mean(axis=0) - moves).reshape(-1)
-    foot = np.linalg.lstsq(away, apart, rcond=0.1)[0]
-    place = np.median(turns @ foot + moves, axis=0)
-    foot, size = foot + middle, float(np.linalg.norm(place))
+    turns = poses[:, :, :3]
+    axis, foot, places = axis_of(turns, poses[:, :, 3])
+    place = np.median(places, axis=0)
+    size = float(np.linalg.norm(place))
     side = np.cross(axis, np.eye(3)[np.abs(axis).argmin()])
     side /= np.linalg.norm(side)
     frame = np.stack([side, axis, np.cross(side, axis)])

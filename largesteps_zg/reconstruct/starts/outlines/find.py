@@ -119,7 +119,7 @@ def outlines(
     small = smaller(views, numbers.side)
     known = _known(small)
     reach = within_reach(small, ball, support) & known
-    rests = at_rest(small, known & ~reach, numbers) or see_an_axis_alike(views.cameras)
+    rests = at_rest(small, known & ~reach, numbers) or see_an_axis_alike(views.cameras, constants.structure)
     stands = _standing(small, points, ball, support, constants) & known
     outside = known & ~reach & ~_grown(stands, numbers)
     likelihood, gains = _learned(small, ball, support, rests, reach, outside, None, numbers)
@@ -147,14 +147,9 @@ def outlines(
         solid, ratios = _solid(small, likelihood, gains, ball, support, constants)
     if solid is None:
         return None
-    covers = coverages(small, solid.vertices, solid.faces)
-    reach = within_reach(small, ball, support) & known
-    shares = [
-        _overlap((ratio > 0) & near, cover > 0.5)
-        for ratio, near, cover in zip(ratios, reach, covers, strict=True)
-    ]
+    agreement = _agreement(small, solid, ratios, within_reach(small, ball, support) & known)
     holds = _holds(solid, points, ball, support, constants)
-    return Outlines(likelihood, solid, ball, float(np.median(shares)), holds, bounded_by(solid, ball))
+    return Outlines(likelihood, solid, ball, agreement, holds, bounded_by(solid, ball))
 
 
 def _learned(
@@ -290,6 +285,16 @@ def _holds_a_camera(views: Views, ball: Ball) -> bool:
 def _grown(masks: np.ndarray, constants: Outlining) -> np.ndarray:
     """(B, H, W) bool masks and what is beside them."""
     return np.stack([binary_dilation(mask, iterations=constants.beside) for mask in masks])
+
+
+def _agreement(views: Views, solid: Hull, ratios: list[np.ndarray], reach: np.ndarray) -> float:
+    """Of what a photograph by itself, or the solid, has for the object, both have so much: the median."""
+    covers = coverages(views, solid.vertices, solid.faces)
+    shares = [
+        _overlap((ratio > 0) & near, cover > 0.5)
+        for ratio, near, cover in zip(ratios, reach, covers, strict=True)
+    ]
+    return float(np.median(shares))
 
 
 def _overlap(first: np.ndarray, second: np.ndarray) -> float:
