@@ -68,6 +68,12 @@ def poses(model: Path) -> dict[str, np.ndarray]:
     return {image.name: image.cam_from_world().matrix() for image in images if image.has_pose}
 
 
+def same_cameras(first: FoundCameras, second: FoundCameras) -> bool:
+    """Whether the same photographs have the same cameras, but for what rounding does in the libraries."""
+    one, other = poses(first.model), poses(second.model)
+    return one.keys() == other.keys() and all(np.abs(one[name] - other[name]).max() < 1e-3 for name in one)
+
+
 def refused(photos: Path, folder: Path, *parts: str) -> None:
     """One line that says all of this."""
     with pytest.raises(ValueError) as caught:
@@ -100,8 +106,7 @@ def test_the_same_photographs_give_the_same_cameras_and_are_asked_once(
     few: Path, found_few: FoundCameras, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     again = cameras_of(few, tmp_path)
-    first, second = poses(found_few.model), poses(again.model)
-    assert all(np.array_equal(first[name], second[name]) for name in found_few.placed)
+    assert same_cameras(found_few, again)
     monkeypatch.setattr(find, "extract", None)
     assert cameras_of(few, tmp_path).reused  # nothing is extracted
 
@@ -121,8 +126,7 @@ def test_interrupted_work_goes_on_where_it_was(
     again = cameras_of(few, tmp_path, watch=lambda _, text: told.append(text))
     features = sum("features" in text for text in told)
     assert features < 7 if stage == "features" else features == 0
-    first, second = poses(found_few.model), poses(again.model)
-    assert all(np.array_equal(first[name], second[name]) for name in found_few.placed)
+    assert same_cameras(found_few, again)
 
 
 @pytest.mark.slow

@@ -92,7 +92,8 @@ def cameras_from_photographs(
 
     Notes
     -----
-    The same photographs give the same cameras. The world's axes and its unit are any: photographs do not tell them.
+    The same photographs give the same cameras, but for rounding in the libraries. The world's axes and its unit are
+    any: photographs do not tell them.
 
     References
     ----------
