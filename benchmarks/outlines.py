@@ -88,10 +88,10 @@ def main() -> int:
     )
     parser.add_argument("--max-size", type=int, default=800, help="longest side of photographs (default 800)")
     options = parser.parse_args()
-    changed = {
-        name: type(getattr(DEFAULTS.outlining, name))(float(value))
-        for name, value in (text.split("=") for text in options.set)
-    }
+    changed = {}
+    for name, value in (text.split("=") for text in options.set):
+        numbers, usual = [float(part) for part in value.split(",")], getattr(DEFAULTS.outlining, name)
+        changed[name] = tuple(numbers) if isinstance(usual, tuple) else type(usual)(numbers[0])
     constants = replace(DEFAULTS, outlining=replace(DEFAULTS.outlining, **changed))
     scene = load_scene(
         options.photographs,

@@ -157,7 +157,6 @@ class Structure(Group):
     # Where the object is, without masks.
     flat: float = constant(0.03, "radii", "A table's points lie in its plane within this.")
     level: float = constant(40.0, "degrees", "A table is tilted by less against the photographs' own up.")
-    table: float = constant(0.15, "share", "A plane is a table if so many of the points around lie in it.")
     below: float = constant(0.05, "share", "A plane is no table if more of the points lie below it.")
     held: float = constant(
         0.98, "share", "The ball around the object holds so many of the points above the table."
@@ -173,10 +172,9 @@ class Outlining(Group):
         400, "pixels", "Photographs are made smaller than this to find the solid they show.", least=64
     )
     cells: int = constant(112, "cells", "Of the solid's grid, along the ball's cube.", least=16)
-    rounds: int = constant(3, "rounds", "So often a solid is found, each time by what the last one told.")
-    resting: int = constant(
-        5, "rounds", "As many for a camera at rest: shadows leave the object little by little.",
-        "measured: benchmarks/measurements/turntable.md; tests/test_turntables.py, overlap 0.91 with 3, 0.96 with 5",
+    blocks: tuple[float, ...] = constant(
+        (8.0, 6.0, 4.0, 3.0), "cells",
+        "After the first solid, one for each of these: what is nearer on a ray is decided together.",
     )  # fmt: skip
     area: float = constant(0.05, "nepers", "Of likelihood in a mean photograph, for each face between cells.")
     doubt: float = constant(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.special import bdtrc
 from torch import Tensor
 
 from ...cameras.model import Cameras
@@ -92,7 +93,8 @@ def support_plane(
     """The plane below an object that holds most points around it; None where there is none.
 
     Of the planes through three of the points it is the one that most points in the ball lie in, if it lies roughly
-    level, and hardly any point lies below it: a table hides what is under it.
+    level, and hardly any point lies below it: a table hides what is under it. More points lie in it than if they were
+    as dense at all heights above it, as those of a sphere are: less than one plane would hold so many by chance.
 
     Parameters
     ----------
@@ -109,14 +111,17 @@ def support_plane(
 
     References
     ----------
-    Fischler, Bolles: Random sample consensus. Communications of the ACM 24(6), 1981.
+    Fischler, Bolles: Random sample consensus. Communications of the ACM 24(6), 1981. Desolneux, Moisan, Morel:
+    Meaningful Alignments. IJCV 40(1), 2000.
     """
     xyz = points.numpy()
     near = xyz[ball.depth(xyz) > -ball.radius]  # a table reaches beyond the object
     if len(near) < constants.fewest:
         return None
     up = up_of_cameras(views.cameras).numpy()
-    drawn = np.random.default_rng(0).integers(0, len(near), (_TRIALS, 3))
+    # Low points more often: a table may hold few of all.
+    chance = np.random.default_rng(0).random((_TRIALS, 3)) ** 2
+    drawn = (near @ up).argsort()[(chance * len(near)).astype(np.int64)]
     a, b, c = near[drawn].transpose(1, 0, 2)
     normals = np.cross(b - a, c - a)
     length = np.linalg.norm(normals, axis=1)
@@ -131,9 +136,12 @@ def support_plane(
     held = (np.abs(far) < thick).mean(axis=0)
     below = (far < -2 * thick).mean(axis=0)
     score = np.where(below <= constants.below, held, 0.0)
-    if not len(score) or score.max() < constants.table:
+    if not len(score):
         return None
     best = int(score.argmax())
+    slab = min(2 * thick / max(float(far[:, best].max()), thick), 1.0)
+    if _TRIALS * bdtrc(round(score[best] * len(near)) - 1, len(near), slab) >= 1:
+        return None
     plane = near[np.abs(far[:, best]) < thick]
     normal = np.linalg.svd(plane - plane.mean(axis=0))[2][2]
     normal = normal if normal @ up > 0 else -normal

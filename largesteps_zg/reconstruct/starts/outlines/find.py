@@ -18,9 +18,9 @@ from ....scenes.views import Ball, Views
 from ..hull import Hull, surface_of
 from .likelihood import Likelihood, Look, gains_of, learned
 from .plane_look import logarithms, plane_look
-from .silhouettes import coverages, seen_at, smaller, within_reach
+from .silhouettes import coverages, seen_at, smaller, spans, within_reach
 from .still_look import at_rest, still_look
-from .volume import evidence, smallest
+from .volume import Before, evidence, smallest
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,10 @@ def outlines(
 
     At first only these are known: the colours beside the ball, those that are seen more often in it, and what the table
     looks like in most photographs. A solid that is likely by these tells the object's colours, and which photographs
-    show the table. So there is a better solid. Points above the table are the object's, whatever is before them. While
-    the ball cuts the solid off, the ball grows, as far as no camera is in it. Where most of what is around the object
-    stays where it is in the photographs, the camera was at rest, and the look of that is known, too.
+    show the table. So there is a better solid, and so on: a pixel of the object asks for a place only where the last
+    solid has nothing else on its ray. Points above the table are the object's, whatever is before them. While the ball
+    cuts the solid off, the ball grows, as far as no camera is in it. Where most of what is around the object stays
+    where it is in the photographs, the camera was at rest, and the look of that is known, too.
 
     Parameters
     ----------
@@ -122,32 +123,37 @@ def outlines(
     rests = at_rest(small, known & ~reach, numbers) or see_an_axis_alike(views.cameras, constants.structure)
     stands = _standing(small, points, ball, support, constants) & known
     outside = known & ~reach & ~_grown(stands, numbers)
-    likelihood, gains = _learned(small, ball, support, rests, reach, outside, None, numbers)
-    solid, ratios = _solid(small, likelihood, gains, ball, support, constants)
-    left = (numbers.resting if rests else numbers.rounds) - 1
+    likelihood, gains = _learned(small, ball, support, rests, reach, outside, None, 0.5, numbers)
+    solid, ratios = _solid(small, likelihood, gains, ball, support, None, numbers.doubt, constants)
+    blocks = list(numbers.blocks)
     while solid is not None:
+        before, sure = None, (1.0 + _agreement(small, solid, ratios, ball, support)) / 2
         if not bounded_by(solid, ball):
             large = _wider(ball, solid, numbers)
             if _holds_a_camera(views, large):
                 break
             ball = large
-        elif left == 0:
+        elif not blocks:
             break
         else:
-            left -= 1
+            spanned = list(spans(small, solid.vertices, solid.faces))
+            before = Before(spanned, blocks.pop(0) * solid.grid.cell, sure)
         stands = _standing(small, points, ball, support, constants) & known
         masks = masks_of(small, likelihood, solid) | stands
         covered = _grown(masks, numbers)
         inside = (
             np.stack([binary_erosion(mask, iterations=numbers.beside) for mask in masks]) & known | stands
         )
+        doubt = _doubt(ratios, inside & ~stands, numbers)
         if rests:  # shadows beside the object are no colours of it
             inside &= (np.stack(ratios) > 0) | stands
-        likelihood, gains = _learned(small, ball, support, rests, inside, known & ~covered, covered, numbers)
-        solid, ratios = _solid(small, likelihood, gains, ball, support, constants)
+        likelihood, gains = _learned(
+            small, ball, support, rests, inside, known & ~covered, covered, sure, numbers
+        )
+        solid, ratios = _solid(small, likelihood, gains, ball, support, before, doubt, constants)
     if solid is None:
         return None
-    agreement = _agreement(small, solid, ratios, within_reach(small, ball, support) & known)
+    agreement = _agreement(small, solid, ratios, ball, support)
     holds = _holds(solid, points, ball, support, constants)
     return Outlines(likelihood, solid, ball, agreement, holds, bounded_by(solid, ball))
 
@@ -160,6 +166,7 @@ def _learned(
     inside: np.ndarray,
     outside: np.ndarray,
     covered: np.ndarray | None,
+    sure: float,
     constants: Outlining,
 ) -> tuple[Likelihood, np.ndarray]:
     """What pixels inside and outside tell, and the photographs' gains (B, 3)."""
@@ -177,7 +184,7 @@ def _learned(
     close = within_reach(views, ball, support) if rests and covered is not None else None
     made = learned(
         views, gains, inside, outside, looks,
-        mixed=covered is None, shadows=rests, close=close, constants=constants,
+        mixed=covered is None, shadows=rests, close=close, sure=sure, constants=constants,
     )  # fmt: skip
     return made, gains
 
@@ -188,6 +195,8 @@ def _solid(
     gains: np.ndarray,
     ball: Ball,
     support: Support | None,
+    before: Before | None,
+    doubt: float,
     constants: Constants,
 ) -> tuple[Hull | None, list[np.ndarray]]:
     """The solid in the ball and above the plane that is likeliest, but for a small surface; and pixels' likelihoods."""
@@ -199,9 +208,7 @@ def _solid(
     if support is not None:
         block &= support.above(points) > 0
     gain = np.full(len(points), -numbers.doubt)
-    gain[block] = evidence(
-        views, [np.clip(ratio, -numbers.doubt, numbers.doubt) for ratio in ratios], points[block]
-    )
+    gain[block] = evidence(views, [np.clip(ratio, -doubt, doubt) for ratio in ratios], points[block], before)
     value = smallest(gain.reshape(grid.shape), numbers.area)
     return surface_of(grid, (value - 0.5) * grid.cell, constants.carving), ratios
 
@@ -287,12 +294,25 @@ def _grown(masks: np.ndarray, constants: Outlining) -> np.ndarray:
     return np.stack([binary_dilation(mask, iterations=constants.beside) for mask in masks])
 
 
-def _agreement(views: Views, solid: Hull, ratios: list[np.ndarray], reach: np.ndarray) -> float:
+def _doubt(ratios: list[np.ndarray], inside: np.ndarray, constants: Outlining) -> float:
+    """A pixel counts for no more than as often as pixels (B, H, W) bool of the object are right by themselves."""
+    wrong = [
+        float((ratio[part] < 0).mean()) for ratio, part in zip(ratios, inside, strict=True) if part.any()
+    ]
+    share = float(np.median(wrong)) if wrong else 0.5
+    return min(constants.doubt, float(np.log((1.0 - share) / max(share, 1e-9)))) if share < 0.5 else 0.0
+
+
+def _agreement(
+    views: Views, solid: Hull, ratios: list[np.ndarray], ball: Ball, support: Support | None
+) -> float:
     """Of what a photograph by itself, or the solid, has for the object, both have so much: the median."""
     covers = coverages(views, solid.vertices, solid.faces)
     shares = [
         _overlap((ratio > 0) & near, cover > 0.5)
-        for ratio, near, cover in zip(ratios, reach, covers, strict=True)
+        for ratio, near, cover in zip(
+            ratios, within_reach(views, ball, support) & _known(views), covers, strict=True
+        )
     ]
     return float(np.median(shares))
 

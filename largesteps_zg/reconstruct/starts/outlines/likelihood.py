@@ -74,12 +74,15 @@ class Likelihood:
         How likely a colour is on the object, and around it.
     around : tuple of Known
         Each before those that come first.
+    sure : float
+        How likely what hides something in all photographs is the object.
     constants : Outlining
     """
 
     inside: np.ndarray
     outside: np.ndarray
     around: tuple[Known, ...]
+    sure: float
     constants: Outlining
 
     def ratio(self, views: Views, index: int, gain: np.ndarray) -> np.ndarray:
@@ -91,7 +94,7 @@ class Likelihood:
         for known, steps in zip(
             self.around, _all_steps(looks, views, index, logs, self.constants), strict=True
         ):
-            own = self._own(steps.colors)
+            own = self._own(steps.colors, known.look.hidden_at(views, index))
             lit, shaded = known.likely(steps)
             mixed = own * (known.share * lit + known.shadows * shaded)
             mixed += (1.0 - own * (known.share + known.shadows)) * around
@@ -101,11 +104,12 @@ class Likelihood:
             found = np.where(views.known[index].cpu().numpy(), found, 0.0)
         return found.astype(np.float32)
 
-    def _own(self, logs: np.ndarray) -> np.ndarray:
+    def _own(self, logs: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         """(H, W) how likely a look (H, W, 3) is not the object's, which hides some places in all photographs."""
         bins = _color_bins(np.nan_to_num(logs), self.constants)
         around, within = (part.reshape(-1)[bins] for part in (self.outside, self.inside))
-        own: np.ndarray = around / (around + within)
+        hides = np.where(hidden, self.sure, 0.5)
+        own: np.ndarray = (1.0 - hides) * around / ((1.0 - hides) * around + hides * within)
         return own
 
 
@@ -119,6 +123,7 @@ def learned(
     mixed: bool = False,
     shadows: bool = False,
     close: np.ndarray | None = None,
+    sure: float = 0.5,
     constants: Outlining = DEFAULTS.outlining,
 ) -> Likelihood:
     """From pixels (B, H, W) bool that are object, or may be, and pixels that are not, but for a few.
@@ -138,6 +143,8 @@ def learned(
         They may fall on what is around the object in some photographs, and not in others.
     close : (B, H, W) bool array, optional
         Where it is asked how near looks are: shadows fall beside the object.
+    sure : float
+        See `Likelihood`.
     constants : Outlining, optional
     """
     count = constants.bins**3
@@ -160,7 +167,7 @@ def learned(
         _known(look, np.concatenate(some, axis=1), around, shadows, constants)
         for look, some in zip(looks, seen, strict=True)
     )
-    return Likelihood(within, around, known, constants)
+    return Likelihood(within, around, known, sure, constants)
 
 
 def _known(look: Look, seen: np.ndarray, around: np.ndarray, shadows: bool, constants: Outlining) -> Known:

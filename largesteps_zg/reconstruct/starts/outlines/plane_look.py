@@ -39,6 +39,9 @@ class PlaneLook:
         NaN where no photograph shows the place.
     spread : (N, N) float32 array
         Median of the photographs' differences from that.
+    hidden : (N, N) bool array
+        Something stands before it in most of those that show it, and in all but a few: this is the look of that, or of
+        the table after all.
     """
 
     support: Support
@@ -46,6 +49,7 @@ class PlaneLook:
     along: np.ndarray
     colors: np.ndarray
     spread: np.ndarray
+    hidden: np.ndarray
 
     @property
     def usual(self) -> float:
@@ -60,6 +64,11 @@ class PlaneLook:
             for part in (*self.colors, self.spread)
         ]
         return np.stack(found[:3]), found[3]
+
+    def hidden_at(self, views: Views, index: int) -> np.ndarray:
+        """(H, W) bool: pixels of a view whose place on the table is hidden in all photographs."""
+        found: np.ndarray = map_coordinates(self.hidden, self._places(views, index), order=0)
+        return found
 
     def _places(self, views: Views, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Where the pixels' rays meet the plane, (H, W) rows and columns of the square; -9 where they do not."""
@@ -114,7 +123,7 @@ def plane_look(
         for image, gain in zip(views.images.cpu().numpy(), gains, strict=True)
     ]
     seen = np.ones(views.images.shape[:3], dtype=bool) if views.known is None else views.known.cpu().numpy()
-    photographed = seen
+    photographed, hides = seen, np.zeros((size, size), dtype=bool)
     if covered is not None:
         seen = seen & ~covered
     for start in range(0, size, ROWS):
@@ -122,14 +131,17 @@ def plane_look(
         points = foot + (ticks[rows, None, None] * along[0] + ticks[None, :, None] * along[1])
         looks = _looks(views, logs, seen, points.reshape(-1, 3))
         if covered is not None:
-            hidden = looks[..., 0].isfinite().sum(dim=0) < constants.fewest
+            free = looks[..., 0].isfinite().sum(dim=0)
+            hidden = free < constants.fewest
             if bool(hidden.any()):
                 looks[:, hidden] = _looks(views, logs, photographed, points.reshape(-1, 3)[hidden.numpy()])
+                before = hidden & (2 * free < looks[..., 0].isfinite().sum(dim=0))
+                hides[rows] = before.reshape(-1, size).numpy()
         middle = looks.nanmedian(dim=0).values
         colors[:, rows] = middle.T.reshape(3, -1, size).numpy()
         apart = (looks - middle).abs().amax(dim=2).nanmedian(dim=0).values
         spread[rows] = np.maximum(apart.reshape(-1, size).numpy(), least_spread(colors[:, rows]))
-    return PlaneLook(support, foot, along, colors, spread)
+    return PlaneLook(support, foot, along, colors, spread, hides)
 
 
 def _looks(views: Views, logs: list[np.ndarray], seen: np.ndarray, points: np.ndarray) -> torch.Tensor:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
+from ....cameras import Cameras
+from ....rasterizer.api import edge_table
 from ....renderers.rasterized import render
 from ....scenes.from_photographs.object import Support
 from ....scenes.views import Ball, Views
@@ -17,15 +19,43 @@ from ....scenes.views import Ball, Views
 
 def coverages(views: Views, vertices: Tensor, faces: Tensor) -> Iterator[np.ndarray]:
     """(H, W) alpha of a mesh in each view."""
-    middle = vertices.double().cpu().mean(0)
-    moved, white = (vertices.double().cpu() - middle).float(), torch.ones(len(vertices), 1)
-    size = float(moved.norm(dim=1).max())
+    vertices, faces, white = vertices.double().cpu(), faces.cpu(), torch.ones(len(vertices), 1)
+    edges = edge_table(faces)
     for i in range(len(views)):
-        camera = (
-            views.cameras[i].to("cpu", torch.float64).transformed(1 / size, middle).to(dtype=torch.float32)
-        )
-        image = render(moved / size, faces.cpu(), white, camera, near=1e-4)
-        yield image[0, ..., 1].clamp(0, 1).numpy()
+        yield _rendered(vertices, faces, edges, white, views.cameras[i])[..., 1].clamp(0, 1).numpy()
+
+
+def spans(views: Views, vertices: Tensor, faces: Tensor) -> Iterator[np.ndarray]:
+    """(2, H, W) depths of the nearest and of the farthest place of a mesh in each view, inf and -inf beside it."""
+    vertices, faces = vertices.double().cpu(), faces.cpu()
+    edges, back, edges_behind = edge_table(faces), faces.flip(1), edge_table(faces.flip(1))
+    for i in range(len(views)):
+        camera = views.cameras[i].to("cpu", torch.float64)
+        turn, move = camera.world_to_camera[0, :3, :3], camera.world_to_camera[0, :3, 3]
+        seen = vertices @ turn.T + move
+        depth = seen[:, 2:]
+        usual = float(depth.mean())
+        near = _depths(vertices, faces, edges, depth, camera)
+        # What is farthest is nearest where depths are inverted along the rays, at the same pixels.
+        behind = (seen * (usual / depth) ** 2 - move) @ turn
+        far = usual**2 / _depths(behind, back, edges_behind, usual**2 / depth, camera)
+        yield np.stack([near, np.where(np.isfinite(near), far, -np.inf)])
+
+
+def _depths(vertices: Tensor, faces: Tensor, edges: Tensor, depth: Tensor, camera: Cameras) -> np.ndarray:
+    """(H, W) depths of a mesh, inf beside it."""
+    image = _rendered(vertices, faces, edges, depth.float(), camera)
+    alpha = image[..., 1]
+    return torch.where(alpha > 0.5, image[..., 0] / alpha, torch.inf).double().numpy()
+
+
+def _rendered(vertices: Tensor, faces: Tensor, edges: Tensor, values: Tensor, camera: Cameras) -> Tensor:
+    """(H, W, 2) one value of each vertex (V, 1), times alpha, and alpha."""
+    middle = vertices.mean(0)
+    moved = (vertices - middle).float()
+    size = float(moved.norm(dim=1).max())
+    framed = camera.to("cpu", torch.float64).transformed(1 / size, middle).to(dtype=torch.float32)
+    return render(moved / size, faces, values, framed, edges=edges, near=1e-4)[0]
 
 
 def within_reach(views: Views, ball: Ball, support: Support | None) -> np.ndarray:
