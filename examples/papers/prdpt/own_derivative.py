@@ -37,7 +37,8 @@ def descend_own(task: Task, seed: int, steps: int) -> Descent:
 
     described: dict[str, Any] = {"type": "scene"} | task.picture.scene(mi, [0.0] * len(task.start))
     if described["integrator"]["type"] == "path":  # with the derivative of silhouettes
-        described["integrator"] = described["integrator"] | {"type": "prb_projective"}
+        # Its octree, which guides samples to shadows' edges, takes 1.40 s a step where all else takes 0.07.
+        described["integrator"] = described["integrator"] | {"type": "prb_projective", "guiding": "none"}
     scene = mi.load_dict(described)
     own = mi.traverse(scene)
     first = dict(own)
