@@ -39,7 +39,7 @@ def descend_own(task: Task, seed: int, steps: int) -> Descent:
     if described["integrator"]["type"] == "path":  # with the derivative of silhouettes
         # Its octree, which guides samples to shadows' edges, takes 1.40 s a step where all else takes 0.07.
         described["integrator"] = described["integrator"] | {"type": "prb_projective", "guiding": "none"}
-    scene = mi.load_dict(described)
+    scene = mi.load_dict(described, optimize=False)  # else equal cubes become one mesh
     own = mi.traverse(scene)
     first = dict(own)
     wanted = mi.TensorXf(np.ascontiguousarray(target))
