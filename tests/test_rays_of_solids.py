@@ -151,3 +151,5 @@ def test_a_plane_is_a_table_where_chance_would_not_fill_it_so() -> None:
     found = support_plane(views, torch.from_numpy(np.concatenate([sphere, few])), BALL)
     assert found is not None and found.share < 0.15
     assert found.normal[1] > 0.99 and found.height == pytest.approx(-0.8, abs=0.02)
+    bare = support_plane(views, torch.from_numpy(few), BALL)  # and nothing on it
+    assert bare is not None and bare.share > 0.9

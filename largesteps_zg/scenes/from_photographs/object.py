@@ -94,7 +94,8 @@ def support_plane(
 
     Of the planes through three of the points it is the one that most points in the ball lie in, if it lies roughly
     level, and hardly any point lies below it: a table hides what is under it. More points lie in it than if they were
-    as dense at all heights above it, as those of a sphere are: less than one plane would hold so many by chance.
+    as dense at all heights above it, to the highest point or a radius, as those of a sphere are: less than one plane
+    would hold so many by chance.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def support_plane(
     if not len(score):
         return None
     best = int(score.argmax())
-    slab = min(2 * thick / max(float(far[:, best].max()), thick), 1.0)
+    slab = 2 * thick / max(float(far[:, best].max()), ball.radius)
     if _TRIALS * bdtrc(round(score[best] * len(near)) - 1, len(near), slab) >= 1:
         return None
     plane = near[np.abs(far[:, best]) < thick]
