@@ -89,11 +89,10 @@ def outlines(
     """Outlines by what colours are around the object, what colours it has, and what the table looks like everywhere.
 
     At first only these are known: the colours beside the ball, those that are seen more often in it, and what the table
-    looks like in most photographs. A solid that is likely by these tells the object's colours, and which photographs
-    show the table. So there is a better solid, and so on: a pixel of the object asks for a place only where the last
-    solid has nothing else on its ray. Points above the table are the object's, whatever is before them. While the ball
-    cuts the solid off, the ball grows, as far as no camera is in it. Where most of what is around the object stays
-    where it is in the photographs, the camera was at rest, and the look of that is known, too.
+    looks like in most photographs. A solid that is likely by these tells the object's colours, which photographs show
+    the table, and what else is on a ray. So there is a better solid. Points above the table are the object's, whatever
+    is before them. While the ball cuts the solid off, it grows, as far as no camera is in it. Where most of what is
+    around the object stays where it is in the photographs, the camera was at rest, and the look of that is known, too.
 
     Parameters
     ----------
@@ -116,8 +115,7 @@ def outlines(
     Campbell, Vogiatzis, Hernandez, Cipolla: Automatic 3D object segmentation in multiple views using volumetric
     graph-cuts. Image and Vision Computing 28(1), 2010.
     """
-    numbers = constants.outlining
-    small = smaller(views, numbers.side)
+    numbers, small = constants.outlining, smaller(views, constants.outlining.side)
     known = _known(small)
     reach = within_reach(small, ball, support) & known
     rests = at_rest(small, known & ~reach, numbers) or see_an_axis_alike(views.cameras, constants.structure)
@@ -136,8 +134,8 @@ def outlines(
         elif not blocks:
             break
         else:
-            spanned = list(spans(small, solid.vertices, solid.faces))
-            before = Before(spanned, blocks.pop(0) * solid.grid.cell, sure)
+            block = blocks.pop(0) * solid.grid.cell
+            before = Before(list(spans(small, solid.vertices, solid.faces)), block, sure)
         stands = _standing(small, points, ball, support, constants) & known
         masks = masks_of(small, likelihood, solid) | stands
         covered = _grown(masks, numbers)
