@@ -22,6 +22,7 @@ import statistics
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 BIG = str(2**30)
@@ -37,18 +38,27 @@ PHASES = {
 REST = "torch and Python"
 
 
+def replace(name: str, new: Callable[..., None]) -> Callable[..., None]:
+    """Another function of `warp_launch` in every module that has it; the old one."""
+    from largesteps_zg._support import warp_launch
+
+    old = getattr(warp_launch, name)
+    for module in list(sys.modules.values()):
+        if getattr(module, name, None) is old:
+            setattr(module, name, new)
+    return old
+
+
 class Timers:
     """Processor time of each kernel's launches in the calling thread, by phase."""
 
     def __init__(self) -> None:
-        import warp
-
         self.spent: dict[str, float] = defaultdict(float)
-        self._launch, warp.launch = warp.launch, self._timed
+        self._launch = replace("launch", self._timed)
 
-    def _timed(self, kernel, *arguments, **named) -> None:
+    def _timed(self, kernel, *arguments) -> None:
         begin = time.thread_time()
-        self._launch(kernel, *arguments, **named)
+        self._launch(kernel, *arguments)
         name = kernel.key.split(".")[-1].split("__")[-1]
         self.spent[PHASES.get(name, REST)] += time.thread_time() - begin
 
@@ -57,12 +67,7 @@ class Chunks:
     """What threads take longer than the main one, where they work side by side."""
 
     def __init__(self) -> None:
-        from largesteps_zg._support import warp_launch
-
-        self.longer, self._run = 0.0, warp_launch.run_chunks
-        for module in list(sys.modules.values()):
-            if getattr(module, "run_chunks", None) is self._run:
-                module.run_chunks = self._timed  # type: ignore[attr-defined]
+        self.longer, self._run = 0.0, replace("run_chunks", self._timed)
 
     def _timed(self, work, chunks) -> None:
         times = [0.0] * len(chunks)

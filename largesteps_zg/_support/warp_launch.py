@@ -50,13 +50,13 @@ quiet = WhileInside(_errors_only)
 
 
 def load(module: Any, device: torch.device) -> None:
-    """Compile a module of kernels, or a module of that name: once, before two threads would."""
+    """Compile a module of kernels, or a module of that name, if it is not yet."""
     initialize()
     module = wp.get_module(module) if isinstance(module, str) else module
     block = 1 if in_chunks(device) else 256  # as a launch: a module for another number would not be the one
     if not Path(wp.config.kernel_cache_dir or "", module.get_module_identifier(block)).exists():
         tell(module.name)
-    with quiet:
+    with _starting, quiet:
         module.load(wp.device_from_torch(device), block_dim=block)
 
 
@@ -95,31 +95,78 @@ def run_chunks(work: Callable[[int, range], None], chunks: list[range]) -> None:
         other.result()
 
 
-def as_warp(tensor: Tensor, dtype=None) -> Any:
-    """A contiguous tensor's memory as a kernel's argument; keep the tensor alive while it is used."""
-    initialize()
-    return wp.from_torch(tensor.detach(), dtype=dtype, requires_grad=False, return_ctype=True)
-
-
 def as_array(tensor: Tensor, dtype=None) -> Any:
     """A contiguous tensor as Warp's own array, for its meshes and trees."""
     initialize()
     return wp.from_torch(tensor, dtype=dtype)
 
 
-def as_flat(tensor: Tensor) -> Any:
-    """One-dimensional: index arithmetic by hand is quicker than strides."""
-    return as_warp(tensor.reshape(-1))
+class _Launches(threading.local):
+    """What this thread launches: a launch is made once, and then only its arguments change."""
+
+    def __init__(self) -> None:
+        self.made: dict[tuple[wp.Kernel, torch.device], _Launch] = {}
+
+
+_launches = _Launches()
+
+
+class _Launch:
+    """A launch of a kernel on a device, without what Warp asks of each argument each time.
+
+    Arrays are one-dimensional for kernels, whatever tensors are: index arithmetic by hand is quicker than strides.
+    """
+
+    def __init__(self, kernel: wp.Kernel, device: torch.device) -> None:
+        load(kernel.module, device)
+        self._launch = wp.Launch(kernel, wp.device_from_torch(device))
+        self._dim: int | tuple[int, ...] | None = None
+        self._arrays: list[tuple[int, Any, Any, torch.dtype, int]] = []
+        self._numbers: list[tuple[int, Any]] = []
+        self._others: list[int] = []
+        for index, argument in enumerate(kernel.adj.args):
+            place, kind = self._launch.params[index + 1], argument.type
+            if isinstance(kind, wp.array):
+                number = getattr(kind.dtype, "_wp_scalar_type_", kind.dtype)
+                width = getattr(kind.dtype, "_length_", 1)  # numbers in an item: three in a vec3
+                place = type(place)()  # arguments of one type would share theirs
+                place.ndim, place.strides[0] = 1, wp.types.type_size_in_bytes(kind.dtype)
+                self._launch.set_param_at_index_from_ctype(index, place)
+                self._arrays.append((index, place, place.shape, wp.dtype_to_torch(number), width))
+            elif hasattr(place, "value"):
+                self._numbers.append((index, place))
+            else:
+                self._others.append(index)
+
+    def __call__(self, dim: int | tuple[int, ...], inputs: Sequence[Any], stream: Any) -> None:
+        for index, place, shape, dtype, width in self._arrays:
+            tensor = inputs[index]
+            assert tensor.dtype is dtype and tensor.is_contiguous(), (index, tensor.dtype, tensor.stride())
+            place.data, shape[0] = tensor.data_ptr(), tensor.numel() // width
+        for index, place in self._numbers:
+            place.value = inputs[index]
+        for index in self._others:
+            self._launch.set_param_at_index(index, inputs[index])
+        if dim != self._dim:
+            self._launch.set_dim(dim)
+            self._dim = dim
+        self._launch.launch(stream)
 
 
 def launch(
     kernel: wp.Kernel, dim: int | tuple[int, ...], inputs: Sequence[Any], device: torch.device
 ) -> None:
-    """Launch on the tensor's device, on torch's current stream."""
-    initialize()
-    stream = wp.stream_from_torch(torch.cuda.current_stream(device)) if device.type == "cuda" else None
-    with quiet:  # a first launch compiles
-        wp.launch(kernel, dim=dim, inputs=inputs, device=wp.device_from_torch(device), stream=stream)
+    """Launch on the tensors' device, on torch's current stream; `inputs` are contiguous tensors and numbers."""
+    if 0 in (dim if isinstance(dim, tuple) else (dim,)):
+        return
+    made = _launches.made.get((kernel, device))
+    if made is None:
+        made = _launches.made[kernel, device] = _Launch(kernel, device)
+    made(
+        dim,
+        inputs,
+        wp.stream_from_torch(torch.cuda.current_stream(device)) if device.type == "cuda" else None,
+    )
 
 
 def launch_items(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from .._support.warp_kernels import INTS, KernelModule, compiled
-from .._support.warp_launch import as_flat, run_items
+from .._support.warp_launch import run_items
 from ..images.contributors import Contributors
 from .antithetic import random_signs
 
@@ -108,8 +109,8 @@ def weighed(
     assert isinstance(made_plus, Tensor) and isinstance(made_minus, Tensor)
     made, count, device = torch.empty_like(plus), plus.numel(), plus.device
     kernels, signs = kernels_for(plus.dtype, device), signs.to(plus).contiguous()
-    inputs = [as_flat(t) for t in (plus, minus, made_plus, made_minus, made_plus if table is None else table)]
+    inputs: list[Any] = [plus, minus, made_plus, made_minus, made_plus if table is None else table]
     inputs += [int(table is None), made_plus.numel() // count, 1 if table is None else table.shape[1]]
-    inputs += [count // len(signs), signs.shape[1], as_flat(signs), kernels.real(coherence), as_flat(made)]
+    inputs += [count // len(signs), signs.shape[1], signs, coherence, made]
     run_items(kernels.weigh, count, inputs, device)
     return made

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .._support.warp_kernels import INT64S, INTS, KernelModule, compiled
-from .._support.warp_launch import as_flat, as_warp, chunks_of, launch_items, run_chunks
+from .._support.warp_launch import chunks_of, launch_items, run_chunks
 from ..images.contributors import Contributors
 
 # Lists may be long (the voxels along a ray), so that nobody looks back through them: each row keeps the last pixel that
@@ -83,15 +83,15 @@ def scatter_lists(
     sums = torch.zeros(views if separate else len(chunks), rows, dtype=plus.dtype)
     fault = torch.full((len(chunks),), -1, dtype=torch.int32)
     latest = torch.full((len(chunks), rows), -1, dtype=torch.int32)  # a thread's own
-    lists = [as_flat(t) for made in (made_plus, made_minus) for t in (made.starts, _not_empty(made.ids))]
-    inputs = [as_flat(plus), as_flat(minus), *lists, int(made_plus is made_minus)]
-    inputs += [as_flat(fault if table is None else table), int(table is None)]
-    inputs += [1 if table is None else table.shape[1], count, pixels // views, rows, as_flat(sums)]
+    lists = [t for made in (made_plus, made_minus) for t in (made.starts, _not_empty(made.ids))]
+    inputs = [plus, minus, *lists, int(made_plus is made_minus)]
+    inputs += [fault if table is None else table, int(table is None)]
+    inputs += [1 if table is None else table.shape[1], count, pixels // views, rows, sums]
     kernel = kernels_for(plus.dtype, device).scatter
 
     def run(index: int, chunk: range) -> None:
         buffer, scale = (-1, pixels // views) if separate else (index, 1)
-        given = [*inputs, as_warp(latest[index]), as_warp(fault[index:]), buffer]
+        given = [*inputs, latest[index], fault[index:], buffer]
         launch_items(kernel, chunk.start * scale, chunk.stop * scale, given, device)
 
     run_chunks(run, chunks)

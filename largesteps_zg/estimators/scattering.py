@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .._support.warp_kernels import INTS, KernelModule, compiled
-from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch_items, run_chunks
+from .._support.warp_launch import chunks_of, in_chunks, launch_items, run_chunks
 from ..images.contributors import Contributors
 from .list_scattering import scatter_lists
 
@@ -141,15 +142,14 @@ def scatter(
     # No two threads add to one place: views have sums of their own, or else threads do.
     sums = torch.zeros(views if separate else len(chunks), rows, dtype=plus.dtype, device=device)
     fault = torch.full((len(chunks),), -1, dtype=torch.int32, device=device)  # one for each thread
-    # As flat arrays: index arithmetic by hand is quicker than strides.
-    inputs = [as_flat(t) for t in (plus, minus, made_plus, made_minus, made_plus if table is None else table)]
+    inputs: list[Any] = [plus, minus, made_plus, made_minus, made_plus if table is None else table]
     inputs += [int(table is None), int(not chunked), made_plus.numel() // pixels, corners, count]
-    inputs += [pixels // views, rows, as_flat(sums)]
+    inputs += [pixels // views, rows, sums]
     kernel = kernels_for(plus.dtype, device).scatter
 
     def run(index: int, chunk: range) -> None:
         buffer, scale = (-1, pixels // views) if separate else (index, 1)
-        given = [*inputs, as_warp(fault[index:]), buffer]
+        given = [*inputs, fault[index:], buffer]
         launch_items(kernel, chunk.start * scale, chunk.stop * scale, given, device)
 
     run_chunks(run, chunks)

@@ -6,12 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-import warp as wp
 from torch import Tensor
 
 from .._support.transforms import is_plain
 from .._support.warp_kernels import TRIPLES, KernelModule, compiled
-from .._support.warp_launch import as_warp, chunks_of, launch_items, run_chunks, run_items
+from .._support.warp_launch import chunks_of, launch_items, run_chunks, run_items
 from .normal_operations import normals_by_operations
 
 # Edges of a face from its first corner, and the sum over faces in the bank of a thread.
@@ -104,8 +103,8 @@ class VertexNormals(torch.autograd.Function):
         )
         lengths = vertices.new_empty(len(vertices))
         banks = _over_faces("add", vertices, faces, [])
-        inputs = [as_warp(banks.view(-1, 3), k.vec3), len(banks), len(vertices), as_warp(lengths)]
-        run_items(k.unit, len(vertices), [*inputs, as_warp(normals, k.vec3)], device)
+        inputs = [banks, len(banks), len(vertices), lengths]
+        run_items(k.unit, len(vertices), [*inputs, normals], device)
         ctx.save_for_backward(vertices, faces, normals, lengths)
         return normals
 
@@ -119,9 +118,9 @@ class VertexNormals(torch.autograd.Function):
                 again = normals_by_operations(vertices, faces)
             return *torch.autograd.grad(again, vertices, grad, create_graph=torch.is_grad_enabled()), None
         k, sums, grad = kernels_for(grad.dtype, grad.device), torch.empty_like(vertices), grad.contiguous()
-        inputs = [as_warp(lengths), *(as_warp(t, k.vec3) for t in (normals, grad, sums))]
+        inputs = [lengths, normals, grad, sums]
         run_items(k.unit_adjoint, len(vertices), inputs, grad.device)
-        banks = _over_faces("add_adjoint", vertices, faces, [as_warp(sums, k.vec3)])
+        banks = _over_faces("add_adjoint", vertices, faces, [sums])
         return banks.sum(0) if len(banks) > 1 else banks[0], None
 
 
@@ -129,10 +128,9 @@ def _over_faces(name: str, vertices: Tensor, faces: Tensor, more: list) -> Tenso
     """(banks, V, 3): sums over the faces of each thread."""
     k, chunks = kernels_for(vertices.dtype, vertices.device), chunks_of(len(faces), vertices.device)
     banks = vertices.new_zeros(len(chunks), len(vertices), 3)
-    given, to = [as_warp(vertices, k.vec3), as_warp(faces, wp.vec3i)], as_warp(banks.view(-1, 3), k.vec3)
 
     def run(bank: int, chunk: range) -> None:
-        inputs = [*given, bank, len(vertices), *more, to]
+        inputs = [vertices, faces, bank, len(vertices), *more, banks]
         launch_items(getattr(k, name), chunk.start, chunk.stop, inputs, vertices.device)
 
     run_chunks(run, chunks)

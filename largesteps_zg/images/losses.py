@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .._support.warp_launch import as_flat, as_warp, load, run_items
+from .._support.warp_launch import run_items
 from ..constants import DEFAULTS
 from .loss_kernels import compare_pixels, compare_rows
 
@@ -36,13 +37,10 @@ class _ImageLoss(torch.autograd.Function):
         gradient = torch.empty_like(images)
         sums, bright = torch.empty(rows, device=device), torch.zeros(rows, device=device)
         row_weights, row_sharps = weights.repeat(width), sharps.repeat(width)
-        inputs = [as_flat(images), as_flat(targets), as_warp(row_weights), as_warp(row_sharps)]
-        inputs += [as_flat(sums if known is None else known), int(known is not None), kind, int(axes)]
-        inputs += [channels, as_flat(sums if trust is None else trust), int(trust is not None)]
-        inputs += [width * channels, as_warp(sums), as_warp(bright), as_flat(gradient)]
-        if device.type == "cpu":
-            load(compare_rows.module, device)
-
+        inputs: list[Any] = [images, targets, row_weights, row_sharps]
+        inputs += [sums if known is None else known, int(known is not None), kind, int(axes)]
+        inputs += [channels, sums if trust is None else trust, int(trust is not None)]
+        inputs += [width * channels, sums, bright, gradient]
         run_items(compare_rows, rows, inputs, device)
         ctx.save_for_backward(gradient)
         total, of_brightness = sums.double().sum().float(), bright.double().sum().float()
@@ -148,12 +146,9 @@ def pixel_losses(
     weights, sharps, known = _checked(images, targets, kind, weights, scales, pixel_weights, brightness)
     losses, device = torch.empty(images.shape[:3], device=images.device), images.device
     images, targets = images.contiguous(), targets.contiguous()
-    inputs = [as_flat(images), as_flat(targets), as_warp(weights), as_warp(sharps)]
-    inputs += [as_flat(losses if known is None else known), int(known is not None), KINDS.index(kind)]
-    inputs += [int(brightness is not None), images.shape[3], as_flat(losses)]
-    if device.type == "cpu":
-        load(compare_pixels.module, device)
-
+    inputs: list[Any] = [images, targets, weights, sharps]
+    inputs += [losses if known is None else known, int(known is not None), KINDS.index(kind)]
+    inputs += [int(brightness is not None), images.shape[3], losses]
     run_items(compare_pixels, losses.numel(), inputs, device)
     return losses
 

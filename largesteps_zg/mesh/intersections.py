@@ -97,10 +97,10 @@ def self_intersections(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]
     names = faces.to(torch.int32).reshape(-1).contiguous()
     flat = corners.reshape(-1, 3).contiguous()
     found = torch.zeros(len(faces), dtype=torch.bool, device=device)
-    boxes = [as_array(box, dtype=wp.vec3) for box in (lower, upper)]
-    tree = wp.Bvh(boxes[0], boxes[1])
+    lowers, uppers = as_array(lower, dtype=wp.vec3), as_array(upper, dtype=wp.vec3)
+    tree = wp.Bvh(lowers, uppers)
     inputs = [
-        tree.id, as_array(flat, dtype=wp.vec3d), as_array(names), *boxes, as_array(found)
+        tree.id, flat, names, lower, upper, found
     ]  # fmt: skip
     launch(_meet, len(faces), inputs, device)
     return found

@@ -7,11 +7,10 @@ from functools import cached_property
 from typing import Any
 
 import torch
-import warp as wp
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch, run_chunks
+from .._support.warp_launch import chunks_of, in_chunks, launch, run_chunks
 from ..geometry import vertex_components
 from ..rasterizer import Fragments, edge_table, pixels_from_clip
 from ..rasterizer.depth_test import in_clip_space
@@ -132,7 +131,7 @@ def _sides(points: Tensor, tri: Tensor) -> Tensor:
     k = kernels_for(points.dtype, device)
     sides = torch.empty(len(points), len(tri), dtype=torch.uint8, device=device)
     block = len(tri) if in_chunks(device) else 1
-    given = [as_warp(points.view(-1, 3), k.vec3), as_warp(tri, wp.vec3i), points.shape[1], as_flat(sides)]
+    given = [points, tri, points.shape[1], sides]
 
     def run(_: int, chunk: range) -> None:
         launch(k.sides, (len(chunk), len(tri) // block), [chunk.start, block, *given], device)

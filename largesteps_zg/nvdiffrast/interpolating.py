@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-import warp as wp
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .._support.warp_launch import as_flat, as_warp, chunks_of, launch_items, run_chunks
+from .._support.warp_launch import chunks_of, launch_items, run_chunks
 from .checks import check_device, check_image, check_like, check_triangles
 from .kernels import kernels_for
 
@@ -97,7 +96,7 @@ class _Interpolate(torch.autograd.Function):
         values = rast.new_empty(*rast.shape[:3], attr.shape[-1])
         along = rast.new_empty(*rast.shape[:3], 2 * len(picks))
         shared = 0 if len(attr) == 1 else -1
-        _for_pixels("interpolate", tensors, lambda _: shared, [as_flat(values), as_flat(along)])
+        _for_pixels("interpolate", tensors, lambda _: shared, [values, along])
         return values, along
 
     @staticmethod
@@ -110,7 +109,7 @@ class _Interpolate(torch.autograd.Function):
         grad_attr = attr.new_zeros(rows, *attr.shape[1:])
         grad_rast, grad_slopes = torch.zeros_like(rast), torch.zeros_like(slopes)
         grad_values, grad_along = grad_values.contiguous(), grad_along.contiguous()
-        given = [as_flat(t) for t in (grad_values, grad_along, grad_attr, grad_rast, grad_slopes)]
+        given = [grad_values, grad_along, grad_attr, grad_rast, grad_slopes]
         _for_pixels("interpolate_adjoint", ctx.saved_tensors, lambda i: i if shared else -1, given)
         return grad_attr.sum(0, keepdim=True) if shared else grad_attr, grad_rast, grad_slopes, None, None
 
@@ -127,12 +126,10 @@ def _for_pixels(name: str, tensors: tuple[Tensor, ...], shared: Any, results: li
     """Launch a kernel on the pixels of each chunk; ``shared(chunk)`` is where its sums go."""
     attr, rast, slopes, tri, picks = tensors
     k, device = kernels_for(rast.dtype, rast.device), rast.device
-    given = [as_flat(rast), as_flat(slopes), as_warp(tri, wp.vec3i), *rast.shape[1:3], *attr.shape[1:]]
-    given += [as_warp(picks), len(picks)]
-    w_attr = as_flat(attr)
+    given = [rast, slopes, tri, *rast.shape[1:3], *attr.shape[1:], picks, len(picks)]
 
     def run(index: int, chunk: range) -> None:
-        inputs = [*given, shared(index), w_attr, *results]
+        inputs = [*given, shared(index), attr, *results]
         launch_items(getattr(k, name), chunk.start, chunk.stop, inputs, device)
 
     run_chunks(run, _chunks(rast, len(attr) == 1))

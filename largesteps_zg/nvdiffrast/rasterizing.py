@@ -8,11 +8,10 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 import torch
-import warp as wp
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .._support.warp_launch import as_flat, as_warp, chunks_of, launch_items, run_chunks
+from .._support.warp_launch import chunks_of, launch_items, run_chunks
 from ..rasterizer import Fragments, pixels_from_clip
 from ..rasterizer.depth_test import DepthTest, ceilings_behind, in_clip_space
 from ..rasterizer.warp_backend import rasterize as find_nearest
@@ -215,9 +214,7 @@ class _Barycentrics(torch.autograd.Function):
         rast = points.new_zeros(len(points), *f.resolution, 4)
         rast_db = points.new_zeros(len(points), *f.resolution, 4 if output_db else 0)
         assert f.closeness is not None
-        _for_fragments(
-            f, "barycentrics", output_db, [as_flat(f.closeness), as_flat(rast), as_flat(rast_db)], first
-        )
+        _for_fragments(f, "barycentrics", output_db, [f.closeness, rast, rast_db], first)
         return rast, rast_db
 
     @staticmethod
@@ -232,9 +229,7 @@ class _Barycentrics(torch.autograd.Function):
             grad_rast = f.points.new_zeros(len(f.points), *f.resolution, 4)
         grad_rast = grad_rast.contiguous()
         slopes = grad_db.contiguous() if with_db and grad_db is not None else grad_rast.new_empty(0)
-        vec3 = kernels_for(f.points.dtype, f.points.device).vec3
-        results = [as_flat(grad_rast), as_flat(slopes), as_warp(grad_points.view(-1, 3), vec3)]
-        _for_fragments(f, "barycentrics_adjoint", with_db, results, 0)
+        _for_fragments(f, "barycentrics_adjoint", with_db, [grad_rast, slopes, grad_points], 0)
         return grad_points, None, None, None, None
 
 
@@ -242,8 +237,8 @@ def _for_fragments(f: Fragments, name: str, with_db: bool, results: list[Any], f
     """Launch a kernel on the fragments of each chunk of views."""
     device, ends = f.points.device, f.view_ends.tolist()
     k = kernels_for(f.points.dtype, device)
-    given = [as_warp(f.points.view(-1, 3), k.vec3), as_warp(f.faces, wp.vec3i), as_warp(f.pixels)]
-    given += [as_warp(f.triangles), *f.resolution, f.points.shape[1], first, int(with_db), *results]
+    given = [f.points, f.faces, f.pixels, f.triangles, *f.resolution, f.points.shape[1]]
+    given += [first, int(with_db), *results]
 
     def run(_: int, chunk: range) -> None:
         launch_items(getattr(k, name), ends[chunk.start], ends[chunk.stop], given, device)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import torch
-import warp as wp
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .._support.warp_kernels import KernelModule, compiled
-from .._support.warp_launch import as_flat, as_warp, chunks_of, launch, run_chunks
+from .._support.warp_launch import chunks_of, launch, run_chunks
 from . import drawing_kernels, warp_backend
 from .fragments import Fragments
 
@@ -73,10 +72,8 @@ def _for_views(
     views, vertices, _ = f.points.shape
     device, area = f.points.device, f.resolution[0] * f.resolution[1]
     k, ends, starts = kernels_for(f.points.dtype, device), f.view_ends.tolist(), pairs[3]
-    given = [as_warp(f.points.view(-1, 3), k.vec3), as_warp(f.faces, wp.vec3i), as_warp(f.pixels)]
-    given += [as_warp(f.triangles), as_warp(f.slots), as_warp(f.view_ends), *f.resolution, vertices]
-    given += [int(len(attributes) == 1), as_flat(attributes), as_flat(f.edges), *map(as_warp, pairs[:3])]
-    given += map(as_flat, results)
+    given = [f.points, f.faces, f.pixels, f.triangles, f.slots, f.view_ends, *f.resolution, vertices]
+    given += [int(len(attributes) == 1), attributes, f.edges, *pairs[:3], *results]
 
     def run(bank: int, chunk: range) -> None:
         first, last = ends[chunk.start], ends[chunk.stop]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .._support.checks import check_tensor
 from .._support.values import check_count
-from .._support.warp_launch import as_flat, chunks_of, launch_items, run_chunks
+from .._support.warp_launch import chunks_of, launch_items, run_chunks
 from .texture_kernels import kernels_for
 
 _FEW = 2**12  # items that take less time than to wake another thread
@@ -184,10 +184,10 @@ def _each_coarse(kernel: str, mipmaps: Mipmaps, texture: Tensor, values: Tensor,
     (high, wide), (height, width) = mipmaps.sizes[level - 1 : level + 1]
     starts, rows = mipmaps.starts(), mipmaps.faces * height
     k, row = kernels_for(texture.dtype, texture.device), values.shape[1]
-    fine = [as_flat(texture), 0, mipmaps.faces * high * wide]
+    fine = [texture, 0, mipmaps.faces * high * wide]
     if level > 1:
-        fine = [as_flat(values), starts[level - 1], row]
-    coarse = [as_flat(values), starts[level], row]
+        fine = [values, starts[level - 1], row]
+    coarse = [values, starts[level], row]
     sizes = [rows, width, wide // width, high // height, values.shape[-1]]
     inputs = [*fine, *coarse, *sizes]
 

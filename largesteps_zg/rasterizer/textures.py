@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from .._support.checks import check_tensor
 from .._support.values import check_choice, check_count
-from .._support.warp_launch import as_flat, chunks_of, launch_items, run_chunks
+from .._support.warp_launch import chunks_of, launch_items, run_chunks
 from .mipmaps import Mipmaps, add_built_gradient, as_textures, build_mipmaps, item_chunks, own_mipmaps
 from .texture_kernels import BOUNDARIES, FILTERS, kernels_for
 
@@ -193,7 +193,7 @@ class _Sample(torch.autograd.Function):
         ctx.how = how
         ctx.save_for_backward(textures, mipmaps, uv, footprints, bias)
         values = textures.new_empty(*uv.shape[:-1], textures.shape[-1])
-        _for_pixels("sample", how, (textures, mipmaps, uv, footprints, bias), lambda _: [as_flat(values)])
+        _for_pixels("sample", how, (textures, mipmaps, uv, footprints, bias), lambda _: [values])
         return values
 
     @staticmethod
@@ -214,11 +214,11 @@ class _Sample(torch.autograd.Function):
             for tensor in (uv, footprints, bias)
         ]
         grad_values, nothing = grad_values.contiguous(), textures.new_empty(1)
-        made = [as_flat(nothing if tensor is None else tensor) for tensor in (*sums, *places)]
+        made = [nothing if tensor is None else tensor for tensor in (*sums, *places)]
 
         def rest(index: int) -> list:
             bank = index if shared else -1
-            return [as_flat(grad_values), bank, int(wants_texels), int(wants_places), *made]
+            return [grad_values, bank, int(wants_texels), int(wants_places), *made]
 
         _for_pixels("sample_adjoint", ctx.how, ctx.saved_tensors, rest)
         if shared and banks > 1:
@@ -242,9 +242,8 @@ def _for_pixels(name: str, how: _How, given: tuple, rest: Callable[[int], list])
     k, device, nothing = kernels_for(textures.dtype, textures.device), textures.device, textures.new_empty(1)
     kernel = getattr(k, name.replace("sample", "sample_cube" if how.cube else "sample_flat"))
     levels, pixels = how.levels(textures), uv[..., 0].numel() // len(textures)
-    arrays = [nothing if tensor is None else tensor for tensor in (textures, mipmaps, uv, footprints, bias)]
-    texture, mips, *places = map(as_flat, arrays)
-    inputs = [texture, mips, as_flat(levels), len(levels), len(textures), textures[0, ..., 0].numel()]
+    mips, *places = [nothing if tensor is None else tensor for tensor in (mipmaps, uv, footprints, bias)]
+    inputs = [textures, mips, levels, len(levels), len(textures), textures[0, ..., 0].numel()]
     inputs += [0 if mipmaps is None else mipmaps.shape[1], textures.shape[-1], max(pixels, 1)]
     inputs += [how.filter, how.boundary, int(footprints is not None), int(bias is not None), *places]
     each = 1 if len(textures) == 1 else pixels

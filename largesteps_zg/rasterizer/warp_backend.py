@@ -7,13 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-import warp as wp
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .._support.warp_launch import (
-    as_flat,
-    as_warp,
     chunks_of,
     in_chunks,
     launch,
@@ -64,11 +61,11 @@ def _kernels(points: Tensor, test: DepthTest) -> SimpleNamespace:
     return general(points.dtype, points.device)
 
 
-def _depth_arrays(points: Tensor, test: DepthTest) -> tuple[Any, Any]:
-    """Closeness and ceilings as kernels take them; of no length where there are none."""
+def _depth_arrays(points: Tensor, test: DepthTest) -> tuple[Tensor, Tensor]:
+    """Closeness and ceilings, of no length where there are none."""
     closeness = points.new_empty(0) if test.closeness is None else test.closeness
     ceilings = torch.empty(0, device=points.device) if test.ceilings is None else test.ceilings
-    return as_flat(closeness), as_warp(ceilings)
+    return closeness, ceilings
 
 
 def _draw_in_chunks(
@@ -91,21 +88,13 @@ def _draw_in_chunks(
     # Room for all pixels: what is not covered is never touched, and so costs no memory.
     room = torch.empty(2, views * height * width, dtype=torch.int32)
     depths = torch.empty(0 if test.closeness is None else views * height * width)
-    size, (closeness, ceilings) = [height, width, k.real(test.near)], _depth_arrays(points, test)
-    given = [
-        as_warp(points.view(-1, 3), k.vec3),
-        closeness,
-        as_warp(faces, wp.vec3i),
-        vertices,
-        as_warp(screen.view(-1, 3), k.vec3),
-        ceilings,
-    ]
-    made = [as_flat(sides), as_warp(counts), as_warp(slots), *(as_warp(r) for r in (*room, depths))]
-    w_keys = [as_warp(chunk_keys, wp.uint64) for chunk_keys in keys]
+    closeness, ceilings = _depth_arrays(points, test)
+    given = [height, width, test.near, points, closeness, faces, vertices, screen, ceilings]
+    made = [sides, counts, slots, *room, depths]
 
     def draw(index: int, chunk: range) -> None:
-        buffers = [w_keys[index], as_warp(later[index])]
-        launch(k.draw_views, 1, [chunk.start, chunk.stop, *size, *given, *buffers, *made], device)
+        inputs = [chunk.start, chunk.stop, *given, keys[index], later[index], *made]
+        launch(k.draw_views, 1, inputs, device)
 
     run_chunks(draw, chunks)
     ends = _ends(counts)
@@ -138,25 +127,19 @@ def _draw_at_once(
     screen = torch.empty_like(points)
     keys = torch.zeros(views * height * width, dtype=torch.int64, device=device)
     counts = torch.empty(views * height, dtype=torch.int32, device=device)
-    w_points, w_screen = as_warp(points.view(-1, 3), k.vec3), as_warp(screen.view(-1, 3), k.vec3)
-    w_keys, near, (closeness, ceilings) = (
-        as_warp(keys, wp.uint64),
-        k.real(test.near),
-        _depth_arrays(points, test),
-    )
-    launch(k.project, views * vertices, [w_points, closeness, near, w_screen], device)
-    given = [height, width, near, w_points, closeness, as_warp(faces, wp.vec3i), vertices, w_screen]
-    nothing = as_warp(counts[:0])
-    launch(k.raster, (views, len(faces)), [*given, ceilings, w_keys, nothing, as_flat(sides)], device)
-    launch(k.count, views * height, [w_keys, width, as_warp(counts)], device)
+    closeness, ceilings = _depth_arrays(points, test)
+    launch(k.project, views * vertices, [points, closeness, test.near, screen], device)
+    given = [height, width, test.near, points, closeness, faces, vertices, screen, ceilings, keys]
+    launch(k.raster, (views, len(faces)), [*given, counts[:0], sides], device)
+    launch(k.count, views * height, [keys, width, counts], device)
     # Rows begin where the rows before them in their view end.
     starts = counts.view(views, height).cumsum(1, dtype=torch.int32).view(-1) - counts
     ends = _ends(counts.view(views, height).sum(1, dtype=torch.int32))
     pixels = torch.empty(int(ends[-1]), dtype=torch.int32, device=device)
     triangles = torch.empty_like(pixels)
     depths = torch.empty(0 if test.closeness is None else len(pixels), device=device)
-    rest = [as_warp(tensor) for tensor in (ends, starts, counts, slots, pixels, triangles, depths)]
-    launch(k.collect, (views, height), [w_keys, height, width, *rest], device)
+    rest = [ends, starts, counts, slots, pixels, triangles, depths]
+    launch(k.collect, (views, height), [keys, height, width, *rest], device)
     return pixels, triangles, depths, ends
 
 
@@ -182,7 +165,7 @@ class _Interpolate(torch.autograd.Function):
         ctx.save_for_backward(points, attributes)
         values = points.new_empty(len(f.pixels), attributes.shape[-1])
         shared = 0 if len(attributes) == 1 else -1
-        _for_fragments(f, "interpolate", attributes, faces, lambda _: shared, [as_flat(values)])
+        _for_fragments(f, "interpolate", attributes, faces, lambda _: shared, [values])
         return values
 
     @staticmethod
@@ -195,9 +178,7 @@ class _Interpolate(torch.autograd.Function):
         shared = len(attributes) == 1
         rows = len(chunks_of(len(points), points.device)) if shared else len(attributes)
         grad_attributes = attributes.new_zeros(rows, *attributes.shape[1:])
-        k = kernels_for(points.dtype, points.device)
-        grad_values = grad_values.contiguous()
-        results = [as_flat(grad_values), as_warp(grad_points.view(-1, 3), k.vec3), as_flat(grad_attributes)]
+        results = [grad_values.contiguous(), grad_points, grad_attributes]
         _for_fragments(
             f, "interpolate_adjoint", attributes, ctx.faces, lambda i: i if shared else -1, results
         )
@@ -210,18 +191,12 @@ def _for_fragments(
     """Launch a kernel on the fragments of each chunk of views; ``shared(chunk)`` is where its sums go."""
     views, vertices, _ = f.points.shape
     k, device = kernels_for(f.points.dtype, f.points.device), f.points.device
-    given = [
-        as_warp(f.points.view(-1, 3), k.vec3),
-        as_warp(f.faces, wp.vec3i),
-        as_warp(f.pixels),
-        as_warp(f.triangles),
-    ]
-    w_faces = as_warp(f.faces if faces is None else faces, wp.vec3i)
-    given += [*f.resolution, vertices, w_faces, int(faces is not None), *attributes.shape[1:]]
-    w_attributes, ends = as_flat(attributes), f.view_ends.tolist()
+    given: list[Any] = [f.points, f.faces, f.pixels, f.triangles, *f.resolution, vertices]
+    given += [f.faces if faces is None else faces, int(faces is not None), *attributes.shape[1:]]
+    ends = f.view_ends.tolist()
 
     def run(index: int, chunk: range) -> None:
-        inputs = [*given, shared(index), w_attributes, *results]
+        inputs = [*given, shared(index), attributes, *results]
         launch_items(getattr(k, name), ends[chunk.start], ends[chunk.stop], inputs, device)
 
     run_chunks(run, chunks_of(views, device))
@@ -235,13 +210,18 @@ def find_pairs(f: Fragments) -> Pairs:
     views, vertices, _ = f.points.shape
     test, device, count = DepthTest(f.near, f.closeness), f.points.device, len(f.edges)
     k, chunks = _kernels(f.points, test), chunks_of(views, device)
-    given = [
-        as_warp(f.points.view(-1, 3), k.vec3),
-        _depth_arrays(f.points, test)[0],
-        as_warp(f.faces, wp.vec3i),
+    given: list[Any] = [f.points, _depth_arrays(f.points, test)[0], f.faces]
+    given += [
+        f.edges,
+        f.sides,
+        f.slots,
+        f.triangles,
+        f.view_ends,
+        vertices,
+        len(f.faces),
+        *f.resolution,
+        f.near,
     ]
-    given += [as_flat(f.edges), as_flat(f.sides), as_warp(f.slots), as_warp(f.triangles)]
-    given += [as_warp(f.view_ends), vertices, len(f.faces), *f.resolution, k.real(f.near)]
     capacity = 8 * sum(f.resolution) * max(len(chunk) for chunk in chunks)
     block = max(count, 1) if in_chunks(device) else 1
     settle = kernels_for(f.points.dtype, device).settle if in_chunks(device) else None
@@ -249,8 +229,8 @@ def find_pairs(f: Fragments) -> Pairs:
         counters = torch.zeros(len(chunks), dtype=torch.int32, device=device)
         keys = torch.empty(2, len(chunks), capacity, dtype=torch.int64, device=device)
         records = torch.empty(5, len(chunks), capacity, dtype=torch.int32, device=device)
-        found = [capacity, as_warp(counters), as_flat(keys[0]), as_flat(records[0])]
-        settled = [as_flat(keys[1]), *(as_flat(r) for r in records[1:])]
+        found = [capacity, counters, keys[0], records[0]]
+        settled = [keys[1], *records[1:]]
 
         def run(index: int, chunk: range, found: list = found, settled: list = settled) -> None:
             inputs = [chunk.start, block, *given, index, *found]
@@ -300,14 +280,12 @@ class _Antialias(torch.autograd.Function):
         image = (torch.empty if clears else torch.zeros)(
             len(points), height, width, channels + 1, dtype=points.dtype, device=device
         )
-        slots, buffers = as_warp(f.pixels), [channels, as_flat(values), as_flat(image)]
 
         def compose(chunk: range) -> None:
             if not clears or ends[chunk.start] < ends[chunk.stop]:
                 window = [chunk.start * area, chunk.stop * area] if clears else [0, 0]
-                launch_items(
-                    k.compose, ends[chunk.start], ends[chunk.stop], [slots, *window, *buffers], device
-                )
+                inputs = [f.pixels, *window, channels, values, image]
+                launch_items(k.compose, ends[chunk.start], ends[chunk.stop], inputs, device)
             else:
                 image[chunk.start : chunk.stop] = 0
 
@@ -324,7 +302,7 @@ class _Antialias(torch.autograd.Function):
         grad_image = grad_image.contiguous()
         grad_values = torch.empty_like(values)
         grad_points = torch.zeros_like(f.points)
-        given = [as_warp(f.pixels), channels, as_flat(grad_image), as_flat(grad_values)]
+        given = [f.pixels, channels, grad_image, grad_values]
 
         def decompose(chunk: range) -> None:
             launch_items(k.compose_adjoint, ends[chunk.start], ends[chunk.stop], given, device)
@@ -347,7 +325,7 @@ def blend(
 ) -> None:
     """Blend divided pairs in an image, whose pixels may have one channel more than the values: the coverage."""
     k, device = kernels_for(values.dtype, values.device), values.device
-    given = [*_pair_arrays(k, f, pairs), image.shape[-1], values.shape[1], as_flat(values), as_flat(image)]
+    given = [*_pair_arrays(f, pairs), image.shape[-1], values.shape[1], values, image]
 
     def run(_: int, chunk: range) -> None:
         first(chunk)
@@ -368,8 +346,8 @@ def blend_adjoint(
 ) -> None:
     """Add what blending hands back, to the values' gradients and to the points'."""
     k, device = kernels_for(values.dtype, values.device), values.device
-    given = [*_pair_arrays(k, f, pairs), grad_image.shape[-1], values.shape[1], as_flat(values)]
-    given += [as_flat(grad_image), as_flat(grad_values), as_warp(grad_points.view(-1, 3), k.vec3)]
+    given = [*_pair_arrays(f, pairs), grad_image.shape[-1], values.shape[1], values]
+    given += [grad_image, grad_values, grad_points]
 
     def run(_: int, chunk: range) -> None:
         first(chunk)
@@ -378,7 +356,6 @@ def blend_adjoint(
     run_chunks(run, chunks_of(len(f.points), device))
 
 
-def _pair_arrays(k: SimpleNamespace, f: Fragments, pairs: Pairs) -> list:
+def _pair_arrays(f: Fragments, pairs: Pairs) -> list:
     """What the kernels that blend take first."""
-    arrays = [as_warp(f.points.view(-1, 3), k.vec3), as_flat(f.edges), as_warp(f.slots), as_warp(f.view_ends)]
-    return [*arrays, *(as_warp(p) for p in pairs[:3]), *f.resolution, f.points.shape[1]]
+    return [f.points, f.edges, f.slots, f.view_ends, *pairs[:3], *f.resolution, f.points.shape[1]]

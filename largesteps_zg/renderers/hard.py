@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-import warp as wp
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .._support.warp_launch import as_flat, as_warp, chunks_of, in_chunks, launch, run_chunks
+from .._support.warp_launch import chunks_of, in_chunks, launch, run_chunks
 from ..cameras.model import Cameras
 from ..rasterizer.api import antialias, interpolate, rasterize
 from ..rasterizer.depth_test import PADDING
@@ -128,36 +127,26 @@ def draw(
     points = torch.empty(views, count, 3, dtype=dtype, device=device)
     screen = torch.empty_like(points)
     sides = torch.empty(views, len(faces), dtype=torch.uint8, device=device)
-    w_vertices, w_colors = as_warp(vertices.view(-1, 3), k.vec3), as_warp(colors.view(-1, 3), k.vec3)
-    w_points, w_screen = as_warp(points.view(-1, 3), k.vec3), as_warp(screen.view(-1, 3), k.vec3)
     shared = int(vertices.dim() == 2), int(colors.dim() == 2)
-    w_faces, w_matrices, w_sides = as_warp(faces, wp.vec3i), as_flat(matrices), as_flat(sides)
-    made = [as_flat(images), as_flat(triangles), as_flat(deep)]
-    size = [height, width, k.real(near)]
+    made = [images, triangles, deep]
+    size = [height, width, near]
     if in_chunks(device):
         chunks = chunks_of(views, device)
         keys = torch.empty(len(chunks), height * width + PADDING, dtype=torch.int64)  # the kernel clears them
-        w_keys = [as_warp(chunk_keys, wp.uint64) for chunk_keys in keys]
-        later = [as_warp(chunk) for chunk in room_to_wait(len(chunks), len(faces))]
-        given = [w_vertices, w_matrices, w_faces, w_colors, count, *shared, int(depth), w_points, w_screen]
+        later = room_to_wait(len(chunks), len(faces))
+        given = [vertices, matrices, faces, colors, count, *shared, int(depth), points, screen]
 
         def run(index: int, chunk: range) -> None:
-            inputs = [chunk.start, chunk.stop, *size, *given, w_keys[index], later[index], w_sides, *made]
+            inputs = [chunk.start, chunk.stop, *size, *given, keys[index], later[index], sides, *made]
             launch(k.draw_views, 1, inputs, device)
 
         run_chunks(run, chunks)
     else:
         keys = torch.zeros(views * height * width + PADDING, dtype=torch.int64, device=device)
-        keys_at = as_warp(keys, wp.uint64)
-        project = [w_vertices, w_matrices, count, shared[0], k.real(near), w_points, w_screen]
+        project = [vertices, matrices, count, shared[0], near, points, screen]
         launch(k.project, (views, count), project, device)
-        nothing = as_warp(triangles.view(-1)[:0])
-        launch(
-            k.raster,
-            (views, len(faces)),
-            [*size, w_points, w_matrices, w_faces, count, w_screen, made[2], keys_at, nothing, w_sides],
-            device,
-        )
-        seen = [height, width, w_points, w_faces, w_colors, count, shared[1], int(depth), keys_at]
+        given = [*size, points, matrices, faces, count, screen, deep, keys, triangles[:0], sides]
+        launch(k.raster, (views, len(faces)), given, device)
+        seen = [height, width, points, faces, colors, count, shared[1], int(depth), keys]
         launch(k.resolve, (views, height, width), [*seen, *made], device)
     return Pictures(images, triangles, deep if depth else None)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .._support.transforms import is_plain
 from .._support.warp_kernels import KernelModule, compiled
-from .._support.warp_launch import as_flat, as_warp, run_items
+from .._support.warp_launch import run_items
 
 PROJECT = """
     for (int view = first; view < last; ++view) {
@@ -71,8 +71,8 @@ class Project(torch.autograd.Function):
         ctx.save_for_backward(vertices, matrices)
         k = kernels_for(vertices.dtype, vertices.device)
         points = vertices.new_empty(len(matrices), *vertices.shape)
-        inputs = [as_flat(matrices), as_warp(vertices.contiguous(), k.vec3), len(vertices)]
-        run_items(k.project, len(matrices), [*inputs, as_warp(points.view(-1, 3), k.vec3)], vertices.device)
+        inputs = [matrices, vertices.contiguous(), len(vertices)]
+        run_items(k.project, len(matrices), [*inputs, points], vertices.device)
         return points
 
     @staticmethod
@@ -98,6 +98,6 @@ def _of_vertices(matrices: Tensor, grad: Tensor) -> Tensor:
     k, grads = kernels_for(grad.dtype, grad.device), grad.new_empty(count, 3)
     # As far as the last number of the last point: beyond it the memory may end.
     numbers = grad.as_strided(((views * count - 1) * pitch + 3,), (1,))
-    inputs = [as_flat(matrices), views, count, pitch, as_warp(numbers), as_warp(grads, k.vec3)]
+    inputs = [matrices, views, count, pitch, numbers, grads]
     run_items(k.project_adjoint, count, inputs, grad.device)
     return grads

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import torch
-import warp as wp
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .._support.warp_launch import as_flat, as_warp, chunks_of, launch_items, run_chunks
+from .._support.warp_launch import chunks_of, launch_items, run_chunks
 from ..cameras.model import Cameras
 from ..geometry.connectivity import check_faces
 from ..rasterizer.warp_backend import MAX_PIXELS
@@ -170,8 +169,7 @@ class _Blend(torch.autograd.Function):
         # A buffer per chunk where views share their colours: no two threads add to one place.
         rows = len(chunks_of(len(screen), screen.device)) if shared else len(colors)
         grad_colors = colors.new_zeros(rows, *colors.shape[1:])
-        vec3 = kernels_for(screen.dtype, screen.device).vec3
-        results = [as_flat(grad_image), as_warp(grad_screen.view(-1, 3), vec3), as_flat(grad_colors)]
+        results = [grad_image, grad_screen, grad_colors]
         _launch("blend_soft_adjoint", ctx.saved_tensors, ctx.rest, lambda i: i if shared else -1, results)
         grad_colors = grad_colors.sum(0, keepdim=True) if shared else grad_colors
         return grad_screen, grad_colors, None, None, None, None, None
@@ -183,9 +181,8 @@ def _launch(name: str, tensors: tuple[Tensor, ...], rest: tuple, shared, results
     faces, starts, entries, sigma, gamma = rest
     views, height, width, _ = image.shape
     k, tiles = kernels_for(screen.dtype, screen.device), (len(starts) - 1) // views
-    sizes = [height, width, k.real(sigma), k.real(gamma), screen.shape[1], colors.shape[-1]]
-    given = [as_warp(screen.view(-1, 3), k.vec3), as_warp(faces, wp.vec3i), as_warp(starts), as_warp(entries)]
-    given += [as_flat(colors), as_flat(image), as_flat(totals)]
+    sizes = [height, width, sigma, gamma, screen.shape[1], colors.shape[-1]]
+    given = [screen, faces, starts, entries, colors, image, totals]
 
     def run(index: int, chunk: range) -> None:
         inputs = [*sizes, shared(index), *given, *results]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from largesteps_zg._support.warp_kernels import INTS, KernelModule, compiled
-from largesteps_zg._support.warp_launch import as_flat, run_items
+from largesteps_zg._support.warp_launch import run_items
 from largesteps_zg.cameras import Cameras
 from largesteps_zg.estimators import Contributors
 from largesteps_zg.renderers import Pictures
@@ -85,8 +85,8 @@ def draw(places: Tensor, shapes: Tensor, paints: Tensor, cameras: Cameras) -> Pi
     images = torch.zeros(views, height, width, 4)
     deep = torch.full((views, height, width, DEEPEST), -1, dtype=torch.int32)
     lengths = torch.zeros(views, height, width, dtype=torch.int32)
-    given = [as_flat(order), as_flat(splats), splats.shape[1], DEEPEST, height, width]
-    given += [as_flat(images), as_flat(deep), as_flat(lengths)]
+    given = [order, splats, splats.shape[1], DEEPEST, height, width]
+    given += [images, deep, lengths]
     run_items(kernels_for(torch.float32, images.device).compose, views, given, images.device)
     return Pictures(images, contributors=Contributors.of(deep))
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from largesteps_zg._support.warp_kernels import INT64S, INTS, KernelModule, compiled
-from largesteps_zg._support.warp_launch import as_flat, run_items
+from largesteps_zg._support.warp_launch import run_items
 from largesteps_zg.cameras import Cameras
 from largesteps_zg.estimators import Contributors
 
@@ -77,9 +77,9 @@ def draw(density: Tensor, colors: Tensor, side: int, cameras: Cameras) -> tuple[
     starts, ids = torch.zeros(total + 1, dtype=torch.int64), torch.zeros(1, dtype=torch.int32)
     kernel = kernels_for(torch.float32, images.device).march
     apart = side**3 * 4 if voxels.dim() == 3 else 0
-    given = [as_flat(origins), as_flat(ways), as_flat(voxels), apart, side, total // len(ways)]
-    run_items(kernel, total, [*given, 0, as_flat(images), as_flat(starts), as_flat(ids)], images.device)
+    given = [origins, ways, voxels, apart, side, total // len(ways)]
+    run_items(kernel, total, [*given, 0, images, starts, ids], images.device)
     starts = starts.cumsum(0)
     ids = torch.empty(int(starts[-1]), dtype=torch.int32)
-    run_items(kernel, total, [*given, 1, as_flat(images), as_flat(starts), as_flat(ids)], images.device)
+    run_items(kernel, total, [*given, 1, images, starts, ids], images.device)
     return images, Contributors(starts, ids)

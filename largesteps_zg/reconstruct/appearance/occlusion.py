@@ -9,7 +9,7 @@ import warp as wp
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ..._support.warp_launch import as_array, as_warp, chunks_of, launch, run_chunks
+from ..._support.warp_launch import as_array, chunks_of, launch, run_chunks
 from ...constants import DEFAULTS, Highlights
 from ...geometry.half_edges import mean_edge_length
 
@@ -71,13 +71,13 @@ def hidden_directions(
 
     def work(_: int, views: range) -> None:
         some = slice(views.start, views.stop)
-        inputs = [mesh.id, as_warp(points, wp.vec3), as_warp(above, wp.vec3)]
+        inputs = [mesh.id, points, above]
         inputs += [
-            as_warp(rays[some].reshape(-1, 3), wp.vec3),
+            rays[some].reshape(-1, 3),
             start,
             REACH,
             constants.graze,
-            as_warp(hidden[some].view(-1)),
+            hidden[some],
         ]
         launch(_trace, len(views) * len(points), inputs, device)
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..._support.warp_launch import as_flat, as_warp, run_items
+from ..._support.warp_launch import run_items
 from .kernels import BLOCK, WIDEST, kernels_for
 
 
@@ -139,28 +139,26 @@ class _Agreement(torch.autograd.Function):
         valid, carried, found, *slopes, gradient, scores, shares = room
         places = torch.empty(len(pixels), dtype=torch.int32, device=device)
         sampled = torch.empty(len(pixels), 2, dtype=dtype, device=device)
-        windows = [stride, columns, radius, as_flat(valid), as_flat(carried), as_flat(found)]
-        w_points, w_places, w_sampled = as_warp(points.detach(), k.vec3), as_warp(places), as_flat(sampled)
-        w_slopes = [as_flat(part) for part in slopes]
+        windows = [stride, columns, radius, valid, carried, found]
 
         def run(kernel, count: int, inputs: list) -> None:
             run_items(kernel, count, inputs, device)
 
-        photographs = [as_flat(plane) for plane in (here.gray, here.weight, there.gray, depths)]
+        photographs = [here.gray, here.weight, there.gray, depths]
         run(k.carry, len(pixels), [
-            w_points, as_warp(pixels), width, height, top, left, stride, radius, *photographs,
-            k.real(2 * pixel), w_places, w_sampled, as_flat(valid), as_flat(carried), as_flat(found),
+            points, pixels, width, height, top, left, stride, radius, *photographs,
+            2 * pixel, places, sampled, valid, carried, found,
         ])  # fmt: skip
         blocks = rows * -(-columns // BLOCK)
         sums = torch.zeros(2, blocks, dtype=dtype, device=device)
         run(k.score, blocks, [
-            *windows, k.real(here.noise), k.real(there.noise), k.real(cap), *w_slopes,
-            as_flat(scores), as_flat(shares), as_warp(sums[0]), as_warp(sums[1]),
+            *windows, here.noise, there.noise, cap, *slopes,
+            scores, shares, sums[0], sums[1],
         ])  # fmt: skip
         if points.requires_grad:
-            run(k.slope, blocks, [*windows, *w_slopes, as_flat(gradient)])
+            run(k.slope, blocks, [*windows, *slopes, gradient])
             grad_points = torch.empty_like(points)
-            inputs = [w_points, w_places, w_sampled, as_flat(gradient), as_warp(grad_points, k.vec3)]
+            inputs = [points, places, sampled, gradient, grad_points]
             run(k.back, len(pixels), inputs)
             ctx.save_for_backward(grad_points)
         loss, share = sums.double().sum(1).to(dtype)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import interpolate, unfold
 
-from ..._support.warp_launch import as_flat, as_warp, run_items
+from ..._support.warp_launch import run_items
 from ...renderers.rasterized import homogeneous_pixels
 from .agreement import window_of
 from .kernels import BLOCK
@@ -139,17 +139,17 @@ class _Sweep:
         places = (self._pixels // width - top + radius) * stride + self._pixels % width - left + radius
         k = sweep_kernels_for(start.dtype, device)
         valid, here, there, scores = start.new_zeros(4, len(numbers) * height * stride)
-        sheets = [as_flat(part) for part in (valid, here, there)]
+        sheets = [valid, here, there]
         found = []
         for rays, shift, other in zip(self._rays, self._shifts, self._others, strict=True):
             rays = rays.contiguous()
             run_items(k.sample, len(numbers) * len(start), [
-                as_warp(rays, k.vec3), as_warp(start), as_warp(places), len(start), height * stride, numbers[0],
-                k.real(self.step), k.vec3(*shift.tolist()), width, self.inside.shape[0], as_warp(self._gray),
-                as_flat(other.gray), *sheets,
+                rays, start, places, len(start), height * stride, numbers[0],
+                self.step, k.vec3(*shift.tolist()), width, self.inside.shape[0], self._gray,
+                other.gray, *sheets,
             ], device)  # fmt: skip
             run_items(k.rate, (len(numbers) * height - 2 * radius) * -(-columns // BLOCK), [
-                stride, columns, radius, *sheets, k.real(self._here.noise), k.real(other.noise), as_flat(scores),
+                stride, columns, radius, *sheets, self._here.noise, other.noise, scores,
             ], device)  # fmt: skip
             found.append(scores.view(len(numbers), -1)[:, places.long()])
         return torch.stack(found).topk((len(found) + 1) // 2, dim=0).values.mean(dim=0)

@@ -9,7 +9,7 @@ import warp as wp
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..._support.warp_launch import as_array, as_warp, launch
+from ..._support.warp_launch import as_array, launch
 from ...constants import DEFAULTS, Priors
 from ...geometry.half_edges import edge_faces, mean_edge_length
 from ...geometry.normals import face_normals, vertex_normals
@@ -181,11 +181,11 @@ class Contact:
         upright = torch.nn.functional.normalize(normals[pairs].sum(dim=1), dim=1).float().contiguous()
         faces = torch.empty(count, dtype=torch.int32, device=device)
         weights, sides = torch.zeros(count, 3, device=device), torch.zeros(count, device=device)
-        inputs = [self._mesh.id, as_array(points, dtype=wp.vec3), as_array(upright, dtype=wp.vec3)]
+        inputs = [self._mesh.id, points, upright]
         rules = self.constants
         inputs += [self._closed, rules.touching * self.edge, rules.reach * self.edge]
         inputs += [rules.parallel, rules.shallow, len(self.faces)]  # a ray meets each face once
-        inputs += [as_warp(faces), as_array(weights, dtype=wp.vec3), as_warp(sides)]
+        inputs += [faces, weights, sides]
         if count:
             launch(_partners, count, inputs, device)
         found = (faces >= 0).nonzero()[:, 0]

@@ -71,8 +71,7 @@ class Solid:
         """The face that each ray meets first, -1 for none, and how far away that is."""
         faces, ways = torch.full((len(points),), -1, dtype=torch.int32), torch.zeros(len(points))
         mesh, towards = _mesh(self.vertices, self.faces), wp.vec3(*direction.tolist())
-        starts: Any = as_array(points.contiguous(), dtype=wp.vec3)
-        launch(rays, len(points), [mesh.id, starts, towards, as_array(faces), as_array(ways)], _CPU)
+        launch(rays, len(points), [mesh.id, points.contiguous(), towards, faces, ways], _CPU)
         return faces.long(), ways
 
 
@@ -114,8 +113,8 @@ def _inside(mesh: Any, grid: Grid) -> np.ndarray:
     starts = np.full((len(ticks), 3), grid.corner[2])
     starts[:, :2] = grid.corner[:2] + grid.cell * (ticks + 1e-4 * np.array([0.71, 0.58]))
     inside = torch.zeros(len(ticks), third, dtype=torch.bool)
-    origins: Any = as_array(torch.from_numpy(starts).float().contiguous(), dtype=wp.vec3)
-    launch(columns, len(ticks), [mesh.id, origins, grid.cell, as_array(inside)], _CPU)
+    origins = torch.from_numpy(starts).float()
+    launch(columns, len(ticks), [mesh.id, origins, grid.cell, third, inside], _CPU)
     return inside.numpy().reshape(grid.shape)
 
 

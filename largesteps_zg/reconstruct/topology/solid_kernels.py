@@ -6,12 +6,15 @@ import warp as wp
 
 @wp.kernel(enable_backward=False, module="largesteps_zg.reconstruct.topology.solid_kernels")
 def columns(
-    mesh: wp.uint64, starts: wp.array(dtype=wp.vec3), cell: wp.float32, inside: wp.array2d(dtype=wp.bool)
+    mesh: wp.uint64,
+    starts: wp.array(dtype=wp.vec3),
+    cell: wp.float32,
+    count: wp.int32,
+    inside: wp.array(dtype=wp.bool),
 ):
     """Whether the surface winds around each node of a column: crossings are counted along a ray upwards."""
     i = wp.tid()
     up = wp.vec3(0.0, 0.0, 1.0)
-    count = inside.shape[1]
     node = wp.int32(0)
     height = wp.float32(0.0)
     winding = wp.int32(0)
@@ -21,7 +24,7 @@ def columns(
         if hit.result:
             following = height + hit.t
         while node < count and wp.float32(node) * cell <= following:
-            inside[i, node] = winding > 0
+            inside[i * count + node] = winding > 0
             node += 1
         winding += wp.where(wp.dot(hit.normal, up) < 0.0, 1, -1)
         height = following + 1.0e-4 * cell
