@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 
@@ -115,10 +116,19 @@ def test_what_a_kernel_would_misread_is_refused(points):
         launch(kernel, 1, [0, 3, some, some, points, torch.zeros(3)], CPU)
 
 
-def test_threads_launch_the_same_kernel_at_once():
+@pytest.fixture
+def restless():
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_threads_launch_the_same_kernel_at_once(restless):
     def work(number):
-        some, others = torch.full((4000,), number, dtype=torch.int32), torch.zeros(4000, dtype=torch.int32)
-        sums, points = torch.zeros(4000), torch.ones(4000, 3)
+        some, others = torch.full((9,), number, dtype=torch.int32), torch.zeros(9, dtype=torch.int32)
+        sums, points = torch.zeros(9), torch.ones(9, 3)
         for _ in range(200):
             weighed(some, others, points, sums)
         return bool((sums == 200 * number).all())
