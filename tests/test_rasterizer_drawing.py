@@ -11,6 +11,7 @@ from torch import Tensor
 
 from largesteps_zg.rasterizer import antialias, draw, interpolate, rasterize
 from largesteps_zg.rasterizer import drawing as one_pass
+from largesteps_zg.rasterizer.warp_backend import find_pairs
 
 SIZE = (24, 70)  # rows of more than 16 pixels of one triangle
 
@@ -99,3 +100,42 @@ def test_wrong_attributes_are_refused_in_one_line():
     with pytest.raises(ValueError, match="attributes: expected") as refused:
         draw(torch.zeros(5, 3, dtype=torch.float64), f)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
+@pytest.mark.parametrize("per_view", [False, True])
+def test_the_number_of_threads_may_change_before_the_derivative(
+    per_view, before, after, generator, monkeypatch
+):
+    points, faces = soup()
+    views, vertices, _ = points.shape
+    shape = (views, vertices, 3) if per_view else (vertices, 3)
+    attributes = torch.rand(shape, generator=generator, dtype=torch.float64)
+    weights = torch.randn(views, *SIZE, 4, generator=generator, dtype=torch.float64)
+    expected = result(draw, points, faces, attributes, weights)
+
+    def fewer_or_more(attributes: Tensor, fragments) -> Tensor:
+        monkeypatch.setattr(torch, "get_num_threads", lambda: before)
+        image = draw(attributes, fragments)
+        monkeypatch.setattr(torch, "get_num_threads", lambda: after)
+        return image
+
+    for found, wanted in zip(
+        result(fewer_or_more, points, faces, attributes, weights), expected, strict=True
+    ):
+        torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("way", [draw, two_steps])
+def test_there_is_room_for_edges_that_lie_upon_each_other(way, generator):
+    points = torch.tensor([[[8.0, 4.0, 1.0], [120.0, 6.0, 2.0], [60.0, 60.0, 3.0]]], dtype=torch.float64)
+    attributes = torch.rand(3, 3, generator=generator, dtype=torch.float64)
+    weights = torch.randn(1, *SIZE, 4, generator=generator, dtype=torch.float64)
+    one, many = (torch.tensor([[0, 1, 2]]).repeat(count, 1) for count in (1, 60))
+    both = [result(way, points, faces, attributes, weights) for faces in (many, one)]
+    for found, wanted in zip(*both, strict=True):
+        torch.testing.assert_close(found, wanted)
+    for found, wanted in zip(
+        *(find_pairs(rasterize(points, faces, SIZE)) for faces in (many, one)), strict=True
+    ):
+        assert len(found) == len(wanted)

@@ -77,12 +77,18 @@ def in_chunks(device: torch.device) -> bool:
     return device.type == "cpu"
 
 
-def chunks_of(count: int, device: torch.device) -> list[range]:
+# Steps of a loop, a vertex or a face each, that take about as long as to wake another thread.
+_FEW = 2**14
+
+
+def chunks_of(count: int, device: torch.device, steps: int | None = None) -> list[range]:
     """Consecutive items for each core: torch's number of threads on the CPU, all in one on CUDA.
 
-    Fixed by the number of threads alone, so that sums over chunks come out the same in every run.
+    Fewer where the items are so many small `steps` together. Fixed by these numbers alone, so that sums over chunks
+    come out the same in every run.
     """
-    parts = max(1, min(count, torch.get_num_threads())) if in_chunks(device) else 1
+    parts = min(count, torch.get_num_threads()) if in_chunks(device) else 1
+    parts = max(1, parts if steps is None else min(parts, steps // _FEW))
     bounds = [count * i // parts for i in range(parts + 1)]
     return [range(first, last) for first, last in itertools.pairwise(bounds)]
 
@@ -178,10 +184,12 @@ def launch_items(
         launch(kernel, (last - first) // block, [first, block, *inputs], device)
 
 
-def run_items(kernel: wp.Kernel, count: int, inputs: Sequence[Any], device: torch.device) -> None:
-    """`launch_items` for so many of them, side by side on the CPU's cores."""
+def run_items(
+    kernel: wp.Kernel, count: int, inputs: Sequence[Any], device: torch.device, steps: int | None = None
+) -> None:
+    """`launch_items` for so many of them, side by side on the CPU's cores, in `chunks_of` them."""
 
     def work(_: int, chunk: range) -> None:
         launch_items(kernel, chunk.start, chunk.stop, inputs, device)
 
-    run_chunks(work, chunks_of(count, device))
+    run_chunks(work, chunks_of(count, device, steps))

@@ -104,7 +104,7 @@ class VertexNormals(torch.autograd.Function):
         lengths = vertices.new_empty(len(vertices))
         banks = _over_faces("add", vertices, faces, [])
         inputs = [banks, len(banks), len(vertices), lengths]
-        run_items(k.unit, len(vertices), [*inputs, normals], device)
+        run_items(k.unit, len(vertices), [*inputs, normals], device, len(vertices))
         ctx.save_for_backward(vertices, faces, normals, lengths)
         return normals
 
@@ -119,14 +119,15 @@ class VertexNormals(torch.autograd.Function):
             return *torch.autograd.grad(again, vertices, grad, create_graph=torch.is_grad_enabled()), None
         k, sums, grad = kernels_for(grad.dtype, grad.device), torch.empty_like(vertices), grad.contiguous()
         inputs = [lengths, normals, grad, sums]
-        run_items(k.unit_adjoint, len(vertices), inputs, grad.device)
+        run_items(k.unit_adjoint, len(vertices), inputs, grad.device, len(vertices))
         banks = _over_faces("add_adjoint", vertices, faces, [sums])
         return banks.sum(0) if len(banks) > 1 else banks[0], None
 
 
 def _over_faces(name: str, vertices: Tensor, faces: Tensor, more: list) -> Tensor:
     """(banks, V, 3): sums over the faces of each thread."""
-    k, chunks = kernels_for(vertices.dtype, vertices.device), chunks_of(len(faces), vertices.device)
+    k, count = kernels_for(vertices.dtype, vertices.device), len(faces)
+    chunks = chunks_of(count, vertices.device, count)
     banks = vertices.new_zeros(len(chunks), len(vertices), 3)
 
     def run(bank: int, chunk: range) -> None:

@@ -35,15 +35,17 @@ class _ImageLoss(torch.autograd.Function):
         views, height, width, channels = images.shape
         rows, device = views * height, images.device
         gradient = torch.empty_like(images)
-        sums, bright = torch.empty(rows, device=device), torch.zeros(rows, device=device)
-        row_weights, row_sharps = weights.repeat(width), sharps.repeat(width)
+        sums, bright = torch.empty(2, rows, device=device)
+        row_weights, row_sharps = (each.expand(width, -1).contiguous() for each in (weights, sharps))
         inputs: list[Any] = [images, targets, row_weights, row_sharps]
         inputs += [sums if known is None else known, int(known is not None), kind, int(axes)]
         inputs += [channels, sums if trust is None else trust, int(trust is not None)]
         inputs += [width * channels, sums, bright, gradient]
         run_items(compare_rows, rows, inputs, device)
         ctx.save_for_backward(gradient)
-        total, of_brightness = sums.double().sum().float(), bright.double().sum().float()
+        total, of_brightness = sums.sum(dtype=torch.float64).float(), sums.new_empty(())
+        if axes:
+            of_brightness = bright.sum(dtype=torch.float64).float()
         ctx.mark_non_differentiable(of_brightness)
         return total, of_brightness
 
@@ -129,7 +131,7 @@ def losses_of_images(
     loss, bright = _ImageLoss.apply(
         images.contiguous(), targets.contiguous(), weights, sharps, known, trust, KINDS.index(kind), axes
     )
-    return loss, loss.detach() + (0.0 if brightness is None else bright * (1.0 / brightness - 1.0))
+    return loss, loss.detach() if brightness is None else loss.detach() + bright * (1.0 / brightness - 1.0)
 
 
 def pixel_losses(
@@ -178,7 +180,9 @@ def _checked(
     if weights is not None and weights.shape != (channels,):
         raise ValueError(f"weights: expected ({channels},), one a channel, got {tuple(weights.shape)}")
     if weights is None:
-        weights = torch.ones(channels, device=images.device)
+        weights = torch.full((channels,), 1.0 / pixels, device=images.device)
+    else:
+        weights = weights.to(images) / pixels
     sharps = _sharps(scales, images)
     if brightness is not None:
         if channels not in (3, 4):
@@ -187,7 +191,7 @@ def _checked(
             raise ValueError(f"brightness: expected a number > 0, got {brightness}")
         weights, sharps = _along_axes(kind, weights, sharps, brightness)
     known = None if pixel_weights is None else pixel_weights.contiguous()
-    return weights.to(images) / pixels, sharps, known
+    return weights, sharps, known
 
 
 def _along_axes(kind: str, weights: Tensor, sharps: Tensor, brightness: float) -> tuple[Tensor, Tensor]:

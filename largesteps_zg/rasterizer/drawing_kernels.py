@@ -14,6 +14,7 @@ from .._support.warp_kernels import INTS, TRIPLES, KernelModule
 RUNS = """
     using v4 = real __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real))));
     const int ahead = 8, longest = 16;  // then corners are read again, so that rounding does not add up
+    const int area = height * width, found = ends.data[last];
     const real half = real(0.5), third = real(1) / real(3);
     const auto load = [](const real* from) { return *(const v4*)from; };
     const auto after = [](v4 v) { return __builtin_shufflevector(v, v, 1, 2, 0, 3); };
@@ -48,9 +49,10 @@ RUNS = """
         product = cross(ex, ey, ey, ex);
         step = cross(w, ey, ey, w);
     };
-    // Corners of fragments that are about to come: where meshes are larger than the cache, a core waits for them.
+    // Corners of fragments that are about to come: where meshes are larger than the cache, a core waits for them. Runs
+    // are short there, so that to ask for them where a run begins is enough.
     const auto fetch = [&](int slot, auto also) {
-        if (slot + 2 * ahead >= last) return;
+        if (slot + 2 * ahead >= found) return;
         __builtin_prefetch(faces.data + triangles.data[slot + 2 * ahead]);
         const int next = triangles.data[slot + ahead];
         if (next == triangles.data[slot + ahead - 1]) return;
@@ -65,22 +67,26 @@ RUNS = """
         const v4 here = product - dx * step;
         const real sum = sum_of(here);
         // Seen edge-on all digits cancel: then any point of the triangle is as good, and none has a derivative.
-        const bool whole = wp::abs(sum) > half * sum_of(__builtin_elementwise_abs(here));
-        scale = whole ? real(1) / sum : real(0);
-        weight = here * scale + (whole ? real(0) : third);
+        if (__builtin_expect(wp::abs(sum) > half * sum_of(__builtin_elementwise_abs(here)), 1)) {
+            scale = real(1) / sum;
+            weight = here * scale;
+        } else {
+            scale = 0;
+            weight = v4{third, third, third, 0};
+        }
     };
 """
 
 # Where the edge of pair n crosses the line of the two centres, as in `silhouettes`.
 PAIRS = """
-    const int area = height * width;
+    const int pair_count = pair_pixels.shape[0];
     int inner = 0, outer = 0, ends_at[2] = {}, forward = 0, pair_view = 0;
     bool in_row = false;
     real excess = 0, share = 0, across = 0, along = 0, inverse[2] = {};
     size_t target = 0;
     // Of a pair that is about to come, what lies in one row of the image and what in the next.
     const auto fetch_pair = [&](int n, const auto* data, int pitch) {
-        if (n >= last_pair) return;
+        if (n >= pair_count) return;
         const int direction = pair_directions.data[n], step = direction < 2 ? 1 : width;
         __builtin_prefetch(data + (size_t)pair_pixels.data[n] * pitch);
         __builtin_prefetch(data + (size_t)(pair_pixels.data[n] + ((direction & 1) * 2 - 1) * step) * pitch);
@@ -114,40 +120,45 @@ DRAW = (
     + PAIRS
     + """
     const v4 nothing = {0, 0, 0, 0}, coverage = {0, 0, 0, 1};
-    real *to = image.data + (size_t)first_pixel * 4, *end = image.data + (size_t)last_pixel * 4;
+    real* to = image.data + (size_t)first * area * 4;
     v4 color[3];
-    for (int slot = first; slot < last; ++slot) {
-        const int pixel = pixels.data[slot], triangle = triangles.data[slot];
-        fetch(slot, [](size_t, size_t) {});
-        if (begins(pixel, triangle)) {
-            begin_run(pixel, triangle);
-            for (int i = 0; i < 3; ++i) {
-                const real* c = attributes.data + ((shared ? 0 : (size_t)view * vertices) + corner[i]) * 3;
-                color[i] = v4{c[0], c[1], c[2], 0};
+    int slot = ends.data[first], pair = 0;
+    // One view after the other: what a view's pairs visit is still in the core's cache.
+    for (int drawn = first; drawn < last; ++drawn) {
+        for (; slot < ends.data[drawn + 1]; ++slot) {
+            const int pixel = pixels.data[slot], triangle = triangles.data[slot];
+            if (begins(pixel, triangle)) {
+                begin_run(pixel, triangle);
+                fetch(slot, [](size_t, size_t) {});
+                for (int i = 0; i < 3; ++i) {
+                    const real* c = attributes.data + ((shared ? 0 : (size_t)view * vertices) + corner[i]) * 3;
+                    color[i] = v4{c[0], c[1], c[2], 0};
+                }
+            } else {
+                dx += 1;
             }
-        } else {
-            dx += 1;
+            next_pixel = pixel + 1;
+            weigh();
+            for (real* here = image.data + (size_t)pixel * 4; to < here; to += 4) *(v4*)to = nothing;
+            *(v4*)to = coverage + weight[0] * color[0] + weight[1] * color[1] + weight[2] * color[2];
+            to += 4;
         }
-        next_pixel = pixel + 1;
-        weigh();
-        for (real* here = image.data + (size_t)pixel * 4; to < here; to += 4) *(v4*)to = nothing;
-        *(v4*)to = coverage + weight[0] * color[0] + weight[1] * color[1] + weight[2] * color[2];
-        to += 4;
-    }
-    for (; to < end; to += 4) *(v4*)to = nothing;
-    // All differences are those of the image before it is blended.
-    for (int n = first_pair; n < last_pair; ++n) {
-        fetch_pair(n + ahead, image.data, 4);
-        cross_pair(n);
-        *(v4*)(differences.data + (size_t)n * 4) =
-            load(image.data + (size_t)inner * 4) - load(image.data + (size_t)outer * 4);
-        excesses.data[n] = excess;
-    }
-    for (int n = first_pair; n < last_pair; ++n) {
-        const int direction = pair_directions.data[n], forward = (direction & 1) * 2 - 1;
-        const int pixel = pair_pixels.data[n], outer = pixel + forward * (direction < 2 ? 1 : width);
-        real* blended = image.data + (size_t)(excesses.data[n] > 0 ? outer : pixel) * 4;
-        *(v4*)blended = load(blended) + excesses.data[n] * load(differences.data + (size_t)n * 4);
+        for (real* end = image.data + (size_t)(drawn + 1) * area * 4; to < end; to += 4) *(v4*)to = nothing;
+        // All differences are those of the image before it is blended.
+        const int first_pair = pair;
+        for (; pair < pair_count && pair_pixels.data[pair] < (drawn + 1) * area; ++pair) {
+            fetch_pair(pair + ahead, image.data, 4);
+            cross_pair(pair);
+            *(v4*)(differences.data + (size_t)pair * 4) =
+                load(image.data + (size_t)inner * 4) - load(image.data + (size_t)outer * 4);
+            excesses.data[pair] = excess;
+        }
+        for (int n = first_pair; n < pair; ++n) {
+            const int direction = pair_directions.data[n], forward = (direction & 1) * 2 - 1;
+            const int pixel = pair_pixels.data[n], outer = pixel + forward * (direction < 2 ? 1 : width);
+            real* blended = image.data + (size_t)(excesses.data[n] > 0 ? outer : pixel) * 4;
+            *(v4*)blended = load(blended) + excesses.data[n] * load(differences.data + (size_t)n * 4);
+        }
     }
 """
 )
@@ -172,10 +183,15 @@ DRAW_ADJOINT = (
             add(grad_attributes.data + row[i] * 4, paint[i]);
         }
     };
-    const auto visit = [&](int pixel, int triangle, v4 grad) __attribute__((always_inline)) {
+    const auto visit = [&](int pixel, int slot, v4 grad) __attribute__((always_inline)) {
+        const int triangle = triangles.data[slot];
         if (begins(pixel, triangle)) {
             end_run();
             begin_run(pixel, triangle);
+            fetch(slot, [&](size_t here, size_t painted) {
+                __builtin_prefetch(grad_points.data + here * 4);
+                __builtin_prefetch(grad_attributes.data + painted * 4);
+            });
             const size_t above = (size_t)view * vertices, from = shared ? 0 : above;
             const real* c[3];
             for (int i = 0; i < 3; ++i) {
@@ -199,38 +215,37 @@ DRAW_ADJOINT = (
         moments += dx * change;
         for (int i = 0; i < 3; ++i) paint[i] += weight[i] * grad;
     };
-    const size_t first_view = first_pixel / area, last_view = last_pixel / area;
     const auto clear = [&](real* from, size_t begin, size_t end) {
         for (size_t i = begin * vertices; i < end * vertices; ++i) *(v4*)(from + i * 4) = nothing;
     };
-    clear(grad_points.data, first_view, last_view);
     if (shared) clear(grad_attributes.data, bank, bank + 1);
-    else clear(grad_attributes.data, first_view, last_view);
-    for (int slot = first; slot < last; ++slot) {
-        const int pixel = pixels.data[slot];
-        fetch(slot, [&](size_t here, size_t painted) {
-            __builtin_prefetch(grad_points.data + here * 4);
-            __builtin_prefetch(grad_attributes.data + painted * 4);
-        });
-        visit(pixel, triangles.data[slot], load(grad_image.data + (size_t)pixel * 4));
-    }
-    for (int n = first_pair; n < last_pair; ++n) {
-        fetch_pair(n + ahead, grad_image.data, 4);
-        fetch_pair(n + ahead, slots.data, 1);
-        cross_pair(n);
-        const v4 grad = load(grad_image.data + target), gains = grad * load(differences.data + (size_t)n * 4);
-        const int* found = triangles.data + ends.data[pair_view];
-        visit(inner, found[slots.data[inner]], excess * grad);
-        if (slots.data[outer] >= 0) visit(outer, found[slots.data[outer]], -excess * grad);
-        // position = (1 - share) u_a + share u_b with share fixed by the line: moving an end across the line moves it
-        // by its share, and moving the end along its normal by -slope times that.
-        const real gain = (real)forward * (sum_of(gains) + gains[3]), slope = across / along;
-        for (int i = 0; i < 2; ++i) {
-            const size_t at = (size_t)pair_view * vertices + ends_at[i];
-            const real g = gain * (i ? share : 1 - share) * inverse[i], other = -slope * g;
-            const real gx = in_row ? g : other, gy = in_row ? other : g;
-            const vec3& p = points.data[at];
-            add(grad_points.data + at * 4, v4{gx, gy, -(gx * p[0] + gy * p[1]) * inverse[i], 0});
+    int slot = ends.data[first], pair = 0;
+    for (int drawn = first; drawn < last; ++drawn) {
+        clear(grad_points.data, drawn, drawn + 1);
+        if (!shared) clear(grad_attributes.data, drawn, drawn + 1);
+        for (; slot < ends.data[drawn + 1]; ++slot) {
+            const int pixel = pixels.data[slot];
+            visit(pixel, slot, load(grad_image.data + (size_t)pixel * 4));
+        }
+        for (; pair < pair_count && pair_pixels.data[pair] < (drawn + 1) * area; ++pair) {
+            fetch_pair(pair + ahead, grad_image.data, 4);
+            fetch_pair(pair + ahead, slots.data, 1);
+            cross_pair(pair);
+            const v4 grad = load(grad_image.data + target);
+            const v4 gains = grad * load(differences.data + (size_t)pair * 4);
+            const int before = ends.data[drawn];
+            visit(inner, before + slots.data[inner], excess * grad);
+            if (slots.data[outer] >= 0) visit(outer, before + slots.data[outer], -excess * grad);
+            // position = (1 - share) u_a + share u_b with share fixed by the line: moving an end across the line moves
+            // it by its share, and moving the end along its normal by -slope times that.
+            const real gain = (real)forward * (sum_of(gains) + gains[3]), slope = across / along;
+            for (int i = 0; i < 2; ++i) {
+                const size_t at = (size_t)drawn * vertices + ends_at[i];
+                const real g = gain * (i ? share : 1 - share) * inverse[i], other = -slope * g;
+                const real gx = in_row ? g : other, gy = in_row ? other : g;
+                const vec3& p = points.data[at];
+                add(grad_points.data + at * 4, v4{gx, gy, -(gx * p[0] + gy * p[1]) * inverse[i], 0});
+            }
         }
     }
     end_run();
@@ -239,13 +254,11 @@ DRAW_ADJOINT = (
 
 
 def define(make: KernelModule) -> None:
-    """Kernels of `drawing.draw`; their items are fragments, of whole views; pixels are 4 numbers in images."""
+    """Kernels of `drawing.draw`; their items are views; pixels are 4 numbers in images."""
     given: dict[str, Any] = {
-        "first_pixel": int, "last_pixel": int, "first_pair": int, "last_pair": int, "bank": int,
-        "points": make.vec3s, "faces": TRIPLES, "pixels": INTS, "triangles": INTS, "slots": INTS, "ends": INTS,
-        "height": int, "width": int, "vertices": int, "shared": int, "attributes": make.reals,
-        "edges": INTS, "pair_pixels": INTS, "pair_directions": INTS, "pair_edges": INTS,
-        "differences": make.reals,
+        "bank": int, "points": make.vec3s, "faces": TRIPLES, "pixels": INTS, "triangles": INTS, "slots": INTS,
+        "ends": INTS, "height": int, "width": int, "vertices": int, "shared": int, "attributes": make.reals,
+        "edges": INTS, "pair_pixels": INTS, "pair_directions": INTS, "pair_edges": INTS, "differences": make.reals,
     }  # fmt: skip
     gradients = {"grad_image": make.reals, "grad_points": make.reals, "grad_attributes": make.reals}
     make.items("draw", DRAW, **given, excesses=make.reals, image=make.reals)

@@ -80,54 +80,51 @@ FIND = """
             const int outer = inner + step, pixel = pixel_at(inner);
             if (inner < 0 || inner >= cells || outer < 0 || outer >= cells) continue;
             if (slot[pixel] < 0 || !shows_beyond(outer)) continue;
-            const int index_found = wp::atomic_add(counters.data + bank, 1);
+            const int index_found = wp::atomic_add(counters.data, 1);
             if (index_found >= capacity) continue;
             const union { float number; int bits; } distance = {(float)wp::abs(position - (real)inner)};
             const long long pair = ((long long)(view * area + pixel) << 2) | ((in_row ? 0 : 2) + (step > 0));
             // Sorting by this key puts the crossings of one pair together, the outermost last.
-            keys.data[(size_t)bank * capacity + index_found] = (pair << 31) | distance.bits;
-            records.data[(size_t)bank * capacity + index_found] = index;
+            keys.data[index_found] = (pair << 31) | distance.bits;
+            records.data[index_found] = index;
         }
     }
 """
 
-# The crossings of a bank sorted by their keys, 11 bits at a time from the last ones on, and of each pair its last.
+# All crossings sorted by their keys, 11 bits at a time from the last ones on, and of each pair its last; one item.
 SETTLE = """
 #if !defined(__CUDA_ARCH__)
-    for (int bank = first; bank < last; ++bank) {
-        const size_t place = (size_t)bank * capacity;
-        const int count = counters.data[bank];
-        if (count > capacity) continue;
-        long long *key = keys.data + place, *other_key = spare_keys.data + place;
-        int *record = records.data + place, *other_record = spare_records.data + place;
-        for (int shift = 0; shift < 62 && count > 0; shift += 11) {
-            const auto digit = [=](long long of) { return (int)(of >> shift) & 2047; };
-            int begins[2049] = {};
-            for (int n = 0; n < count; ++n) ++begins[digit(key[n]) + 1];
-            if (begins[digit(key[0]) + 1] == count) continue;
-            for (int n = 0; n < 2048; ++n) begins[n + 1] += begins[n];
-            for (int n = 0; n < count; ++n) {
-                const int to = begins[digit(key[n])]++;
-                other_key[to] = key[n];
-                other_record[to] = record[n];
-            }
-            long long* const before = key;
-            key = other_key;
-            other_key = before;
-            int* const record_before = record;
-            record = other_record;
-            other_record = record_before;
-        }
-        int found = 0;
+    const int count = counters.data[0];
+    if (count > capacity) return;
+    long long *key = keys.data, *other_key = spare_keys.data;
+    int *record = records.data, *other_record = spare_records.data;
+    for (int shift = 0; shift < 62 && count > 0; shift += 11) {
+        const auto digit = [=](long long of) { return (int)(of >> shift) & 2047; };
+        int begins[2049] = {};
+        for (int n = 0; n < count; ++n) ++begins[digit(key[n]) + 1];
+        if (begins[digit(key[0]) + 1] == count) continue;
+        for (int n = 0; n < 2048; ++n) begins[n + 1] += begins[n];
         for (int n = 0; n < count; ++n) {
-            const long long pair = key[n] >> 31;
-            if (n + 1 < count && key[n + 1] >> 31 == pair) continue;
-            pair_pixels.data[place + found] = (int)(pair >> 2);
-            pair_directions.data[place + found] = (int)(pair & 3);
-            pair_edges.data[place + found++] = record[n];
+            const int to = begins[digit(key[n])]++;
+            other_key[to] = key[n];
+            other_record[to] = record[n];
         }
-        counters.data[bank] = found;
+        long long* const before = key;
+        key = other_key;
+        other_key = before;
+        int* const record_before = record;
+        record = other_record;
+        other_record = record_before;
     }
+    int found = 0;
+    for (int n = 0; n < count; ++n) {
+        const long long pair = key[n] >> 31;
+        if (n + 1 < count && key[n + 1] >> 31 == pair) continue;
+        pair_pixels.data[found] = (int)(pair >> 2);
+        pair_directions.data[found] = (int)(pair & 3);
+        pair_edges.data[found++] = record[n];
+    }
+    counters.data[0] = found;
 #endif
 """
 
@@ -202,7 +199,7 @@ def define_search(make: KernelModule, form: str = "plain") -> None:
     make.items_of_views(
         "find_crossings", FORMS[form] + FIND, points=make.vec3s, closeness=make.reals, faces=TRIPLES, edges=INTS,
         sides=BYTES, slots=INTS, triangles=INTS, ends=INTS, vertices=int, face_count=int, height=int, width=int,
-        near=make.real, bank=int, capacity=int, counters=INTS, keys=INT64S, records=INTS,
+        near=make.real, capacity=int, counters=INTS, keys=INT64S, records=INTS,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -97,8 +98,7 @@ def _draw_in_chunks(
         launch(k.draw_views, 1, inputs, device)
 
     run_chunks(draw, chunks)
-    ends = _ends(counts)
-    where = ends.tolist()
+    where = [0, *itertools.accumulate(counts.tolist())]
     kept = [r.new_empty(where[-1] if len(r) else 0) for r in (*room, depths)]
 
     def keep(_: int, chunk: range) -> None:
@@ -109,7 +109,7 @@ def _draw_in_chunks(
 
     run_chunks(keep, chunks)
     pixels, triangles, depths = kept
-    return pixels, triangles, depths, ends
+    return pixels, triangles, depths, torch.tensor(where, dtype=torch.int32)
 
 
 def _draw_at_once(
@@ -134,18 +134,14 @@ def _draw_at_once(
     launch(k.count, views * height, [keys, width, counts], device)
     # Rows begin where the rows before them in their view end.
     starts = counts.view(views, height).cumsum(1, dtype=torch.int32).view(-1) - counts
-    ends = _ends(counts.view(views, height).sum(1, dtype=torch.int32))
+    seen = counts.view(views, height).sum(1).cumsum(0, dtype=torch.int32)
+    ends = torch.nn.functional.pad(seen, (1, 0))
     pixels = torch.empty(int(ends[-1]), dtype=torch.int32, device=device)
     triangles = torch.empty_like(pixels)
     depths = torch.empty(0 if test.closeness is None else len(pixels), device=device)
     rest = [ends, starts, counts, slots, pixels, triangles, depths]
     launch(k.collect, (views, height), [keys, height, width, *rest], device)
     return pixels, triangles, depths, ends
-
-
-def _ends(counts: Tensor) -> Tensor:
-    """(B + 1,) int32: the counts' running sum, from 0."""
-    return torch.nn.functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
 
 
 def interpolate(attributes: Tensor, fragments: Fragments, faces: Tensor | None = None) -> Tensor:
@@ -207,54 +203,50 @@ def find_pairs(f: Fragments) -> Pairs:
 
     Where several edges cross one pair, the outermost counts: the surface covers everything up to there.
     """
-    views, vertices, _ = f.points.shape
-    test, device, count = DepthTest(f.near, f.closeness), f.points.device, len(f.edges)
-    k, chunks = _kernels(f.points, test), chunks_of(views, device)
-    given: list[Any] = [f.points, _depth_arrays(f.points, test)[0], f.faces]
-    given += [
-        f.edges,
-        f.sides,
-        f.slots,
-        f.triangles,
-        f.view_ends,
-        vertices,
-        len(f.faces),
-        *f.resolution,
-        f.near,
-    ]
-    capacity = 8 * sum(f.resolution) * max(len(chunk) for chunk in chunks)
-    block = max(count, 1) if in_chunks(device) else 1
-    settle = kernels_for(f.points.dtype, device).settle if in_chunks(device) else None
-    while True:
-        counters = torch.zeros(len(chunks), dtype=torch.int32, device=device)
-        keys = torch.empty(2, len(chunks), capacity, dtype=torch.int64, device=device)
-        records = torch.empty(5, len(chunks), capacity, dtype=torch.int32, device=device)
-        found = [capacity, counters, keys[0], records[0]]
-        settled = [keys[1], *records[1:]]
+    views, device, search = len(f.points), f.points.device, pair_search(f)
+    chunks = chunks_of(views, device)
+    parts: list[tuple[Tensor, ...]] = [()] * len(chunks)
 
-        def run(index: int, chunk: range, found: list = found, settled: list = settled) -> None:
-            inputs = [chunk.start, block, *given, index, *found]
-            launch(k.find_crossings, (len(chunk), count // block), inputs, device)
-            if settle:
-                launch_items(settle, index, index + 1, [*found, *settled], device)
+    def run(index: int, chunk: range) -> None:
+        parts[index] = search(chunk)
 
-        run_chunks(run, chunks)
-        counted = counters.tolist()
-        if max(counted) <= capacity:
-            break
-        capacity = max(counted)
-    if settle:
-        pixels, directions, edge = (_joined(r, counted) for r in records[2:])
-    else:
-        pixels, directions, edge = _settled(_joined(keys[0], counted), _joined(records[0], counted))
+    run_chunks(run, chunks)
+    pixels, directions, edge = parts[0] if len(parts) == 1 else map(torch.cat, zip(*parts, strict=True))
     starts = torch.arange(views + 1, device=device) * (f.resolution[0] * f.resolution[1])
     return pixels, directions, edge, torch.searchsorted(pixels, starts).tolist()
 
 
-def _joined(rows: Tensor, counts: list[int]) -> Tensor:
-    """The first so many of each row, one after the other."""
-    parts = [row[:count] for row, count in zip(rows, counts, strict=True)]
-    return torch.cat(parts) if len(parts) > 1 else parts[0]
+def pair_search(f: Fragments) -> Callable[[range], tuple[Tensor, Tensor, Tensor]]:
+    """What finds the pairs of a chunk of views: inner pixel, direction and edge of each."""
+    test, device, count = DepthTest(f.near, f.closeness), f.points.device, len(f.edges)
+    k = _kernels(f.points, test)
+    given: list[Any] = [f.points, _depth_arrays(f.points, test)[0], f.faces]
+    given += [f.edges, f.sides, f.slots, f.triangles, f.view_ends, f.points.shape[1], len(f.faces)]
+    given += [*f.resolution, f.near]
+    block = max(count, 1) if in_chunks(device) else 1
+    settle = kernels_for(f.points.dtype, device).settle if in_chunks(device) else None
+
+    def search(chunk: range) -> tuple[Tensor, Tensor, Tensor]:
+        capacity = 8 * sum(f.resolution) * len(chunk)
+        while True:
+            counter = torch.zeros(1, dtype=torch.int32, device=device)
+            keys = torch.empty(2, capacity, dtype=torch.int64, device=device)
+            records = torch.empty(5, capacity, dtype=torch.int32, device=device)
+            found = [capacity, counter, keys[0], records[0]]
+            inputs = [chunk.start, block, *given, *found]
+            launch(k.find_crossings, (len(chunk), count // block), inputs, device)
+            if settle:
+                launch(settle, 1, [0, 1, *found, keys[1], *records[1:]], device)
+            counted = int(counter)
+            if counted <= capacity:
+                break
+            capacity = counted
+        if settle:
+            pixels, directions, edge = records[2:, :counted]
+            return pixels, directions, edge
+        return _settled(keys[0, :counted], records[0, :counted])
+
+    return search
 
 
 def _settled(key: Tensor, edge: Tensor) -> tuple[Tensor, Tensor, Tensor]:

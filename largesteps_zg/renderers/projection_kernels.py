@@ -72,7 +72,8 @@ class Project(torch.autograd.Function):
         k = kernels_for(vertices.dtype, vertices.device)
         points = vertices.new_empty(len(matrices), *vertices.shape)
         inputs = [matrices, vertices.contiguous(), len(vertices)]
-        run_items(k.project, len(matrices), [*inputs, points], vertices.device)
+        views = len(matrices)
+        run_items(k.project, views, [*inputs, points], vertices.device, views * len(vertices))
         return points
 
     @staticmethod
@@ -99,5 +100,5 @@ def _of_vertices(matrices: Tensor, grad: Tensor) -> Tensor:
     # As far as the last number of the last point: beyond it the memory may end.
     numbers = grad.as_strided(((views * count - 1) * pitch + 3,), (1,))
     inputs = [matrices, views, count, pitch, numbers, grads]
-    run_items(k.project_adjoint, count, inputs, grad.device)
+    run_items(k.project_adjoint, count, inputs, grad.device, views * count)
     return grads
