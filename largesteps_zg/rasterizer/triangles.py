@@ -145,27 +145,24 @@ RASTER = """
             }
         }
     };
-    // What is known of a triangle that waits: its box, if that has up to 2 x 2 pixels, and its nearest corner. With
-    // rounding and slack its own pixels are no nearer than that by a share of 36 (box / area) / 2^21, with a border of
-    // one pixel round the box.
+    // What is known of a triangle that waits: its box of up to 2 x 2 pixels, and its nearest corner. With rounding and
+    // slack its own pixels are no nearer than that by a share of 36 (box / area) / 2^21, with a border of one pixel
+    // round the box.
     struct Waiting {
-        int face, first_pixel, columns, rows;  // no rows: draw it in any case
+        int face, first_pixel, right, below;  // the other pixels from there
         unsigned nearest;
     };
     Waiting* waiting = (Waiting*)later.data;
     int waits = 0;
     const auto wait = [&](int n, int face) {
-        const bool small = (x1[n] - x0[n] <= 1) & (y1[n] - y0[n] <= 1) & (area[n] * 32 >= 1);
         const union { float number; unsigned bits; } depth = {(float)(largest(&q[0][n]) * (1 + real(1) / 128))};
-        const int rows = small ? y1[n] - y0[n] + 1 : 0;
-        waiting[waits++] = {face, y0[n] * width + x0[n], x1[n] - x0[n], rows, depth.bits};
+        waiting[waits++] = {face, y0[n] * width + x0[n], x1[n] - x0[n], (y1[n] - y0[n]) * width, depth.bits};
     };
     // Whether all of its box shows what is nearer.
     const auto hidden = [&](const Waiting& some) {
-        const unsigned long long *above = target + some.first_pixel, *below = above + (some.rows == 2 ? width : 0);
-        const auto nearer = [&](unsigned long long key) { return (unsigned)(key >> 32) > some.nearest; };
-        return (some.rows > 0) & nearer(above[0]) & nearer(above[some.columns]) & nearer(below[0]) &
-               nearer(below[some.columns]);
+        const unsigned long long* key = target + some.first_pixel;
+        const auto nearer = [&](int at) { return (unsigned)(key[at] >> 32) > some.nearest; };
+        return nearer(0) & nearer(some.right) & nearer(some.below) & nearer(some.below + some.right);
     };
     const auto draw = [&](auto face_of, int count, auto choose) {
 #pragma clang loop vectorize(disable)
@@ -201,13 +198,14 @@ RASTER = """
         const int count = last - begin < many ? last - begin : many;
         draw([=](int n) { return begin + n; }, count, [&](int count) {
             for (int n = 0; n < count; ++n) side[begin + n] = whole[n] & (area[n] < 0);
-            // What is turned away comes last: it is mostly hidden by then.
+            // What is small and turned away comes last: it is mostly hidden by then.
             int list[many], listed = 0;
             for (int n = 0; turns && n < count; ++n) {
-                const bool turned = !general & whole[n] & (area[n] > 0) & (drawn[n] != 0);
+                const bool small = (x1[n] - x0[n] <= 1) & (y1[n] - y0[n] <= 1);
+                const bool waits = !general & whole[n] & (area[n] * 32 >= 1) & small & (drawn[n] != 0);
                 list[listed] = n;
-                listed += turned;
-                drawn[n] &= !turned;
+                listed += waits;
+                drawn[n] &= !waits;
             }
             for (int m = 0; m < listed; ++m) wait(list[m], begin + list[m]);
         });
