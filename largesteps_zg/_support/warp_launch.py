@@ -78,7 +78,7 @@ def in_chunks(device: torch.device) -> bool:
 
 
 # Steps of a loop, a vertex or a face each, that take about as long as to wake another thread.
-_FEW = 2**14
+_FEW = 2**15
 
 
 def chunks_of(count: int, device: torch.device, steps: int | None = None) -> list[range]:
