@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 import warnings
@@ -89,8 +88,7 @@ def chunks_of(count: int, device: torch.device, steps: int | None = None) -> lis
     """
     parts = min(count, torch.get_num_threads()) if in_chunks(device) else 1
     parts = max(1, parts if steps is None else min(parts, steps // _FEW))
-    bounds = [count * i // parts for i in range(parts + 1)]
-    return [range(first, last) for first, last in itertools.pairwise(bounds)]
+    return [range(count * i // parts, count * (i + 1) // parts) for i in range(parts)]
 
 
 def run_chunks(work: Callable[[int, range], None], chunks: list[range]) -> None:
