@@ -125,6 +125,12 @@ def restless():
     sys.setswitchinterval(before)
 
 
+def test_another_number_of_arguments_is_refused():
+    some, kernel = torch.ones(3, dtype=torch.int32), various(torch.float32, CPU).weigh
+    with pytest.raises(AssertionError):
+        launch(kernel, 1, [0, 3, some, some, torch.ones(3, 3), torch.zeros(3), 1], CPU)
+
+
 def test_threads_launch_the_same_kernel_at_once(restless):
     def work(number):
         some, others = torch.full((9,), number, dtype=torch.int32), torch.zeros(9, dtype=torch.int32)

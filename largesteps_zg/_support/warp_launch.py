@@ -143,6 +143,7 @@ class _Launch:
                 self._others.append(index)
 
     def __call__(self, dim: int | tuple[int, ...], inputs: Sequence[Any], stream: Any) -> None:
+        assert len(inputs) == len(self._launch.params) - 1, (len(inputs), self._launch.kernel.key)
         for index, place, shape, dtype, width in self._arrays:
             tensor = inputs[index]
             assert tensor.dtype is dtype and tensor.is_contiguous(), (index, tensor.dtype, tensor.stride())
@@ -166,11 +167,8 @@ def launch(
     made = _launches.made.get((kernel, device))
     if made is None:
         made = _launches.made[kernel, device] = _Launch(kernel, device)
-    made(
-        dim,
-        inputs,
-        wp.stream_from_torch(torch.cuda.current_stream(device)) if device.type == "cuda" else None,
-    )
+    stream = wp.stream_from_torch(torch.cuda.current_stream(device)) if device.type == "cuda" else None
+    made(dim, inputs, stream)
 
 
 def launch_items(
