@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,12 @@ from largesteps_zg.scenes.formats.photographs import _reaches_across
 from largesteps_zg.scenes.from_photographs.collection import Photograph
 from largesteps_zg.scenes.from_photographs.find import cameras_from_photographs
 from largesteps_zg.scenes.from_photographs.mapping import settled
-from largesteps_zg.scenes.from_photographs.still import STILL, forget_still_matches, stand_still
+from largesteps_zg.scenes.from_photographs.still import (
+    STILL,
+    forget_still_matches,
+    forget_still_points,
+    stand_still,
+)
 from largesteps_zg.scenes.from_photographs.work import unwatched
 
 TURNED = around([14.0 * i for i in range(9)], wave=0.0)
@@ -174,3 +180,19 @@ def test_wrong_matches_do_not_pull_the_lens() -> None:
     off = [np.abs(next(iter(of.cameras.values())).params - true)[0] for of in (model, squares)]
     assert off[0] < 0.5 * off[1], off
     assert model.compute_mean_reprojection_error() < 1.0
+
+
+@pytest.mark.parametrize(("way", "error", "kept"), [
+    (0.3, 0.1, False), (3.0, 2.5, False), (3.0, 0.2, True), (20.0, 2.5, True),
+])  # fmt: skip
+def test_points_that_stand_still_are_none_of_what_turns(way: float, error: float, kept: bool) -> None:
+    """Features that went some way between photographs, and how far they are from where the model has their point."""
+    images = {
+        i: SimpleNamespace(points2D=[SimpleNamespace(xy=np.array([50.0 + i * way, 40.0]))]) for i in (1, 2)
+    }
+    track = SimpleNamespace(elements=[SimpleNamespace(image_id=i, point2D_idx=0) for i in images])
+    points = {7: SimpleNamespace(track=track, error=error)}
+    model = SimpleNamespace(images=images, points3D=points, delete_point3D=points.pop)
+    photographs = [Photograph(Path("a.jpg"), "a.jpg", WIDTH, HEIGHT, 1, "", None, "")] * 2
+    forget_still_points(model, photographs, DEFAULTS.structure)
+    assert bool(points) is kept

@@ -101,12 +101,17 @@ def forget_still_matches(
 
 
 def forget_still_points(model: Any, photographs: Sequence[Photograph], constants: Structure) -> None:
-    """Points of a model that are where they were in all photographs that show them: of what stands still."""
+    """Points of a model that are where they were in all photographs that show them: of what stands still.
+
+    Or nearer to one place of the photographs, at least, than to where the model has them.
+    """
     for number, point in list(model.points3D.items()):
         shown = [(element.image_id, element.point2D_idx) for element in point.track.elements]
         places = np.array([model.images[image].points2D[index].xy for image, index in shown])
+        away = places - places.mean(axis=0)
         factor = _factor(photographs[shown[0][0] - 1], constants)
-        if (factor * np.abs(places - places.mean(axis=0)) < _REACH / 2).all():
+        nearer = np.linalg.norm(away, axis=1).mean() < point.error
+        if nearer or (factor * np.abs(away) < _REACH / 2).all():
             model.delete_point3D(number)
 
 
