@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import islice, repeat
 from pathlib import Path
@@ -139,6 +140,25 @@ def test_what_was_learned_can_be_kept(tmp_path: Path) -> None:
     again = Learned.load(tmp_path / "learned.pt")
     assert (again.rule, again.losses) == ("uniform-adam", (2.0, 1.0))
     torch.testing.assert_close((again.start, again.rates), (start, rates))
+
+
+def test_of_tasks_that_diverge_nothing_is_learned() -> None:
+    """Each fifth has a loss, or a gradient, that is no number."""
+    sick = (lambda x: x / 0.0 * 0.0, lambda x: (0.0 * x).sqrt())
+
+    def tasks(ill: bool) -> Iterator[Task]:
+        for index, task in enumerate(islice(noisy_quadratics(), 250)):
+            if index % 5 < 4:
+                yield task
+            elif ill:
+                off = sick[index % 2]
+                yield Task(task.loss, lambda parameters, off=off: off(parameters["x"]).sum(), together=4)
+
+    start, options = {"x": torch.zeros(2, dtype=torch.float64)}, {"inner_steps": 1, "rate_step": 0.05}
+    learned = meta_learn(tasks(True), start, steps=250, **options)
+    healthy = meta_learn(tasks(False), start, steps=200, **options)
+    assert sum(map(math.isnan, learned.losses)) == 25 and len(learned.losses) == 250
+    torch.testing.assert_close(learned.rates, healthy.rates, rtol=0.1, atol=0)
 
 
 @pytest.mark.parametrize(

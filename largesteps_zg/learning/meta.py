@@ -130,7 +130,8 @@ def meta_learn(
         renderer, a compiled kernel or an estimator.
     start_step, rate_step : float
         Adam's step sizes, of the start and of the rates' logarithms; 0 leaves them as they are. They fall to zero along
-        half a cosine. A gradient's norm is cut at five times its running mean.
+        half a cosine. A gradient's norm is cut at five times its running mean, and of tasks that diverge nothing is
+        learned.
     watch : callable, optional
         ``watch(step, loss)`` after each step.
 
@@ -141,7 +142,7 @@ def meta_learn(
     Raises
     ------
     ValueError
-        An argument out of range, names that differ, too few tasks, a task whose score is not finite.
+        An argument out of range, names that differ, too few tasks, tasks that diverge in most steps so far.
 
     Notes
     -----
@@ -183,7 +184,7 @@ def meta_learn(
     logs = {name: rate.log().requires_grad_() for name, rate in _rates(values, rates).items()}
     parts, sizes = [list(values.values()), list(logs.values())], (start_step, rate_step)
     optimizer, cuts = torch.optim.Adam([{"params": part} for part in parts]), [_Cut(part) for part in parts]
-    supply, losses = iter(tasks), []
+    supply, losses, diverged = iter(tasks), [], 0
     for step in range(steps):
         optimizer.zero_grad()
         drawn = list(islice(supply, tasks_per_step))
@@ -198,13 +199,16 @@ def meta_learn(
             score = task.score(last).mean() / tasks_per_step
             total += float(score.detach())
             score.backward()
-        if not math.isfinite(total):
-            raise ValueError(f"tasks: the score is {total} in step {step + 1}; begin with smaller rates")
-        for group, size, cut in zip(optimizer.param_groups, sizes, cuts, strict=True):
-            group["lr"] = size * 0.5 * (1 + math.cos(math.pi * step / steps))
-            cut()
-        optimizer.step()
         losses.append(total)
+        if math.isfinite(total) and all(math.isfinite(cut.length()) for cut in cuts):
+            for group, size, cut in zip(optimizer.param_groups, sizes, cuts, strict=True):
+                group["lr"] = size * 0.5 * (1 + math.cos(math.pi * step / steps))
+                cut()
+            optimizer.step()
+        else:
+            diverged += 1
+            if 2 * diverged > step + 1:
+                raise ValueError(f"tasks: the score is {total} in step {step + 1}; begin with smaller rates")
         if watch is not None:
             watch(step + 1, total)
     found = {name: log.detach().exp() for name, log in logs.items()}
@@ -234,9 +238,15 @@ class _Cut:
     def __init__(self, parts: list[Tensor]) -> None:
         self.parts, self.usual = parts, math.inf
 
+    def _gradients(self) -> list[Tensor]:
+        return [part.grad for part in self.parts if part.grad is not None]
+
+    def length(self) -> float:
+        """Of the gradients together."""
+        return float(torch.stack([gradient.norm() for gradient in self._gradients()]).norm())
+
     def __call__(self) -> None:
-        gradients = [part.grad for part in self.parts if part.grad is not None]
-        length = float(torch.stack([gradient.norm() for gradient in gradients]).norm())
+        gradients, length = self._gradients(), self.length()
         if length > MOST * self.usual:
             for gradient in gradients:
                 gradient.mul_(MOST * self.usual / length)
