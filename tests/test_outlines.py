@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from photograph_files import noise
+from scipy.ndimage import binary_dilation
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
@@ -143,6 +144,11 @@ def test_outlines_are_those_of_the_figure_with_its_thin_parts(painted) -> None:
     overlap = (made & masks).sum(axis=(1, 2)) / (made | masks).sum(axis=(1, 2))
     assert overlap.mean() > 0.93 and overlap.min() > 0.88
     assert (made & thin).sum() / thin.sum() > 0.9
+    says = found.masked(scene.train).evidence
+    assert says is not None
+    sure, own = np.abs(says.numpy()) == 127, says.numpy() > 0
+    assert (own == made)[sure].mean() > 0.99 and (own == masks)[~sure].mean() > 0.8
+    assert not sure[masks ^ binary_dilation(masks, np.ones((1, 3, 3)))].all()  # beside outlines some are not
 
 
 @pytest.mark.slow

@@ -130,6 +130,8 @@ def test_without_a_hole_it_is_the_sphere(name: str, count: int):
     start = choose_start(views, center, radius, cells=64)
     assert start.kind == "sphere"
     assert torch.equal(start.mesh.vertices, starting_sphere(views, center, radius).vertices)
+    start = choose_start(views, center, radius, cells=64, sphere=False)
+    assert start.kind == "hull" and "found by colours" in start.reason
 
 
 @pytest.mark.slow

@@ -66,6 +66,10 @@ class Schedule(Group):
     bending_factor: float = constant(
         4.0, "times", "The weight of bending at the start of a run, over that at its end.", TRIED, least=TINY
     )
+    bending_by_colors: float = constant(
+        4.0, "times", "The weight of bending where masks were found by colours, over that where they are given.",
+        "chosen on two objects: benchmarks/measurements/photographs_alone.md, Pixels in place of outlines",
+    )  # fmt: skip
     step_views: int = constant(
         8, "images", "Compared in a step.", f"measured: {TABLES}, Views per step", least=1
     )

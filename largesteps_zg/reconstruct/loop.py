@@ -159,7 +159,7 @@ class Reconstruction:
             difference=Difference(
                 settings.loss, scale=constants.schedule.robust_scale, brightness=brightness
             ),
-            bending=traits.bending_share * settings.bending / math.sqrt(self.views.images[..., 0].numel()),
+            bending=traits.bending_share * self.targets.bending(settings.bending, constants.schedule),
             constants=constants,
         )
         appearance = appearance_of(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..cameras.model import Cameras
+from ..constants import DEFAULTS, Schedule
 from ..scenes.views import Views
 from .batch import Batch, halved
 
@@ -21,6 +24,8 @@ class Targets:
     Parameters
     ----------
     views : Views
+        Where they have evidence, a pixel is the object by its sign, and counts by its size: what it says for sure moves
+        an outline, and what it cannot tell leaves it where other photographs have it.
     cameras : Cameras
         Of the views, in the coordinates of the run, on its device.
     seed : int
@@ -31,7 +36,13 @@ class Targets:
         self.cameras, self._views = cameras, views
         self._device = cameras.world_to_camera.device
         self._kept: tuple[int, Batch] | None = None  # a level and its images as floats
-        self._known = None if views.known is None else views.known.to(self._device, torch.float32)
+        self._weights = None if views.known is None else views.known.to(self._device, torch.float32)
+        if views.evidence is not None:
+            images = views.images.clone()
+            images[..., 3] = 255 * (views.evidence > 0)
+            self._views = replace(views, images=images)
+            counts = views.evidence.to(self._device, torch.float32).abs() / 127
+            self._weights = counts if self._weights is None else self._weights * counts
         self._order = torch.empty(0, dtype=torch.long)
         self._generator = torch.Generator().manual_seed(seed)
 
@@ -40,6 +51,14 @@ class Targets:
         """The size of a pixel on the object: depth over focal length."""
         depth = self.cameras.world_to_camera[:, 2, 3]
         return float((depth / self.cameras.intrinsics[:, 0, 0]).median())
+
+    def bending(self, weight: float, constants: Schedule = DEFAULTS.schedule) -> float:
+        """Weight of `Bending` beside the loss, which is a mean over pixels.
+
+        What pixels say by themselves is noisier than masks, so more of it is left to the smooth shape.
+        """
+        factor = 1.0 if self._views.evidence is None else constants.bending_by_colors
+        return factor * weight / math.sqrt(self._views.images[..., 0].numel())
 
     def draw(self, count: int) -> Tensor:
         """Indices of the next views, at most as many as there are."""
@@ -69,22 +88,22 @@ class Targets:
         if self._kept is None or self._kept[0] != level:
             self._kept = None  # makes room first
             parts = [self._made(view[None], level) for view in torch.arange(len(self._views))]
-            cameras, known = self.cameras, None
+            cameras, weights = self.cameras, None
             for _ in range(level):
                 cameras = cameras.halved()
-            if self._known is not None:
-                known = torch.cat([part.weights for part in parts if part.weights is not None])
+            if self._weights is not None:
+                weights = torch.cat([part.weights for part in parts if part.weights is not None])
             targets, index = (
                 torch.cat([getattr(part, name) for part in parts]) for name in ("targets", "index")
             )
-            self._kept = level, Batch(cameras, targets, index, known)
+            self._kept = level, Batch(cameras, targets, index, weights)
         return self._kept[1]
 
     def _made(self, chosen: Tensor, level: int) -> Batch:
         """Some views, from their bytes."""
         where = chosen.to(self._device)
-        known = None if self._known is None else self._known[where]
-        batch = Batch(self.cameras[where], self._views.linear(chosen, device=self._device), where, known)
+        weights = None if self._weights is None else self._weights[where]
+        batch = Batch(self.cameras[where], self._views.linear(chosen, device=self._device), where, weights)
         for _ in range(level):
             batch = halved(batch)
         return batch

@@ -61,6 +61,9 @@ class Views:
     ball : Ball, optional
         Where the object is, if the scene says so. Then a photograph that cuts the object off says nothing of what lies
         beyond its border; without it, the mask is taken to go on there, since nothing else would bound the object.
+    evidence : (B, H, W) int8 tensor, optional
+        What each pixel says by itself, where masks were found by colours: from -127, it is not the object, to 127, it
+        is. A mask's outline was drawn by one photograph alone; a run asks the pixels of all of them in its place.
 
     Raises
     ------
@@ -73,6 +76,7 @@ class Views:
     names: tuple[str, ...]
     known: Tensor | None = None
     ball: Ball | None = None
+    evidence: Tensor | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.images.shape)
@@ -90,12 +94,12 @@ class Views:
                 f"views: images are {shape[2]}x{shape[1]} pixels but cameras {self.cameras.width}x"
                 f"{self.cameras.height}; use cameras.resized"
             )
-        if self.known is not None and (
-            self.known.shape != self.images.shape[:3] or self.known.dtype != torch.bool
-        ):
-            raise ValueError(
-                f"known: expected bool of shape {shape[:3]}, got {self.known.dtype} of {tuple(self.known.shape)}"
-            )
+        for name, part, kind in (("known", self.known, torch.bool), ("evidence", self.evidence, torch.int8)):
+            if part is not None and (part.shape != self.images.shape[:3] or part.dtype != kind):
+                wanted = f"{kind}".removeprefix("torch.")
+                raise ValueError(
+                    f"{name}: expected {wanted} of shape {shape[:3]}, got {part.dtype} of {tuple(part.shape)}"
+                )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -105,8 +109,8 @@ class Views:
         chosen = torch.arange(len(self))[index.cpu() if isinstance(index, Tensor) else index].reshape(-1)
         names = tuple(self.names[i] for i in chosen.tolist())
         where = chosen.to(self.images.device)
-        known = None if self.known is None else self.known[where]
-        return Views(self.images[where], self.cameras[chosen], names, known, self.ball)
+        known, evidence = (None if part is None else part[where] for part in (self.known, self.evidence))
+        return Views(self.images[where], self.cameras[chosen], names, known, self.ball, evidence)
 
     def linear(
         self, index: Index | None = None, *, device: torch.device | str | None = None

@@ -43,6 +43,7 @@ def choose_start(
     radius: float,
     *,
     cells: int = CELLS,
+    sphere: bool = True,
     constants: Carving = DEFAULTS.carving,
     patches: Patches | None = DEFAULTS.patches,
 ) -> Start:
@@ -52,7 +53,8 @@ def choose_start(
     cavities. The two have to differ by more than rounding to the hull's grid makes of them (squared, a twelfth of a
     squared cell in the mean); else the carved one has only sharper creases, which no object has. Without that it is a
     sphere where the object is one piece without holes, else the hull, because a surface keeps its topology. Where most
-    photographs cut the object off, too, it is the hull: few outlines are left to pull a sphere into shape.
+    photographs cut the object off, too, it is the hull: few outlines are left to pull a sphere into shape. And where
+    masks were found by colours, for a sphere leaves a web where they join what stands apart.
 
     Where few views look between two parts of the object, the carved hull may have handles that the object does not
     have. `visual_hull` breaks them: it takes off the parts that no view confirms. A hole counts only if some mask
@@ -65,6 +67,8 @@ def choose_start(
         ``bounding_sphere(views)``.
     cells : int
         Cells along each side of the carved grid; see `visual_hull`.
+    sphere : bool
+        Whether it may be a sphere.
     constants : Carving, optional
     patches : Patches, optional
         None for a start by the masks alone.
@@ -85,6 +89,8 @@ def choose_start(
         if carved is not None:
             reason = "inside the masks, at depths that photographs confirm to one another"
             return Start(remeshed(carved, patches.detailed), "depths", reason)
+    if not sphere:
+        return Start(remeshed(hull), "hull", "masks that were found by colours may join what stands apart")
     return _by_masks(hull, views, center, radius, constants)
 
 

@@ -119,15 +119,21 @@ def _by_colors(scene: Scene, found: Outlines, notes: tuple[str, ...], constants:
         for views in (scene.train, scene.test)
     )
     assert train is not None
-    return _started(scene, train, test, notes, constants)
+    return _started(scene, train, test, notes, constants, sphere=False)
 
 
 def _started(
-    scene: Scene, train: Views, test: Views | None, notes: tuple[str, ...], constants: Constants
+    scene: Scene,
+    train: Views,
+    test: Views | None,
+    notes: tuple[str, ...],
+    constants: Constants,
+    *,
+    sphere: bool = True,
 ) -> Unmasked:
     """The scene with these views, and a start by their masks."""
     start = choose_start(
-        train, *bounding_sphere(train), constants=constants.carving, patches=constants.patches
+        train, *bounding_sphere(train), sphere=sphere, constants=constants.carving, patches=constants.patches
     )
     made = replace(scene, train=train, test=test, masked=True)
     return Unmasked(made, start.mesh, (*notes, f"{start.kind}: {start.reason}"))

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt
+from scipy.ndimage import binary_dilation, binary_erosion
 from torch import Tensor
 
 from ....cameras.turning import see_an_axis_alike
 from ....constants import DEFAULTS, Constants, Outlining
 from ....scenes.carving.grid import Grid
 from ....scenes.from_photographs.object import Support
-from ....scenes.photographs.matting import matted
 from ....scenes.views import Ball, Views
 from ..hull import Hull, surface_of
+from .drawn import drawn, masks_of
 from .likelihood import Likelihood, Look, gains_of, learned
-from .plane_look import logarithms, plane_look
-from .silhouettes import coverages, seen_at, smaller, spans, within_reach
+from .plane_look import plane_look
+from .silhouettes import coverages, known_of, seen_at, smaller, spans, within_reach
 from .still_look import at_rest, still_look
 from .volume import Before, evidence, smallest
 
@@ -68,19 +67,8 @@ class Outlines:
         )
 
     def masked(self, views: Views) -> Views:
-        """Views with soft masks of the object."""
-        return views_with(views, masks_of(views, self.likelihood, self.solid))
-
-
-def views_with(views: Views, masks: np.ndarray) -> Views:
-    """Views with masks (B, H, W) bool that become soft by the photographs' light."""
-    images = views.images.cpu().clone()
-    for index, mask in enumerate(masks):
-        images[index, ..., 3] = torch.from_numpy(np.where(mask, 255, 0).astype(np.uint8))
-        images[index] = torch.from_numpy(matted(images[index].numpy()))
-    if views.known is not None:
-        images[..., 3] *= views.known.cpu().to(images)
-    return replace(views, images=images.to(views.images.device))
+        """Views with soft masks of the object, and what each pixel says by itself."""
+        return drawn(views, self.likelihood, self.solid)
 
 
 def outlines(
@@ -116,7 +104,7 @@ def outlines(
     graph-cuts. Image and Vision Computing 28(1), 2010.
     """
     numbers, small = constants.outlining, smaller(views, constants.outlining.side)
-    known = _known(small)
+    known = known_of(small)
     reach = within_reach(small, ball, support) & known
     rests = at_rest(small, known & ~reach, numbers) or see_an_axis_alike(views.cameras, constants.structure)
     stands = _standing(small, points, ball, support, constants) & known
@@ -211,51 +199,6 @@ def _solid(
     return surface_of(grid, (value - 0.5) * grid.cell, constants.carving), ratios
 
 
-def masks_of(views: Views, likelihood: Likelihood, solid: Hull) -> np.ndarray:
-    """(B, H, W) bool: where the object is, by each photograph's colours near the solid's outline."""
-    known, gains, numbers = _known(views), np.zeros((len(views), 3)), likelihood.constants
-    covers = list(coverages(views, solid.vertices, solid.faces))
-    if likelihood.around:
-        outside = (
-            np.stack([binary_erosion(cover < 0.5, iterations=numbers.beside) for cover in covers]) & known
-        )
-        gains = gains_of(views, likelihood.around[0].look, outside, numbers)
-    middle = solid.vertices.mean(dim=0)
-    made = np.zeros_like(known)
-    for index, cover in enumerate(covers):
-        camera = views.cameras[index]
-        depth = float((camera.centers[0].double().cpu() - middle).norm())
-        cell = float(camera.intrinsics[0, 0, 0]) * solid.grid.cell / depth
-        logs = logarithms(views.images[index].cpu().numpy(), numbers.dark) - gains[index]
-        ratio = likelihood.ratio(views, index, gains[index])
-        made[index] = _labelled(ratio, logs, cover > 0.5, cell, numbers)
-    return made & known
-
-
-def _labelled(
-    ratio: np.ndarray, logs: np.ndarray, covered: np.ndarray, cell: float, constants: Outlining
-) -> np.ndarray:
-    """(H, W) bool: the pixels of the object by their colours and a solid with cells of so many pixels.
-
-    Its outline is short, and lies where colours (H, W, 3) change.
-    """
-    result = np.zeros(covered.shape, dtype=bool)
-    if not covered.any():
-        return result
-    wide = int(8 * cell) + 2
-    doubt, edge = constants.doubt, constants.edge
-    rows, columns = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
-    box = tuple(slice(max(part[0] - wide, 0), part[-1] + wide + 1) for part in (rows, columns))
-    mask = np.pad(covered[box], 1)
-    away = (distance_transform_edt(mask) - distance_transform_edt(~mask))[1:-1, 1:-1]
-    gain = np.clip(ratio[box], -doubt, doubt) + constants.slope * away / cell
-    squares = [np.square(np.diff(logs[box], axis=axis)).sum(axis=-1) for axis in (0, 1)]
-    usual = max(float(np.mean([part.mean() for part in squares])), 1e-12)
-    weights = [(edge * np.exp(-part / (2.0 * usual))).astype(np.float32) for part in squares]
-    result[box] = smallest(gain / doubt, [part / doubt for part in weights]) > 0.5
-    return result
-
-
 def bounded_by(solid: Hull, ball: Ball) -> bool:
     """Whether a solid stays a cell away from the border of a ball."""
     return bool((ball.depth(solid.vertices.numpy()) > solid.grid.cell).all())
@@ -309,7 +252,7 @@ def _agreement(
     shares = [
         _overlap((ratio > 0) & near, cover > 0.5)
         for ratio, near, cover in zip(
-            ratios, within_reach(views, ball, support) & _known(views), covers, strict=True
+            ratios, within_reach(views, ball, support) & known_of(views), covers, strict=True
         )
     ]
     return float(np.median(shares))
@@ -318,12 +261,6 @@ def _agreement(
 def _overlap(first: np.ndarray, second: np.ndarray) -> float:
     """What both hold of what either does."""
     return float((first & second).sum() / max((first | second).sum(), 1))
-
-
-def _known(views: Views) -> np.ndarray:
-    if views.known is None:
-        return np.ones(views.images.shape[:3], dtype=bool)
-    return views.known.cpu().numpy()
 
 
 def _holds(

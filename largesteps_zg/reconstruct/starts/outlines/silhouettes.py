@@ -25,6 +25,13 @@ def coverages(views: Views, vertices: Tensor, faces: Tensor) -> Iterator[np.ndar
         yield _rendered(vertices, faces, edges, white, views.cameras[i])[..., 1].clamp(0, 1).numpy()
 
 
+def known_of(views: Views) -> np.ndarray:
+    """(B, H, W) bool: pixels of photographs."""
+    if views.known is None:
+        return np.ones(views.images.shape[:3], dtype=bool)
+    return views.known.cpu().numpy()
+
+
 def spans(views: Views, vertices: Tensor, faces: Tensor) -> Iterator[np.ndarray]:
     """(2, H, W) depths of the nearest and of the farthest place of a mesh in each view, inf and -inf beside it."""
     vertices, faces = vertices.double().cpu(), faces.cpu()
