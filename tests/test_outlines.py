@@ -148,7 +148,10 @@ def test_outlines_are_those_of_the_figure_with_its_thin_parts(painted) -> None:
     assert says is not None
     sure, own = np.abs(says.numpy()) == 127, says.numpy() > 0
     assert (own == made)[sure].mean() > 0.99
-    assert (own == masks)[~sure].mean() > 0.7  # half is chance
+    counts = np.abs(
+        says.numpy()[~sure].astype(float)
+    )  # what pixels that are right count, of all that are not sure
+    assert (counts * (own == masks)[~sure]).sum() / counts.sum() > 0.8
     assert not sure[masks ^ binary_dilation(masks, np.ones((1, 3, 3)))].all()  # beside outlines some are not
 
 
