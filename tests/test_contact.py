@@ -50,6 +50,33 @@ def test_sides_that_meet_are_pushed_apart_along_their_normals() -> None:
     assert 0.05 * edge < gap < 0.25 * edge
 
 
+def test_a_search_waits_until_something_has_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    ball, searched = icosphere(3), []
+    contact = Contact(ball.faces, ball.vertices)
+    monkeypatch.setattr(contact, "_search", searched.append)
+    for edges in (0.0, 0.4, 0.49, 0.6, 1.0, 1.2):  # a vertex's way so far
+        there = ball.vertices.clone()
+        there[7, 1] += edges * contact.edge
+        contact.apart(there, 5)
+    ways = [float((at - ball.vertices).norm(dim=1).max()) / contact.edge for at in searched]
+    assert ways == pytest.approx([0.0, 0.6, 1.2], abs=1e-4)
+
+
+def test_sides_from_afar_do_not_pass_through_each_other_slowly() -> None:
+    disc = flattened(0.4)
+    contact = Contact(disc.faces, disc.vertices)
+    middle = (disc.vertices[:, 2] < 0) & (disc.vertices[:, :2].norm(dim=1) < 0.3)
+    assert float(disc.vertices[middle, 2].max()) < -3.0 * contact.edge / 2  # the other side is out of reach
+    kept = disc.vertices
+    for number in range(200):
+        kept = kept.clone()
+        kept[middle, 2] = torch.minimum(kept[middle, 2] + 0.03 * contact.edge, kept.new_tensor(0.5))
+        kept = contact.apart(kept, number)
+    for _ in range(30):
+        kept = contact.apart(kept, 1)
+    assert not bool(self_intersections(kept, disc.faces).any())
+
+
 def settled(vertices: torch.Tensor, faces: torch.Tensor, calls: int = 30) -> torch.Tensor:
     """Positions after so many steps that search, as a guard that sees them for the first time leaves them."""
     contact = Contact(faces, vertices)

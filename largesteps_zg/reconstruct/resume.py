@@ -15,7 +15,7 @@ from .settings import Settings
 
 TOLD_APART = ("settings", "given", "seconds")  # by `check_same`, or free
 # Their first size is that of the mesh, or of what was found on it.
-OF_ANY_LENGTH = ("order", "faces", "rest", "latent", "corners", "weights", "directions", "least")
+OF_ANY_LENGTH = ("order", "faces", "rest", "latent", "corners", "weights", "directions", "least", "searched")
 
 
 @runtime_checkable

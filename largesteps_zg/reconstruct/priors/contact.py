@@ -94,6 +94,7 @@ class Contact:
         self._points = vertices.detach().float().clone().contiguous()
         self._corners: Any = as_array(faces.to(torch.int32).contiguous().view(-1))
         self._mesh: Any = None
+        self._searched = vertices.new_empty(0, 3)  # positions at the last search
         sides = edge_faces(faces)
         inner = sides.faces[:, 1] >= 0
         self._edges, self._beside, self._closed = sides.edges[inner], sides.faces[inner], bool(inner.all())
@@ -111,11 +112,12 @@ class Contact:
         vertices : (V, 3) float32 tensor
             After a step. No gradient passes through.
         number : int
-            The number of the step. Every fifth step, by default, searches anew.
+            The number of the step. Every fifth step, by default, searches anew if it has to.
         """
         given, vertices = vertices, vertices.detach()
-        if number % self.constants.refresh == 0:
+        if number % self.constants.refresh == 0 and self._due(vertices):
             self._search(vertices)
+            self._searched = vertices.clone()
         if not len(self._found[0]):
             return given
         corners, weights, direction, least = self._found
@@ -141,6 +143,13 @@ class Contact:
             given = vertices
         return given
 
+    def _due(self, vertices: Tensor) -> bool:
+        """Whether some vertex has moved by half an edge since the last search: other triangles may be opposite it."""
+        if not len(self._searched):
+            return True
+        moved = (vertices - self._searched).square().sum(dim=1).max()
+        return not bool(moved < (0.5 * self.edge) ** 2)
+
     @property
     def mostly_paired(self) -> bool:
         """Whether most vertices had another part near them in the last search, as the sides of a sheet have.
@@ -151,12 +160,14 @@ class Contact:
         return int((corners[:, 0] == corners[:, 1]).sum()) > self.constants.paired * self._count
 
     def state_dict(self) -> dict[str, Any]:
-        """The pairs of the last search."""
-        return dict(zip(_PARTS, self._found, strict=True))
+        """The last search."""
+        return {**dict(zip(_PARTS, self._found, strict=True)), "searched": self._searched}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from the pairs of an earlier search."""
-        self._found = tuple(state[name] for name in _PARTS)
+        """Go on from an earlier search."""
+        if len(state["searched"]) not in (0, self._count):
+            raise ValueError(f"searched: expected {self._count} positions, got {len(state['searched'])}")
+        self._found, self._searched = tuple(state[name] for name in _PARTS), state["searched"]
 
     def _search(self, vertices: Tensor) -> None:
         """Find the part near each vertex; then near the middles of bent edges whose ends have a part near them."""
