@@ -1,4 +1,4 @@
-"""The photographs of a run as its steps compare them, and whose turn it is."""
+"""The photographs of a run as its steps compare them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..cameras.model import Cameras
 from ..constants import DEFAULTS, Schedule
 from ..scenes.views import Views
 from .batch import Batch, halved
+from .turns import spread_order
 
 # Floats of all target images are kept when they fit in this many bytes; else views are converted as they are needed.
 TARGET_BYTES = 2**30
@@ -64,7 +65,7 @@ class Targets:
         """Indices of the next views, at most as many as there are."""
         count = min(count, len(self._views))
         if len(self._order) < count:
-            drawn = torch.randperm(len(self._views), generator=self._generator)
+            drawn = spread_order(self.cameras.centers, self._generator)
             left = torch.isin(drawn, self._order)  # no step sees a view twice
             self._order = torch.cat([self._order, drawn[~left], drawn[left]])
         chosen, self._order = self._order[:count], self._order[count:]
