@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from blotched import arc, blotched_ball
@@ -14,11 +15,12 @@ from largesteps_zg.cameras import Cameras
 from largesteps_zg.cameras.alignment import carried, similarity
 from largesteps_zg.cameras.refinement import CameraCorrections, displaced
 from largesteps_zg.cli.main import main
-from largesteps_zg.constants import Constants, Matching
+from largesteps_zg.constants import DEFAULTS, Constants, Matching
 from largesteps_zg.mesh import Mesh
 from largesteps_zg.reconstruct import camera_bundle
 from largesteps_zg.reconstruct.camera_bundle import bundled
 from largesteps_zg.scenes import Scene, Views, save_scene
+from largesteps_zg.scenes.photographs.matching import features, halvings
 from largesteps_zg.scenes.synthetic import render_views, studio_light
 
 pytestmark = pytest.mark.slow
@@ -47,6 +49,18 @@ def miss(cameras: Cameras, truth: Cameras) -> float:
     cameras = cameras.to(dtype=torch.float64)
     moved = carried(cameras, *similarity(cameras, truth))
     return float((moved.project(spots)[0] - truth.project(spots)[0]).norm(dim=-1).median())
+
+
+def test_most_of_the_largest_features_are_found_in_smaller_photographs() -> None:
+    views = render_views(blotched_ball(), arc(1, 480, 640), light=studio_light())
+    few, many = (replace(DEFAULTS.matching, features=count) for count in (100, 100_000))
+    fine, coarse = features(views, few)[0], features(views, few, coarsest=1)[0]
+    off = torch.cdist(torch.from_numpy(coarse.pixels), torch.from_numpy(fine.pixels)).amin(dim=1)
+    assert len(off) >= 100 and float((off < 2.0).double().mean()) > 0.75  # by chance 1 %
+    assert not any(np.array_equal(coarse.pixels, of.pixels) for of in (fine, features(views, many)[0]))
+    # Where there are not enough of them, whole photographs are asked.
+    assert np.array_equal(features(views, many, coarsest=1)[0].pixels, features(views, many)[0].pixels)
+    assert halvings(views, 640 * 480) == 0 and halvings(views, 640 * 480 - 1) == 1
 
 
 def test_disturbed_cameras_go_back(exact: Views) -> None:

@@ -14,7 +14,7 @@ from ..cameras.alignment import carried, similarity
 from ..cameras.evidence import Comparison, standard_errors
 from ..cameras.model import Cameras
 from ..constants import DEFAULTS, Constants
-from ..scenes.photographs.matching import Features, alike, epipolar_distances, features
+from ..scenes.photographs.matching import Features, alike, epipolar_distances, features, halvings
 from ..scenes.photographs.tracks import Tracks, intersected, projected, projections, tracks_of
 from ..scenes.pycolmap_quietly import quiet_pycolmap
 from ..scenes.views import Views
@@ -71,7 +71,8 @@ def bundled(views: Views, constants: Constants = DEFAULTS) -> Bundled | None:
     if len(views) < least:
         return None
     fewer = min(matching.features, constants.correcting.asked_features)
-    found = features(views, replace(matching, features=fewer))
+    coarsest = halvings(views, constants.correcting.asked_pixels)
+    found = features(views, replace(matching, features=fewer), coarsest=coarsest)
     given = views.cameras.to("cpu", torch.float64)
     pairs = list(alike(found, given, matching, most=matching.partners))
     if _all_fit(found, pairs, given, matching.found):

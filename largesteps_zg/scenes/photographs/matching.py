@@ -36,29 +36,55 @@ class Features:
     descriptors: Tensor
 
 
-def features(views: Views, constants: Matching = DEFAULTS.matching, *, level: int = 0) -> list[Features]:
-    """SIFT features inside the masks, by pycolmap on the CPU, of photographs halved `level` times."""
+def halvings(views: Views, pixels: int) -> int:
+    """How often photographs are halved until they have no more pixels than that."""
+    (height, width), level = views.images.shape[1:3], 0
+    while (height >> level) * (width >> level) > pixels:
+        level += 1
+    return level
+
+
+def features(
+    views: Views, constants: Matching = DEFAULTS.matching, *, level: int = 0, coarsest: int | None = None
+) -> list[Features]:
+    """SIFT features inside the masks, by pycolmap on the CPU.
+
+    Of more than `Matching.features` the largest are kept, and smaller photographs have most of them, too.
+
+    Parameters
+    ----------
+    views : Views
+    constants : Matching, optional
+    level : int
+        Photographs are halved so often.
+    coarsest : int, optional
+        They are halved so often at first, and less where that leaves too few features. By default `level`.
+    """
     with quiet_pycolmap() as pycolmap:
         options = pycolmap.FeatureExtractionOptions()
         options.use_gpu = False
         options.num_threads = torch.get_num_threads()
         options.sift.max_num_features = constants.features
         sift = pycolmap.FeatureExtractor.create(options, pycolmap.Device.cpu)
-        border = constants.surroundings
-        return [_of_view(sift, views.images[i].cpu().numpy(), border, level) for i in range(len(views))]
+        levels = range(level if coarsest is None else max(coarsest, level), level - 1, -1)
+        return [_of_view(sift, views.images[i].cpu().numpy(), levels, constants) for i in range(len(views))]
 
 
-def _of_view(sift: Any, image: np.ndarray, border: int, level: int) -> Features:
+def _of_view(sift: Any, image: np.ndarray, levels: range, constants: Matching) -> Features:
     """Features of a photograph (H, W, 4), in its own pixels; only the part around its mask is looked at."""
     mask = on_object(image[..., 3])
     if not mask.any():
         return Features(np.zeros((0, 2)), torch.zeros(0, DIMENSIONS))
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    border = constants.surroundings
     top, left = max(rows[0] - border, 0), max(columns[0] - border, 0)
     part = image[top : rows[-1] + 1 + border, left : columns[-1] + 1 + border, :3].astype(np.float32)
     grey = part @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    bytes_ = Image.fromarray(grey.round().astype(np.uint8)).reduce(2**level)
-    keys, descriptors = sift.extract_from_uint8_array(np.array(bytes_))
+    whole = Image.fromarray(grey.round().astype(np.uint8))
+    for level in levels:
+        keys, descriptors = sift.extract_from_uint8_array(np.array(whole.reduce(2**level)))
+        if len(keys) >= constants.features:
+            break
     found = np.array([(key.x, key.y) for key in keys], dtype=np.float64).reshape(-1, 2)
     pixels = 2**level * found + (left, top)
     at = np.floor(pixels).astype(np.int64)
