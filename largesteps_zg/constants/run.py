@@ -80,6 +80,10 @@ class Schedule(Group):
         "chosen: a bound of the work",
         least=1,
     )
+    averaged: float = constant(
+        0.1, "share", "Of the run, at its end: the result is the mean of these steps.",
+        "measured: benchmarks/measurements/first_step.md, Less work for the same result; fennec; 0.02 to 0.2 alike",
+    )  # fmt: skip
     color_lambda: float = constant(1.0, "lambda", "Smoothing of colours at first.", TRIED)
     sharp_lambda: float = constant(
         0.1, "lambda", "Smoothing of colours once the shape is there.",

@@ -55,6 +55,7 @@ def summary(result: Result, scene: Scene, *, stopped: str | None) -> dict[str, A
         "cameras": result.corrected,
         "cameras_off_pixels": result.cameras_off,
         "mended": result.mended,
+        "averaged_steps": result.averaged,
         "camera_evidence": result.camera_evidence and result.camera_evidence.report(),
         "topology": topology,
         "remeshed": remeshed,

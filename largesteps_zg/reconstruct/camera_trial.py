@@ -11,6 +11,7 @@ import torch
 from ..cameras.evidence import Evidence
 from ..cameras.model import Cameras
 from ..cameras.refinement import CameraCorrections
+from ..scenes.photographs.matching import halvings
 from ..scenes.views import Views
 from .batch import Batch
 from .camera_halves import halves_compared
@@ -31,13 +32,12 @@ class CameraTrial:
         With its corrections, if there are any.
     targets : Targets
     views : Views
-        The photographs of the targets.
-    level : int
-        Compare images halved so often.
+        The photographs of the targets. Large ones are halved once before they are compared.
     """
 
-    def __init__(self, fit: Fit, targets: Targets, views: Views, *, level: int) -> None:
-        self._fit, self._targets, self._views, self._level = fit, targets, views, level
+    def __init__(self, fit: Fit, targets: Targets, views: Views) -> None:
+        self._fit, self._targets, self._views = fit, targets, views
+        self._level = int(min(views.images.shape[1:3]) >= fit.constants.schedule.coarse_smallest)
         constants = fit.constants.correcting
         most = min(len(views), max(constants.asked_views, constants.least_views))
         self._asked = torch.linspace(0, len(views) - 1, most).round().long()
@@ -64,6 +64,13 @@ class CameraTrial:
             else:
                 corrections.drop()
 
+    def cameras(self) -> Cameras:
+        """The run's cameras at present, in its coordinates."""
+        corrections = self._fit.corrections
+        if corrections is None or not corrections.trial.running:
+            return self._targets.cameras
+        return corrections.cameras()
+
     def evidence(self) -> Evidence | None:
         """What is known, of the present cameras where they were kept; None where nothing was looked for."""
         corrections = self._fit.corrections
@@ -79,10 +86,8 @@ class CameraTrial:
 
     @cached_property
     def _matches(self) -> CameraMatches:
-        constants, (height, width) = self._fit.constants, self._views.images.shape[1:3]
-        usual, level = constants.schedule.step_pixels // constants.schedule.step_views, 0
-        while (height >> level) * (width >> level) > usual:
-            level += 1
+        constants = self._fit.constants
+        level = halvings(self._views, constants.correcting.asked_pixels)
         fewer = min(constants.matching.features, constants.correcting.asked_features)
         return CameraMatches.of(
             self._views[self._asked], replace(constants.matching, features=fewer), level=level

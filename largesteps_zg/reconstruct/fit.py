@@ -194,7 +194,7 @@ class Fit:
         if (bent := self.triangles.bend(vertices)) is not None:
             loss = loss + bending_weight(self.options.bending, progress, schedule) * bent
         with self.stopwatch("backward"):
-            for part in self._parts():
+            for part in self.parts():
                 part.grad = None
             loss.backward()
         check_gradients(self._gradients(), number, value)
@@ -222,9 +222,8 @@ class Fit:
         """Decide, once in a run each, whether exposures and gloss are worth having."""
 
         def images(mirrored: bool) -> Tensor:
-            colors = self.appearance.colors(
-                vertices, self.faces, albedo, batch.cameras, batch.index, mirrored=mirrored
-            )
+            seen = vertices, self.faces, albedo, batch.cameras, batch.index
+            colors = self.appearance.colors(*seen, mirrored=mirrored)
             return self.drawn(vertices, colors, batch.cameras)
 
         self.appearance.judge(images, batch, self.difference, progress=progress)
@@ -290,12 +289,12 @@ class Fit:
 
     def snapshot(self) -> tuple[Tensor, ...]:
         """Copies of all that is optimised, but for cameras."""
-        return tuple(part.detach().clone() for part in self._parts())
+        return tuple(part.detach().clone() for part in self.parts())
 
     @torch.no_grad()
     def restore(self, snapshot: tuple[Tensor, ...]) -> None:
         """Put back what `snapshot` gave; the triangles have to be the same."""
-        for part, value in zip(self._parts(), snapshot, strict=True):
+        for part, value in zip(self.parts(), snapshot, strict=True):
             part.copy_(value)
 
     def latent_gradient(self, source: GradientSource, batch: Batch, progress: float) -> Tensor:
@@ -303,7 +302,8 @@ class Fit:
         loss = source.loss(self, *self.surface(), batch, progress=progress).loss
         return torch.autograd.grad(loss, self.shape.latent)[0].detach()
 
-    def _parts(self) -> tuple[Tensor, ...]:
+    def parts(self) -> tuple[Tensor, ...]:
+        """All that is optimised, but for cameras."""
         return self.shape.latent, self.paint.latent, *self.appearance.parameters()
 
     def _gradients(self) -> list[tuple[str, Tensor | None]]:

@@ -38,6 +38,7 @@ from .found_cameras import found_cameras
 from .frame import Frame
 from .gradients.registry import make_source
 from .gradients.source import GradientSource
+from .last_steps import LastSteps
 from .pace import Pace
 from .photo_consistency.term import PhotoConsistency
 from .rendering import Rendering
@@ -141,8 +142,8 @@ class Reconstruction:
             # A start with detail would lose it in coarse images, and estimates count in pixels.
             planned = settings.remesh in ("auto", "adaptive")
             self.coarse_first = planned and source.traits.exact_colors and not refining
-            large = min(views.images.shape[1:3]) >= constants.schedule.coarse_smallest
-            self.camera_trial = CameraTrial(self.fit, self.targets, self.views, level=int(large))
+            self.camera_trial = CameraTrial(self.fit, self.targets, self.views)
+            self.last_steps = LastSteps(constants.schedule.averaged)
 
     def _fit(
         self, begin: Mesh, source: GradientSource, light: SphericalHarmonicsLight | None,
@@ -167,11 +168,9 @@ class Reconstruction:
             device=self.device, constants=constants,
         )  # fmt: skip
         corrections = corrections_of(
-            self.targets.cameras,
-            settings.refine_cameras,
-            reached=traits.reaches_cameras,
+            self.targets.cameras, settings.refine_cameras, reached=traits.reaches_cameras,
             constants=constants.correcting,
-        )
+        )  # fmt: skip
         patches = None
         if settings.patches != "off" and traits.exact_colors:
             surface = Mesh(self.frame.outside(begin.vertices), begin.faces)
@@ -210,15 +209,15 @@ class Reconstruction:
         with self.stopwatch("targets"):
             level, (side, longer) = 0, sorted(self.views.images.shape[1:3])
             if self.coarse_first:
-                level = image_level(
-                    progress, self.fit.short_edge / self.targets.pixel, side, constants=schedule
-                )
+                edge = self.fit.short_edge / self.targets.pixel
+                level = image_level(progress, edge, side, constants=schedule)
             count = self.settings.views_per_step or views_of_step(side, longer, level, constants=schedule)
             batch = self.targets.batch(self.targets.draw(count), level)
         factor = decay(progress, late=self.source.traits.exact_colors, constants=schedule)
         loss = self.fit.step(batch, number=self.step + 1, factor=factor, progress=progress)
         witness = self.fit.witness
         self.pace.take(agreeing=witness is not None and witness.term.agreeing)
+        self.last_steps.take(self.fit.parts(), progress, last=self.step == self.steps)
         self.losses.append(loss)
         return self.state(found[-1] if found else None)
 
@@ -239,10 +238,7 @@ class Reconstruction:
 
     def _remesh(self, plan: Remeshing) -> Event:
         """Better triangles; a surface that is too tangled for it goes on with those that it has."""
-        adaptive, corrections = self.settings.remesh == "adaptive", self.fit.corrections
-        cameras = self.targets.cameras
-        if corrections is not None and corrections.trial.running:
-            cameras = corrections.cameras()
+        adaptive, cameras = self.settings.remesh == "adaptive", self.camera_trial.cameras()
         try:
             self.fit.remesh(plan, max_vertices=self.max_vertices, adaptive=adaptive, cameras=cameras)
         except (RemeshError, ValueError) as error:
@@ -283,6 +279,7 @@ class Reconstruction:
             patches=fit.patch_report(),
             brightness=fit.options.difference.brightness,
             light=fit.light.detach().clone(),
+            averaged=self.last_steps.count,
             losses=tuple(self.losses),
             events=tuple(self.events),
             renders=self.source.renders,
@@ -313,6 +310,7 @@ class Reconstruction:
             "events": [asdict(event) for event in self.events],
             "seconds": dict(self.stopwatch.seconds),
             "fit": self.fit.state_dict(),
+            "last_steps": self.last_steps.state_dict(),
         }
         return copy.deepcopy(state)
 
@@ -334,6 +332,7 @@ class Reconstruction:
         self.stopwatch.seconds = dict(state["seconds"])
         self.fit.stopwatch = self.stopwatch
         self.fit.load_state_dict(state["fit"])
+        self.last_steps.load_state_dict(self.fit.parts(), state["last_steps"])
 
 
 def reconstruct(

@@ -79,6 +79,8 @@ class Result:
         What brightness counts beside hue; see `Difference`.
     light : (K, 3) tensor
         Coefficients of the light, in the scene's axes.
+    averaged : int
+        Steps, the last ones, of whose surfaces, colours and lights it is the mean; 0 before the end of a run.
     losses : tuple of float
         Of each step, with brightness in full.
     events : tuple of Event
@@ -108,6 +110,7 @@ class Result:
     patches: dict[str, Any] | None
     brightness: float | None
     light: Tensor
+    averaged: int
     losses: tuple[float, ...]
     events: tuple[Event, ...]
     renders: int
