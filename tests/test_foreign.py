@@ -57,6 +57,11 @@ def written(name: str, content: bytes = b"") -> Callable[[Path], object]:
             lambda folder: save(folder / "deep/down/a.png", PIXELS),
             ("there are photographs in deep/down, give that folder",),
         ),
+        (
+            lambda folder: [save(folder / f"round {i}/{i}.png", PIXELS) for i in range(2)],
+            ("there are photographs in round 0, round 1, put those of one object into one folder",),
+        ),
+        (written("IMG_1.CR2", b"II*"), ("IMG_1.CR2 is a raw photograph, export JPEG",)),
         (lambda folder: write_transforms(folder / "export"), ("but export in it is one, give that folder",)),
         (lambda folder: write_colmap(folder / "a" / "b"), ("but a/b in it is one, give that folder",)),
     ],

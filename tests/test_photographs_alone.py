@@ -19,7 +19,7 @@ from largesteps_zg.mesh.closest import closest_points
 from largesteps_zg.reconstruct.starts.unmasked import unmasked
 from largesteps_zg.scenes import Reading, load_scene
 from largesteps_zg.scenes.from_photographs import find
-from largesteps_zg.scenes.from_photographs.collection import collection
+from largesteps_zg.scenes.from_photographs.collection import collection, faults_of
 from largesteps_zg.scenes.from_photographs.find import FoundCameras, cameras_from_photographs
 from largesteps_zg.scenes.from_photographs.object import support_plane
 from largesteps_zg.scenes.from_photographs.pairs import likeness
@@ -137,11 +137,15 @@ def test_other_photographs_are_found_anew_and_strangers_are_named(capture: Path,
     upright = Image.open(photos / "003.png").rotate(90, expand=True)  # one camera was held so
     (photos / "003.png").unlink()
     upright.save(photos / "IMG 003.png")
+    upright.save(photos / "100.jpg")
+    (photos / "100.jpg").write_bytes((photos / "100.jpg").read_bytes()[:4000])
+    (photos / "101.jpg").touch()
     scene = load_scene(photos, reading=Reading(masks="none", cameras=tmp_path / "cameras", hold_out=0))
     assert scene.format == "photographs" and len(scene.train) == 12 and not scene.masked
     notes = " ".join(scene.notes)
     assert "IMG 003" in scene.train.names
-    assert "12 of 13 placed" in notes and "1 photograph that could not be placed (099.png)" in notes
+    assert "12 of 14 placed" in notes and "1 photograph that could not be placed (099.png)" in notes
+    assert all(f"{name}.jpg: image cannot be read" in notes for name in (100, 101))
     assert scene.points is not None and len(scene.points) > 300
     ball = scene.train.ball
     assert ball is not None
@@ -309,6 +313,18 @@ def test_exif_tells_lens_and_focal_length(tmp_path: Path) -> None:
     assert a.focal == pytest.approx(360.0)  # 36 mm where the film is 36 mm wide and the image 360 pixels
     assert d.focal == pytest.approx(720.0) and a.orientation == 6
     assert a.camera == b.camera and len({a.camera, c.camera, d.camera}) == 3
+
+
+def test_damaged_files_are_left_out_unless_they_are_half(tmp_path: Path) -> None:
+    for name in "abcd":
+        Image.new("RGB", (64, 48)).save(tmp_path / f"{name}.png")
+    files = sorted(tmp_path.glob("*.png"))
+    files[2].write_bytes(b"")
+    assert [photograph.name for photograph in collection(files, tmp_path)] == ["a.png", "b.png", "d.png"]
+    assert [file.name for file in faults_of(files)] == ["c.png"]
+    files[3].write_bytes(b"text")
+    with pytest.raises(ValueError, match=r"c\.png: image cannot be read .* is the file complete"):
+        collection(files, tmp_path)
 
 
 def test_photographs_that_share_features_look_alike() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .._support.regular_files import irregular
 from .formats.files_beside import folders_in, images_in
+from .provenance import some
 
 _TO_COLMAP = "export the cameras as COLMAP there"
 # By the name of a file, what its beginning holds, whose it is, and the cure.
@@ -27,6 +28,7 @@ _FOREIGN = (
     ("database.db", b"", "COLMAP's matches without a model", "run `colmap mapper`"),
 )
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+_RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2")
 _START = 4096  # bytes of a file that tell whose it is
 
 
@@ -61,10 +63,22 @@ def told(place: Path, recognised: Callable[[Path], bool]) -> str:
     said += [phrase for folder in folders for phrase in _foreign(place, folder)][:3]
     photographs = [folder for folder in folders[1:] if images_in(folder)]
     if not said and photographs and not any(images_in(place / name) for name in ("", "images", "input")):
-        said.append(
-            f"there are photographs in {photographs[0].relative_to(place).as_posix()}, give that folder"
-        )
+        names = [folder.relative_to(place).as_posix() for folder in photographs]
+        cure = "give that folder"
+        if len(names) > 1:
+            cure = (
+                "put those of one object into one folder, each under a name of its own, or give one of these"
+            )
+        said.append(f"there are photographs in {some(names)}, {cure}")
+    if not said:
+        said += [
+            f"{file.name} is a raw photograph, export JPEG" for file in sorted(place.iterdir()) if _raw(file)
+        ][:1]
     return "".join(f"; {phrase}" for phrase in said[:3])
+
+
+def _raw(file: Path) -> bool:
+    return file.suffix.lower() in _RAW
 
 
 def _foreign(place: Path, folder: Path) -> list[str]:

@@ -196,6 +196,8 @@ def _tell(record: Record, found: FoundCameras, *, kept: bool) -> None:
             f"{found.still:.0%} of the features, which stand still in most photographs: a background behind an object "
             "that turns, or a text on every photograph",
         )
+    for line in found.unreadable:
+        record.add(UNUSED, line)
     if found.unplaced:
         record.add(
             UNUSED,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ...images.files import image_header
+from ...images.files import image_header, read_image
 from ...images.opening import opened_image
 
 _MAKE, _MODEL, _EXIF, _FOCAL, _FOCAL_35 = 0x010F, 0x0110, 0x8769, 0x920A, 0xA405
@@ -55,15 +55,41 @@ class Photograph:
 
 
 def collection(files: Sequence[Path], root: Path) -> list[Photograph]:
-    """What the files of photographs say.
+    """What the files of photographs say; those that are no images are left out.
 
     Raises
     ------
     ValueError
-        No image; one line that names the file.
+        Half of them or more are no images; one line that names the first.
     """
+
+    def told(file: Path) -> Photograph | ValueError:
+        try:
+            return _photograph(file, root)
+        except ValueError as error:
+            return error
+
     with ThreadPoolExecutor(4) as pool:  # waits for the disk most of the time
-        return list(pool.map(lambda file: _photograph(file, root), files))
+        found = list(pool.map(told, files))
+    check_most([error for error in found if isinstance(error, ValueError)], len(files))
+    return [photograph for photograph in found if isinstance(photograph, Photograph)]
+
+
+def check_most(faults: Sequence[ValueError], count: int) -> None:
+    """Raise the first fault where half of so many photographs, or more, have one."""
+    if faults and 2 * len(faults) >= count:
+        raise faults[0]
+
+
+def faults_of(files: Sequence[Path]) -> dict[Path, str]:
+    """Why files cannot be read, a line for each that cannot."""
+    found = {}
+    for file in files:
+        try:
+            read_image(file)
+        except ValueError as error:
+            found[file] = str(error)
+    return found
 
 
 def _photograph(file: Path, root: Path) -> Photograph:

@@ -15,7 +15,7 @@ from PIL import Image
 from ...constants import Structure
 from ...images.files import in_turn, read_image
 from ...images.masks import on_object
-from .collection import Photograph
+from .collection import Photograph, check_most
 from .work import Watch
 
 _GREY = np.array([299, 587, 114], dtype=np.uint32)  # of 1,000: sums of whole numbers are the same everywhere
@@ -27,16 +27,23 @@ def extract(
     """Features of all photographs that have none in the database yet.
 
     A photograph is made smaller first where its longer side exceeds `Structure.longest`. Features where alpha is 0 are
-    left out.
+    left out. A file that is damaged has none.
+
+    Raises
+    ------
+    ValueError
+        Half of the files or more are damaged; one line that names the first.
     """
+    faults: list[ValueError] = []
     database = pycolmap.Database.open(file)
     missing = [i for i in range(len(photographs)) if not database.exists_keypoints(i + 1)]
     extractors = _Extractors(constants, pycolmap)
     pool = ThreadPoolExecutor(max(1, torch.get_num_threads()))
     try:
         done = len(photographs) - len(missing)
-        found = pool.map(lambda i: extractors.features(photographs[i]), missing)
+        found = pool.map(lambda i: extractors.features(photographs[i], faults), missing)
         for index, (keypoints, descriptors) in zip(missing, found, strict=True):
+            check_most(faults, len(photographs))
             database.write_descriptors(index + 1, descriptors)
             database.write_keypoints(index + 1, keypoints)  # last: they say that the photograph is done
             done += 1
@@ -52,10 +59,16 @@ class _Extractors:
     def __init__(self, constants: Structure, pycolmap: Any) -> None:
         self._constants, self._pycolmap, self._own = constants, pycolmap, threading.local()
 
-    def features(self, photograph: Photograph) -> tuple[np.ndarray, Any]:
-        """(N, 6) float32 keypoints in pixels of the file, and (N, 128) descriptors."""
-        with in_turn(photograph.file):
-            pixels, has_alpha = read_image(photograph.file)
+    def features(self, photograph: Photograph, faults: list[ValueError]) -> tuple[np.ndarray, Any]:
+        """(N, 6) float32 keypoints in pixels of the file, and (N, 128) descriptors; a damaged file is a fault."""
+        try:
+            with in_turn(photograph.file):
+                pixels, has_alpha = read_image(photograph.file)
+        except ValueError as error:
+            faults.append(error)
+            none = np.zeros((0, 128), dtype=np.uint8)
+            sift = self._pycolmap.FeatureExtractorType.SIFT
+            return np.zeros((0, 6), dtype=np.float32), self._pycolmap.FeatureDescriptors(sift, none)
         grey = ((pixels[..., :3] @ _GREY + 500) // 1000).astype(np.uint8)
         height, width = grey.shape
         factor = min(1.0, self._constants.longest / max(width, height))

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...constants import DEFAULTS, Structure
 from ..pycolmap_quietly import quiet_pycolmap
-from .collection import Photograph, collection
+from .collection import Photograph, collection, faults_of
 from .database import SPARSE, names_in, prepared
 from .failures import check_matches, check_models, check_photographs, check_span
 from .features import extract
@@ -32,7 +32,9 @@ class FoundCameras:
     photographs : list of Photograph
         All of them, in the order that was given.
     placed, unplaced : tuple of str
-        Names of photographs with a camera in the model, and without one.
+        Names of photographs with a camera in the model, and without one though they can be read.
+    unreadable : tuple of str
+        Why files are no photographs, a line for each.
     error : float
         Mean reprojection error of the model's points, pixels.
     points : int
@@ -47,6 +49,7 @@ class FoundCameras:
     photographs: list[Photograph]
     placed: tuple[str, ...]
     unplaced: tuple[str, ...]
+    unreadable: tuple[str, ...]
     error: float
     points: int
     still: float
@@ -110,7 +113,7 @@ def cameras_from_photographs(
         if not reused:
             model.parent.mkdir(exist_ok=True)
             written(_model(file, photographs, root, constants, watch, pycolmap), model)
-        return _told(model, photographs, drop_still(file, photographs, constants), reused, pycolmap)
+        return _told(model, photographs, files, drop_still(file, photographs, constants), reused, pycolmap)
 
 
 def _model(
@@ -136,16 +139,23 @@ def _model(
 
 
 def _told(
-    model: Path, photographs: list[Photograph], still: float, reused: bool, pycolmap: Any
+    model: Path,
+    photographs: list[Photograph],
+    files: Sequence[Path],
+    still: float,
+    reused: bool,
+    pycolmap: Any,
 ) -> FoundCameras:
     read = pycolmap.Reconstruction(model)
     posed = {image.name for image in read.images.values() if image.has_pose}
-    names = [photograph.name for photograph in photographs]
+    placed = [photograph for photograph in photographs if photograph.name in posed]
+    faults = faults_of(sorted({*files} - {photograph.file for photograph in placed}))
     return FoundCameras(
         model,
         photographs,
-        tuple(name for name in names if name in posed),
-        tuple(name for name in names if name not in posed),
+        tuple(photograph.name for photograph in placed),
+        tuple(each.name for each in photographs if each.name not in posed and each.file not in faults),
+        tuple(faults.values()),
         float(read.compute_mean_reprojection_error()),
         int(read.num_points3D()),
         still,
