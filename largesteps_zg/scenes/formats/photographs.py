@@ -202,7 +202,8 @@ def _tell(record: Record, found: FoundCameras, *, kept: bool) -> None:
         record.add(
             UNUSED,
             f"{counted(len(found.unplaced), 'photograph')} that could not be placed ({some(found.unplaced, 12)}): "
-            "blurred, or showing too little of what the others show; take some between them and the others",
+            "blurred, showing too little of what the others show, or contradicting them, as where things that look "
+            "alike are taken for one another; take some between them and the others",
         )
 
 

@@ -79,7 +79,7 @@ def check_models(
             f"flat thing; depth shows only from different places: {_STEPS}"
         )
     if second >= LEAST:
-        parts = [_names(model) for model in models]
+        parts = [_names(model, photographs) for model in models]
         sizes = ", ".join(str(len(names)) for names in parts)
         raise ValueError(
             f"{folder}: the photographs fall into {len(models)} groups of {sizes} with nothing in common (one begins "
@@ -117,5 +117,5 @@ def _check_moves(folder: Path, still: float) -> None:
         )
 
 
-def _names(model: Any) -> list[str]:
-    return sorted(image.name for image in model.images.values() if image.has_pose)
+def _names(model: Any, photographs: Sequence[Photograph]) -> list[str]:
+    return sorted(photographs[number - 1].name for number in model.reg_image_ids())

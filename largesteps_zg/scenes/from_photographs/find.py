@@ -11,6 +11,7 @@ from typing import Any
 from ...constants import DEFAULTS, Structure
 from ..pycolmap_quietly import quiet_pycolmap
 from .collection import Photograph, collection, faults_of
+from .contradictions import without_contradictions
 from .database import SPARSE, names_in, prepared
 from .failures import check_matches, check_models, check_photographs, check_span
 from .features import extract
@@ -127,15 +128,17 @@ def _model(
     match(file, names_in(photographs), pairs, constants, part_of(watch, 0.35, 0.7), pycolmap)
     forget_still_matches(file, photographs, pairs, constants, pycolmap)
     check_matches(file, photographs, still, constants, pycolmap)
-    models = mapped(file, root, count, part_of(watch, 0.7, 0.95), pycolmap)
-    for image in (image for model in models for image in model.images.values()):
-        image.name = photographs[image.image_id - 1].name
+    placing = part_of(watch, 0.7, 0.95)
+    models = mapped(file, root, count, placing, pycolmap)
     check_models(file, models, photographs, still, pycolmap)
-    forget_still_points(models[0], photographs, constants)
-    settled(models[0], part_of(watch, 0.95, 1.0), pycolmap)
-    turned(models[0], constants, pycolmap)
-    check_span(models[0], photographs, constants)
-    return models[0]
+    model = without_contradictions(file, models[0], photographs, root, constants, placing, pycolmap)
+    for image in model.images.values():
+        image.name = photographs[image.image_id - 1].name
+    forget_still_points(model, photographs, constants)
+    settled(model, part_of(watch, 0.95, 1.0), pycolmap)
+    turned(model, constants, pycolmap)
+    check_span(model, photographs, constants)
+    return model
 
 
 def _told(

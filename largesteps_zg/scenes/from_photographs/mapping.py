@@ -14,7 +14,7 @@ from .work import Watch, attended
 
 SEED = 0
 _TURNS = 2
-_FAR, _NARROW = 4.0, 1.5  # pixels, and degrees between the rays to a point: COLMAP's own bounds
+FAR, NARROW = 4.0, 1.5  # pixels, and degrees between the rays to a point: COLMAP's own bounds
 
 
 def match(
@@ -51,14 +51,20 @@ def match(
         )
 
 
-def mapped(file: Path, images: Path, count: int, watch: Watch, pycolmap: Any) -> list[Any]:
-    """Models of photographs that hang together, that of most photographs first; none where nothing does."""
+def mapped(
+    file: Path, images: Path, count: int, watch: Watch, pycolmap: Any, *, start: Any = None
+) -> list[Any]:
+    """Models of photographs that hang together, that of most photographs first; none where nothing does.
+
+    With a model to start from, which has the database's names, it is that one with all that can be placed in it.
+    """
     options = pycolmap.IncrementalPipelineOptions()
     # One thread: sums of several would differ in their last digits from run to run.
     options.num_threads, options.random_seed, options.extract_colors = 1, SEED, False
     options.mapper.random_seed = options.triangulation.random_seed = SEED
     options.min_model_size = 3
-    placed = [0]
+    options.multiple_models = start is None
+    placed = [0 if start is None else start.num_reg_images()]
 
     def first() -> None:
         placed[0] = 2
@@ -67,10 +73,15 @@ def mapped(file: Path, images: Path, count: int, watch: Watch, pycolmap: Any) ->
         placed[0] += 1
 
     with tempfile.TemporaryDirectory() as folder:
+        given = ""
+        if start is not None:
+            given = Path(folder, "start")
+            given.mkdir()
+            start.write(given)
         models = attended(
             lambda token: pycolmap.incremental_mapping(
-                file, images, Path(folder), options, initial_image_pair_callback=first, next_image_callback=another,
-                cancellation_token=token,
+                file, images, Path(folder), options, input_path=given, initial_image_pair_callback=first,
+                next_image_callback=another, cancellation_token=token,
             ),
             look=lambda: watch(placed[0] / count, f"{placed[0]} of {count} photographs placed"),
         )  # fmt: skip
@@ -101,7 +112,7 @@ def settled(model: Any, watch: Watch, pycolmap: Any) -> None:
             lambda _: pycolmap.create_default_bundle_adjuster(options, which, model).solve(),
             look=lambda turn=turn: watch(turn / _TURNS, "cameras adjusted"),  # type: ignore[misc]
         )
-        observations.filter_all_points3D(_FAR, _NARROW)
+        observations.filter_all_points3D(FAR, NARROW)
     model.update_point_3d_errors()
 
 
