@@ -73,15 +73,14 @@ def mapped(
         placed[0] += 1
 
     with tempfile.TemporaryDirectory() as folder:
-        given = ""
+        given = Path(folder, "start")
         if start is not None:
-            given = Path(folder, "start")
             given.mkdir()
             start.write(given)
         models = attended(
             lambda token: pycolmap.incremental_mapping(
-                file, images, Path(folder), options, input_path=given, initial_image_pair_callback=first,
-                next_image_callback=another, cancellation_token=token,
+                file, images, Path(folder), options, input_path=given if start is not None else "",
+                initial_image_pair_callback=first, next_image_callback=another, cancellation_token=token,
             ),
             look=lambda: watch(placed[0] / count, f"{placed[0]} of {count} photographs placed"),
         )  # fmt: skip
