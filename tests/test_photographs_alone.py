@@ -140,12 +140,14 @@ def test_other_photographs_are_found_anew_and_strangers_are_named(capture: Path,
     upright.save(photos / "100.jpg")
     (photos / "100.jpg").write_bytes((photos / "100.jpg").read_bytes()[:4000])
     (photos / "101.jpg").touch()
+    shutil.copy(photos / "005.png", photos / "005 (1).png")
     scene = load_scene(photos, reading=Reading(masks="none", cameras=tmp_path / "cameras", hold_out=0))
     assert scene.format == "photographs" and len(scene.train) == 12 and not scene.masked
     notes = " ".join(scene.notes)
     assert "IMG 003" in scene.train.names
     assert "12 of 14 placed" in notes and "1 photograph that could not be placed (099.png)" in notes
-    assert all(f"{name}.jpg: image cannot be read" in notes for name in (100, 101))
+    assert "2 files, of which the first is" in notes and "100.jpg: image cannot be read" in notes
+    assert "copies of other photographs (005 (1).png)" in notes
     assert scene.points is not None and len(scene.points) > 300
     ball = scene.train.ball
     assert ball is not None

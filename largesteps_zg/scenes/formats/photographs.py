@@ -196,8 +196,11 @@ def _tell(record: Record, found: FoundCameras, *, kept: bool) -> None:
             f"{found.still:.0%} of the features, which stand still in most photographs: a background behind an object "
             "that turns, or a text on every photograph",
         )
-    for line in found.unreadable:
-        record.add(UNUSED, line)
+    if found.unreadable:
+        many = f"{len(found.unreadable)} files, of which the first is " * (len(found.unreadable) > 1)
+        record.add(UNUSED, many + found.unreadable[0])
+    if found.copies:
+        record.add(UNUSED, f"copies of other photographs ({some(found.copies, 12)})")
     if found.unplaced:
         record.add(
             UNUSED,

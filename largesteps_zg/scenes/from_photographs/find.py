@@ -31,9 +31,11 @@ class FoundCameras:
     model : Path
         A folder with a model of COLMAP.
     photographs : list of Photograph
-        All of them, in the order that was given.
+        All of them, in the order that was given, but for copies and what cannot be read.
     placed, unplaced : tuple of str
         Names of photographs with a camera in the model, and without one though they can be read.
+    copies : tuple of str
+        Names of files that are the same as others.
     unreadable : tuple of str
         Why files are no photographs, a line for each.
     error : float
@@ -50,6 +52,7 @@ class FoundCameras:
     photographs: list[Photograph]
     placed: tuple[str, ...]
     unplaced: tuple[str, ...]
+    copies: tuple[str, ...]
     unreadable: tuple[str, ...]
     error: float
     points: int
@@ -106,6 +109,7 @@ def cameras_from_photographs(
     place = Path(folder)
     photographs = collection(files, root)
     check_photographs(photographs, root)
+    photographs = _different(photographs)
     place.mkdir(parents=True, exist_ok=True)
     with quiet_pycolmap() as pycolmap:
         file = prepared(place, photographs, constants, pycolmap)
@@ -114,7 +118,15 @@ def cameras_from_photographs(
         if not reused:
             model.parent.mkdir(exist_ok=True)
             written(_model(file, photographs, root, constants, watch, pycolmap), model)
-        return _told(model, photographs, files, drop_still(file, photographs, constants), reused, pycolmap)
+        return _told(
+            model, photographs, files, root, drop_still(file, photographs, constants), reused, pycolmap
+        )
+
+
+def _different(photographs: list[Photograph]) -> list[Photograph]:
+    """Without copies: of the same files, that of the shortest name stays."""
+    shortest = {each.digest: each for each in sorted(photographs, key=lambda each: -len(each.name))}
+    return [photograph for photograph in photographs if shortest[photograph.digest] is photograph]
 
 
 def _model(
@@ -145,6 +157,7 @@ def _told(
     model: Path,
     photographs: list[Photograph],
     files: Sequence[Path],
+    root: Path,
     still: float,
     reused: bool,
     pycolmap: Any,
@@ -153,11 +166,13 @@ def _told(
     posed = {image.name for image in read.images.values() if image.has_pose}
     placed = [photograph for photograph in photographs if photograph.name in posed]
     faults = faults_of(sorted({*files} - {photograph.file for photograph in placed}))
+    rest = {*files} - {photograph.file for photograph in photographs}
     return FoundCameras(
         model,
         photographs,
         tuple(photograph.name for photograph in placed),
         tuple(each.name for each in photographs if each.name not in posed and each.file not in faults),
+        tuple(file.relative_to(root).as_posix() for file in sorted(rest) if file not in faults),
         tuple(faults.values()),
         float(read.compute_mean_reprojection_error()),
         int(read.num_points3D()),
