@@ -56,11 +56,11 @@ def without_contradictions(
         keep(model, core, pycolmap)
         if not grown:
             break
-        others = set(range(1, len(names) + 1)) - core
-        pairs = sorted(
-            {(min(i, j) - 1, max(i, j) - 1) for i in others for j in range(1, len(names) + 1) if i != j}
-        )
-        match(file, names, pairs, constants, watch, pycolmap)
+        everyone = range(1, len(names) + 1)
+        others = [i for i in everyone if i not in core]
+        pairs = sorted({(min(i, j) - 1, max(i, j) - 1) for i in others for j in everyone if i != j})
+        told = f"matches of {len(others)} photographs that contradict the others, with all"
+        match(file, names, pairs, constants, lambda share, _, told=told: watch(0.0, told), pycolmap)
         forget_still_matches(file, photographs, pairs, constants, pycolmap)
         models = mapped(file, root, len(names), watch, pycolmap, start=model)
         if not models:
