@@ -13,7 +13,7 @@ from .collection import Photograph
 from .database import names_in
 from .mapping import FAR, NARROW, mapped, match
 from .still import forget_still_matches
-from .work import Watch
+from .work import Watch, unwatched
 
 _Pair = tuple[int, int]
 
@@ -59,8 +59,8 @@ def without_contradictions(
         everyone = range(1, len(names) + 1)
         others = [i for i in everyone if i not in core]
         pairs = sorted({(min(i, j) - 1, max(i, j) - 1) for i in others for j in everyone if i != j})
-        told = f"matches of {len(others)} photographs that contradict the others, with all"
-        match(file, names, pairs, constants, lambda share, _, told=told: watch(0.0, told), pycolmap)
+        watch(0.0, f"matches of {len(others)} photographs that contradict the others, with all")
+        match(file, names, pairs, constants, unwatched, pycolmap)
         forget_still_matches(file, photographs, pairs, constants, pycolmap)
         models = mapped(file, root, len(names), watch, pycolmap, start=model)
         if not models:
