@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter, mi
 
 from ....constants import DEFAULTS, Outlining
 from ....scenes.views import Views
-from .plane_look import PlaneLook, logarithms
+from .plane_look import PlaneLook, least_spread, logarithms
 from .still_look import NOWHERE, StillLook
 
 _STEPS = np.concatenate([[0.0], 2.0 ** np.arange(-2.0, 8.0, 0.25)])  # of a look's usual differences
@@ -94,23 +94,43 @@ class Likelihood:
         for known, steps in zip(
             self.around, _all_steps(looks, views, index, logs, self.constants), strict=True
         ):
-            own = self._own(steps.colors, known.look.hidden_at(views, index))
+            own = self._own(steps.colors, 0.5)
             lit, shaded = known.likely(steps)
             mixed = own * (known.share * lit + known.shadows * shaded)
             mixed += (1.0 - own * (known.share + known.shadows)) * around
+            if isinstance(known.look, PlaneLook):
+                where, others = known.look.others(views, index)
+                mixed[where] = self._hidden(known, logs[where], others, around[where])
             around = np.where(steps.lit >= 0, mixed, around)
         found = np.log(self.inside.reshape(-1)[bins] / around)
         if views.known is not None:
             found = np.where(views.known[index].cpu().numpy(), found, 0.0)
         return found.astype(np.float32)
 
-    def _own(self, logs: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-        """(H, W) how likely a look (H, W, 3) is not the object's, which hides some places in all photographs."""
+    def _own(self, logs: np.ndarray, hides: float) -> np.ndarray:
+        """(...) how likely looks (..., 3) are not the object's, which is seen there as likely as that, whatever they are."""
         bins = _color_bins(np.nan_to_num(logs), self.constants)
         around, within = (part.reshape(-1)[bins] for part in (self.outside, self.inside))
-        hides = np.where(hidden, self.sure, 0.5)
         own: np.ndarray = (1.0 - hides) * around / ((1.0 - hides) * around + hides * within)
         return own
+
+    def _hidden(self, known: Known, logs: np.ndarray, others: np.ndarray, around: np.ndarray) -> np.ndarray:
+        """(K,) how likely colours (K, 3) are where a place of a table is hidden in most photographs.
+
+        Any of the others (B, K, 3) may be free, so it may look like each of them, unless that is the object's look. Those
+        that are free agree, while the object is seen somewhere else by each.
+        """
+        total, count = np.zeros_like(around), np.zeros_like(around)
+        for look in others:
+            seen = np.isfinite(look[:, 0])
+            own = known.share * self._own(look[seen], self.sure)
+            usual = known.look.usual
+            wide = 2**0.5 * np.maximum(least_spread(look[seen].T), usual)  # both have noise, a median has none
+            near = (usual / wide) ** 3 * known.near[_step(np.abs(logs[seen] - look[seen]).max(axis=1) / wide)]
+            total[seen] += own * near + (1.0 - own) * around[seen]
+            count += seen
+        found: np.ndarray = np.where(count > 0, total / np.maximum(count, 1.0), around)
+        return found
 
 
 def learned(

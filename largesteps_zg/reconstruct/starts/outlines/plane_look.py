@@ -39,9 +39,10 @@ class PlaneLook:
         NaN where no photograph shows the place.
     spread : (N, N) float32 array
         Median of the photographs' differences from that.
-    hidden : (N, N) bool array
-        Something stands before it in most of those that show it, and in all but a few: this is the look of that, or of
-        the table after all.
+    hidden : (N, N) int array
+        Something stands before it in most of those that show it, and in all but a few: numbers of such places; else -1.
+    before : (B, M, 3) float32 array
+        What each photograph shows at these: the table, if it is free after all, or what stands before it.
     """
 
     support: Support
@@ -50,6 +51,7 @@ class PlaneLook:
     colors: np.ndarray
     spread: np.ndarray
     hidden: np.ndarray
+    before: np.ndarray
 
     @property
     def usual(self) -> float:
@@ -65,10 +67,11 @@ class PlaneLook:
         ]
         return np.stack(found[:3]), found[3]
 
-    def hidden_at(self, views: Views, index: int) -> np.ndarray:
-        """(H, W) bool: pixels of a view whose place on the table is hidden in all photographs."""
-        found: np.ndarray = map_coordinates(self.hidden, self._places(views, index), order=0)
-        return found
+    def others(self, views: Views, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """(H, W) bool: pixels of a view whose place on the table is hidden in most; what others show there (B, K, 3)."""
+        found = map_coordinates(self.hidden, self._places(views, index), order=0, mode="constant", cval=-1)
+        where = found >= 0
+        return where, np.delete(self.before, index, axis=0)[:, found[where]]
 
     def _places(self, views: Views, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Where the pixels' rays meet the plane, (H, W) rows and columns of the square; -9 where they do not."""
@@ -123,7 +126,8 @@ def plane_look(
         for image, gain in zip(views.images.cpu().numpy(), gains, strict=True)
     ]
     seen = np.ones(views.images.shape[:3], dtype=bool) if views.known is None else views.known.cpu().numpy()
-    photographed, hides = seen, np.zeros((size, size), dtype=bool)
+    photographed, hides = seen, np.full((size, size), -1)
+    stacks = [np.zeros((len(views), 0, 3), dtype=np.float32)]
     if covered is not None:
         seen = seen & ~covered
     for start in range(0, size, ROWS):
@@ -135,13 +139,16 @@ def plane_look(
             hidden = free < constants.fewest
             if bool(hidden.any()):
                 looks[:, hidden] = _looks(views, logs, photographed, points.reshape(-1, 3)[hidden.numpy()])
-                before = hidden & (2 * free < looks[..., 0].isfinite().sum(dim=0))
-                hides[rows] = before.reshape(-1, size).numpy()
+                before = (hidden & (2 * free < looks[..., 0].isfinite().sum(dim=0))).numpy()
+                known = sum(stack.shape[1] for stack in stacks)
+                numbers = np.where(before, known + before.cumsum() - 1, -1)
+                hides[rows] = numbers.reshape(-1, size)
+                stacks.append(looks.numpy()[:, before])
         middle = looks.nanmedian(dim=0).values
         colors[:, rows] = middle.T.reshape(3, -1, size).numpy()
         apart = (looks - middle).abs().amax(dim=2).nanmedian(dim=0).values
         spread[rows] = np.maximum(apart.reshape(-1, size).numpy(), least_spread(colors[:, rows]))
-    return PlaneLook(support, foot, along, colors, spread, hides)
+    return PlaneLook(support, foot, along, colors, spread, hides, np.concatenate(stacks, axis=1))
 
 
 def _looks(views: Views, logs: list[np.ndarray], seen: np.ndarray, points: np.ndarray) -> torch.Tensor:

@@ -51,10 +51,6 @@ class StillLook:
         ]
         return np.stack(found), np.full((height, width), self.usual)
 
-    def hidden_at(self, views: Views, index: int) -> np.ndarray:
-        """(H, W) bool: nowhere is it the look of what is hidden in all photographs."""
-        return np.zeros(views.images.shape[1:3], dtype=bool)
-
     def steady(self, views: Views, index: int) -> np.ndarray:
         """(H, W) bool: pixels of a view at which the photographs have something in common."""
         colors, _ = self.at(views, index)
