@@ -108,7 +108,7 @@ class Likelihood:
         return found.astype(np.float32)
 
     def _own(self, logs: np.ndarray, hides: float) -> np.ndarray:
-        """(...) how likely looks (..., 3) are not the object's, which is seen there as likely as that, whatever they are."""
+        """(...) how likely looks (..., 3) are not the object's, if that is before a place as likely as `hides` says."""
         bins = _color_bins(np.nan_to_num(logs), self.constants)
         around, within = (part.reshape(-1)[bins] for part in (self.outside, self.inside))
         own: np.ndarray = (1.0 - hides) * around / ((1.0 - hides) * around + hides * within)
@@ -117,15 +117,17 @@ class Likelihood:
     def _hidden(self, known: Known, logs: np.ndarray, others: np.ndarray, around: np.ndarray) -> np.ndarray:
         """(K,) how likely colours (K, 3) are where a place of a table is hidden in most photographs.
 
-        Any of the others (B, K, 3) may be free, so it may look like each of them, unless that is the object's look. Those
-        that are free agree, while the object is seen somewhere else by each.
+        Any of the other photographs (B, K, 3) may show it, so it may look like each of them, but for the object's look.
+        Those that do agree, while each sees another place of the object.
         """
         total, count = np.zeros_like(around), np.zeros_like(around)
         for look in others:
             seen = np.isfinite(look[:, 0])
             own = known.share * self._own(look[seen], self.sure)
             usual = known.look.usual
-            wide = 2**0.5 * np.maximum(least_spread(look[seen].T), usual)  # both have noise, a median has none
+            wide = 2**0.5 * np.maximum(
+                least_spread(look[seen].T), usual
+            )  # both have noise, a median has none
             near = (usual / wide) ** 3 * known.near[_step(np.abs(logs[seen] - look[seen]).max(axis=1) / wide)]
             total[seen] += own * near + (1.0 - own) * around[seen]
             count += seen

@@ -68,7 +68,7 @@ class PlaneLook:
         return np.stack(found[:3]), found[3]
 
     def others(self, views: Views, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """(H, W) bool: pixels of a view whose place on the table is hidden in most; what others show there (B, K, 3)."""
+        """(H, W) bool: pixels of a view whose place is hidden in most; what other photographs show there (B, K, 3)."""
         found = map_coordinates(self.hidden, self._places(views, index), order=0, mode="constant", cval=-1)
         where = found >= 0
         return where, np.delete(self.before, index, axis=0)[:, found[where]]
