@@ -120,11 +120,10 @@ class Likelihood:
         Any of the other photographs (B, K, 3) may show it, so it may look like each of them, but for the object's look.
         Those that do agree, while each sees another place of the object.
         """
-        total, count = np.zeros_like(around), np.zeros_like(around)
+        total, count, usual = np.zeros_like(around), np.zeros_like(around), known.look.usual
         for look in others:
             seen = np.isfinite(look[:, 0])
             own = known.share * self._own(look[seen], self.sure)
-            usual = known.look.usual
             wide = 2**0.5 * np.maximum(
                 least_spread(look[seen].T), usual
             )  # both have noise, a median has none
