@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import coo_array, csc_array, diags
-from scipy.sparse.linalg import splu
+from scipy.sparse import bsr_array, coo_array, csc_array, diags
 from scipy.spatial.transform import Rotation
 
 from ...cameras.model import Cameras
@@ -195,8 +194,7 @@ def _adjusted(table: _Turntable, seen: _Seen) -> _Turntable:
         normal, slope = csc_array(matrix.T @ weighed), weighed.T @ off.reshape(-1)
         while True:
             damped = normal + csc_array(diags(damping * normal.diagonal() + 1e-9))
-            step = splu(csc_array(damped)).solve(-slope)
-            new = table.moved(step)
+            new = table.moved(_solved(csc_array(damped), -slope, _SHARED + len(table.angles)))
             off, matrix = new.off(seen)
             after = seen.cost(off)
             if after <= cost or damping > 1e6:
@@ -208,3 +206,20 @@ def _adjusted(table: _Turntable, seen: _Seen) -> _Turntable:
         if gained < _SETTLED * cost:
             break
     return table
+
+
+def _solved(normal: csc_array, right: np.ndarray, first: int) -> np.ndarray:
+    """The solution of normal equations in which, after the first unknowns, each three are a point that meets no other.
+
+    So points are eliminated, three by three, and what is left is small and dense.
+    """
+    border, corner = normal[:first, first:], normal[first:, first:].tocoo()
+    blocks = np.zeros((corner.shape[0] // 3, 3, 3))
+    blocks[corner.row // 3, corner.row % 3, corner.col % 3] = corner.data
+    every = np.arange(len(blocks) + 1)
+    inverse = bsr_array((np.linalg.inv(blocks), every[:-1], every), shape=corner.shape)
+    through = csc_array(border @ inverse)
+    left = normal[:first, :first].toarray() - (through @ border.T).toarray()
+    shared = np.linalg.solve(left, right[:first] - through @ right[first:])
+    found: np.ndarray = np.concatenate([shared, inverse @ (right[first:] - border.T @ shared)])
+    return found
