@@ -119,7 +119,7 @@ def _by_colors(scene: Scene, found: Outlines, notes: tuple[str, ...], constants:
         for views in (scene.train, scene.test)
     )
     assert train is not None
-    return _started(scene, train, test, notes, constants, sphere=False)
+    return _started(scene, train, test, notes, constants, found.solid)
 
 
 def _started(
@@ -128,14 +128,23 @@ def _started(
     test: Views | None,
     notes: tuple[str, ...],
     constants: Constants,
-    *,
-    sphere: bool = True,
+    solid: Hull | None = None,
 ) -> Unmasked:
-    """The scene with these views, and a start by their masks."""
+    """The scene with these views, and a start by their masks; where that is their hull, a solid that is known, if any.
+
+    A hull goes on below the table where no photograph shows the side.
+    """
     start = choose_start(
-        train, *bounding_sphere(train), sphere=sphere, constants=constants.carving, patches=constants.patches
+        train,
+        *bounding_sphere(train),
+        sphere=solid is None,
+        constants=constants.carving,
+        patches=constants.patches,
     )
     made = replace(scene, train=train, test=test, masked=True)
+    if solid is not None and start.kind == "hull":
+        told = "start: the solid that most photographs show by their colours"
+        return Unmasked(made, remeshed(solid), (*notes, told))
     return Unmasked(made, start.mesh, (*notes, f"{start.kind}: {start.reason}"))
 
 
