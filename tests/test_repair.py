@@ -68,6 +68,26 @@ def test_a_sheet_is_pulled_back_out_of_another(depth: float, width: float, most:
     assert 0 < mended.moved < most
 
 
+def leaf(overlap: float):
+    """A bent disc, 0.02 thick, whose underside comes through its upper side in the middle."""
+    ball = icosphere(4, dtype=torch.float64)
+    x, y, z = ball.vertices.T
+    vertices = torch.stack([x, y, 0.01 * z + x * x], dim=1)
+    near = torch.exp(-(((vertices[:, :2] - 0.2).norm(dim=1) / 0.3) ** 2))
+    vertices[:, 2] += torch.where(z < 0, (0.02 + overlap) * near, 0.0)
+    return vertices, ball.faces
+
+
+def test_a_thin_part_that_passes_through_itself_is_lifted_off() -> None:
+    """By an eighth of an edge; smoothing moves it by 0.3."""
+    vertices, faces = leaf(0.005)
+    assert wrong(vertices, faces) >= 50
+    mended = untangled(vertices, faces)
+    assert wrong(mended.vertices, mended.faces) == 0
+    assert 0.0025 < float((mended.vertices - vertices).norm(dim=1).max())  # each side moves
+    assert mended.farthest == pytest.approx(1 / 8)
+
+
 def test_a_torn_surface_is_untangled_within_little_more_than_the_noise(generator) -> None:
     """A quarter of all faces is wrong; nothing moves by more than two edges, of 0.04."""
     ball = icosphere(5, dtype=torch.float64)

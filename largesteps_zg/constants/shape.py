@@ -44,6 +44,10 @@ class Mending(Group):
         "Then regions of these radii are faired, the smallest that helps.",
         UNASKED,
     )
+    lifts: tuple[float, ...] = constant(
+        (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2), "mean edges",
+        "Wrong faces are moved outward or inward by so much at first, the least that helps.", UNASKED,
+    )  # fmt: skip
     early_rings: tuple[int, ...] = constant(
         (1, 2, 3), "edges", "The same before a body is remeshed; what is left has steps to go.", UNASKED
     )

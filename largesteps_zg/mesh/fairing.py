@@ -1,4 +1,4 @@
-"""A region of a surface faired: positions as smooth as what is around them allows, and short edges merged."""
+"""A region of a surface faired: positions as smooth as what is around allows, short edges merged; or lifted off another."""
 
 from __future__ import annotations
 
@@ -103,6 +103,25 @@ def faired(surface: LocalSurface, inner: Array, order: int) -> Array | None:
     rows = matrix[np.flatnonzero(free)]
     held = rows[:, np.flatnonzero(~free)] @ surface.vertices[used[~free]]
     return _solved(surface.vertices, inner, rows[:, np.flatnonzero(free)], -held)
+
+
+def lifted(surface: LocalSurface, places: Array, rings: int, way: float) -> Array:
+    """(V, 3) positions with some vertices moved along their normals, and those around them by less and less.
+
+    Two sides of a thin part that pass through each other come apart outward, two parts that reach into each other inward.
+    """
+    share = np.zeros(len(surface.vertices))
+    for ring in range(rings, -1, -1):
+        share[surface.grown(places, ring)] += 1 / (rings + 1)
+    inner = np.flatnonzero(share)
+    faces = surface.faces[surface.faces_at(surface.grown(inner, 1))]
+    a, b, c = (surface.vertices[faces[:, i]] for i in range(3))
+    normals = np.zeros_like(surface.vertices)
+    np.add.at(normals, faces, np.cross(b - a, c - a)[:, None])
+    smooth = np.zeros_like(normals)
+    np.add.at(smooth, faces, normals[faces].sum(axis=1)[:, None])
+    smooth /= np.maximum(np.linalg.norm(smooth, axis=1, keepdims=True), np.finfo(float).tiny)
+    return surface.vertices + way * share[:, None] * smooth
 
 
 def _diagonal(values: Array) -> csr_array:

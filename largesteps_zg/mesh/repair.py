@@ -15,7 +15,7 @@ from torch import Tensor
 from ..constants import DEFAULTS, Mending
 from ..geometry.connectivity import check_mesh
 from ..geometry.half_edges import half_edge_table, mean_edge_length
-from .fairing import Array, LocalSurface, diffused, faired, merged, wrong_around, wrong_faces
+from .fairing import Array, LocalSurface, diffused, faired, lifted, merged, wrong_around, wrong_faces
 from .threads import thread_cut
 
 
@@ -66,8 +66,9 @@ def untangled(
 ) -> Untangled:
     """A surface of which no face is folded over, passes through another, or has hardly an area.
 
-    Where faces are wrong the surface is smoothed, over as few edges as helps. Around what is still wrong it is faired,
-    in regions that grow: as a thin plate, or as a membrane that loses triangles where it shrinks. A handle that is then
+    Where faces are wrong the surface is lifted off what it passes through, by a part of an edge, or else smoothed, over as
+    few edges as helps. Around what is still wrong it is faired, in regions that grow: as a thin plate, or as a membrane
+    that loses triangles where it shrinks. A handle that is then
     wrong, and three edges around, is a thread without a thickness: it is cut, where that leaves fewer wrong faces.
 
     Parameters
@@ -129,10 +130,15 @@ def untangled(
 def _mended(
     given: LocalSurface, wrong: Array, edge: float, keep_faces: bool, constants: Mending
 ) -> tuple[LocalSurface, Array]:
-    """Smoothed and faired, and again from there while fewer faces are wrong; what moves far has to end sound."""
-    surface, left = _faired_all(*_smoothed(given, wrong, constants), edge, keep_faces, constants)
+    """Lifted, smoothed and faired, and again from there while fewer faces are wrong; what moves far has to end sound."""
+
+    def round_of(surface: LocalSurface, wrong: Array) -> tuple[LocalSurface, Array]:
+        smooth = _smoothed(*_lifted_all(surface, wrong, edge, constants), constants)
+        return _faired_all(*smooth, edge, keep_faces, constants)
+
+    surface, left = round_of(given, wrong)
     while left.any():
-        other, fewer = _faired_all(*_smoothed(surface, left, constants), edge, keep_faces, constants)
+        other, fewer = round_of(surface, left)
         far = np.linalg.norm(other.vertices - given.vertices, axis=1).max() >= constants.farthest * edge
         if fewer.sum() >= left.sum() or (far and fewer.any()):
             break
@@ -169,6 +175,20 @@ def _faired_all(
         if wrong.sum() >= before:
             break
     return surface, wrong
+
+
+def _lifted_all(
+    surface: LocalSurface, wrong: Array, edge: float, constants: Mending
+) -> tuple[LocalSurface, Array]:
+    """Each place with wrong faces lifted off what it passes through, by as little as leaves none; and what is wrong."""
+    for places in _clusters(surface, wrong) if wrong.any() else []:
+        rim = surface.grown(places, 2)
+        for way in (side * lift * edge for lift in constants.lifts for side in (1, -1)):
+            trial = surface.moved(lifted(surface, places, 1, way))
+            if not len(wrong_around(trial, rim, constants.needle)):
+                surface = trial
+                break
+    return surface, wrong_faces(surface.vertices, surface.faces, constants.needle)
 
 
 def _joined(vertices: Array, faces: Array) -> tuple[LocalSurface, Array]:
