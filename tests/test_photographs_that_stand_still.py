@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -160,7 +161,8 @@ def test_of_a_pair_only_what_moved_is_kept(tmp_path: Path) -> None:
     assert len(kept) > 50 and kept.min() >= 120
 
 
-def test_wrong_matches_do_not_pull_the_lens() -> None:
+def with_wrong_matches():
+    """A model of eight photographs, a sixth of whose observations are three pixels off; and its true lens."""
     import pycolmap
 
     options = pycolmap.SyntheticDatasetOptions()
@@ -173,13 +175,33 @@ def test_wrong_matches_do_not_pull_the_lens() -> None:
             if point.has_point3D():
                 wrong = generator.random() < 0.15
                 point.xy = point.xy + generator.normal(0, 0.2, 2) + wrong * np.array([3.0, 1.0])
+    return model, np.array(options.camera_params)
+
+
+def test_wrong_matches_do_not_pull_the_lens() -> None:
+    import pycolmap
+
+    model, true = with_wrong_matches()
     squares = pycolmap.Reconstruction(model)
     pycolmap.bundle_adjustment(squares, pycolmap.BundleAdjustmentOptions())
     settled(model, unwatched, pycolmap)
-    true = np.array(options.camera_params)
     off = [np.abs(next(iter(of.cameras.values())).params - true)[0] for of in (model, squares)]
     assert off[0] < 0.5 * off[1], off
     assert model.compute_mean_reprojection_error() < 1.0
+
+
+def test_adjusting_ends_where_further_steps_change_nothing() -> None:
+    import pycolmap
+
+    given, _ = with_wrong_matches()
+    lenses = []
+    for least in (1e-12, DEFAULTS.structure.adjusted, 1e9):
+        model = pycolmap.Reconstruction(given)
+        settled(model, unwatched, pycolmap, replace(DEFAULTS.structure, adjusted=least))
+        lenses.append(next(iter(model.cameras.values())).params)
+    exact, default, hasty = lenses
+    assert np.abs(default - exact)[0] < 1e-4 * exact[0]
+    assert np.abs(hasty - exact)[0] > 10 * np.abs(default - exact)[0]
 
 
 @pytest.mark.parametrize(("way", "error", "kept"), [

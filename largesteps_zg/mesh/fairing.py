@@ -1,4 +1,4 @@
-"""A region of a surface faired: positions as smooth as what is around allows, short edges merged; or lifted off another."""
+"""A region of a surface faired, as smooth as what is around allows, short edges merged; or lifted off another."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def faired(surface: LocalSurface, inner: Array, order: int) -> Array | None:
 def lifted(surface: LocalSurface, places: Array, rings: int, way: float) -> Array:
     """(V, 3) positions with some vertices moved along their normals, and those around them by less and less.
 
-    Two sides of a thin part that pass through each other come apart outward, two parts that reach into each other inward.
+    Two sides of a thin part that pass through each other come apart outward; parts that reach into each other, inward.
     """
     share = np.zeros(len(surface.vertices))
     for ring in range(rings, -1, -1):

@@ -66,10 +66,10 @@ def untangled(
 ) -> Untangled:
     """A surface of which no face is folded over, passes through another, or has hardly an area.
 
-    Where faces are wrong the surface is lifted off what it passes through, by a part of an edge, or else smoothed, over as
-    few edges as helps. Around what is still wrong it is faired, in regions that grow: as a thin plate, or as a membrane
-    that loses triangles where it shrinks. A handle that is then
-    wrong, and three edges around, is a thread without a thickness: it is cut, where that leaves fewer wrong faces.
+    Where faces are wrong the surface is lifted off what it passes through, by a part of an edge, or else smoothed, over
+    as few edges as helps. Around what is still wrong it is faired, in regions that grow: as a thin plate, or as a
+    membrane that loses triangles where it shrinks. A handle that is then wrong, and three edges around, is a thread
+    without a thickness: it is cut, where that leaves fewer wrong faces.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def untangled(
 def _mended(
     given: LocalSurface, wrong: Array, edge: float, keep_faces: bool, constants: Mending
 ) -> tuple[LocalSurface, Array]:
-    """Lifted, smoothed and faired, and again from there while fewer faces are wrong; what moves far has to end sound."""
+    """Lifted, smoothed and faired, and again while fewer faces are wrong; what moves far has to end sound."""
 
     def round_of(surface: LocalSurface, wrong: Array) -> tuple[LocalSurface, Array]:
         smooth = _smoothed(*_lifted_all(surface, wrong, edge, constants), constants)

@@ -37,13 +37,6 @@ class Targets:
         self.cameras, self._views = cameras, views
         self._device = cameras.world_to_camera.device
         self._kept: tuple[int, Batch] | None = None  # a level and its images as floats
-        self._weights = None if views.known is None else views.known.to(self._device, torch.float32)
-        if views.evidence is not None:
-            images = views.images.clone()
-            images[..., 3] = 255 * (views.evidence > 0)
-            self._views = replace(views, images=images)
-            counts = views.evidence.to(self._device, torch.float32).abs() / 127
-            self._weights = counts if self._weights is None else self._weights * counts
         self._order = torch.empty(0, dtype=torch.long)
         self._generator = torch.Generator().manual_seed(seed)
 
@@ -89,22 +82,25 @@ class Targets:
         if self._kept is None or self._kept[0] != level:
             self._kept = None  # makes room first
             parts = [self._made(view[None], level) for view in torch.arange(len(self._views))]
-            cameras, weights = self.cameras, None
+            cameras, weights = self.cameras, [part.weights for part in parts if part.weights is not None]
             for _ in range(level):
                 cameras = cameras.halved()
-            if self._weights is not None:
-                weights = torch.cat([part.weights for part in parts if part.weights is not None])
             targets, index = (
                 torch.cat([getattr(part, name) for part in parts]) for name in ("targets", "index")
             )
-            self._kept = level, Batch(cameras, targets, index, weights)
+            self._kept = level, Batch(cameras, targets, index, torch.cat(weights) if weights else None)
         return self._kept[1]
 
     def _made(self, chosen: Tensor, level: int) -> Batch:
         """Some views, from their bytes."""
-        where = chosen.to(self._device)
-        weights = None if self._weights is None else self._weights[where]
-        batch = Batch(self.cameras[where], self._views.linear(chosen, device=self._device), where, weights)
+        where, views = chosen.to(self._device), self._views[chosen]
+        weights = None if views.known is None else views.known.to(self._device, torch.float32)
+        if views.evidence is not None:
+            counts = views.evidence.to(self._device, torch.float32).abs() / 127
+            weights = counts if weights is None else weights * counts
+            images = torch.cat([views.images[..., :3], 255 * (views.evidence > 0)[..., None].byte()], dim=-1)
+            views = replace(views, images=images)
+        batch = Batch(self.cameras[where], views.linear(device=self._device), where, weights)
         for _ in range(level):
             batch = halved(batch)
         return batch

@@ -28,31 +28,39 @@ class Pyramid:
     levels : int
         Sizes, >= 1: level k is 2^k times smaller.
     device
-        Where the photographs are wanted. They are kept as bytes and as halves of floats.
+        Where the photographs are wanted. Full size is made of the views' bytes as it is asked for, the others are kept
+        as halves of floats.
     """
 
     def __init__(self, views: Views, levels: int, device: torch.device) -> None:
         height, width = views.images.shape[1:3]
+        self._images, self._device = views.images, device
         # Eleven bits are more than the photographs' eight.
-        self._sizes = [
+        self._smaller = [
             torch.empty(2, len(views), height >> level, width >> level, dtype=torch.float16, device=device)
-            for level in range(levels)
+            for level in range(1, levels)
         ]
         self._noises: list[list[float]] = [[] for _ in range(levels)]
-        for i, image in enumerate(views.images):
-            photo = _luma(image.float().div_(255))
-            for level in range(levels):
-                photo = means(photo[None])[0] if level else photo
-                self._noises[level].append(noise_of(photo[..., 0], photo[..., 1] > 0.5))
-                self._sizes[level][:, i] = photo.permute(2, 0, 1)
+        for i in range(len(views)):
+            photo = self._full(i)
+            self._noises[0].append(noise_of(photo[..., 0], photo[..., 1] > 0.5))
+            for noises, kept in zip(self._noises[1:], self._smaller, strict=True):
+                photo = means(photo[None])[0]
+                noises.append(noise_of(photo[..., 0], photo[..., 1] > 0.5))
+                kept[:, i] = photo.permute(2, 0, 1)
 
     def __len__(self) -> int:
-        return len(self._sizes)
+        return len(self._noises)
 
     def photograph(self, index: int, level: int) -> Photograph:
         """One of them at one size."""
-        gray, weight = self._sizes[level][:, index].float()
+        photo = self._smaller[level - 1][:, index].float() if level else self._full(index).movedim(-1, 0)
+        gray, weight = photo.contiguous()
         return Photograph(gray, weight, self._noises[level][index])
+
+    def _full(self, index: int) -> Tensor:
+        """(H, W, 2), see `_luma`."""
+        return _luma(self._images[index].to(self._device).float().div_(255))
 
 
 def _luma(image: Tensor) -> Tensor:

@@ -147,7 +147,7 @@ def _model(
     for image in model.images.values():
         image.name = photographs[image.image_id - 1].name
     forget_still_points(model, photographs, constants)
-    settled(model, part_of(watch, 0.95, 1.0), pycolmap)
+    settled(model, part_of(watch, 0.95, 1.0), pycolmap, constants)
     turned(model, constants, pycolmap)
     check_span(model, photographs, constants)
     return model

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...constants import Structure
+from ...constants import DEFAULTS, Structure
 from .database import verified_pairs
 from .work import Watch, attended
 
@@ -87,7 +87,7 @@ def mapped(
     return sorted(models.values(), key=lambda model: -int(model.num_reg_images()))
 
 
-def settled(model: Any, watch: Watch, pycolmap: Any) -> None:
+def settled(model: Any, watch: Watch, pycolmap: Any, constants: Structure = DEFAULTS.structure) -> None:
     """Adjust a model, in place, so that wrong matches count little, and drop observations that are farther off.
 
     COLMAP's own adjustment counts squares: a few wrong matches, or what stands still before an object that turns, pull
@@ -106,6 +106,10 @@ def settled(model: Any, watch: Watch, pycolmap: Any) -> None:
     which.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
     observations = pycolmap.ObservationManager(model)
     for turn in range(_TURNS):
+        # Ceres asks for a share of the whole sum, and goes on for a hundred steps where it is asked for none.
+        options.ceres.solver_options.function_tolerance = constants.adjusted / max(
+            model.compute_num_observations(), 1
+        )
         # pycolmap.bundle_adjustment would do the same, but tell of it on the terminal.
         attended(
             lambda _: pycolmap.create_default_bundle_adjuster(options, which, model).solve(),
