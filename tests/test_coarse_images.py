@@ -129,6 +129,9 @@ def test_all_images_or_some_are_the_same_at_every_size(scene, monkeypatch):
 def test_cameras_are_asked_on_halved_images_where_these_are_large(scene):
     run = Reconstruction(scene.train, Settings())
     assert next(run.camera_trial.photographs()).targets.shape[1:3] == (128, 129)
+    few = replace(DEFAULTS, correcting=replace(DEFAULTS.correcting, asked_pixels=64 * 65))
+    run = Reconstruction(scene.train, Settings(advanced=few))
+    assert next(run.camera_trial.photographs()).targets.shape[1:3] == (64, 64)
 
 
 def test_where_vertices_are_bounded_all_triangles_of_a_run_are_larger():

@@ -291,12 +291,26 @@ def test_groups_are_drawn_anew_for_each_step_and_are_those_of_its_number() -> No
 def test_groups_are_smaller_where_photographs_are_large() -> None:
     views, cameras = ball_views()
     sizes = []
-    for photographs in (0, 1, 2, 3, 9):
+    for photographs in (1, 2, 3, 9):
         term = PhotoConsistency(
             views, cameras, constants=Patches(smallest=48), most_pixels=photographs * 96**2
         )
         sizes.append([len(term.group(5, 1, level)) for level in (0, 1)])
-    assert sizes == [[2, 2], [2, 3], [2, 3], [3, 3], [3, 3]]
+    assert sizes == [[2, 3], [2, 3], [3, 3], [3, 3]]
+
+
+@pytest.mark.parametrize(("most", "side"), [(96**2, 96), (96**2 - 1, 48), (48**2 - 1, 24)])
+def test_no_photograph_has_more_pixels_than_a_step(most: int, side: int) -> None:
+    views, cameras = ball_views()
+    term = PhotoConsistency(views, cameras, constants=Patches(smallest=24), most_pixels=most)
+    given = views.images[3].float() / 255
+    shrunk = given.reshape(side, 96 // side, side, 96 // side, 4).mean((1, 3))
+    gray = shrunk[..., :3] @ torch.tensor([0.299, 0.587, 0.114])
+    torch.testing.assert_close(term.photograph(3).gray, gray, atol=1e-3, rtol=0.0)
+    assert term.cameras([3]).width == side and term.levels == {96: 3, 48: 2, 24: 1}[side]
+    vertices, faces = (icosphere(2).vertices.float(), icosphere(2).faces)
+    assert term.trust(torch.tensor([3]), (96, 96)).shape == (1, 96, 96)
+    assert term.report(vertices, faces, edge_table(faces.int())) is not None
 
 
 def test_photographs_without_neighbours_say_nothing() -> None:

@@ -24,6 +24,7 @@ from largesteps_zg.output import film, provenance, run_files, run_folder
 from largesteps_zg.output.destination import refuse_scene, writable_folder
 from largesteps_zg.output.evaluate import image_quality, mesh_report
 from largesteps_zg.output.film import frame_steps, to_bytes
+from largesteps_zg.output.pictures import reduced
 from largesteps_zg.output.provenance import versions
 from largesteps_zg.output.run_checkpoint import RunCheckpoint
 from largesteps_zg.output.run_files import RunFiles
@@ -297,6 +298,21 @@ def test_frames_keep_colours_to_a_percent_of_the_dark() -> None:
     back = to_bytes(image).float().div(255).square()
     assert float((back - image).abs().max()) < 0.005
     assert to_bytes(torch.tensor([-1.0, 2.0])).tolist() == [0, 255]
+
+
+@pytest.mark.parametrize(("largest", "size"), [(32, (24, 32)), (31, (12, 16)), (8, (6, 8))])
+def test_pictures_are_as_large_as_figures_show_them(scene, states, monkeypatch, largest, size) -> None:
+    monkeypatch.setattr(reduced, "LARGEST", largest)
+    drawn, state = film.Film(scene.train), next(states)
+    drawn.watch(state)
+    run = state.run
+    shown = run_files.shown_views(run.result(), run.rendering, scene.test)
+    assert {images.shape[1:3] for name, images in shown.items() if name != "names"} == {size}
+    assert drawn.frames[0].shape[:2] == drawn.surfaces[0].shape[:2] == size
+    # The same picture: as much light on each quarter of it.
+    whole, small = scene.test.linear(0)[0], torch.from_numpy(shown["targets"][0])
+    quarters = [part.unflatten(0, (2, -1)).unflatten(2, (2, -1)).mean((1, 3)) for part in (whole, small)]
+    torch.testing.assert_close(*quarters)
 
 
 def test_versions_name_what_is_missing(monkeypatch) -> None:

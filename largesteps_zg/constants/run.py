@@ -167,7 +167,11 @@ class Correcting(Group):
         least=3,
     )
     asked_pixels: int = constant(
-        800**2, "pixels", "They are halved until they have no more.", "chosen: a bound of the work", least=1
+        800**2,
+        "pixels",
+        "They are halved until they have no more, for pixels as for matches.",
+        "chosen: a bound of the work",
+        least=1,
     )
     asked_features: int = constant(
         2048, "features", "Of a photograph that says so, at most.", "chosen: a bound of the work", least=2

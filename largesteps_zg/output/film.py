@@ -18,6 +18,7 @@ from ..reconstruct.rendering import Rendering
 from ..scenes.views import Views
 from .pictures import figures
 from .pictures.bare import bare_images
+from .pictures.reduced import reduced_cameras
 
 FRAMES = 24  # of the animation
 STILLS = 6  # of the strip
@@ -34,7 +35,7 @@ class Film:
 
     def __init__(self, views: Views) -> None:
         self.shown = int(on_object(views.images[..., 3]).sum((1, 2)).argmax())
-        self.viewpoint = views.cameras[self.shown]
+        self.viewpoint = reduced_cameras(views.cameras[self.shown])
         self.frames: list[Tensor] = []
         self.surfaces: list[Tensor] = []
         self.steps: list[int] = []

@@ -25,6 +25,7 @@ from .film import Film
 from .not_written import NotWritten
 from .pictures import figures
 from .pictures.bare import bare_images
+from .pictures.reduced import reduced, reduced_cameras
 from .placing import Placing, Scale, placing
 from .report.page import write_run_report
 from .report.surface import packed_surface
@@ -138,11 +139,12 @@ class RunFiles:
         with self.not_written.noting():
             events = {event.step: event.name for event in result.events}
             figures.save_loss_curve(self.path / "loss.png", result.losses, events=events)
-        film, target = self.film.until(rendering, result.steps), self.scene.train.linear(self.film.shown)
+        film = self.film.until(rendering, result.steps)
+        target = reduced(self.scene.train.linear(self.film.shown).cpu())[0]
         with self.not_written.noting():
-            film.save_animation(self.path / "progression.gif", target.cpu()[0])
+            film.save_animation(self.path / "progression.gif", target)
         with self.not_written.noting():
-            film.save_strip(self.path / "progression.png", target.cpu()[0])
+            film.save_strip(self.path / "progression.png", target)
 
     def report(self, content: dict[str, Any], made: Exported, result: Result, shown: dict[str, Any]) -> None:
         """All of it as one page."""
@@ -156,9 +158,11 @@ def shown_views(result: Result, rendering: Rendering, views: Views) -> dict[str,
     """Some views, pictures from there, and the bare surface; linear, premultiplied."""
     count = min(SHOWN, len(views))
     shown = views[[len(views) * i // count for i in range(count)]]
-    made = torch.cat([rendering.images(shown.cameras[i]) for i in range(count)])
+    cameras = reduced_cameras(shown.cameras)
+    made = torch.cat([rendering.images(cameras[i]) for i in range(count)])
     if shown.known is not None:  # where nothing was photographed nothing is wrong
-        made = made * shown.known.cpu()[..., None]
-    bare = bare_images(result.mesh.vertices, result.mesh.faces, shown.cameras)
-    taken = {"targets": shown.linear().cpu(), "results": made, "surfaces": bare}
+        made = made * reduced(shown.known.cpu()[..., None].float())
+    targets = torch.cat([reduced(shown.linear(i).cpu()) for i in range(count)])
+    bare = bare_images(result.mesh.vertices, result.mesh.faces, cameras)
+    taken = {"targets": targets, "results": made, "surfaces": bare}
     return {**{name: images.numpy() for name, images in taken.items()}, "names": shown.names}

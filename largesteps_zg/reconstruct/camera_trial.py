@@ -32,13 +32,14 @@ class CameraTrial:
         With its corrections, if there are any.
     targets : Targets
     views : Views
-        The photographs of the targets. Large ones are halved once before they are compared.
+        The photographs of the targets. Large ones are halved before they are compared, once at least.
     """
 
     def __init__(self, fit: Fit, targets: Targets, views: Views) -> None:
         self._fit, self._targets, self._views = fit, targets, views
-        self._level = int(min(views.images.shape[1:3]) >= fit.constants.schedule.coarse_smallest)
         constants = fit.constants.correcting
+        large = min(views.images.shape[1:3]) >= fit.constants.schedule.coarse_smallest
+        self._level = max(int(large), halvings(views, constants.asked_pixels))
         most = min(len(views), max(constants.asked_views, constants.least_views))
         self._asked = torch.linspace(0, len(views) - 1, most).round().long()
 

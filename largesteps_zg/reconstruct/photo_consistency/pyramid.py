@@ -26,35 +26,42 @@ class Pyramid:
     ----------
     views : Views
     levels : int
-        Sizes, >= 1: level k is 2^k times smaller.
+        Sizes, >= 1: level k is 2^k times smaller than level 0.
     device
-        Where the photographs are wanted. Full size is made of the views' bytes as it is asked for, the others are kept
-        as halves of floats.
+        Where the photographs are wanted. Whole ones are made of the views' bytes as they are asked for, smaller ones
+        are kept as halves of floats.
+    halvings : int
+        Of the photographs at level 0.
     """
 
-    def __init__(self, views: Views, levels: int, device: torch.device) -> None:
+    def __init__(self, views: Views, levels: int, device: torch.device, halvings: int = 0) -> None:
         height, width = views.images.shape[1:3]
         self._images, self._device = views.images, device
         # Eleven bits are more than the photographs' eight.
-        self._smaller = [
-            torch.empty(2, len(views), height >> level, width >> level, dtype=torch.float16, device=device)
-            for level in range(1, levels)
+        self._kept = [
+            torch.empty(2, len(views), height >> size, width >> size, dtype=torch.float16, device=device)
+            if size
+            else None
+            for size in range(halvings, halvings + levels)
         ]
         self._noises: list[list[float]] = [[] for _ in range(levels)]
         for i in range(len(views)):
             photo = self._full(i)
-            self._noises[0].append(noise_of(photo[..., 0], photo[..., 1] > 0.5))
-            for noises, kept in zip(self._noises[1:], self._smaller, strict=True):
+            for _ in range(halvings):
                 photo = means(photo[None])[0]
+            for level, (kept, noises) in enumerate(zip(self._kept, self._noises, strict=True)):
+                photo = means(photo[None])[0] if level else photo
                 noises.append(noise_of(photo[..., 0], photo[..., 1] > 0.5))
-                kept[:, i] = photo.permute(2, 0, 1)
+                if kept is not None:
+                    kept[:, i] = photo.permute(2, 0, 1)
 
     def __len__(self) -> int:
-        return len(self._noises)
+        return len(self._kept)
 
     def photograph(self, index: int, level: int) -> Photograph:
         """One of them at one size."""
-        photo = self._smaller[level - 1][:, index].float() if level else self._full(index).movedim(-1, 0)
+        kept = self._kept[level]
+        photo = self._full(index).movedim(-1, 0) if kept is None else kept[:, index].float()
         gray, weight = photo.contiguous()
         return Photograph(gray, weight, self._noises[level][index])
 

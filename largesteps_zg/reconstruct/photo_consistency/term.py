@@ -65,7 +65,8 @@ class PhotoConsistency:
     backend : str
         Of the rasterizer.
     most_pixels : int
-        A step compares fewer neighbours where they would have more.
+        A step compares fewer neighbours where they would have more, and photographs of half their size, a quarter and so
+        on where one of them has more: however large they are, a step takes no longer.
     near : bool
         The run starts near the surface. If not, light and colour come first.
 
@@ -96,15 +97,19 @@ class PhotoConsistency:
         self.foretold: float | None = None
         self._votes: deque[tuple[float, float]] = deque(maxlen=len(views))
         self.neighbors = neighbors(cameras.centers, constants)
-        smallest, levels = min(views.images.shape[1:3]), 1
-        while smallest >> levels >= constants.smallest:
+        halvings, levels = 0, 1
+        while cameras.height * cameras.width > most_pixels and min(cameras.height, cameras.width) > 1:
+            cameras, halvings = cameras.halved(), halvings + 1
+        while min(cameras.height, cameras.width) >> levels >= constants.smallest:
             levels += 1
-        self._pyramid = Pyramid(views, levels, cameras.world_to_camera.device)
-        height, width = (n >> (levels - 1) for n in views.images.shape[1:3])
-        self._trust = cameras.centers.new_ones(len(views), height, width, dtype=torch.float32)
+        self._pyramid = Pyramid(views, levels, cameras.world_to_camera.device, halvings)
         self._cameras = [cameras]
         for _ in range(1, levels):
             self._cameras.append(self._cameras[-1].halved())
+        smallest = self._cameras[-1]
+        self._trust = cameras.centers.new_ones(
+            len(views), smallest.height, smallest.width, dtype=torch.float32
+        )
 
     @property
     def levels(self) -> int:
@@ -120,7 +125,7 @@ class PhotoConsistency:
         return self._cameras[level][index]
 
     def level(self, progress: float) -> int:
-        """Which size of the photographs to look at, after so much of a run: 0 is full size.
+        """Which size of the photographs to look at, after so much of a run: 0 is the largest.
 
         All sizes have the same time. However large photographs are, a run begins with the smallest ones, where tiles
         and other things that repeat are least often mistaken for one another.
@@ -156,7 +161,7 @@ class PhotoConsistency:
         group : list of int
             Numbers of photographs.
         level : int
-            0 for photographs at full size, see `level`.
+            0 for photographs at the largest size, see `level`.
         corrected : callable, optional
             Makes better cameras of cameras and their numbers.
         """
@@ -166,7 +171,7 @@ class PhotoConsistency:
     def report(
         self, vertices: Tensor, faces: Tensor, edges: Tensor, corrected: Corrected | None = None
     ) -> dict[str, Any] | None:
-        """What all photographs at full size say of a surface; None if that is nothing. Arguments as for `evidence`.
+        """What all photographs at their largest size say of a surface; None if that is nothing. Arguments as for `evidence`.
 
         Returns
         -------
