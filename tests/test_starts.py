@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,6 +18,7 @@ from largesteps_zg.reconstruct.starts import choose_start, starting_sphere, visu
 from largesteps_zg.reconstruct.starts.hull import carved_hull
 from largesteps_zg.scenes import Views, bounding_sphere
 from largesteps_zg.scenes.carving.evidence import views_with_holes
+from largesteps_zg.scenes.from_photographs.object import Support
 from largesteps_zg.scenes.synthetic import scene_from_mesh
 
 CELLS = 48
@@ -73,6 +75,22 @@ def test_hull_of_a_ball_is_the_ball():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("height", "lowest"), [(-0.5, -0.5), (5.0, -1.0)])
+def test_a_hull_ends_at_what_the_object_stands_on(height: float, lowest: float):
+    """Where that leaves nothing, it is no such thing."""
+    views = views_of(icosphere(4))
+    support = Support(np.array([0.0, 0.0, 1.0]), height, 1.0)
+    start = choose_start(
+        views, *bounding_sphere(views), cells=48, sphere=False, patches=None, support=support
+    )
+    assert start.kind == "hull" and topology(start.mesh.faces).genus == 0
+    low, high = (float(part) for part in torch.aminmax(start.mesh.vertices[:, 2]))
+    assert low == pytest.approx(lowest, abs=0.03) and high == pytest.approx(1.0, abs=0.03)
+    flat = start.mesh.vertices[:, 2] < low + 0.02
+    if height == -0.5:  # a disc, as wide as the ball is there
+        assert float(start.mesh.vertices[flat][:, :2].norm(dim=1).max()) == pytest.approx(0.75**0.5, abs=0.05)
+
+
 def test_hull_moves_and_grows_with_the_scene():
     views = views_named("gear")
     hull = hull_of(views)

@@ -151,7 +151,7 @@ class Structure(Group):
 
     adjusted: float = constant(
         1e-3, "observations", "Cameras are adjusted until a step lowers the error by less than that of so many.",
-        "measured (photographs_alone.md): seven captures, centres within 0.004 % of where a hundred steps bring them",
+        "measured: benchmarks/measurements/photographs_alone.md, When adjusting ends; seven captures",
     )  # fmt: skip
 
     circle: float = constant(

@@ -65,8 +65,8 @@ class PhotoConsistency:
     backend : str
         Of the rasterizer.
     most_pixels : int
-        A step compares fewer neighbours where they would have more, and photographs of half their size, a quarter and so
-        on where one of them has more: however large they are, a step takes no longer.
+        A step compares fewer neighbours where they would have more, and smaller photographs where one of them has more:
+        however large they are, a step takes no longer.
     near : bool
         The run starts near the surface. If not, light and colour come first.
 
@@ -171,7 +171,7 @@ class PhotoConsistency:
     def report(
         self, vertices: Tensor, faces: Tensor, edges: Tensor, corrected: Corrected | None = None
     ) -> dict[str, Any] | None:
-        """What all photographs at their largest size say of a surface; None if that is nothing. Arguments as for `evidence`.
+        """What all photographs say of a surface; None if that is nothing. Arguments as for `evidence`.
 
         Returns
         -------

@@ -12,10 +12,11 @@ from ...mesh.mesh import Mesh
 from ...scenes.carving.cones import cones_of
 from ...scenes.carving.evidence import views_with_holes
 from ...scenes.carving.inscribed import inscribed_sphere
+from ...scenes.from_photographs.object import Support
 from ...scenes.views import Views
 from ..frame import Frame
 from .fused import carved_by_photographs
-from .hull import CELLS, Hull, carved_hull, remeshed
+from .hull import CELLS, Hull, carved_hull, cut_off, remeshed
 from .sphere import sphere_within
 
 
@@ -46,6 +47,7 @@ def choose_start(
     sphere: bool = True,
     constants: Carving = DEFAULTS.carving,
     patches: Patches | None = DEFAULTS.patches,
+    support: Support | None = None,
 ) -> Start:
     """The masks' hull, carved by depths that photographs confirm to one another; else the hull itself, or a sphere.
 
@@ -72,6 +74,8 @@ def choose_start(
     constants : Carving, optional
     patches : Patches, optional
         None for a start by the masks alone.
+    support : Support, optional
+        The hull ends there. It goes on below a table where no photograph shows the side.
 
     Raises
     ------
@@ -84,6 +88,8 @@ def choose_start(
     20 more.
     """
     hull = carved_hull(views, center, radius, cells=cells, constants=constants)
+    if support is not None:
+        hull = cut_off(hull, support.above(hull.grid.points()), constants)
     if patches is not None:
         carved = _carved(hull, views, center, radius, constants, patches, finer=False)
         if carved is not None:

@@ -161,6 +161,20 @@ def _sizeable(vertices: Tensor, faces: Tensor, constants: Carving) -> tuple[Tens
     return vertices[used], faces, int(kept.sum())
 
 
+def cut_off(hull: Hull, above: np.ndarray, constants: Carving = DEFAULTS.carving) -> Hull:
+    """A hull without what is below a plane; as it is where that leaves nothing.
+
+    Parameters
+    ----------
+    hull : Hull
+    above : (N,) float
+        How far the nodes of its grid are above the plane.
+    constants : Carving, optional
+    """
+    field = np.minimum(hull.field, above.reshape(hull.field.shape))
+    return surface_of(hull.grid, field, constants) or hull
+
+
 def remeshed(hull: Hull, vertices: int = VERTICES) -> Mesh:
     """The hull with nearly equilateral triangles, and the same holes and parts."""
     a, b, c = hull.vertices[hull.faces].unbind(dim=1)

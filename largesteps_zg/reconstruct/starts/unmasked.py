@@ -82,7 +82,8 @@ def unmasked(scene: Scene, *, keep_support: bool = False, constants: Constants =
     if outlined is not None:
         told = outlined.told()
         if outlined.trusted:
-            return _by_colors(scene, outlined, (f"no masks: outlines by colours; {told}", plane), constants)
+            notes = f"no masks: outlines by colours; {told}", plane
+            return _by_colors(scene, outlined, notes, support, constants)
         told = f"colours do not tell the object from what is around it: {told}"
     if scene.spare is not None:
         return _by_background(
@@ -112,14 +113,16 @@ def _by_background(scene: Scene, spare: Views, notes: tuple[str, ...], constants
     return _started(scene, train, test, notes, constants)
 
 
-def _by_colors(scene: Scene, found: Outlines, notes: tuple[str, ...], constants: Constants) -> Unmasked:
+def _by_colors(
+    scene: Scene, found: Outlines, notes: tuple[str, ...], support: Support | None, constants: Constants
+) -> Unmasked:
     """The scene with masks that colours tell."""
     train, test = (
         None if views is None else replace(_that_show(found.masked(views)), ball=found.ball)
         for views in (scene.train, scene.test)
     )
     assert train is not None
-    return _started(scene, train, test, notes, constants, found.solid)
+    return _started(scene, train, test, notes, constants, support, sphere=False)
 
 
 def _started(
@@ -128,23 +131,16 @@ def _started(
     test: Views | None,
     notes: tuple[str, ...],
     constants: Constants,
-    solid: Hull | None = None,
+    support: Support | None = None,
+    *,
+    sphere: bool = True,
 ) -> Unmasked:
-    """The scene with these views, and a start by their masks; where that is their hull, a solid that is known, if any.
-
-    A hull goes on below the table where no photograph shows the side.
-    """
+    """The scene with these views, and a start by their masks, above what the object stands on."""
     start = choose_start(
-        train,
-        *bounding_sphere(train),
-        sphere=solid is None,
-        constants=constants.carving,
-        patches=constants.patches,
-    )
+        train, *bounding_sphere(train), sphere=sphere, constants=constants.carving, patches=constants.patches,
+        support=support,
+    )  # fmt: skip
     made = replace(scene, train=train, test=test, masked=True)
-    if solid is not None and start.kind == "hull":
-        told = "start: the solid that most photographs show by their colours"
-        return Unmasked(made, remeshed(solid), (*notes, told))
     return Unmasked(made, start.mesh, (*notes, f"{start.kind}: {start.reason}"))
 
 
