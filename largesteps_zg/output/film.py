@@ -34,7 +34,9 @@ class Film:
     """
 
     def __init__(self, views: Views) -> None:
-        self.shown = int(on_object(views.images[..., 3]).sum((1, 2)).argmax())
+        self.shown = max(
+            range(len(views)), key=lambda i: int(on_object(views.images[i, ..., 3]).count_nonzero())
+        )
         self.viewpoint = reduced_cameras(views.cameras[self.shown])
         self.frames: list[Tensor] = []
         self.surfaces: list[Tensor] = []

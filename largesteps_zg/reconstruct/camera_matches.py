@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..cameras.evidence import Comparison, standard_errors
 from ..cameras.model import Cameras
@@ -29,12 +30,20 @@ class CameraMatches:
         self._pairs, self._constants = pairs, constants
 
     @classmethod
-    def of(cls, views: Views, constants: Matching = DEFAULTS.matching, *, level: int = 0) -> CameraMatches:
-        """Of photographs, halved `level` times."""
-        found = features(views, constants, level=level)
+    def of(
+        cls,
+        views: Views,
+        constants: Matching = DEFAULTS.matching,
+        *,
+        level: int = 0,
+        asked: Tensor | None = None,
+    ) -> CameraMatches:
+        """Of some photographs, by default all, halved `level` times; they are numbered as they are asked."""
+        asked = torch.arange(len(views)) if asked is None else asked
+        found = features(views, constants, level=level, asked=asked.tolist())
         pairs = [
             (i, j, found[i].pixels[both[:, 0]], found[j].pixels[both[:, 1]])
-            for i, j, both in alike(found, views.cameras, constants)
+            for i, j, both in alike(found, views.cameras[asked], constants)
             if len(both)
         ]
         return cls(pairs, constants)

@@ -91,7 +91,7 @@ class CameraTrial:
         level = halvings(self._views, constants.correcting.asked_pixels)
         fewer = min(constants.matching.features, constants.correcting.asked_features)
         return CameraMatches.of(
-            self._views[self._asked], replace(constants.matching, features=fewer), level=level
+            self._views, replace(constants.matching, features=fewer), level=level, asked=self._asked
         )
 
     def _some(self, cameras: Cameras) -> Cameras:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,12 @@ def halvings(views: Views, pixels: int) -> int:
 
 
 def features(
-    views: Views, constants: Matching = DEFAULTS.matching, *, level: int = 0, coarsest: int | None = None
+    views: Views,
+    constants: Matching = DEFAULTS.matching,
+    *,
+    level: int = 0,
+    coarsest: int | None = None,
+    asked: Sequence[int] | None = None,
 ) -> list[Features]:
     """SIFT features inside the masks, by pycolmap on the CPU.
 
@@ -59,6 +64,8 @@ def features(
         Photographs are halved so often.
     coarsest : int, optional
         They are halved so often at first, and less where that leaves too few features. By default `level`.
+    asked : sequence of int, optional
+        Numbers of photographs, by default all: a part of the views would be a copy.
     """
     with quiet_pycolmap() as pycolmap:
         options = pycolmap.FeatureExtractionOptions()
@@ -67,7 +74,8 @@ def features(
         options.sift.max_num_features = constants.features
         sift = pycolmap.FeatureExtractor.create(options, pycolmap.Device.cpu)
         levels = range(level if coarsest is None else max(coarsest, level), level - 1, -1)
-        return [_of_view(sift, views.images[i].cpu().numpy(), levels, constants) for i in range(len(views))]
+        numbers = range(len(views)) if asked is None else asked
+        return [_of_view(sift, views.images[i].cpu().numpy(), levels, constants) for i in numbers]
 
 
 def _of_view(sift: Any, image: np.ndarray, levels: range, constants: Matching) -> Features:
