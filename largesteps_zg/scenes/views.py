@@ -132,10 +132,18 @@ class Views:
         if index is not None:
             images = images[[index] if isinstance(index, int) else index]
         images = images.to(device=device)
+        # 256 levels are looked up: a tenth of the time of the powers. NumPy needs no numbers of eight bytes for that.
         levels = torch.arange(256, device=images.device, dtype=torch.float32) / 255
-        # torch.take on 256 levels: a tenth of the time of the powers, a fifth of indexing.
-        alpha = torch.take(levels, images[..., 3:].long())
-        return torch.cat([torch.take(srgb_to_linear(levels), images[..., :3].long()) * alpha, alpha], dim=-1)
+        light = srgb_to_linear(levels)
+        if images.device.type != "cpu":
+            alpha = torch.take(levels, images[..., 3:].long())
+            return torch.cat([torch.take(light, images[..., :3].long()) * alpha, alpha], dim=-1)
+        pixels, found = images.numpy(), torch.empty(images.shape)
+        covered = levels.numpy()[pixels[..., 3]]
+        for channel in range(3):
+            np.multiply(light.numpy()[pixels[..., channel]], covered, out=found.numpy()[..., channel])
+        found[..., 3] = torch.from_numpy(covered)
+        return found
 
 
 @dataclass(frozen=True)

@@ -46,14 +46,14 @@ class Pyramid:
         ]
         self._noises: list[list[float]] = [[] for _ in range(levels)]
         for i in range(len(views)):
-            photo = self._full(i)
+            photo = self._whole(i)
             for _ in range(halvings):
-                photo = means(photo[None])[0]
+                photo = means(photo)
             for level, (kept, noises) in enumerate(zip(self._kept, self._noises, strict=True)):
-                photo = means(photo[None])[0] if level else photo
-                noises.append(noise_of(photo[..., 0], photo[..., 1] > 0.5))
+                photo = means(photo) if level else photo
+                noises.append(noise_of(photo[0], photo[1] > 0.5))
                 if kept is not None:
-                    kept[:, i] = photo.permute(2, 0, 1)
+                    kept[:, i] = photo
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -61,26 +61,23 @@ class Pyramid:
     def photograph(self, index: int, level: int) -> Photograph:
         """One of them at one size."""
         kept = self._kept[level]
-        photo = self._full(index).movedim(-1, 0) if kept is None else kept[:, index].float()
-        gray, weight = photo.contiguous()
+        gray, weight = self._whole(index) if kept is None else kept[:, index].float()
         return Photograph(gray, weight, self._noises[level][index])
 
-    def _full(self, index: int) -> Tensor:
-        """(H, W, 2), see `_luma`."""
-        return _luma(self._images[index].to(self._device).float().div_(255))
-
-
-def _luma(image: Tensor) -> Tensor:
-    """(H, W, 2): brightness and the last channel of an image."""
-    brightness = image[..., :3] @ image.new_tensor(LUMA)
-    return torch.stack([brightness, image[..., 3]], dim=-1)
+    def _whole(self, index: int) -> Tensor:
+        """(2, H, W): brightness and the last channel of one of the views."""
+        *colors, alpha = self._images[index].to(self._device).unbind(-1)
+        brightness = torch.zeros_like(alpha, dtype=torch.float32)
+        for color, part in zip(colors, LUMA, strict=True):
+            brightness.add_(color, alpha=part / 255)
+        return torch.stack([brightness, alpha.float().div_(255)])
 
 
 def gray_of(image: Tensor) -> Tensor:
     """(H, W) brightness in sRGB of a rendering (H, W, 4), linear and premultiplied, as photographs have it."""
     alpha = image[..., 3:]
     straight = linear_to_srgb((image[..., :3] / alpha.clamp_min(1e-6)).clamp(0.0, 1.0))
-    return _luma(torch.cat([straight, alpha], dim=-1))[..., 0]
+    return straight @ straight.new_tensor(LUMA)
 
 
 def noise_of(gray: Tensor, inside: Tensor) -> float:
