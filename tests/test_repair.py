@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import dijkstra
 from largesteps_zg.constants import Mending
 from largesteps_zg.geometry import topology
 from largesteps_zg.geometry.connectivity import nonmanifold_vertices
-from largesteps_zg.mesh import Mesh, degenerate_faces, flipped_faces, icosphere
+from largesteps_zg.mesh import Mesh, degenerate_faces, flipped_faces, icosphere, repair
 from largesteps_zg.mesh.fairing import LocalSurface, diffused, faired, merged, wrong_around, wrong_faces
 from largesteps_zg.mesh.intersections import self_intersections
 from largesteps_zg.mesh.repair import _graded, untangled
@@ -86,6 +86,13 @@ def test_a_thin_part_that_passes_through_itself_is_lifted_off() -> None:
     assert wrong(mended.vertices, mended.faces) == 0
     assert 0.0025 < float((mended.vertices - vertices).norm(dim=1).max())  # each side moves
     assert mended.farthest == pytest.approx(1 / 8)
+
+
+def test_what_mending_leaves_crossed_is_lifted_off_in_the_end(monkeypatch) -> None:
+    monkeypatch.setattr(repair, "_mended", lambda given, wrong, *_: (given, wrong))
+    vertices, faces = leaf(0.005)
+    mended = untangled(vertices, faces)
+    assert wrong(mended.vertices, mended.faces) == 0 and mended.farthest == pytest.approx(1 / 8)
 
 
 def test_a_torn_surface_is_untangled_within_little_more_than_the_noise(generator) -> None:

@@ -45,8 +45,8 @@ class Mending(Group):
         UNASKED,
     )
     lifts: tuple[float, ...] = constant(
-        (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2), "mean edges",
-        "Wrong faces are moved outward or inward by so much at first, the least that helps.", UNASKED,
+        (1 / 32, 1 / 16, 1 / 8), "mean edges",
+        "Faces that cross others are moved outward or inward by so much at first, the least that helps.", UNASKED,
     )  # fmt: skip
     early_rings: tuple[int, ...] = constant(
         (1, 2, 3), "edges", "The same before a body is remeshed; what is left has steps to go.", UNASKED

@@ -16,6 +16,7 @@ from ..constants import DEFAULTS, Mending
 from ..geometry.connectivity import check_mesh
 from ..geometry.half_edges import half_edge_table, mean_edge_length
 from .fairing import Array, LocalSurface, diffused, faired, lifted, merged, wrong_around, wrong_faces
+from .quality import flipped
 from .threads import thread_cut
 
 
@@ -69,7 +70,7 @@ def untangled(
     Where faces are wrong the surface is lifted off what it passes through, by a part of an edge, or else smoothed, over
     as few edges as helps. Around what is still wrong it is faired, in regions that grow: as a thin plate, or as a
     membrane that loses triangles where it shrinks. A handle that is then wrong, and three edges around, is a thread
-    without a thickness: it is cut, where that leaves fewer wrong faces.
+    without a thickness: it is cut, where that leaves fewer wrong faces. What still passes through another is lifted.
 
     Parameters
     ----------
@@ -105,7 +106,8 @@ def untangled(
     surface, wrong = _mended(given, wrong, edge, keep_faces, constants)
     origin = np.arange(len(given.vertices))
     if not keep_faces:
-        surface, origin = _without_threads(surface, wrong, edge, constants)
+        surface, wrong, origin = _without_threads(surface, wrong, edge, constants)
+    surface, _ = _lifted_all(surface, wrong, edge, constants)
     threads = (len(origin) - len(given.vertices)) // 3
     ways = np.linalg.norm(surface.vertices - given.vertices[origin], axis=1)
     rows = place
@@ -130,15 +132,11 @@ def untangled(
 def _mended(
     given: LocalSurface, wrong: Array, edge: float, keep_faces: bool, constants: Mending
 ) -> tuple[LocalSurface, Array]:
-    """Lifted, smoothed and faired, and again while fewer faces are wrong; what moves far has to end sound."""
-
-    def round_of(surface: LocalSurface, wrong: Array) -> tuple[LocalSurface, Array]:
-        smooth = _smoothed(*_lifted_all(surface, wrong, edge, constants), constants)
-        return _faired_all(*smooth, edge, keep_faces, constants)
-
-    surface, left = round_of(given, wrong)
+    """Lifted, smoothed and faired, and these two again while fewer faces are wrong; what moves far has to end sound."""
+    lifted_off = _lifted_all(given, wrong, edge, constants)
+    surface, left = _faired_all(*_smoothed(*lifted_off, constants), edge, keep_faces, constants)
     while left.any():
-        other, fewer = round_of(surface, left)
+        other, fewer = _faired_all(*_smoothed(surface, left, constants), edge, keep_faces, constants)
         far = np.linalg.norm(other.vertices - given.vertices, axis=1).max() >= constants.farthest * edge
         if fewer.sum() >= left.sum() or (far and fewer.any()):
             break
@@ -148,8 +146,8 @@ def _mended(
 
 def _without_threads(
     surface: LocalSurface, wrong: Array, edge: float, constants: Mending
-) -> tuple[LocalSurface, Array]:
-    """With threads cut and faired while wrong faces become fewer; and the vertex that each of its vertices was."""
+) -> tuple[LocalSurface, Array, Array]:
+    """With threads cut and faired while wrong faces become fewer; those; and the vertex that each vertex was."""
     origin = np.arange(len(surface.vertices))
     while wrong.any() and (found := thread_cut(surface, np.unique(surface.faces[wrong]))) is not None:
         cut, doubled = found
@@ -158,7 +156,7 @@ def _without_threads(
         if left.sum() >= wrong.sum():
             break
         surface, wrong, origin = cut, left, np.r_[origin, origin[doubled]]
-    return surface, origin
+    return surface, wrong, origin
 
 
 def _faired_all(
@@ -180,8 +178,13 @@ def _faired_all(
 def _lifted_all(
     surface: LocalSurface, wrong: Array, edge: float, constants: Mending
 ) -> tuple[LocalSurface, Array]:
-    """Each place with wrong faces lifted off what it passes through, by as little as leaves none; and what is wrong."""
-    for places in _clusters(surface, wrong) if wrong.any() else []:
+    """Each place that has no fold lifted off what it passes through, by as little as helps; and what is wrong then."""
+    if not wrong.any():
+        return surface, wrong
+    folded = flipped(torch.from_numpy(surface.vertices), torch.from_numpy(surface.faces)).numpy()
+    for places in _clusters(surface, wrong):
+        if folded[surface.faces_at(places)].any():
+            continue
         rim = surface.grown(places, 2)
         for way in (side * lift * edge for lift in constants.lifts for side in (1, -1)):
             trial = surface.moved(lifted(surface, places, 1, way))
