@@ -203,7 +203,7 @@ class Patches(Group):
     finest_at: float = constant(
         0.4,
         "share",
-        "Of the run, from where it looks at photographs at full size.",
+        "Of the run, from where it looks at photographs at their largest size.",
         "chosen; half and twice of an older form changed nothing: benchmarks/constants.py",
         least=TINY,
     )

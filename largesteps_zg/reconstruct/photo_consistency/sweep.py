@@ -35,7 +35,7 @@ class DepthMap:
     focal : float
         Focal length in pixels.
     level : int
-        Of the photographs: 0 is full size, each one more is half of it.
+        Of the photographs: 0 is the largest, each one more is half of it.
     """
 
     inverse: Float[Tensor, "H W"]

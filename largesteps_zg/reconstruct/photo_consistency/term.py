@@ -17,6 +17,7 @@ from ...cameras.model import Cameras
 from ...constants import DEFAULTS, Patches
 from ...rasterizer.api import interpolate
 from ...renderers.rasterized import depth_images, fragments_of, homogeneous_pixels
+from ...scenes.photographs.matching import halvings
 from ...scenes.views import Views
 from .agreement import Agreement, Photograph, agreement
 from .neighbors import neighbors
@@ -97,12 +98,12 @@ class PhotoConsistency:
         self.foretold: float | None = None
         self._votes: deque[tuple[float, float]] = deque(maxlen=len(views))
         self.neighbors = neighbors(cameras.centers, constants)
-        halvings, levels = 0, 1
-        while cameras.height * cameras.width > most_pixels and min(cameras.height, cameras.width) > 1:
-            cameras, halvings = cameras.halved(), halvings + 1
+        first, levels = halvings(views, most_pixels), 1
+        for _ in range(first):
+            cameras = cameras.halved()
         while min(cameras.height, cameras.width) >> levels >= constants.smallest:
             levels += 1
-        self._pyramid = Pyramid(views, levels, cameras.world_to_camera.device, halvings)
+        self._pyramid = Pyramid(views, levels, cameras.world_to_camera.device, first)
         self._cameras = [cameras]
         for _ in range(1, levels):
             self._cameras.append(self._cameras[-1].halved())

@@ -37,9 +37,9 @@ class Features:
 
 
 def halvings(views: Views, pixels: int) -> int:
-    """How often photographs are halved until they have no more pixels than that."""
+    """How often photographs are halved until they have no more pixels than that, or a side of one."""
     (height, width), level = views.images.shape[1:3], 0
-    while (height >> level) * (width >> level) > pixels:
+    while (height >> level) * (width >> level) > pixels and min(height, width) >> level > 1:
         level += 1
     return level
 
