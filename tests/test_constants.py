@@ -155,6 +155,10 @@ def test_a_command_that_measured_something_is_there() -> None:
             "Estimates.epsilon: expected a tuple such as (0.6, 0.2), got (0.1,)",
         ),
         (lambda: Carving(tolerances=((0.1,),)), "Carving.tolerances: expected a tuple such as"),
+        (
+            lambda: Estimates(surrogate_rate=2.0),
+            "Estimates.surrogate_rate: expected a number from 1e-09 to 1, got 2.0",
+        ),
         (lambda: Hue(few=30), "Hue: expected few < many, got 30 and 24"),
         (
             lambda: Schedule(remesh_at=(0.1,)),

@@ -30,16 +30,16 @@ class Highlights(Group):
         f"measured: {PAGE}, Gloss; glazed 0.53 to 0.63, photographs of plaster 0.12, clay and paint 0",
     )  # fmt: skip
     sizes: tuple[int, ...] = constant(
-        (4, 8, 16, 32), "texels", "Sides of the pictures whose sum is the surroundings."
+        (4, 8, 16, 32), "texels", "Sides of the pictures whose sum is the surroundings.", TRIED
     )
-    step: float = constant(0.03, "nepers", "First step of the surroundings.", UNASKED)
-    strength_step: float = constant(0.003, "white", "First step of the strength.")
-    grazing_step: float = constant(0.01, "nepers", "First step of the factor at grazing angles.")
-    nearness_step: float = constant(0.003, "1 / radii", "First step of the surroundings' nearness.")
+    step: float = constant(0.03, "nepers", "First step of the surroundings.", TRIED)
+    strength_step: float = constant(0.003, "white", "First step of the strength.", TRIED)
+    grazing_step: float = constant(0.01, "nepers", "First step of the factor at grazing angles.", TRIED)
+    nearness_step: float = constant(0.003, "1 / radii", "First step of the surroundings' nearness.", TRIED)
     grazing: float = constant(
         12.0, "times", "How much more is mirrored edge-on, to start with.",
-        "chosen between matt paint and glass, which has 24", least=TINY)  # fmt: skip
-    power: int = constant(3, "power", "Of the rise towards grazing angles.", "chosen; smooth surfaces have 5")
+        TRIED, least=TINY)  # fmt: skip
+    power: int = constant(3, "power", "Of the rise towards grazing angles.", TRIED)
     nearest: float = constant(
         0.9, "1 / radii", "Surroundings come no nearer.", "derived: the scene's radius is 1"
     )
@@ -54,9 +54,9 @@ class Highlights(Group):
     lobe_width: float = constant(
         60.0, "degrees", "Around that middle, where its lobe gives the roughness.", TRIED
     )
-    refresh: int = constant(8, "times", "So often a view is asked for until it is traced anew.")
-    lift: float = constant(0.2, "mean edges", "Rays begin so far above the surface.")
-    graze: float = constant(0.02, "cosine", "Rays below this one with the normal are free.")
+    refresh: int = constant(8, "times", "So often a view is asked for until it is traced anew.", TRIED)
+    lift: float = constant(0.2, "mean edges", "Rays begin so far above the surface.", TRIED)
+    graze: float = constant(0.02, "cosine", "Rays below this one with the normal are free.", TRIED)
 
 
 @dataclass(frozen=True)

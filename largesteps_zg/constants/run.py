@@ -250,7 +250,7 @@ class Estimates(Group):
         length=2,
     )
     color_epsilon: tuple[float, float] = constant(
-        (0.05, 0.01), "white", "Perturbations of colours, likewise.", least=TINY, length=2
+        (0.05, 0.01), "white", "Perturbations of colours, likewise.", TRIED, least=TINY, length=2
     )
     continuous_epsilon: tuple[float, float] = constant(
         (0.6, 0.05), "pixels", "The first, of a continuous renderer.", least=TINY, length=2
@@ -265,8 +265,8 @@ class Estimates(Group):
         5.0, "pixels", "Pairs are averaged where edges are shorter.", f"measured: {ESTIMATES}"
     )
     most_pairs: int = constant(6, "pairs", "At most so many.", f"measured: {ESTIMATES}")
-    coarse_pairs: int = constant(2, "pairs", "Up to so many, triangles count as coarse.")
-    fine_from: float = constant(0.35, "share", "From so much of the run on, pairs are averaged.")
+    coarse_pairs: int = constant(2, "pairs", "Up to so many, triangles count as coarse.", TRIED)
+    fine_from: float = constant(0.35, "share", "From so much of the run on, pairs are averaged.", TRIED)
     settling: float = constant(
         3.0, "times", "Steps on fine triangles end shorter by this.", f"measured: {ESTIMATES}", least=TINY
     )
@@ -278,13 +278,13 @@ class Estimates(Group):
     soft_gamma: float = constant(1e-3, "share", "Its blur in depth.", least=TINY)
     pairs: int = constant(10, "pairs", "Of a whole-image estimate.", "derived: as published for ZeroGrads")
     latent_widths: tuple[float, float] = constant(
-        (0.3, 0.1), "radii", "Its perturbations of the latent, first and last.", least=TINY, length=2
+        (0.3, 0.1), "radii", "Its perturbations of the latent, first and last.", TRIED, least=TINY, length=2
     )
-    color_share: float = constant(0.5, "times", "Its perturbations of colours over those.")
-    light_share: float = constant(0.1, "times", "Its perturbations of the light over those.")
-    surrogate_width: int = constant(32, "units", "Of ZeroGrads' surrogate.")
-    surrogate_depth: int = constant(1, "layers", "Of ZeroGrads' surrogate.")
-    surrogate_rate: float = constant(1.0, "rate", "At which ZeroGrads' surrogate learns.")
+    color_share: float = constant(0.5, "times", "Its perturbations of colours over those.", TRIED)
+    light_share: float = constant(0.1, "times", "Its perturbations of the light over those.", TRIED)
+    surrogate_width: int = constant(32, "units", "Of ZeroGrads' surrogate.", TRIED)
+    surrogate_depth: int = constant(1, "layers", "Of ZeroGrads' surrogate.", TRIED)
+    surrogate_rate: float = constant(1.0, "share", "At which ZeroGrads' surrogate learns.", TRIED, least=TINY)
     surrogate_memory: float = constant(
-        0.85, "share", "Of what ZeroGrads' surrogate knew, kept from step to step."
+        0.85, "share", "Of what ZeroGrads' surrogate knew, kept from step to step.", TRIED
     )
