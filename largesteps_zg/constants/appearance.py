@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from .group import TINY, TRIED, UNASKED, Group, constant
 
 PAGE = "benchmarks/measurements/path_traced.md"
+MIRRORED = (
+    "measured: benchmarks/measurements/constants.md, Highlights and hue; surfaces are as good at half and twice, "
+    "roughness is worse at half"
+)
 
 
 @dataclass(frozen=True)
@@ -30,16 +34,19 @@ class Highlights(Group):
         f"measured: {PAGE}, Gloss; glazed 0.53 to 0.63, photographs of plaster 0.12, clay and paint 0",
     )  # fmt: skip
     sizes: tuple[int, ...] = constant(
-        (4, 8, 16, 32), "texels", "Sides of the pictures whose sum is the surroundings.", TRIED
+        (4, 8, 16, 32), "texels", "Sides of the pictures whose sum is the surroundings.", MIRRORED
     )
-    step: float = constant(0.03, "nepers", "First step of the surroundings.", TRIED)
+    step: float = constant(0.03, "nepers", "First step of the surroundings.", MIRRORED)
     strength_step: float = constant(0.003, "white", "First step of the strength.", TRIED)
     grazing_step: float = constant(0.01, "nepers", "First step of the factor at grazing angles.", TRIED)
     nearness_step: float = constant(0.003, "1 / radii", "First step of the surroundings' nearness.", TRIED)
     grazing: float = constant(
         12.0, "times", "How much more is mirrored edge-on, to start with.",
-        TRIED, least=TINY)  # fmt: skip
-    power: int = constant(3, "power", "Of the rise towards grazing angles.", TRIED)
+        f"{TRIED}; between matt paint and glass, which has 24", least=TINY,
+    )  # fmt: skip
+    power: int = constant(
+        3, "power", "Of the rise towards grazing angles.", f"{TRIED}; smooth surfaces have 5"
+    )
     nearest: float = constant(
         0.9, "1 / radii", "Surroundings come no nearer.", "derived: the scene's radius is 1"
     )
