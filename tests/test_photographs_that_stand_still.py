@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,11 +21,13 @@ from largesteps_zg.scenes.formats.photographs import _reaches_across
 from largesteps_zg.scenes.from_photographs.collection import Photograph
 from largesteps_zg.scenes.from_photographs.find import cameras_from_photographs
 from largesteps_zg.scenes.from_photographs.mapping import settled
+from largesteps_zg.scenes.from_photographs.pairs import pairs_to_match
 from largesteps_zg.scenes.from_photographs.still import (
     STILL,
     forget_still_matches,
     forget_still_points,
     stand_still,
+    still_by_matches,
 )
 from largesteps_zg.scenes.from_photographs.work import unwatched
 
@@ -125,40 +128,112 @@ def test_features_so_dense_that_they_meet_by_chance_stay() -> None:
     assert [len(still) for still in stand_still([np.zeros((0, 2)), np.zeros((0, 2))])] == [0, 0]
 
 
+def matched_database(file: Path, places: list[np.ndarray], agreed: int) -> list[Photograph]:
+    """A database of photographs of one lens, all of whose features match, row by row; the first of these agree."""
+    import pycolmap
+
+    database = pycolmap.Database.open(file)
+    camera = pycolmap.Camera.create_from_model_name(1, "SIMPLE_RADIAL", 600.0, 640, 480)
+    lens = database.write_camera(camera, use_camera_id=True)
+    matches = np.repeat(np.arange(len(places[0]), dtype=np.uint32)[:, None], 2, axis=1)
+    geometry = pycolmap.TwoViewGeometry()
+    geometry.config = pycolmap.TwoViewGeometryConfiguration.UNCALIBRATED
+    geometry.inlier_matches = matches[:agreed]
+    for number, found in enumerate(places, 1):
+        image = pycolmap.Image(name=f"{number}.png", camera_id=lens, image_id=number)
+        database.write_image(image, use_image_id=True)
+        database.write_keypoints(number, found.astype(np.float32))
+        for earlier in range(1, number):
+            database.write_matches(earlier, number, matches)
+            database.write_two_view_geometry(earlier, number, geometry)
+    database.close()
+    return [
+        Photograph(Path(f"{i}.png"), f"{i}.png", 640, 480, 1, "", None, str(i))
+        for i in range(1, len(places) + 1)
+    ]
+
+
+def kept_matches(file: Path, photographs: list[Photograph], i: int, j: int) -> np.ndarray:
+    """What is left of the matches of two photographs, numbered from 1."""
+    import pycolmap
+
+    pairs = list(itertools.combinations(range(len(photographs)), 2))
+    forget_still_matches(file, photographs, pairs, DEFAULTS.structure, pycolmap)
+    database = pycolmap.Database.open(file)
+    try:
+        return database.read_two_view_geometry(i, j).inlier_matches
+    finally:
+        database.close()
+
+
+def turned_by(angle: float) -> np.ndarray:
+    """The rotation (3, 3) of a disc."""
+    return np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+
+
+def pixels_of(points: np.ndarray) -> np.ndarray:
+    """(N, 2) where a camera 4 before them sees points."""
+    return 600 * points[:, :2] / (points[:, 2:] + 4) + (320, 240)
+
+
 def test_of_a_pair_only_what_moved_is_kept(tmp_path: Path) -> None:
     """120 matches of a room at rest and 60 of an object that turned; the room alone has the larger agreement."""
+    generator = np.random.default_rng(0)
+    body = generator.uniform(-1, 1, (60, 3))
+    room = generator.uniform((0, 0), (640, 480), (120, 2))
+    places = [np.concatenate([room, pixels_of(points)]) for points in (body, body @ turned_by(0.2).T)]
+    photographs = matched_database(tmp_path / "database.db", places, 130)
+    kept = kept_matches(tmp_path / "database.db", photographs, 1, 2)
+    assert len(kept) > 50 and kept.min() >= 120
+
+
+def test_a_room_tells_nothing_after_the_camera_was_moved_either(tmp_path: Path) -> None:
+    """A camera at rest, and the same moved: from one to the other the room moves, and yet the object turned in it."""
     import pycolmap
 
     generator = np.random.default_rng(0)
-    body = generator.uniform(-1, 1, (60, 3))
-    angle = 0.2
-    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
-    room = generator.uniform((0, 0), (640, 480), (120, 2))
-    places = []
-    for points in (body, body @ turn.T):
-        seen = 600 * points[:, :2] / (points[:, 2:] + 4) + (320, 240)
-        places.append(np.concatenate([room, seen]).astype(np.float32))
+    body, room = generator.uniform(-1, 1, (60, 3)), generator.uniform((-2, -2, 1), (2, 2, 3), (120, 3))
+    sideways = turned_by(0.0), turned_by(0.4)  # where the camera stands
+    places = [
+        pixels_of(np.concatenate([room, body @ turned_by(0.3 * number).T]) @ sideways[number >= 3].T)
+        for number in range(5)
+    ]
+    file = tmp_path / "database.db"
+    photographs = matched_database(file, places[:4], 120)
+    still = still_by_matches(file, photographs, DEFAULTS.structure, pycolmap)
+    assert all(rest[:120].all() and not rest[120:].any() for rest in still[:3])
+    kept = kept_matches(file, photographs, 3, 4)
+    assert len(kept) > 50 and kept.min() >= 120
+    # Where it moved in as many matches as it stood still, there is no majority.
+    file = tmp_path / "five.db"
+    still = still_by_matches(file, matched_database(file, places, 120), DEFAULTS.structure, pycolmap)
+    assert not any(rest.any() for rest in still[:3])
+
+
+def test_pairs_are_chosen_by_what_does_not_stand_still(tmp_path: Path) -> None:
+    """Two rounds of an object, before a room that looks alike within a round: its partners are in the other round."""
+    import pycolmap
+
+    generator, count = np.random.default_rng(0), 60
+    rooms, sides = generator.random((2, 100, 128)), generator.random((count // 2, 50, 128))
     file = tmp_path / "database.db"
     database = pycolmap.Database.open(file)
     camera = pycolmap.Camera.create_from_model_name(1, "SIMPLE_RADIAL", 600.0, 640, 480)
     lens = database.write_camera(camera, use_camera_id=True)
-    for number, found in enumerate(places, 1):
-        image = pycolmap.Image(name=f"{number}.png", camera_id=lens, image_id=number)
+    for index in range(count):
+        image = pycolmap.Image(name=f"{index}.png", camera_id=lens, image_id=index + 1)
         database.write_image(image, use_image_id=True)
-        database.write_keypoints(number, found)
-    matches = np.repeat(np.arange(180, dtype=np.uint32)[:, None], 2, axis=1)
-    database.write_matches(1, 2, matches)
-    geometry = pycolmap.TwoViewGeometry()
-    geometry.config, geometry.inlier_matches = (
-        pycolmap.TwoViewGeometryConfiguration.UNCALIBRATED,
-        matches[:130],
-    )
-    database.write_two_view_geometry(1, 2, geometry)
+        own = np.concatenate([rooms[2 * index // count], sides[index % (count // 2)]])
+        noisy = np.rint(200 * own + generator.uniform(0, 20, own.shape)).clip(0, 255).astype(np.uint8)
+        database.write_keypoints(index + 1, generator.uniform(0, 400, (150, 6)).astype(np.float32))
+        kind = pycolmap.FeatureExtractorType.SIFT
+        database.write_descriptors(index + 1, pycolmap.FeatureDescriptors(type=kind, data=noisy))
     database.close()
-    photographs = [Photograph(Path(f"{i}.png"), f"{i}.png", 640, 480, 1, "", None, str(i)) for i in (1, 2)]
-    forget_still_matches(file, photographs, [(0, 1)], DEFAULTS.structure, pycolmap)
-    kept = pycolmap.Database.open(file).read_two_view_geometry(1, 2).inlier_matches
-    assert len(kept) > 50 and kept.min() >= 120
+    constants = replace(DEFAULTS.structure, partners=4, next=1)
+    wanted = {(index, index + count // 2) for index in range(count // 2)}
+    assert not wanted & {*pairs_to_match(file, count, constants, pycolmap)}
+    rest = [np.arange(150) < 100] * count
+    assert wanted <= {*pairs_to_match(file, count, constants, pycolmap, without=rest)}
 
 
 def with_wrong_matches():

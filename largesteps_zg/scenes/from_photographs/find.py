@@ -17,7 +17,7 @@ from .failures import check_matches, check_models, check_photographs, check_span
 from .features import extract
 from .mapping import mapped, match, settled, written
 from .pairs import pairs_to_match
-from .still import drop_still, forget_still_matches, forget_still_points
+from .still import drop_still, forget_still_matches, forget_still_points, still_by_matches
 from .turned import turned
 from .work import Watch, part_of, unwatched
 
@@ -137,7 +137,11 @@ def _model(
     extract(file, photographs, constants, part_of(watch, 0.0, 0.35), pycolmap)
     still = drop_still(file, photographs, constants)
     pairs = pairs_to_match(file, count, constants, pycolmap)
-    match(file, names_in(photographs), pairs, constants, part_of(watch, 0.35, 0.7), pycolmap)
+    match(file, names_in(photographs), pairs, constants, part_of(watch, 0.35, 0.65), pycolmap)
+    if count > constants.few:  # a room at rest looks like itself, whatever turns in it
+        rests = still_by_matches(file, photographs, constants, pycolmap)
+        pairs = sorted({*pairs, *pairs_to_match(file, count, constants, pycolmap, without=rests)})
+        match(file, names_in(photographs), pairs, constants, part_of(watch, 0.65, 0.7), pycolmap)
     forget_still_matches(file, photographs, pairs, constants, pycolmap)
     check_matches(file, photographs, still, constants, pycolmap)
     placing = part_of(watch, 0.7, 0.95)

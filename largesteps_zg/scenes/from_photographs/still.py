@@ -59,6 +59,30 @@ def drop_still(file: Path, photographs: Sequence[Photograph], constants: Structu
     return share
 
 
+def still_by_matches(
+    file: Path, photographs: Sequence[Photograph], constants: Structure, pycolmap: Any
+) -> list[np.ndarray]:
+    """(N,) bool for each photograph: its features that are where they were in most of their matches.
+
+    A camera that stands still for a part of the photographs, and is moved then, has a room at rest in each part. That
+    room is the same, but not what turns in it, so matches from part to part tell wrongly how the photographs lie.
+    """
+    database = pycolmap.Database.open(file)
+    try:
+        places = [database.read_keypoints(index + 1)[:, :2] for index in range(len(photographs))]
+        numbers, matched = database.read_all_matches()
+    finally:
+        database.close()
+    votes = [np.zeros(len(part), dtype=np.int64) for part in places]
+    for number, matches in zip(numbers, matched, strict=True):
+        i, j = (image - 1 for image in pycolmap.pair_id_to_image_pair(number))
+        if photographs[i].camera == photographs[j].camera:
+            still = 1 - 2 * _moved(places[i], places[j], matches, photographs[i], constants).astype(np.int64)
+            for index, features in ((i, matches[:, 0]), (j, matches[:, 1])):
+                np.add.at(votes[index], features, still)
+    return [part > 0 for part in votes]
+
+
 def forget_still_matches(
     file: Path,
     photographs: Sequence[Photograph],
@@ -66,13 +90,14 @@ def forget_still_matches(
     constants: Structure,
     pycolmap: Any,
 ) -> None:
-    """Pairs of photographs, most of whose matches are where they were, are asked again what moved between them.
+    """Pairs of photographs, most of whose matches are of what stands still, are asked again what moved between them.
 
-    What few photographs have of a room is matched, too: features that are too faint to be found in most of them. They
-    tell nothing of where the cameras are, and may be more than those of the object.
+    What few photographs have of a room is matched, too: features that are too faint to be found in most of them, or
+    those of a camera that was moved. They tell nothing of where the cameras are, and may be more than the object's.
     """
     verification = pycolmap.TwoViewGeometryOptions()
     verification.ransac.random_seed = SEED
+    rests = still_by_matches(file, photographs, constants, pycolmap)
     database = pycolmap.Database.open(file)
     try:
         places = [database.read_keypoints(index + 1)[:, :2] for index in range(len(photographs))]
@@ -85,15 +110,15 @@ def forget_still_matches(
             if one.camera != other.camera or not database.exists_two_view_geometry(i + 1, j + 1):
                 continue
 
-            def moved(matches: np.ndarray, i: int = i, j: int = j) -> np.ndarray:
-                way = np.linalg.norm(places[i][matches[:, 0]] - places[j][matches[:, 1]], axis=1)
-                return np.asarray(_factor(photographs[i], constants) * way >= _REACH / 2)
+            def moves(matches: np.ndarray, i: int = i, j: int = j) -> np.ndarray:
+                rest = rests[i][matches[:, 0]] | rests[j][matches[:, 1]]
+                return _moved(places[i], places[j], matches, photographs[i], constants) & ~rest
 
             agreed = database.read_two_view_geometry(i + 1, j + 1).inlier_matches
-            if 2 * moved(agreed).sum() < len(agreed):
+            if 2 * moves(agreed).sum() < len(agreed):
                 matches = database.read_matches(i + 1, j + 1)
                 found = pycolmap.estimate_two_view_geometry(
-                    lenses[i], places[i], lenses[j], places[j], matches[moved(matches)], verification
+                    lenses[i], places[i], lenses[j], places[j], matches[moves(matches)], verification
                 )
                 database.update_two_view_geometry(i + 1, j + 1, found)
     finally:
@@ -154,6 +179,14 @@ def stand_still(places: Sequence[np.ndarray]) -> list[np.ndarray]:
         agree = votes[part[:, 0], part[:, 1]] - 1
         found.append((2 * agree > others) & (len(part) * by_chance[agree] < 1))
     return found
+
+
+def _moved(
+    here: np.ndarray, there: np.ndarray, matches: np.ndarray, photograph: Photograph, constants: Structure
+) -> np.ndarray:
+    """(M,) bool: matches (M, 2) of features that are not where they were."""
+    way = np.linalg.norm(here[matches[:, 0]] - there[matches[:, 1]], axis=1)
+    return np.asarray(_factor(photograph, constants) * way >= _REACH / 2)
 
 
 def _factor(photograph: Photograph, constants: Structure) -> float:
