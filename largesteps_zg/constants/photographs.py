@@ -210,6 +210,18 @@ class Outlining(Group):
         least=0.0,
     )
     reach: float = constant(2.5, "radii", "So far the table is looked at.")
+    profile: float = constant(
+        4.0, "pixels", "To either side of an outline edges are looked for.",
+        "measured: of 2, 2.5, 3, 4 and 6 on two captures; see photographs_alone.md", least=2.0,
+    )  # fmt: skip
+    edge_width: float = constant(
+        0.7, "pixels", "Standard deviation of an edge's blur.",
+        "measured: of 0.4, 0.55 and 0.7, the least to one side; see photographs_alone.md", least=TINY,
+    )  # fmt: skip
+    stretch: float = constant(
+        16.0, "pixels", "Along an outline, evidence is moved by what edges say in so many.",
+        "measured: 8, 16 and 32 on four captures; see photographs_alone.md", least=1.0,
+    )  # fmt: skip
     squares: int = constant(640, "squares", "Of the table, along a side.", least=16)
     fewest: int = constant(
         3, "photographs", "A place of the table that fewer show free has the look of all.",

@@ -10,9 +10,11 @@ import torch
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
 from ....constants import Outlining
+from ....images.color import srgb_to_linear
 from ....scenes.photographs.matting import matted
 from ....scenes.views import Views
 from ..hull import Hull
+from .edges import at_edges
 from .likelihood import Likelihood, gains_of
 from .plane_look import logarithms
 from .silhouettes import coverages, known_of
@@ -20,7 +22,7 @@ from .volume import smallest
 
 
 def drawn(views: Views, likelihood: Likelihood, solid: Hull) -> Views:
-    """Views with soft masks of the object, and evidence: what each pixel says by itself.
+    """Views with soft masks of the object, and evidence: what each pixel says by itself, moved to the edges.
 
     The solid's outline is known to a cell. What is farther from it has the solid's say, too.
     """
@@ -33,8 +35,13 @@ def drawn(views: Views, likelihood: Likelihood, solid: Hull) -> Views:
         cells = place.away / place.cell
         said = numbers.slope * (cells - np.clip(cells, -1, 1)) + np.clip(ratio, -numbers.doubt, numbers.doubt)
         evidence[index] = np.rint(127 * np.clip(said / numbers.doubt, -1, 1))
+    soft = _softly(views, masks)
+    for index, image in enumerate(views.images):
+        light = srgb_to_linear(image[..., :3].cpu() / 255).numpy()
+        alpha = soft.images[index, ..., 3].cpu().numpy() / 255
+        evidence[index] = np.rint(127 * at_edges(evidence[index] / 127, alpha, light, known[index], numbers))
     found = torch.from_numpy(evidence).to(views.images.device)
-    return replace(_softly(views, masks), evidence=found)
+    return replace(soft, evidence=found)
 
 
 def masks_of(views: Views, likelihood: Likelihood, solid: Hull) -> np.ndarray:
