@@ -218,6 +218,9 @@ class Outlining(Group):
         0.7, "pixels", "Standard deviation of an edge's blur.",
         "measured: of 0.4, 0.55 and 0.7, the least to one side; see photographs_alone.md", least=TINY,
     )  # fmt: skip
+    edge_doubt: float = constant(
+        1.0, "pixels", "Standard deviation of what is known of an edge's place beforehand.", least=TINY
+    )
     stretch: float = constant(
         16.0, "pixels", "Along an outline, evidence is moved by what edges say in so many.",
         "measured: 8, 16 and 32 on four captures; see photographs_alone.md", least=1.0,

@@ -10,8 +10,8 @@ from scipy.special import erf
 
 from ....constants import Outlining
 
-_STEP = 0.5  # pixels between samples of a profile
-_FINE = 0.125  # pixels between places that an edge is looked for at
+_STEP = 0.5  # pixels between samples of a profile: a picture of pixels holds nothing finer
+_FINE = 0.125  # pixels between places of an edge, whose mean is taken: finer than one edge is told by far
 
 
 def at_edges(
@@ -68,8 +68,8 @@ def _moved(
     line = _outline(alpha, known, constants.profile)
     if not len(line.rows):
         return evidence
-    own = _mean(_ends(line.sampled(evidence), line.along, constants), np.zeros(len(line.rows)))
-    edges = _mean(_edges(line.sampled(light), line.along, constants), own)
+    own = _mean(_ends(line.sampled(evidence), line.along, constants), np.zeros(len(line.rows)), constants)
+    edges = _mean(_edges(line.sampled(light), line.along, constants), own, constants)
     return line.moved(evidence, edges - own, constants)
 
 
@@ -186,10 +186,10 @@ def _ends(profiles: np.ndarray, along: np.ndarray, constants: Outlining) -> tupl
     return places, 0.5 * _STEP * np.log((1 + sure) / (1 - sure)) @ (1 - 2 * outside).T
 
 
-def _mean(said: tuple[np.ndarray, np.ndarray], around: np.ndarray) -> np.ndarray:
-    """(N,) mean places, where outlines are known to a pixel or so around places (N,) beforehand."""
+def _mean(said: tuple[np.ndarray, np.ndarray], around: np.ndarray, constants: Outlining) -> np.ndarray:
+    """(N,) mean places, where they are known beforehand to lie around places (N,)."""
     places, likelihood = said
-    likelihood = likelihood - 0.5 * np.square(places - around[:, None])
+    likelihood = likelihood - 0.5 * np.square((places - around[:, None]) / constants.edge_doubt)
     weight = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
     found: np.ndarray = weight @ places / weight.sum(axis=1)
     return found
